@@ -1,0 +1,1 @@
+"""The log: an embedded one on SQLite, or Kafka, behind one interface."""

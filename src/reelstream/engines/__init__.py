@@ -1,0 +1,1 @@
+"""Engines fit the models of a set: here on one machine."""

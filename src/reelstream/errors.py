@@ -1,0 +1,76 @@
+"""Every error that reelstream raises on purpose.
+
+    ReelstreamError
+    ├── InputError               what the caller gave is wrong
+    │   ├── SettingError         a flag, a setting or a work folder that contradicts another
+    │   ├── DatasetError         a folder or file of ratings or films that cannot be read
+    │   ├── RatingError          one rating that breaks the contract
+    │   ├── UnknownItemError     a film that neither the catalogue nor any rating names
+    │   └── MissingExtraError    an optional dependency that is not installed
+    ├── StorageError             a file or folder that cannot be written or read
+    │   ├── AlreadyPublishedError  the name is taken: another writer was first
+    │   ├── DamagedError         what lies on disk is not what was published
+    │   └── LockedError          another process holds the lock
+    ├── BrokerError              the log refused, or cannot be reached
+    ├── NoModelSetError          nothing can be answered yet: no model set is in service
+    └── FitError                 an engine could not fit
+
+A message says what was wrong, where, and what to do. Exit codes and HTTP statuses are decided at the edges
+(`cli`, `api`).
+"""
+
+
+class ReelstreamError(Exception):
+    """Root of the tree: whoever catches it has caught everything that reelstream raises on purpose."""
+
+
+class InputError(ReelstreamError):
+    """What the caller gave is wrong."""
+
+
+class SettingError(InputError):
+    """A flag, a setting or a work folder that contradicts another."""
+
+
+class DatasetError(InputError):
+    """A folder or file of ratings or films that cannot be read."""
+
+
+class RatingError(InputError):
+    """One rating that breaks the contract; the message is the reason kept beside the rejected bytes."""
+
+
+class UnknownItemError(InputError):
+    """A film that neither the catalogue nor any rating names."""
+
+
+class MissingExtraError(InputError):
+    """An optional dependency that is not installed; the message is its install command."""
+
+
+class StorageError(ReelstreamError):
+    """A file or folder that cannot be written or read."""
+
+
+class AlreadyPublishedError(StorageError):
+    """The name is taken: another writer published it first."""
+
+
+class DamagedError(StorageError):
+    """What lies on disk is not what was published."""
+
+
+class LockedError(StorageError):
+    """Another process holds the lock."""
+
+
+class BrokerError(ReelstreamError):
+    """The log refused, or cannot be reached."""
+
+
+class NoModelSetError(ReelstreamError):
+    """Nothing can be answered yet: no model set is in service."""
+
+
+class FitError(ReelstreamError):
+    """An engine could not fit."""

@@ -1,0 +1,200 @@
+"""How anything reaches the disk: written under a temporary name, synced, and published in one step.
+
+Nothing else in reelstream does these. A published file or folder never replaces an existing name: two writers that race for it cannot both win. Only pointers
+(`CURRENT`, checkpoints) are replaced. After a crash a name holds all of what was published under it, or does not exist.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Self, TypeVar
+
+import msgspec
+
+from reelstream.errors import AlreadyPublishedError, DamagedError, LockedError, StorageError
+
+TEMPORARY_PREFIX = ".tmp-"
+"""Names that begin with it belong to a write not yet published: readers pass over them, sweepers remove them."""
+
+T = TypeVar("T")
+
+
+def temporary_path(final: Path) -> Path:
+    """A name beside `final` that no other process uses."""
+    return final.with_name(f"{TEMPORARY_PREFIX}{os.getpid()}-{time.monotonic_ns()}-{final.name}")
+
+
+def write_synced(path: Path, data: bytes) -> None:
+    """Write `data` under `path` and wait until the disk has it. Raises StorageError."""
+    with translate_errors(path), open(path, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def publish_file(temporary: Path, final: Path) -> None:
+    """Give a synced temporary file its final name. Raises AlreadyPublishedError when the name is taken."""
+    with translate_errors(final):
+        try:
+            os.link(temporary, final)
+        except FileExistsError as error:
+            raise AlreadyPublishedError(f"{final} exists already: another writer was first") from error
+        finally:
+            os.unlink(temporary)
+        sync_folder(final.parent)
+
+
+def publish_bytes(final: Path, data: bytes) -> None:
+    """Create `final` with `data`, whole or not at all. Raises AlreadyPublishedError when the name is taken."""
+    temporary = temporary_path(final)
+    write_synced(temporary, data)
+    publish_file(temporary, final)
+
+
+def publish_folder(temporary: Path, final: Path) -> None:
+    """Sync a temporary folder with all its files and rename it. Raises AlreadyPublishedError when the name is taken."""
+    with translate_errors(final):
+        for path in sorted(temporary.rglob("*")):
+            _sync(path)
+        _sync(temporary)
+        if final.exists():
+            raise AlreadyPublishedError(f"{final} exists already: another writer was first")
+        try:
+            os.rename(temporary, final)
+        except OSError as error:
+            if error.errno in (errno.EEXIST, errno.ENOTEMPTY):
+                raise AlreadyPublishedError(f"{final} exists already: another writer was first") from error
+            raise
+        sync_folder(final.parent)
+
+
+def replace_file(path: Path, data: bytes) -> None:
+    """Make the pointer `path` hold `data` from one moment to the next: a reader sees the old bytes or the new."""
+    temporary = temporary_path(path)
+    write_synced(temporary, data)
+    with translate_errors(path):
+        os.replace(temporary, path)
+        sync_folder(path.parent)
+
+
+def read_json(path: Path, kind: type[T]) -> T:
+    """The JSON in `path` as `kind`, a msgspec Struct. Raises DamagedError when it is not that, StorageError otherwise."""
+    with translate_errors(path):
+        data = path.read_bytes()
+    try:
+        return msgspec.json.decode(data, type=kind)
+    except msgspec.MsgspecError as error:
+        raise DamagedError(f"{path} is not what was published: {error}") from error
+
+
+def encode_json(value: object) -> bytes:
+    """`value` as JSON that a person can read and that two programs write alike."""
+    return msgspec.json.format(msgspec.json.encode(value, order="sorted"), indent=1) + b"\n"
+
+
+def sync_folder(folder: Path) -> None:
+    """Wait until the disk has the names in `folder`."""
+    _sync(folder)
+
+
+def sweep_temporary(folder: Path) -> None:
+    """Remove what unpublished writes left in `folder`; call it only where no other writer is at work."""
+    for path in folder.glob(f"{TEMPORARY_PREFIX}*"):
+        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+
+
+class FileLock:
+    """An OS lock on a file, held in `with`; the system frees it when its process dies, however it dies."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._descriptor: int | None = None
+
+    def __enter__(self) -> Self:
+        """Raises LockedError at once when another process holds it."""
+        with translate_errors(self._path):
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            os.close(descriptor)
+            raise LockedError(f"another process holds {self._path}: stop it, or use another --work folder") from error
+        self._descriptor = descriptor
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+
+class _LeaseNote(msgspec.Struct):
+    owner: str
+    renewed: float
+    """Seconds since 1970, UTC."""
+
+
+class Lease:
+    """Who of several processes is the active one; it passes on when its holder stops renewing it.
+
+    A lease only spares the others their work. Two processes may for a moment both believe that they hold it (one was
+    stopped and continued): what must happen once is decided by `publish_file`, not here.
+    """
+
+    def __init__(self, path: Path, owner: str, seconds: float) -> None:
+        self._path, self._owner, self._seconds = path, owner, seconds
+
+    def acquire(self) -> bool:
+        """Take or renew the lease; False while somebody else holds it."""
+        note = self._note()
+        if note is not None and note.owner != self._owner and time.time() - note.renewed < self._seconds:
+            return False
+        replace_file(self._path, encode_json(_LeaseNote(self._owner, time.time())))
+        holder = self._note()
+        return holder is not None and holder.owner == self._owner
+
+    def release(self) -> None:
+        """Give the lease up, so that the next one need not wait for it to run out."""
+        note = self._note()
+        if note is not None and note.owner == self._owner:
+            self._path.unlink(missing_ok=True)
+
+    def _note(self) -> _LeaseNote | None:
+        with suppress(FileNotFoundError, msgspec.MsgspecError):
+            return msgspec.json.decode(self._path.read_bytes(), type=_LeaseNote)
+        return None
+
+
+@contextmanager
+def translate_errors(path: Path) -> Iterator[None]:
+    """Turn the OSErrors inside into one StorageError that says what failed, where, and what to do."""
+    try:
+        yield
+    except OSError as error:
+        advice = _ADVICE.get(error.errno or 0, "check the path and its permissions")
+        raise StorageError(f"{path}: {(error.strerror or str(error)).lower()}: {advice}") from error
+
+
+_ADVICE = {
+    errno.ENOSPC: "free some space, then start again: nothing half-written was published",
+    errno.EDQUOT: "free some space, then start again: nothing half-written was published",
+    errno.EROFS: "the file system is read-only: name a --work folder that can be written",
+    errno.EACCES: "name a --work folder that you may write",
+    errno.ENOENT: "no such file or folder",
+}
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

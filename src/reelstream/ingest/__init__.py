@@ -1,0 +1,1 @@
+"""From a file of ratings into the log, and from the log into batch files, exactly once."""

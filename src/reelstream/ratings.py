@@ -1,0 +1,179 @@
+"""A rating: its contract, its message on the log, and many of them as parallel arrays.
+
+`item` is a film here and everywhere in the code; the messages keep MovieLens's names `userId` and `movieId`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from reelstream.errors import RatingError
+
+LARGEST_ID = 2**63 - 1
+SECONDS_A_DAY = 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class RatingScale:
+    """The ratings that a data set allows, and from which one on a film counts as liked."""
+
+    lowest: float = 0.5
+    highest: float = 5.0
+    step: float = 0.5
+    like_threshold: float = 4.0
+
+    def holds(self, rating: float) -> bool:
+        """Whether `rating` lies on the scale."""
+        steps = (rating - self.lowest) / self.step
+        return self.lowest <= rating <= self.highest and abs(steps - round(steps)) < 1e-6
+
+    def values(self) -> NDArray[np.float64]:
+        """All ratings of the scale, rising."""
+        return np.arange(self.lowest, self.highest + self.step / 2, self.step)
+
+
+class Rating(msgspec.Struct, frozen=True):
+    """One user's opinion of one item; without a rating, the wish that an earlier one be deleted."""
+
+    user_id: int
+    item_id: int
+    rating: float | None
+    """On the data set's scale; None deletes."""
+    timestamp: int
+    """Seconds since 1970, UTC."""
+
+
+class _Message(msgspec.Struct):
+    """The JSON on the log. Numbers may come as strings; unknown fields are ignored."""
+
+    userId: int  # noqa: N815  (the name on the wire)
+    movieId: int  # noqa: N815
+    rating: float | None
+    timestamp: int | None = None
+
+
+_decoder = msgspec.json.Decoder(_Message, strict=False)
+_encoder = msgspec.json.Encoder()
+
+
+def encode_message(rating: Rating) -> bytes:
+    """The JSON message that carries `rating` on the log."""
+    return _encoder.encode(_Message(rating.user_id, rating.item_id, rating.rating, rating.timestamp))
+
+
+def decode_message(value: bytes | None, record_seconds: int, scale: RatingScale) -> Rating:
+    """The rating in a message of the log, checked against the contract.
+
+    `record_seconds` is the time of the log's record: it stands in for a missing timestamp, and bounds one that lies
+    ahead. Raises RatingError with the reason when the message is not a rating.
+    """
+    if not value:
+        raise RatingError("the message is empty")
+    try:
+        message = _decoder.decode(value)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise RatingError(f"not a rating message: {error}") from error
+    timestamp = record_seconds if message.timestamp is None else message.timestamp
+    rating = Rating(message.userId, message.movieId, message.rating, timestamp)
+    check(rating, record_seconds, scale)
+    return rating
+
+
+def check(rating: Rating, record_seconds: int, scale: RatingScale) -> None:
+    """Hold one rating against the contract; `record_seconds` is when it entered the log. Raises RatingError."""
+    for name, number in (("userId", rating.user_id), ("movieId", rating.item_id)):
+        if not 0 <= number <= LARGEST_ID:
+            raise RatingError(f"{name} {number} is not between 0 and 2^63 - 1")
+    if rating.rating is not None and not (math.isfinite(rating.rating) and scale.holds(rating.rating)):
+        raise RatingError(
+            f"rating {rating.rating:g} is not on the scale "
+            f"{scale.lowest:g} to {scale.highest:g} in steps of {scale.step:g}"
+        )
+    if rating.timestamp < 0:
+        raise RatingError(f"timestamp {rating.timestamp} is before 1970")
+    if rating.timestamp > record_seconds + SECONDS_A_DAY:
+        raise RatingError(
+            f"timestamp {rating.timestamp} is more than a day after the record's own time {record_seconds}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class RatingColumns:
+    """Many ratings as parallel arrays, each with its place in the log."""
+
+    user_id: NDArray[np.int64]
+    item_id: NDArray[np.int64]
+    rating: NDArray[np.float32]
+    """NaN deletes."""
+    timestamp: NDArray[np.int64]
+    """Seconds since 1970, UTC."""
+    partition: NDArray[np.int32]
+    offset: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.user_id)
+
+    def __getitem__(self, chosen: slice | NDArray[Any]) -> RatingColumns:
+        """The chosen ratings: a slice, a boolean mask, or row numbers."""
+        return RatingColumns(*(getattr(self, field.name)[chosen] for field in fields(self)))
+
+    @classmethod
+    def of(
+        cls,
+        user_id: Sequence[int] | NDArray[Any],
+        item_id: Sequence[int] | NDArray[Any],
+        rating: Sequence[float] | NDArray[Any],
+        timestamp: Sequence[int] | NDArray[Any],
+        partition: Sequence[int] | NDArray[Any] | None = None,
+        offset: Sequence[int] | NDArray[Any] | None = None,
+    ) -> RatingColumns:
+        """Columns of the right types. Without a place in the log, the ratings are offsets 0, 1, ... of partition 0."""
+        n = len(user_id)
+        return cls(
+            np.asarray(user_id, np.int64),
+            np.asarray(item_id, np.int64),
+            np.asarray(rating, np.float32),
+            np.asarray(timestamp, np.int64),
+            np.zeros(n, np.int32) if partition is None else np.asarray(partition, np.int32),
+            np.arange(n, dtype=np.int64) if offset is None else np.asarray(offset, np.int64),
+        )
+
+    @classmethod
+    def empty(cls) -> RatingColumns:
+        """No ratings."""
+        return cls.of([], [], [], [])
+
+    @classmethod
+    def concatenate(cls, parts: Iterable[RatingColumns]) -> RatingColumns:
+        """All ratings of `parts`, in their order."""
+        parts = list(parts)
+        if not parts:
+            return cls.empty()
+        return cls(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(cls)))
+
+    def by_user(self) -> RatingColumns:
+        """Sorted by user, then (timestamp, partition, offset): the order in which a history is filtered."""
+        return self[np.lexsort((self.offset, self.partition, self.timestamp, self.user_id))]
+
+    def in_time(self) -> RatingColumns:
+        """Sorted by (timestamp, partition, offset): the order in which a batch is replayed."""
+        return self[np.lexsort((self.offset, self.partition, self.timestamp))]
+
+    def latest(self) -> RatingColumns:
+        """What counts, sorted as `by_user`: of all ratings of one item by one user the last, unless it deletes.
+
+        The last is the one with the largest (timestamp, partition, offset).
+        """
+        order = np.lexsort((self.offset, self.partition, self.timestamp, self.item_id, self.user_id))
+        user, item = self.user_id[order], self.item_id[order]
+        last = np.ones(len(self), bool)
+        last[:-1] = (user[1:] != user[:-1]) | (item[1:] != item[:-1])
+        kept = self[order[last]]
+        return kept[~np.isnan(kept.rating)].by_user()

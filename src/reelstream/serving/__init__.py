@@ -1,0 +1,1 @@
+"""Answers from the newest model set and every rating up to now."""

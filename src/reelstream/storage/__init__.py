@@ -1,0 +1,1 @@
+"""What lies on disk: batch files, histories and model sets."""

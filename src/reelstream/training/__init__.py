@@ -1,0 +1,1 @@
+"""From new batches to a published model set."""

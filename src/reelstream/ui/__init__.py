@@ -1,0 +1,1 @@
+"""The web page; it speaks HTTP to the API and nothing else."""
