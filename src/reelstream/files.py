@@ -1,7 +1,8 @@
 """How anything reaches the disk: written under a temporary name, synced, and published in one step.
 
-Nothing else in reelstream does these. A published file or folder never replaces an existing name: two writers that race for it cannot both win. Only pointers
-(`CURRENT`, checkpoints) are replaced. After a crash a name holds all of what was published under it, or does not exist.
+Nothing else in reelstream does these. A published file or folder never replaces an existing name: two writers that race
+for it cannot both win. Only pointers (`CURRENT`, checkpoints) are replaced. After a crash a name holds all of what was
+published under it, or does not exist.
 """
 
 from __future__ import annotations
@@ -85,7 +86,7 @@ def replace_file(path: Path, data: bytes) -> None:
 
 
 def read_json(path: Path, kind: type[T]) -> T:
-    """The JSON in `path` as `kind`, a msgspec Struct. Raises DamagedError when it is not that, StorageError otherwise."""
+    """The JSON in `path` as `kind`, a msgspec Struct. Raises DamagedError when it is not that."""
     with translate_errors(path):
         data = path.read_bytes()
     try:
