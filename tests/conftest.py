@@ -1,0 +1,48 @@
+"""Data that tests of several rooms need: real where REELSTREAM_TEST_DATA names it, simulated elsewhere."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from reelstream.datasets import simulate
+
+
+def real_data(name: str) -> Path | None:
+    """The folder `name` of real data, if this machine has it."""
+    root = os.environ.get("REELSTREAM_TEST_DATA")
+    folder = Path(root) / name if root else None
+    return folder if folder is not None and folder.is_dir() else None
+
+
+@pytest.fixture(scope="session")
+def movielens(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of ml-latest-small, or a simulated one of about its shape."""
+    real = real_data("ml-latest-small")
+    if real is not None:
+        return real
+    folder = tmp_path_factory.mktemp("data") / "simulated"
+    simulate(folder, users=600, items=3000, ratings=60_000, seed=1)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def movies_dataset() -> Path:
+    """The folder of The Movies Dataset, which cannot be simulated: its flaws are what the tests are about."""
+    real = real_data("the-movies-dataset")
+    if real is None:
+        reason = "The Movies Dataset is not here: set REELSTREAM_TEST_DATA to a folder with the-movies-dataset/"
+        if os.environ.get("CI") == "true" and "REELSTREAM_TEST_DATA" in os.environ:
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return real
+
+
+@pytest.fixture(scope="session")
+def small_dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A simulated folder that is read in a moment: 60 users, 120 films, 3000 ratings."""
+    folder = tmp_path_factory.mktemp("data") / "small"
+    simulate(folder, users=60, items=120, ratings=3000, seed=1)
+    return folder
