@@ -1,0 +1,175 @@
+"""The work folder: where everything of one stream lies, and the note that says which stream that is.
+
+A work folder belongs to one data set, one log and one topic: two data sets would mix their user ids, and another log
+has other offsets. Who comes with another is refused.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from reelstream.catalog import Catalog
+from reelstream.errors import AlreadyPublishedError, SettingError
+from reelstream.files import (
+    FileLock,
+    encode_json,
+    publish_bytes,
+    read_json,
+    replace_file,
+    temporary_path,
+    translate_errors,
+    write_synced,
+)
+from reelstream.ratings import RatingScale
+
+DEFAULT_TOPIC = "ratings"
+_SQLITE = "sqlite:"
+
+
+class DataSetName(msgspec.Struct, frozen=True):
+    """Which data set a work folder belongs to."""
+
+    name: str
+    fingerprint: str
+    """The content hash of its ratings file: two folders with the same ratings are the same data set."""
+
+
+class Binding(msgspec.Struct, frozen=True, kw_only=True):
+    """What `work.json` holds: the stream that a work folder belongs to."""
+
+    format: int = 1
+    broker: str
+    """URL of the log. A SQLite file inside the work folder is named from there, so that the folder can be moved."""
+    topic: str
+    scale: RatingScale
+    data_set: DataSetName | None = None
+    """None as long as no command has named one: a batch writer may start before the first producer."""
+
+
+class WorkFolder:
+    """The paths in one work folder, and its binding."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.note = root / "work.json"
+        self.films = root / "films.json"
+        self.log = root / "log.db"
+        self.batches = root / "batched_data"
+        self.history = root / "history"
+        self.models = root / "models"
+        self.checkpoints = root / "checkpoints"
+        self.stage_logs = root / "logs"
+        self.simulated = root / "simulated"
+        self.run_lock = root / "run.lock"
+
+    @property
+    def is_bound(self) -> bool:
+        """Whether the folder belongs to a stream yet."""
+        return self.note.exists()
+
+    def binding(self) -> Binding:
+        """The stream that this folder belongs to, the log's URL as it is reached from here.
+
+        Raises SettingError when the folder belongs to none, DamagedError when the note cannot be read.
+        """
+        if not self.is_bound:
+            raise SettingError(
+                f"{self.root} is not a work folder yet: start with `reelstream run`, or name another with --work"
+            )
+        note = read_json(self.note, Binding)
+        return msgspec.structs.replace(note, broker=self._reachable(note.broker))
+
+    def bind(
+        self,
+        *,
+        broker: str | None = None,
+        topic: str | None = None,
+        scale: RatingScale | None = None,
+        data_set: DataSetName | None = None,
+    ) -> Binding:
+        """Make this folder belong to the stream described, or check that it does; None says nothing about a part.
+
+        The first call creates the note, with the embedded log, the topic `ratings` and MovieLens's scale where nothing
+        is said. Raises SettingError, naming --work, when the folder belongs to another stream, and StorageError when
+        it cannot be written.
+        """
+        portable = None if broker is None else self._portable(broker)
+        if not self.is_bound:
+            first = Binding(
+                broker=portable or self._portable(f"{_SQLITE}{self.log}"),
+                topic=topic or DEFAULT_TOPIC,
+                scale=scale or RatingScale(),
+                data_set=data_set,
+            )
+            self._create(first)
+        bound = read_json(self.note, Binding)
+        if bound.data_set is None and data_set is not None:
+            bound = self._add_data_set(data_set)
+        self._refuse_another("the data set", bound.data_set, data_set)
+        self._refuse_another("the log", bound.broker, portable)
+        self._refuse_another("the topic", bound.topic, topic)
+        self._refuse_another("the rating scale", bound.scale, scale)
+        return self.binding()
+
+    def check_writable(self) -> None:
+        """Make the folder if need be, and write and remove a file in it. Raises StorageError."""
+        with translate_errors(self.root):
+            self.root.mkdir(parents=True, exist_ok=True)
+        probe = temporary_path(self.root / "probe")
+        try:
+            write_synced(probe, b"\0" * 4096)
+        finally:
+            probe.unlink(missing_ok=True)
+
+    def read_catalog(self) -> Catalog:
+        """The films of the data set; none when the folder has no data set. Raises DamagedError."""
+        return Catalog.read(self.films) if self.films.exists() else Catalog([])
+
+    def _create(self, first: Binding) -> None:
+        with translate_errors(self.root):
+            self.root.mkdir(parents=True, exist_ok=True)
+        try:
+            publish_bytes(self.note, encode_json(first))
+        except AlreadyPublishedError:
+            return  # another process was first: what it wrote is checked like any older note
+
+    def _add_data_set(self, data_set: DataSetName) -> Binding:
+        with FileLock(self.root / "work.lock"):
+            bound = read_json(self.note, Binding)
+            if bound.data_set is None:
+                bound = msgspec.structs.replace(bound, data_set=data_set)
+                replace_file(self.note, encode_json(bound))
+        return bound
+
+    def _refuse_another(self, part: str, bound: object, wanted: object) -> None:
+        if wanted is not None and wanted != bound:
+            raise SettingError(
+                f"{self.root} belongs to {part} {_say(bound)}, not to {_say(wanted)}: name another folder with --work"
+            )
+
+    def _portable(self, url: str) -> str:
+        path = _sqlite_path(url)
+        if path is None:
+            return url
+        absolute, root = path.absolute(), self.root.absolute()
+        return f"{_SQLITE}{absolute.relative_to(root) if absolute.is_relative_to(root) else absolute}"
+
+    def _reachable(self, url: str) -> str:
+        path = _sqlite_path(url)
+        return url if path is None else f"{_SQLITE}{self.root / path}"
+
+
+def _sqlite_path(url: str) -> Path | None:
+    return Path(url.removeprefix(_SQLITE)) if url.startswith(_SQLITE) else None
+
+
+def _say(part: object) -> str:
+    match part:
+        case DataSetName(name=name, fingerprint=fingerprint):
+            return f"{name} ({fingerprint[:12]})"
+        case RatingScale(lowest=lowest, highest=highest, step=step, like_threshold=liked):
+            return f"{lowest:g} to {highest:g} in steps of {step:g}, liked from {liked:g}"
+        case _:
+            return str(part)
