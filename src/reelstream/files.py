@@ -97,7 +97,8 @@ def read_json(path: Path, kind: type[T]) -> T:
 
 def encode_json(value: object) -> bytes:
     """`value` as JSON that a person can read and that two programs write alike."""
-    return msgspec.json.format(msgspec.json.encode(value, order="sorted"), indent=1) + b"\n"
+    plain = msgspec.to_builtins(value, str_keys=True)
+    return msgspec.json.format(msgspec.json.encode(plain, order="sorted"), indent=1) + b"\n"
 
 
 def sync_folder(folder: Path) -> None:

@@ -166,8 +166,8 @@ class RatingColumns:
         """Sorted by (timestamp, partition, offset): the order in which a batch is replayed."""
         return self[np.lexsort((self.offset, self.partition, self.timestamp))]
 
-    def latest(self) -> RatingColumns:
-        """What counts, sorted as `by_user`: of all ratings of one item by one user the last, unless it deletes.
+    def settled(self) -> RatingColumns:
+        """Of all ratings of one item by one user the last, even if it deletes, sorted as `by_user`.
 
         The last is the one with the largest (timestamp, partition, offset).
         """
@@ -175,5 +175,9 @@ class RatingColumns:
         user, item = self.user_id[order], self.item_id[order]
         last = np.ones(len(self), bool)
         last[:-1] = (user[1:] != user[:-1]) | (item[1:] != item[:-1])
-        kept = self[order[last]]
-        return kept[~np.isnan(kept.rating)].by_user()
+        return self[order[last]].by_user()
+
+    def latest(self) -> RatingColumns:
+        """What counts: the `settled` ratings without those that delete."""
+        settled = self.settled()
+        return settled[~np.isnan(settled.rating)]

@@ -1,0 +1,132 @@
+"""A history is what all ratings and deletions add up to, however they arrived."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reelstream.errors import DamagedError
+from reelstream.ratings import RatingColumns
+from reelstream.storage.history import History
+from reelstream.storage.history_store import SNAPSHOTS_KEPT, HistoryStore
+
+FIELDS = ("user_id", "item_id", "rating", "timestamp", "partition", "offset")
+
+
+def rows(columns: RatingColumns) -> list[tuple[float, ...]]:
+    return list(zip(*(getattr(columns, name).tolist() for name in FIELDS), strict=True))
+
+
+@st.composite
+def batches(draw: st.DrawFn) -> list[RatingColumns]:
+    row = st.tuples(st.integers(0, 5), st.integers(0, 3), st.sampled_from([1.0, 2.0, float("nan")]), st.integers(0, 6))
+    parts = draw(st.lists(st.lists(row, max_size=12), min_size=1, max_size=4))
+    offset, result = 0, []
+    for part in parts:
+        columns = list(zip(*part, strict=True)) or [(), (), (), ()]
+        places = np.arange(offset, offset + len(part))
+        result.append(RatingColumns.of(*columns, partition=places % 2, offset=places))
+        offset += len(part)
+    return result
+
+
+@given(batches())
+def test_merging_batch_by_batch_equals_making_the_history_at_once(parts: list[RatingColumns]) -> None:
+    """Merging is `of` done in steps, and what counts is RatingColumns.latest: deletions and late ratings included."""
+    merged = History.of(parts[0])
+    for part in parts[1:]:
+        merged = merged.merge(part)
+    whole = RatingColumns.concatenate(parts)
+    assert rows(merged.ratings) == rows(whole.latest())
+    assert rows(merged.ratings) == rows(History.of(whole).ratings)
+    assert len(merged.deletions) == len(History.of(whole).deletions)
+    for user_id in range(7):
+        mine = whole.latest()
+        assert rows(merged.of_user(user_id)) == rows(mine[mine.user_id == user_id])
+
+
+def test_a_deletion_beats_an_older_rating_that_arrives_later() -> None:
+    """Order is by timestamp, not by arrival: a deleted rating does not come back with an older one."""
+    history = History.of(RatingColumns.of([1], [7], [float("nan")], [10]))
+    late = history.merge(RatingColumns.of([1], [7], [4.0], [5], offset=[1]))
+    assert len(late) == 0
+    assert len(late.of_user(1)) == 0
+    newer = late.merge(RatingColumns.of([1], [7], [3.0], [11], offset=[2]))
+    assert newer.of_user(1).rating.tolist() == [3.0]
+
+
+def test_merging_leaves_the_old_history_as_it_was() -> None:
+    """Readers of a snapshot are not disturbed by a newer one."""
+    old = History.of(RatingColumns.of([1, 2], [7, 7], [4.0, 2.0], [5, 5]))
+    before = rows(old.ratings)
+    old.merge(RatingColumns.of([1], [7], [1.0], [9]))
+    assert rows(old.ratings) == before
+
+
+def test_a_saved_history_comes_back_the_same(tmp_path: Path) -> None:
+    """Saving and mapping change nothing, and a mapped history merges like any other."""
+    history = History.of(RatingColumns.of([2, 1, 1], [7, 8, 9], [4.0, 2.0, float("nan")], [5, 3, 4]))
+    history.save(tmp_path)
+    loaded = History.load(tmp_path)
+    assert rows(loaded.ratings) == rows(history.ratings)
+    assert loaded.deletions.item_id.tolist() == [9]
+    assert loaded.user_ids.tolist() == [1, 2]
+    assert len(loaded.merge(RatingColumns.of([3], [7], [4.0], [5]))) == 3
+
+
+def test_an_empty_history_can_be_saved(tmp_path: Path) -> None:
+    """A work folder whose batches hold nothing is no special case."""
+    History.of(RatingColumns.empty()).save(tmp_path)
+    assert len(History.load(tmp_path)) == 0
+
+
+@pytest.mark.parametrize("name", ["starts.npy", "ratings_rating.npy", "deletions_offset.npy"])
+def test_a_damaged_snapshot_is_refused(tmp_path: Path, name: str) -> None:
+    """A cut-off, missing or foreign array is an error that names the folder."""
+    History.of(RatingColumns.of([1, 2], [7, 7], [4.0, 2.0], [5, 5])).save(tmp_path)
+    np.save(tmp_path / name, np.zeros(9))
+    with pytest.raises(DamagedError, match=str(tmp_path)):
+        History.load(tmp_path)
+    (tmp_path / name).write_bytes(b"\x93NUMPY")
+    with pytest.raises(DamagedError, match=str(tmp_path)):
+        History.load(tmp_path)
+    (tmp_path / name).unlink()
+    with pytest.raises(DamagedError, match=str(tmp_path)):
+        History.load(tmp_path)
+
+
+def test_the_store_gives_back_what_was_published_last(tmp_path: Path) -> None:
+    """CURRENT names the newest snapshot; its meta says what it holds; old ones go."""
+    store = HistoryStore(tmp_path / "history")
+    assert store.current() is None
+    for n in range(1, 5):
+        history = History.of(RatingColumns.of(list(range(n)), [7] * n, [4.0] * n, [5] * n))
+        store.publish(history, [(i, 0) for i in range(1, n + 1)], [2], {0: n * 10})
+    current = store.current()
+    assert current is not None
+    history, meta = current
+    assert len(history) == meta.n_ratings == 4
+    assert (meta.number, meta.manifests[-1], meta.excluded, meta.next_offsets) == (4, (4, 0), [2], {0: 40})
+    assert len([path for path in (tmp_path / "history").iterdir() if path.is_dir()]) == SNAPSHOTS_KEPT
+
+
+def test_a_mapped_snapshot_outlives_its_removal(tmp_path: Path) -> None:
+    """A server that still answers from an old snapshot is not disturbed when it is pruned."""
+    store = HistoryStore(tmp_path)
+    store.publish(History.of(RatingColumns.of([1], [7], [4.0], [5])), [(1, 0)], [], {0: 1})
+    current = store.current()
+    assert current is not None
+    for _ in range(3):
+        store.publish(History.of(RatingColumns.empty()), [(1, 0)], [], {0: 1})
+    assert not (tmp_path / "1").exists()
+    assert current[0].of_user(1).rating.tolist() == [4.0]
+
+
+def test_a_missing_current_snapshot_is_named(tmp_path: Path) -> None:
+    """A pointer to nothing is damage, with the name of what is missing."""
+    store = HistoryStore(tmp_path)
+    (tmp_path / "CURRENT").write_text('{"number": 3, "format": 1}')
+    with pytest.raises(DamagedError, match="3 is missing"):
+        store.current()
