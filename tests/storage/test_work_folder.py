@@ -74,7 +74,7 @@ def test_a_damaged_note_is_named(tmp_path: Path) -> None:
     """A note that is not what was written is not guessed at."""
     folder = WorkFolder(tmp_path)
     folder.note.write_text("{")
-    with pytest.raises(DamagedError, match="work.json"):
+    with pytest.raises(DamagedError, match=r"work\.json"):
         folder.bind()
 
 

@@ -7,6 +7,7 @@ has other offsets. Who comes with another is refused.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
@@ -39,7 +40,7 @@ class DataSetName(msgspec.Struct, frozen=True):
 class Binding(msgspec.Struct, frozen=True, kw_only=True):
     """What `work.json` holds: the stream that a work folder belongs to."""
 
-    format: int = 1
+    format: Literal[1] = 1
     broker: str
     """URL of the log. A SQLite file inside the work folder is named from there, so that the folder can be moved."""
     topic: str
