@@ -13,6 +13,7 @@
     │   └── LockedError          another process holds the lock
     ├── BrokerError              the log refused, or cannot be reached
     ├── NoModelSetError          nothing can be answered yet: no model set is in service
+    ├── ApiError                 the REST API cannot be reached, or answered with a problem
     └── FitError                 an engine could not fit
 
 A message says what was wrong, where, and what to do. Exit codes and HTTP statuses are decided at the edges
@@ -70,6 +71,10 @@ class BrokerError(ReelstreamError):
 
 class NoModelSetError(ReelstreamError):
     """Nothing can be answered yet: no model set is in service."""
+
+
+class ApiError(ReelstreamError):
+    """The REST API cannot be reached, or answered with a problem."""
 
 
 class FitError(ReelstreamError):
