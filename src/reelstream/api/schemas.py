@@ -1,0 +1,319 @@
+"""What the API takes and answers. The OpenAPI document is generated from these classes, so they cannot drift apart.
+
+Names are MovieLens's (`userId`, `movieId`), as on the log. Bodies are read strictly: a number in quotes is refused.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from reelstream.ratings import LARGEST_ID
+
+LARGEST_LIST = 10_000
+"""The most questions that one list may hold."""
+LATEST_TIME = 253_402_300_799
+"""The last second of the year 9999."""
+
+UserId = Annotated[int, Field(ge=0, le=LARGEST_ID, description="The user's id.", examples=[1])]
+MovieId = Annotated[int, Field(ge=0, le=LARGEST_ID, description="The film's id.", examples=[31])]
+Time = Annotated[
+    int,
+    Field(
+        ge=0,
+        le=LATEST_TIME,
+        description="The time of the question, in seconds since 1970 (UTC). Now when absent, and never before the "
+        "user's last rating.",
+    ),
+]
+Limit = Annotated[int, Field(ge=1, le=200, description="The most entries to answer.")]
+
+
+class Question(BaseModel):
+    """Anything that is asked: fields that nobody knows are refused, so that a misspelt one is noticed."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class RatingQuestion(Question):
+    """One user and one film."""
+
+    userId: UserId
+    movieId: MovieId
+    at: Time | None = None
+
+
+class SegmentQuestion(Question):
+    """One user."""
+
+    userId: UserId
+
+
+class AtQuestion(Question):
+    """When it is asked."""
+
+    at: Time | None = None
+
+
+class HistoryQuestion(Question):
+    """How much of a user's history to answer."""
+
+    limit: Limit = 50
+
+
+class SearchQuestion(Question):
+    """A search with a bound."""
+
+    query: Annotated[str, Field(max_length=200, description="Words of the title. Every film when empty.")] = ""
+    limit: Limit = 20
+
+
+class UsersQuestion(Question):
+    """A choice of users."""
+
+    query: Annotated[str, Field(pattern="^[0-9]{0,19}$", description="How the id begins.", examples=["12"])] = ""
+    limit: Limit = 20
+
+
+class NoQuestion(Question):
+    """Nothing to ask."""
+
+
+class Answer(BaseModel):
+    """Anything that is answered."""
+
+    model_config = ConfigDict(frozen=True, json_schema_serialization_defaults_required=True)
+
+
+class Problem(Answer):
+    """What went wrong, as RFC 9457 has it."""
+
+    type: str = "about:blank"
+    title: Annotated[str, Field(description="The HTTP status in words.")]
+    status: Annotated[int, Field(ge=400, le=599, description="The HTTP status.")]
+    detail: Annotated[str, Field(description="What was wrong, where, and what to do.")]
+    errors: Annotated[list[FieldError] | None, Field(description="Each wrong field of the question.")] = None
+
+
+class FieldError(Answer):
+    """One thing wrong with a question."""
+
+    where: Annotated[str, Field(description="The field, after the place in the list if there is one: `3.userId`.")]
+    message: str
+
+
+class FailedEntry(Answer):
+    """Stands in a list of answers in the place of one that could not be given."""
+
+    error: Problem
+
+
+class Basis(Answer):
+    """What an answer rests on."""
+
+    ratings: Annotated[int, Field(ge=0, description="How many of the user's ratings it has seen.")]
+    live: Annotated[int, Field(ge=0, description="How many of them came after the model set was trained.")]
+    known_user: Annotated[bool, Field(description="False: answered from the prior alone.")]
+
+
+class Regression(Answer):
+    """Which rating the user would give."""
+
+    prediction: Annotated[float, Field(description="The expected rating, on the data set's scale.")]
+    sd: Annotated[float, Field(ge=0, description="Its standard deviation.")]
+    interval: Annotated[
+        tuple[float, float],
+        Field(description="The central 95 %: prediction ± 1.96 sd, cut off at the ends of the scale."),
+    ]
+
+
+class Classification(Answer):
+    """Whether the user would like the film."""
+
+    prediction: Annotated[int, Field(ge=0, le=1, description="1: more likely than not.")]
+    probability: Annotated[float, Field(ge=0, le=1, description="Of a rating at the threshold or above.")]
+    threshold: Annotated[float, Field(description="From which rating on a film counts as liked.")]
+
+
+class Clustering(Answer):
+    """Which kind of user this is."""
+
+    prediction: Annotated[int, Field(description="The segment's number, which it keeps from set to set.")]
+    label: Annotated[str, Field(description="What sets the segment apart.")]
+    size: Annotated[int, Field(ge=0, description="How many users it had when the set was trained.")]
+
+
+class _OfSet(Answer):
+    model_set: Annotated[int, Field(description="The number of the model set that answers.")]
+    basis: Basis
+
+
+class _OfFilm(_OfSet):
+    userId: UserId
+    movieId: MovieId
+    title: Annotated[str | None, Field(description="None for a film outside the catalogue.")]
+
+
+class RegressionAnswer(_OfFilm, Regression):
+    """Which rating a user would give a film, and how sure that is."""
+
+
+class ClassificationAnswer(_OfFilm, Classification):
+    """How likely a user is to like a film."""
+
+
+class ClusteringAnswer(_OfSet, Clustering):
+    """Which kind of user somebody is."""
+
+    userId: UserId
+
+
+class FullAnswer(_OfFilm):
+    """All three at once, from one model set."""
+
+    regression: Regression
+    classification: Classification
+    clustering: Clustering
+
+
+class FilmAnswer(Answer):
+    """One film."""
+
+    movieId: MovieId
+    title: str
+    year: int | None
+    genres: list[str]
+    tmdbId: Annotated[int | None, Field(description="Its number at themoviedb.org.")]
+    imdbId: Annotated[str | None, Field(description="Its number at imdb.com.")]
+
+
+class FilmsAnswer(Answer):
+    """Films that were searched for."""
+
+    items: list[FilmAnswer]
+    total: Annotated[int, Field(ge=0, description="How many films the catalogue has.")]
+
+
+class UserSummary(Answer):
+    """One user."""
+
+    userId: UserId
+    ratings: Annotated[int, Field(ge=0, description="How many films the user has rated.")]
+
+
+class UsersAnswer(Answer):
+    """Users that the stream has brought."""
+
+    users: list[UserSummary]
+    total: Annotated[int, Field(ge=0, description="How many there are.")]
+
+
+class RatedFilm(Answer):
+    """One rating of a user."""
+
+    movieId: MovieId
+    title: str | None
+    rating: float
+    timestamp: Annotated[int, Field(description="Seconds since 1970, UTC.")]
+
+
+class UserAnswer(Answer):
+    """A user's history, newest first."""
+
+    userId: UserId
+    known_user: bool
+    total: Annotated[int, Field(ge=0, description="How many films the user has rated.")]
+    ratings: list[RatedFilm]
+
+
+class ModelSetAnswer(Answer):
+    """One release."""
+
+    number: int
+    current: Annotated[bool, Field(description="Whether CURRENT names it.")]
+    in_service: Annotated[bool, Field(description="Whether this server answers from it.")]
+    created_at: Annotated[float, Field(description="Seconds since 1970, UTC.")]
+    engine: str
+    batches: Annotated[list[int], Field(description="Numbers of the batches that it was trained on.")]
+    scores: Annotated[dict[str, float | None], Field(description="On the part of the holdout kept for judging.")]
+    gate: Annotated[dict[str, Any], Field(description="The gate's verdict and its grounds.")]
+    record: Annotated[
+        list[dict[str, Any]],
+        Field(description="Each batch, predicted rating by rating before it was learned from."),
+    ]
+
+
+class ModelSetsAnswer(Answer):
+    """All releases, newest first."""
+
+    in_service: Annotated[int | None, Field(description="The number of the set that answers.")]
+    model_sets: list[ModelSetAnswer]
+
+
+class LogStatus(Answer):
+    """How far the stream has come, in messages over all partitions."""
+
+    end: Annotated[int, Field(ge=0, description="In the log.")]
+    batched: Annotated[int, Field(ge=0, description="Of these, in closed batches.")]
+    trained: Annotated[int, Field(ge=0, description="Of these, seen by the model set in service.")]
+    followed: Annotated[int, Field(ge=0, description="Of those in the log, read by this server.")]
+
+
+class ServiceStatus(Answer):
+    """The set in service."""
+
+    number: int
+    since: Annotated[float, Field(description="When it went into service, in seconds since 1970, UTC.")]
+
+
+class ScaleStatus(Answer):
+    """The ratings that the data set allows."""
+
+    lowest: float
+    highest: float
+    step: float
+    like_threshold: float
+
+
+class BatchStatus(Answer):
+    """Closed batches."""
+
+    count: Annotated[int, Field(ge=0)]
+    newest: int | None
+    excluded: list[int]
+
+
+class HistoryStatus(Answer):
+    """What is known of users."""
+
+    users: Annotated[int, Field(ge=0)]
+    ratings: Annotated[int, Field(ge=0, description="About: a rating given twice counts twice until the next set.")]
+    live: Annotated[int, Field(ge=0, description="Ratings read from the log since the server started.")]
+
+
+class Trouble(Answer):
+    """Something that is tried again and again."""
+
+    what: str
+    message: str
+
+
+class StatusAnswer(Answer):
+    """What the stream is doing now."""
+
+    model_set: ServiceStatus | None
+    swaps: Annotated[int, Field(ge=0, description="Sets put into service since the server started.")]
+    scale: ScaleStatus
+    log: LogStatus
+    batches: BatchStatus
+    histories: HistoryStatus
+    troubles: list[Trouble]
+
+
+class HealthAnswer(Answer):
+    """Whether the server can answer."""
+
+    status: Annotated[str, Field(pattern="^(live|ready|degraded|waiting)$")]
+    reasons: Annotated[list[str], Field(description="Why it is not simply ready.")]
+    model_set: int | None
