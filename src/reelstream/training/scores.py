@@ -1,0 +1,92 @@
+"""How good predictions were, once the ratings are known."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.metrics import log_loss, roc_auc_score
+
+from reelstream.ratings import RatingScale
+
+if TYPE_CHECKING:
+    from reelstream.models.base import Predictions
+
+ECE_BINS = 10
+
+
+class Scores(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What predictions scored; None where the ratings cannot tell, or nothing was predicted that could be scored."""
+
+    n: int
+    """Ratings that were scored."""
+    rmse: float | None = None
+    """Root mean squared error in stars, predictions clipped to the scale."""
+    mae: float | None = None
+    """Mean absolute error in stars, predictions clipped to the scale."""
+    auc: float | None = None
+    """Area under the ROC curve for rating >= like threshold; None when all ratings are on one side of it."""
+    log_loss: float | None = None
+    """Mean negative log of the probability given to what came: liked or not."""
+    log_likelihood: float | None = None
+    """Mean log density of the ratings under N(mean, sd^2), unclipped."""
+    ece: float | None = None
+    """Expected calibration error of the like probability over 10 bins of equal width (Naeini et al., AAAI 2015)."""
+    coverage_1sd: float | None = None
+    """Share of ratings within one standard deviation of the mean; 0.683 when errors are normal and sd is right."""
+    coverage_2sd: float | None = None
+    """The same within two; 0.954."""
+
+
+def score(predictions: Predictions, ratings: NDArray[np.floating], scale: RatingScale) -> Scores:
+    """Scores of full predictions (mean, sd and like probability, each (n,)) for ratings (n,), none of them NaN."""
+    if not len(ratings):
+        return Scores(0)
+    rated = ratings.astype(np.float64)
+    errors = rated - predictions.mean
+    liked = rated >= scale.like_threshold
+    points = score_points(predictions.mean, ratings, scale)
+    densities = -0.5 * np.log(2 * np.pi * predictions.sd**2) - 0.5 * (errors / predictions.sd) ** 2
+    return Scores(
+        n=len(rated),
+        rmse=points.rmse,
+        mae=points.mae,
+        auc=_auc(liked, predictions.like_probability),
+        log_loss=float(log_loss(liked, predictions.like_probability, labels=[False, True])),
+        log_likelihood=float(densities.mean()),
+        ece=_calibration_error(liked, predictions.like_probability),
+        coverage_1sd=float((np.abs(errors) <= predictions.sd).mean()),
+        coverage_2sd=float((np.abs(errors) <= 2 * predictions.sd).mean()),
+    )
+
+
+def score_points(predicted: NDArray[np.float64], ratings: NDArray[np.floating], scale: RatingScale) -> Scores:
+    """Scores of bare numbers, as baselines give them: their order is what stands for a like probability."""
+    if not len(ratings):
+        return Scores(0)
+    errors = clipped_errors(predicted, ratings, scale)
+    return Scores(
+        n=len(ratings),
+        rmse=float(np.sqrt((errors**2).mean())),
+        mae=float(np.abs(errors).mean()),
+        auc=_auc(ratings >= scale.like_threshold, predicted),
+    )
+
+
+def clipped_errors(
+    predicted: NDArray[np.float64], ratings: NDArray[np.floating], scale: RatingScale
+) -> NDArray[np.float64]:
+    """Rating minus prediction, after clipping the prediction to the scale: what RMSE is made of. (n,)."""
+    errors: NDArray[np.float64] = ratings.astype(np.float64) - np.clip(predicted, scale.lowest, scale.highest)
+    return errors
+
+
+def _auc(liked: NDArray[np.bool_], ranking: NDArray[np.float64]) -> float | None:
+    return None if liked.all() or not liked.any() else float(roc_auc_score(liked, ranking))
+
+
+def _calibration_error(liked: NDArray[np.bool_], probability: NDArray[np.float64]) -> float:
+    bins = np.minimum((probability * ECE_BINS).astype(np.int64), ECE_BINS - 1)
+    return float(np.abs(np.bincount(bins, probability - liked, minlength=ECE_BINS)).sum() / len(liked))

@@ -1,0 +1,35 @@
+"""Baselines are simple, and as good as simple ones get."""
+
+import numpy as np
+import pytest
+
+from reelstream.ratings import RatingColumns, RatingScale
+from reelstream.training.baselines import BiasBaseline, GlobalMean
+
+SCALE = RatingScale()
+
+
+def test_biases_of_users_and_items_are_found() -> None:
+    """Ratings that are a sum of two biases are predicted almost exactly."""
+    rng = np.random.default_rng(2)
+    user, item = rng.integers(0, 60, 20_000), rng.integers(0, 50, 20_000)
+    user_bias, item_bias = rng.normal(0, 0.5, 60), rng.normal(0, 0.5, 50)
+    truth = 3.0 + user_bias[user] + item_bias[item]
+    baseline = BiasBaseline(RatingColumns.of(user[:15_000], item[:15_000], truth[:15_000], [0] * 15_000), SCALE)
+    errors = truth[15_000:] - baseline.predict(user[15_000:], item[15_000:])
+    assert np.sqrt((errors**2).mean()) < 0.05
+
+
+def test_strangers_get_the_mean() -> None:
+    """A user and an item nobody knows add nothing; a few ratings are damped."""
+    ratings = RatingColumns.of([1, 1, 2], [5, 6, 5], [5.0, 4.0, 3.0], [0, 0, 0])
+    assert BiasBaseline(ratings, SCALE).predict(np.array([9]), np.array([9])).tolist() == [4.0]
+    assert GlobalMean(ratings, SCALE).predict(np.array([9]), np.array([9])).tolist() == [4.0]
+    generous = BiasBaseline(ratings, SCALE).predict(np.array([1]), np.array([9]))[0]
+    assert 4.0 < generous < 4.1
+
+
+@pytest.mark.parametrize("baseline", [GlobalMean, BiasBaseline])
+def test_without_ratings_the_middle_of_the_scale(baseline: type[GlobalMean] | type[BiasBaseline]) -> None:
+    """The first batch has no history before it, and is still predicted."""
+    assert baseline(RatingColumns.empty(), SCALE).predict(np.array([1]), np.array([2])).tolist() == [2.75]
