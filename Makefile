@@ -1,0 +1,68 @@
+# Needs Python 3.11+ and make. Everything goes into virtual environments in this folder; uv is used when it is there.
+
+PYTHON ?= $(firstword $(foreach name,python3 python3.14 python3.13 python3.12 python3.11 python,$(shell \
+	$(name) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(name))))
+DATA ?=
+BROKER ?=
+ENGINE ?=
+ARGS ?=
+
+RUN_EXTRAS := ui
+ALL_EXTRAS := kafka,spark,ui,dev
+BIN := .venv/bin
+RUN_STAMP := .venv/installed-run
+ALL_STAMP := .venv/installed-all
+DECLARED := pyproject.toml requirements.lock
+
+.PHONY: help venv run test check docs clean
+.DELETE_ON_ERROR:
+
+help:  ## say what can be made
+	@sed -n 's/^\([a-zNAME-]*\):.*## /make \1\t/p' Makefile | expand -t 18
+
+venv: $(ALL_STAMP)  ## make .venv with everything for working on reelstream
+
+run: $(RUN_STAMP)  ## run the whole pipeline: make run [DATA=folder] [BROKER=url] [ENGINE=local] [ARGS="--until-set 3"]
+	@$(BIN)/reelstream run $(if $(DATA),--data '$(DATA)') $(if $(BROKER),--broker '$(BROKER)') \
+		$(if $(ENGINE),--engine '$(ENGINE)') $(ARGS)
+
+test: $(ALL_STAMP)  ## run all tests; fails under 90 % line coverage
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest $(ARGS)
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report --skip-covered
+
+check: $(ALL_STAMP)  ## formatting, lint, types, and who may import whom
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+bench-%: $(ALL_STAMP)  ## run benchmarks/NAME.py; its result lands in benchmarks/results/NAME.json
+	$(BIN)/python benchmarks/$*.py $(ARGS)
+
+docs: $(ALL_STAMP)  ## build the documentation into site/
+	$(BIN)/mkdocs build --strict
+
+clean:  ## remove the virtual environment and caches, never a work folder
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage .coverage.* site dist
+
+# One environment: `run` puts into it what running needs, `venv` adds the rest.
+$(ALL_STAMP): $(DECLARED)
+	$(call install,$(ALL_EXTRAS))
+	@touch $(RUN_STAMP) $@
+
+$(RUN_STAMP): $(DECLARED)
+	$(call install,$(RUN_EXTRAS))
+	@touch $@
+
+define install
+	@test -n '$(PYTHON)' || { echo 'reelstream needs Python 3.11 or newer: install it, or name it with PYTHON=...' >&2; exit 2; }
+	@if command -v uv >/dev/null 2>&1; then \
+		test -x $(BIN)/python || uv venv --quiet --python '$(PYTHON)' .venv; \
+		uv pip install --quiet --python $(BIN)/python --constraint requirements.lock --editable '.[$(1)]'; \
+	else \
+		test -x $(BIN)/python || '$(PYTHON)' -m venv .venv; \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock --editable '.[$(1)]'; \
+	fi
+endef
