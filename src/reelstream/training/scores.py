@@ -4,40 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import log_loss, roc_auc_score
 
 from reelstream.ratings import RatingScale
+from reelstream.storage.release import Scores
 
 if TYPE_CHECKING:
     from reelstream.models.base import Predictions
 
 ECE_BINS = 10
-
-
-class Scores(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What predictions scored; None where the ratings cannot tell, or nothing was predicted that could be scored."""
-
-    n: int
-    """Ratings that were scored."""
-    rmse: float | None = None
-    """Root mean squared error in stars, predictions clipped to the scale."""
-    mae: float | None = None
-    """Mean absolute error in stars, predictions clipped to the scale."""
-    auc: float | None = None
-    """Area under the ROC curve for rating >= like threshold; None when all ratings are on one side of it."""
-    log_loss: float | None = None
-    """Mean negative log of the probability given to what came: liked or not."""
-    log_likelihood: float | None = None
-    """Mean log density of the ratings under N(mean, sd^2), unclipped."""
-    ece: float | None = None
-    """Expected calibration error of the like probability over 10 bins of equal width (Naeini et al., AAAI 2015)."""
-    coverage_1sd: float | None = None
-    """Share of ratings within one standard deviation of the mean; 0.683 when errors are normal and sd is right."""
-    coverage_2sd: float | None = None
-    """The same within two; 0.954."""
 
 
 def score(predictions: Predictions, ratings: NDArray[np.floating], scale: RatingScale) -> Scores:

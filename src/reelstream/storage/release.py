@@ -1,0 +1,113 @@
+"""What a release says of its model set: what it learned from, what it scored, and whether it may serve."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+FAMILIES = ("regression", "classification", "clustering")
+
+Verdict = Literal["first", "accepted", "insufficient", "refused"]
+
+
+class Scores(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What predictions scored; None where the ratings cannot tell, or nothing was predicted that could be scored."""
+
+    n: int
+    """Ratings that were scored."""
+    rmse: float | None = None
+    """Root mean squared error in stars, predictions clipped to the scale."""
+    mae: float | None = None
+    """Mean absolute error in stars, predictions clipped to the scale."""
+    auc: float | None = None
+    """Area under the ROC curve for rating >= like threshold; None when all ratings are on one side of it."""
+    log_loss: float | None = None
+    """Mean negative log of the probability given to what came: liked or not."""
+    log_likelihood: float | None = None
+    """Mean log density of the ratings under N(mean, sd^2), unclipped."""
+    ece: float | None = None
+    """Expected calibration error of the like probability over 10 bins of equal width (Naeini et al., AAAI 2015)."""
+    coverage_1sd: float | None = None
+    """Share of ratings within one standard deviation of the mean; 0.683 when errors are normal and sd is right."""
+    coverage_2sd: float | None = None
+    """The same within two; 0.954."""
+
+
+class BatchScores(msgspec.Struct, frozen=True):
+    """One line of the prequential record: a batch predicted by the set in service before anybody learned from it."""
+
+    batch: int
+    model_set: int | None
+    """The set that predicted; None for a batch that came before the first set."""
+    live: Scores | None
+    """Each rating learned by its user's state before the next is predicted: what the server does."""
+    static: Scores | None
+    """Without that: users as they were when the batch began."""
+    global_mean: Scores
+    """The mean of all ratings before the batch."""
+    biases: Scores
+    """Damped user and item biases of all ratings before the batch."""
+
+
+class Comparison(msgspec.Struct, frozen=True):
+    """Challenger and champion on the same ratings."""
+
+    n: int
+    """Ratings compared."""
+    n_users: int
+    champion_rmse: float
+    challenger_rmse: float
+    standard_error: float | None
+    """Of the difference of the two, clustered by user; None with fewer than two users."""
+    worse: bool
+    """Whether the challenger is worse by more than chance and more than is tolerated."""
+
+
+class GateReport(msgspec.Struct, frozen=True):
+    """Why a set may serve, or may not."""
+
+    verdict: Verdict
+    reason: str
+    """One sentence for a person."""
+    earlier: Comparison | None = None
+    """All batches together that the champion has learned from: what the verdict rests on."""
+    batches: dict[int, Comparison] = {}
+    """Each batch by itself, the newest included."""
+
+
+class Release(msgspec.Struct, frozen=True, kw_only=True):
+    """The file that makes a model set exist."""
+
+    number: int
+    """That of the last batch the set was trained on."""
+    created_at: int
+    """Seconds since 1970, UTC."""
+    manifests: list[tuple[int, int]]
+    """(number, revision) of every manifest the set was trained on."""
+    excluded: list[int]
+    """Numbers of the batches left out on purpose."""
+    trained_through: dict[int, int]
+    """Partition -> offset behind the last batch: live learning goes on from here."""
+    champion: int | None
+    """The set in service when this one was trained: its chain was gone on with. None: started cold."""
+    gate: GateReport
+    holdout: Scores
+    """On the gate's half of the holdout, which nothing was fitted to."""
+    record: list[BatchScores]
+    """The batches since the release before, each as the set in service predicted it."""
+    engine: str
+    seed: int
+    parameters: dict[str, Any]
+    versions: dict[str, str]
+    """Of Python and the packages that decide the numbers."""
+    folders: dict[str, str] = {}
+    """Model family -> the folder of its files."""
+    checksums: dict[str, str] = {}
+    """`folder/file` -> SHA-256, for every file of the set."""
+    format: int = 1
+
+    @property
+    def may_serve(self) -> bool:
+        """Whether the gate let it through."""
+        return self.gate.verdict != "refused"
