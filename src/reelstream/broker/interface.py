@@ -7,16 +7,16 @@ Adapters raise BrokerError, keep the foreign error as its cause, and are used in
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol, Self
+
+import msgspec
 
 Offsets = Mapping[int, int]
 """Partition -> offset."""
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(msgspec.Struct, frozen=True, gc=False):
     """One message as the log holds it."""
 
     partition: int

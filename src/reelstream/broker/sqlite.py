@@ -1,0 +1,312 @@
+"""The embedded log: one SQLite file in write-ahead mode, for several processes at once.
+
+An append is one transaction that the disk has before `flush` returns (`synchronous=FULL`). Offsets are counted from 0
+in each partition without gaps, and nothing is ever deleted. Keyless records without a partition go to partition 0.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+import uuid
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import msgspec
+
+from reelstream.broker.interface import Offsets, Record
+from reelstream.broker.partitioning import partition_of
+from reelstream.errors import BrokerError
+
+APPLICATION_ID = 0x5245454C  # "REEL"
+FORMAT = 1
+BUSY_SECONDS = 30.0
+POLL_PAUSE_SECONDS = 0.003
+BUFFERED_RECORDS = 20_000
+BUFFERED_BYTES = 16 * 1024**2
+
+_SCHEMA = """
+CREATE TABLE topics (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, uuid TEXT NOT NULL);
+CREATE TABLE partitions (
+    topic INTEGER NOT NULL, partition INTEGER NOT NULL, next_offset INTEGER NOT NULL,
+    PRIMARY KEY (topic, partition)) WITHOUT ROWID;
+CREATE TABLE records (
+    topic INTEGER NOT NULL, partition INTEGER NOT NULL, offset INTEGER NOT NULL,
+    key BLOB, value BLOB, headers BLOB NOT NULL, timestamp INTEGER NOT NULL,
+    PRIMARY KEY (topic, partition, offset)) WITHOUT ROWID;
+CREATE TABLE commits (
+    consumer_group TEXT NOT NULL, topic INTEGER NOT NULL, partition INTEGER NOT NULL, offset INTEGER NOT NULL,
+    PRIMARY KEY (consumer_group, topic, partition)) WITHOUT ROWID;
+"""
+
+_encode_headers = msgspec.msgpack.Encoder().encode
+_decode_headers = msgspec.msgpack.Decoder(list[tuple[str, bytes]]).decode
+
+
+class _Connected:
+    """One connection to the log's file, and the translation of its errors."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = threading.RLock()
+        with self._translated():
+            self._connection = sqlite3.connect(
+                path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+            )
+            self._connection.execute("PRAGMA synchronous=FULL")
+
+    def close(self) -> None:
+        """Give the file back; records that were not flushed are given up."""
+        self._connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+            raise BrokerError(f"the log {self._path}: {_ADVICE.get(code, str(error))}") from error
+        except msgspec.DecodeError as error:
+            raise BrokerError(f"the log {self._path}: {_ADVICE[sqlite3.SQLITE_CORRUPT]}") from error
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        """Everything inside, or nothing: other processes wait."""
+        with self._lock, self._translated():
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection
+                self._connection.execute("COMMIT")
+            except BaseException:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise
+
+    def _topic_row(self, topic: str) -> int:
+        with self._translated():
+            found = self._connection.execute("SELECT id FROM topics WHERE name = ?", (topic,)).fetchone()
+        if found is None:
+            raise BrokerError(f"the log {self._path} has no topic {topic!r}: produce into it first, or check --topic")
+        return int(found[0])
+
+    def _end_offsets(self, topic_row: int) -> dict[int, int]:
+        with self._translated():
+            query = "SELECT partition, next_offset FROM partitions WHERE topic = ? ORDER BY partition"
+            return dict(self._connection.execute(query, (topic_row,)).fetchall())
+
+
+class SqliteBroker(_Connected):
+    """The log in one SQLite file; made when it does not exist."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises BrokerError when the file is damaged, is not a log, or cannot be made."""
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise BrokerError(f"the log {path}: its folder cannot be made: {error.strerror}") from error
+        super().__init__(path)
+        try:
+            self._make_or_recognise()
+        except BaseException:
+            self.close()
+            raise
+
+    def ensure_topic(self, topic: str, partitions: int) -> int:
+        """Make the topic if it does not exist; return how many partitions it has."""
+        with self._transaction() as connection:
+            identity = (topic, uuid.uuid4().hex)
+            made = connection.execute("INSERT OR IGNORE INTO topics (name, uuid) VALUES (?, ?)", identity)
+            if made.rowcount:
+                rows = [(made.lastrowid, partition) for partition in range(partitions)]
+                connection.executemany("INSERT INTO partitions VALUES (?, ?, 0)", rows)
+        return len(self.end_offsets(topic))
+
+    def topic_id(self, topic: str) -> str:
+        """The identity of a topic: another one under the same name has another."""
+        row = self._topic_row(topic)
+        with self._translated():
+            return str(self._connection.execute("SELECT uuid FROM topics WHERE id = ?", (row,)).fetchone()[0])
+
+    def start_offsets(self, topic: str) -> dict[int, int]:
+        """The first offset of each partition: 0, since nothing is deleted."""
+        return dict.fromkeys(self.end_offsets(topic), 0)
+
+    def end_offsets(self, topic: str) -> dict[int, int]:
+        """The next offset of each partition. Raises BrokerError for an unknown topic."""
+        return self._end_offsets(self._topic_row(topic))
+
+    def commit_offsets(self, group: str, topic: str, offsets: Offsets) -> None:
+        """Note how far a consumer group has read."""
+        row = self._topic_row(topic)
+        with self._transaction() as connection:
+            connection.executemany(
+                "INSERT OR REPLACE INTO commits VALUES (?, ?, ?, ?)",
+                [(group, row, partition, offset) for partition, offset in offsets.items()],
+            )
+
+    def committed_offsets(self, group: str, topic: str) -> dict[int, int]:
+        """What the group noted last; partitions that it never noted are absent."""
+        row = self._topic_row(topic)
+        with self._translated():
+            query = "SELECT partition, offset FROM commits WHERE consumer_group = ? AND topic = ? ORDER BY partition"
+            return dict(self._connection.execute(query, (group, row)).fetchall())
+
+    def producer(self, topic: str) -> SqliteProducer:
+        """A producer for an existing topic; several threads may share it."""
+        return SqliteProducer(self._path, topic)
+
+    def consumer(self, topic: str) -> SqliteConsumer:
+        """A consumer of an existing topic; it reads nothing before its first `seek`."""
+        return SqliteConsumer(self._path, topic)
+
+    def _make_or_recognise(self) -> None:
+        with self._transaction() as connection:
+            tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+            if not tables:
+                for statement in _SCHEMA.split(";"):
+                    connection.execute(statement)
+                connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+                connection.execute(f"PRAGMA user_version = {FORMAT}")
+            application = connection.execute("PRAGMA application_id").fetchone()[0]
+            version = connection.execute("PRAGMA user_version").fetchone()[0]
+        if application != APPLICATION_ID:
+            raise BrokerError(f"{self._path} is the database of another program, not a log: name another file")
+        if version != FORMAT:
+            raise BrokerError(f"the log {self._path} has format {version}, this version reads {FORMAT}: update it")
+        with self._translated():
+            self._connection.execute("PRAGMA journal_mode=WAL").fetchone()
+
+
+class SqliteProducer(_Connected):
+    """Collects records in memory and appends many in one transaction."""
+
+    def __init__(self, path: Path, topic: str) -> None:
+        """Raises BrokerError when the topic does not exist."""
+        super().__init__(path)
+        self._topic = self._topic_row(topic)
+        self._partitions = len(self._end_offsets(self._topic))
+        self._buffer: list[tuple[int, bytes | None, bytes | None, bytes]] = []
+        self._buffered_bytes = 0
+
+    def send(
+        self,
+        value: bytes | None,
+        key: bytes | None = None,
+        *,
+        partition: int | None = None,
+        headers: Sequence[tuple[str, bytes]] = (),
+    ) -> None:
+        """Take one record. It is durable once `flush` has returned, not before. Raises BrokerError."""
+        if partition is None:
+            partition = 0 if key is None else partition_of(key, self._partitions)
+        elif not 0 <= partition < self._partitions:
+            raise BrokerError(f"there is no partition {partition}: the topic has {self._partitions}")
+        self._buffer.append((partition, key, value, _encode_headers(headers)))
+        self._buffered_bytes += len(value or b"")
+        if len(self._buffer) >= BUFFERED_RECORDS or self._buffered_bytes >= BUFFERED_BYTES:
+            self.flush()
+
+    def flush(self) -> None:
+        """Return when every record taken so far is durable. After a BrokerError they are kept for the next call."""
+        with self._lock:
+            if self._buffer:
+                taken = len(self._buffer)
+                self._append(self._buffer[:taken])
+                del self._buffer[:taken]
+                self._buffered_bytes = 0
+
+    def _append(self, records: list[tuple[int, bytes | None, bytes | None, bytes]]) -> None:
+        now = time.time_ns() // 1_000_000
+        with self._transaction() as connection:
+            next_offsets = self._end_offsets(self._topic)
+            rows = []
+            for partition, key, value, headers in records:
+                offset = next_offsets[partition]
+                next_offsets[partition] = offset + 1
+                rows.append((self._topic, partition, offset, key, value, headers, now))
+            rows.sort()
+            connection.executemany("INSERT INTO records VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+            connection.executemany(
+                "UPDATE partitions SET next_offset = ? WHERE topic = ? AND partition = ?",
+                [(offset, self._topic, partition) for partition, offset in next_offsets.items()],
+            )
+
+
+class SqliteConsumer(_Connected):
+    """Reads the partitions that it was told to, an even share of each."""
+
+    def __init__(self, path: Path, topic: str) -> None:
+        """Raises BrokerError when the topic does not exist."""
+        super().__init__(path)
+        self._topic = self._topic_row(topic)
+        self._positions: dict[int, int] = {}
+        self._turns: deque[int] = deque()
+
+    def seek(self, offsets: Offsets) -> None:
+        """Read these partitions, and no others, each from this offset on."""
+        self._positions = dict(offsets)
+        self._turns = deque(self._positions)
+
+    def poll(self, most: int, seconds: float) -> list[Record]:
+        """Up to `most` records, in order within each partition; an empty list when none came in `seconds`."""
+        deadline = time.monotonic() + seconds
+        while True:
+            records = self._read(most)
+            left = deadline - time.monotonic()
+            if records or left <= 0:
+                return records
+            time.sleep(min(POLL_PAUSE_SECONDS, left))
+
+    def _read(self, most: int) -> list[Record]:
+        """An even share of every partition that has records, so that none runs far ahead of the others in time."""
+        records: list[Record] = []
+        self._turns.rotate(-1)
+        lagging = list(self._turns)
+        while lagging and len(records) < most:
+            share = -(-(most - len(records)) // len(lagging))
+            for partition in tuple(lagging):
+                wanted = min(share, most - len(records))
+                found = self._read_partition(partition, wanted)
+                records += found
+                if len(found) < wanted:
+                    lagging.remove(partition)
+        return records
+
+    def _read_partition(self, partition: int, most: int) -> list[Record]:
+        with self._translated():
+            rows = self._connection.execute(
+                "SELECT offset, key, value, headers, timestamp FROM records"
+                " WHERE topic = ? AND partition = ? AND offset >= ? ORDER BY offset LIMIT ?",
+                (self._topic, partition, self._positions[partition], most),
+            ).fetchall()
+            records = [
+                Record(partition, offset, key, value, _decode_headers(headers), timestamp)
+                for offset, key, value, headers, timestamp in rows
+            ]
+        if records:
+            self._positions[partition] = records[-1].offset + 1
+        return records
+
+
+_ADVICE = {
+    sqlite3.SQLITE_FULL: "the disk is full: free some space, then start again: what was acknowledged is safe",
+    sqlite3.SQLITE_IOERR: "the disk failed or is full: what was acknowledged before is safe",
+    sqlite3.SQLITE_NOTADB: "this file is not a log: name another --work folder or another file",
+    sqlite3.SQLITE_CORRUPT: "this file is damaged: put a copy of it back, or begin with another --work folder",
+    sqlite3.SQLITE_BUSY: f"another process kept it locked for {BUSY_SECONDS:g} seconds: end that process",
+    sqlite3.SQLITE_READONLY: "it cannot be written: check its permissions, or name another --work folder",
+    sqlite3.SQLITE_CANTOPEN: "it cannot be opened: check the path and its permissions",
+}
