@@ -6,6 +6,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from reelstream.ratings import RatingScale
+
 FAMILIES = ("regression", "classification", "clustering")
 
 Verdict = Literal["first", "accepted", "insufficient", "refused"]
@@ -89,6 +91,9 @@ class Release(msgspec.Struct, frozen=True, kw_only=True):
     """Numbers of the batches left out on purpose."""
     trained_through: dict[int, int]
     """Partition -> offset behind the last batch: live learning goes on from here."""
+    excluded_offsets: dict[int, tuple[tuple[int, int], ...]]
+    """Of each partition, the ranges [first, next) of the excluded batches."""
+    scale: RatingScale
     champion: int | None
     """The set in service when this one was trained: its chain was gone on with. None: started cold."""
     gate: GateReport
