@@ -57,6 +57,10 @@ class History:
             return self.ratings[:0]
         return self.ratings[int(self.starts[row]) : int(self.starts[row + 1])]
 
+    def of_users(self, user_ids: NDArray[np.int64]) -> RatingColumns:
+        """The ratings of these users (rising), in the history's order; users nobody knows have none."""
+        return self.ratings[_users_among(self.ratings, user_ids)]
+
     def merge(self, newer: RatingColumns) -> History:
         """The same history with further ratings and deletions, whichever way their times lie.
 

@@ -7,11 +7,12 @@ checksums; one that cannot be read is replaced by the next.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 import msgspec
+import structlog
 
 from reelstream.errors import DamagedError
 from reelstream.files import (
@@ -24,7 +25,11 @@ from reelstream.files import (
     translate_errors,
     write_synced,
 )
+from reelstream.ratings import RatingColumns
+from reelstream.storage.batch_files import BatchFolder, Manifest
 from reelstream.storage.history import History
+
+log = structlog.get_logger()
 
 SNAPSHOTS_KEPT = 2
 """The current one, and the one before for a reader who has just learned its name."""
@@ -57,48 +62,80 @@ class HistoryStore:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
+    def new_folder(self) -> Path:
+        """An empty folder under a temporary name, for a snapshot to be written into. Raises StorageError."""
+        temporary = temporary_path(self._folder / "snapshot")
+        with translate_errors(temporary):
+            temporary.mkdir(parents=True)
+        return temporary
+
     def publish(
         self,
-        history: History,
+        written: Path,
         manifests: Sequence[tuple[int, int]],
         excluded: Sequence[int],
         next_offsets: Mapping[int, int],
     ) -> SnapshotMeta:
-        """Save a snapshot, make it current, and remove those no longer needed. Raises StorageError.
+        """Publish what History.save has written into a `new_folder`, make it current, and prune. Raises StorageError.
 
-        (1) the folder under a temporary name, (2) sync and rename, (3) CURRENT: the commit point, (4) prune.
+        (1) what it holds, (2) sync and rename, (3) CURRENT: the commit point, (4) prune.
         """
-        with translate_errors(self._folder):
-            self._folder.mkdir(parents=True, exist_ok=True)
         number = max(self._numbers(), default=0) + 1
+        history = History.load(written)
+        # 1. What it holds.
         meta = SnapshotMeta(
             number, list(manifests), list(excluded), dict(next_offsets), len(history.user_ids), len(history)
         )
-        # 1. Everything under a temporary name.
-        temporary = temporary_path(self._folder / str(number))
-        with translate_errors(temporary):
-            temporary.mkdir()
-        history.save(temporary)
-        write_synced(temporary / "meta.json", encode_json(meta))
+        write_synced(written / "meta.json", encode_json(meta))
         # 2. Sync and rename.
-        publish_folder(temporary, self._folder / str(number))
+        publish_folder(written, self._folder / str(number))
         # 3. The pointer.
         replace_file(self._folder / "CURRENT", encode_json(_Current(number)))
         # 4. What nobody needs any more.
         self._prune()
         return meta
 
+    def bring_to(self, batches: BatchFolder, manifests: Sequence[Manifest], excluded: Collection[int]) -> History:
+        """The history of these batches, all from the first on, without the excluded ones; made current if it is not.
+
+        Further batches are merged; an exclusion, an inclusion, another revision or a damaged snapshot means to start
+        again from the batch files. Raises DamagedError when one of these is not sound.
+        """
+        held = [manifest for manifest in manifests if manifest.number not in excluded]
+        left_out = [manifest.number for manifest in manifests if manifest.number in excluded]
+        wanted = [(manifest.number, manifest.revision) for manifest in held]
+        snapshot = self._sound_current()
+        if snapshot is None:
+            history, known = History.of(RatingColumns.empty()), 0
+        else:
+            history, meta = snapshot
+            if (meta.manifests, meta.excluded) == (wanted, left_out):
+                return history
+            known = len(meta.manifests)
+            if wanted[:known] != meta.manifests:
+                history, known = History.of(RatingColumns.empty()), 0
+        if manifests:
+            history = history.merge(RatingColumns.concatenate(batches.read(manifest) for manifest in held[known:]))
+            written = self.new_folder()
+            history.save(written)
+            self.publish(written, wanted, left_out, manifests[-1].next_offsets)
+        return history
+
     def current_number(self) -> int | None:
         """The number of the current snapshot; None before the first. Raises DamagedError."""
         path = self._folder / "CURRENT"
         return read_json(path, _Current).number if path.exists() else None
 
+    def current_folder(self) -> Path | None:
+        """Where the current snapshot lies; None before the first. Raises DamagedError."""
+        number = self.current_number()
+        return None if number is None else self._folder / str(number)
+
     def current(self) -> tuple[History, SnapshotMeta] | None:
         """The current snapshot, mapped; None before the first. Raises DamagedError."""
-        number = self.current_number()
-        if number is None:
+        folder = self.current_folder()
+        if folder is None:
             return None
-        folder = self._folder / str(number)
         if not folder.is_dir():
             raise DamagedError(f"{folder} is missing, but {self._folder / 'CURRENT'} names it: run `reelstream train`")
         return History.load(folder), read_json(folder / "meta.json", SnapshotMeta)
@@ -107,6 +144,13 @@ class HistoryStore:
         """Remove what interrupted publications left."""
         with translate_errors(self._folder):
             sweep_temporary(self._folder)
+
+    def _sound_current(self) -> tuple[History, SnapshotMeta] | None:
+        try:
+            return self.current()
+        except DamagedError as error:
+            log.warning("history_rebuilt", reason=str(error))
+            return None
 
     def _numbers(self) -> list[int]:
         return sorted(int(path.name) for path in self._folder.glob("[0-9]*") if path.name.isdecimal())

@@ -1,0 +1,88 @@
+"""May a new set serve? Challenger and champion answer for the same held-out ratings, batch by batch.
+
+What counts are the batches that the champion has learned from. An ordinary new batch leaves a set as good on them as it
+was; a poisoned one makes it worse on them, even when it makes it better on the newest: that one is held out of a poisoned
+batch too. So the newest batch is reported, and decides nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import norm, t
+
+from reelstream.storage.release import Comparison, GateReport
+
+TOLERATED = 0.005
+"""Stars of RMSE that a set may be worse by."""
+STANDARD_ERRORS = 2.0
+"""Of the difference, by which it must be worse besides."""
+FEWEST_RATINGS = 200
+"""Ratings below which nothing is decided: of all earlier batches, or of a batch that is judged by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class GateRatings:
+    """The gate's half of the holdout, as both sets answered for it: n ratings."""
+
+    user_ids: NDArray[np.int64]
+    """(n,)"""
+    batches: NDArray[np.int64]
+    """(n,): the number of the batch that each rating came in."""
+    champion_errors: NDArray[np.float64]
+    """(n,): stars, after clipping to the scale."""
+    challenger_errors: NDArray[np.float64]
+    """(n,)"""
+
+
+def judge(ratings: GateRatings, earlier: Collection[int]) -> GateReport:
+    """The verdict on a challenger; `earlier`: numbers of the batches that the champion has learned from.
+
+    Refused when all earlier batches together are worse by more than 0.005 RMSE and two standard errors, or one of them
+    by itself, at the level of two standard errors shared out among them (Bonferroni).
+    """
+    pooled = np.isin(ratings.batches, list(earlier))
+    n = int(pooled.sum())
+    counts = {int(batch): int((ratings.batches == batch).sum()) for batch in np.unique(ratings.batches)}
+    judged = [batch for batch, count in counts.items() if batch in earlier and count >= FEWEST_RATINGS]
+    batches = {
+        batch: _compare(ratings, ratings.batches == batch, len(judged) if batch in judged else None) for batch in counts
+    }
+    if n < FEWEST_RATINGS:
+        reason = f"{n} held-out ratings of earlier batches are too few to compare sets: {FEWEST_RATINGS} are needed"
+        return GateReport("insufficient", reason, _compare(ratings, pooled, None) if n else None, batches)
+    together = _compare(ratings, pooled, 1)
+    worse = [batch for batch, comparison in batches.items() if comparison.worse]
+    figures = f"RMSE {together.challenger_rmse:.4f} where the set in service has {together.champion_rmse:.4f}"
+    if together.worse:
+        return GateReport("refused", f"worse on earlier batches: {figures}", together, batches)
+    if worse:
+        names = ", ".join(str(batch) for batch in worse)
+        return GateReport("refused", f"worse on earlier batch {names}; on all together {figures}", together, batches)
+    return GateReport("accepted", f"not worse on earlier batches: {figures}", together, batches)
+
+
+def _compare(ratings: GateRatings, chosen: NDArray[np.bool_], tests: int | None) -> Comparison:
+    """Both sets on the chosen ratings; `tests`: among how many tests the level is shared, None for no verdict.
+
+    The standard error of the difference of two RMSE is by the delta method, with a user's ratings as one cluster: one
+    user's taste moves all of them.
+    """
+    champion, challenger = ratings.champion_errors[chosen] ** 2, ratings.challenger_errors[chosen] ** 2
+    champion_rmse, challenger_rmse = np.sqrt(champion.mean()), np.sqrt(challenger.mean())
+    _, cluster = np.unique(ratings.user_ids[chosen], return_inverse=True)
+    n_users = int(cluster.max()) + 1
+    tiny = np.finfo(float).tiny
+    influence = (challenger - challenger_rmse**2) / (2 * challenger_rmse + tiny)
+    influence -= (champion - champion_rmse**2) / (2 * champion_rmse + tiny)
+    standard_error, worse = None, False
+    if n_users > 1:
+        sums = np.bincount(cluster, influence)
+        standard_error = float(np.sqrt(n_users / (n_users - 1) * (sums**2).sum()) / len(champion))
+        if tests is not None:
+            errors_needed = t.isf(norm.sf(STANDARD_ERRORS) / tests, n_users - 1)
+            worse = challenger_rmse - champion_rmse > max(TOLERATED, errors_needed * standard_error)
+    return Comparison(len(champion), n_users, float(champion_rmse), float(challenger_rmse), standard_error, bool(worse))

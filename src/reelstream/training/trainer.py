@@ -1,0 +1,254 @@
+"""Makes model sets of closed batches: replay, fit, judge, publish.
+
+    1. bring the history snapshot to the newest release
+    2. replay the new batches against the set in service: the prequential record
+    3. fit, going on from that set; the engine writes the new history snapshot beside
+    4. compare the new set with it on the gate's half of the holdout
+    5. publish the set: its release is the commit point
+    6. publish the history snapshot
+    7. prune
+
+Killed before 5 the set does not exist, and the next trainer makes it again; killed after it, the next trainer begins with
+what is missing. A refused set is kept, not served, and its chain is not gone on with.
+"""
+
+from __future__ import annotations
+
+import platform
+import threading
+import time
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import asdict
+from importlib.metadata import version
+
+import numpy as np
+import structlog
+from numpy.typing import NDArray
+
+from reelstream.catalog import Catalog
+from reelstream.engines.interface import Engine, FitJob, FitParameters, FittedModels
+from reelstream.errors import NoModelSetError
+from reelstream.features.holdout import in_gate_half, in_holdout
+from reelstream.models.base import ModelSet, TrainedOn
+from reelstream.ratings import RatingColumns, RatingScale
+from reelstream.storage.batch_files import BatchFolder, Manifest
+from reelstream.storage.history import History
+from reelstream.storage.history_store import HistoryStore
+from reelstream.storage.model_registry import ModelRegistry
+from reelstream.storage.release import BatchScores, GateReport, Release, Scores
+from reelstream.training.gate import GateRatings, judge
+from reelstream.training.prequential import replay, replay_batch
+from reelstream.training.scores import clipped_errors, score
+
+MOST_SETS_OF_A_BACKLOG = 8
+"""Of a longer backlog one set takes all batches."""
+MOST_GATE_USERS = 10_000
+"""Of more users the gate asks an even sample: folding in all would cost time and change no verdict."""
+POLL_SECONDS = 0.2
+DECISIVE_PACKAGES = ("reelstream", "numpy", "numba", "scipy", "scikit-learn")
+
+log = structlog.get_logger()
+
+
+class Trainer:
+    """Trains what is new. It holds the registry's lock while it works: one trainer at a time."""
+
+    def __init__(
+        self,
+        batches: BatchFolder,
+        histories: HistoryStore,
+        registry: ModelRegistry,
+        engine: Engine,
+        catalog: Catalog,
+        scale: RatingScale,
+        parameters: FitParameters,
+        keep: int = 5,
+    ) -> None:
+        """`keep`: how many of the newest sets stay on disk."""
+        self._batches, self._histories, self._registry = batches, histories, registry
+        self._engine, self._catalog, self._scale, self._parameters = engine, catalog, scale, parameters
+        self._keep = keep
+
+    def run_once(self) -> list[Release]:
+        """Bring the chain to the newest batch; the releases made, none when nothing is new.
+
+        Raises LockedError when another trainer is at work, DamagedError, FitError.
+        """
+        with self._registry.lock():
+            return self._run()
+
+    def follow(self, stop: threading.Event) -> None:
+        """Train every batch as it closes, and keep the history in line with exclusions, until `stop`."""
+        with self._registry.lock():
+            seen = None
+            while not stop.is_set():
+                newest = self._batches.newest()
+                now = newest and (newest.number, newest.revision), self._batches.excluded()
+                if now != seen:
+                    self._run(stop)
+                    seen = now
+                stop.wait(POLL_SECONDS)
+
+    def _run(self, stop: threading.Event | None = None) -> list[Release]:
+        self._registry.recover()
+        self._histories.sweep()
+        # Read once: what changes from here on is the next run's.
+        manifests, excluded = self._batches.manifests(), self._batches.excluded()
+        done = self._registry.newest_number()
+        # 1. The history of all that has a release.
+        released = [manifest for manifest in manifests if manifest.number <= done]
+        history = self._histories.bring_to(self._batches, released, excluded)
+        releases = []
+        for new in _grouped(manifests[len(released) :], excluded):
+            if stop is not None and stop.is_set():
+                break
+            through = [manifest for manifest in manifests if manifest.number <= new[-1].number]
+            release, history = self._train(new, through, excluded, history)
+            releases.append(release)
+        return releases
+
+    def _train(
+        self, new: Sequence[Manifest], through: Sequence[Manifest], excluded: Collection[int], history: History
+    ) -> tuple[Release, History]:
+        """The set of the `new` batches, and the history with them; `history` is what the current snapshot holds.
+
+        `through`: all batches up to the last of the new ones, excluded or not.
+        """
+        started = time.monotonic()
+        champion = self._champion()
+        last = new[-1]
+        held = [manifest for manifest in through if manifest.number not in excluded]
+        left_out = [manifest for manifest in through if manifest.number in excluded]
+        # 2. The record.
+        record = []
+        for manifest in new:
+            batch = self._batches.read(manifest)
+            record.append(replay_batch(manifest.number, batch, history, champion, self._scale))
+            history = history.merge(batch)
+        # 3. The fit.
+        history_out = self._histories.new_folder()
+        models = self._engine.fit(
+            FitJob(
+                self._batches,
+                held,
+                self._histories.current_folder(),
+                new,
+                history_out,
+                self._catalog,
+                self._scale,
+                None if champion is None else FittedModels(champion.rating, champion.like, champion.segment),
+                self._parameters,
+            )
+        )
+        trained_on = TrainedOn(last.next_offsets, _offset_ranges(left_out))
+        challenger = ModelSet(
+            last.number, models.rating, models.like, models.segment, self._catalog, self._scale, trained_on
+        )
+        # 4. The gate.
+        report, holdout = self._judge(challenger, champion, history, held)
+        # 5. The set.
+        release = self._registry.publish(
+            challenger, self._release(challenger, champion, held, left_out, report, holdout, record)
+        )
+        # 6. The history.
+        manifests = [(manifest.number, manifest.revision) for manifest in held]
+        self._histories.publish(history_out, manifests, release.excluded, last.next_offsets)
+        # 7. What is no longer kept.
+        self._registry.prune(self._keep)
+        log.info(
+            "model_set_published",
+            number=release.number,
+            gate=report.verdict,
+            reason=report.reason,
+            holdout_rmse=holdout.rmse,
+            seconds=round(time.monotonic() - started, 2),
+        )
+        return release, history
+
+    def _champion(self) -> ModelSet | None:
+        """The set in service, whose chain is gone on with; None before the first."""
+        try:
+            return self._registry.load_current(self._catalog)[1]
+        except NoModelSetError:
+            return None
+
+    def _judge(
+        self, challenger: ModelSet, champion: ModelSet | None, history: History, held: Sequence[Manifest]
+    ) -> tuple[GateReport, Scores]:
+        """The gate's verdict, and the challenger's scores on the gate's ratings."""
+        known, asked = _split_for_gate(history)
+        answers = replay(challenger, known, asked, live=False)
+        holdout = score(answers, asked.rating, self._scale)
+        if champion is None:
+            return GateReport("first", "there is no set in service to compare it with"), holdout
+        ratings = GateRatings(
+            asked.user_id,
+            _batches_of(asked, held),
+            clipped_errors(replay(champion, known, asked, live=False).mean, asked.rating, self._scale),
+            clipped_errors(answers.mean, asked.rating, self._scale),
+        )
+        learned = {number for number, _ in self._registry.release(champion.number).manifests}
+        return judge(ratings, learned & {manifest.number for manifest in held}), holdout
+
+    def _release(
+        self,
+        challenger: ModelSet,
+        champion: ModelSet | None,
+        held: Sequence[Manifest],
+        left_out: Sequence[Manifest],
+        report: GateReport,
+        holdout: Scores,
+        record: list[BatchScores],
+    ) -> Release:
+        versions = {"python": platform.python_version()}
+        return Release(
+            number=challenger.number,
+            created_at=int(time.time()),
+            manifests=[(manifest.number, manifest.revision) for manifest in held],
+            excluded=[manifest.number for manifest in left_out],
+            trained_through=dict(challenger.trained_on.trained_through),
+            excluded_offsets=dict(challenger.trained_on.excluded),
+            scale=self._scale,
+            champion=None if champion is None else champion.number,
+            gate=report,
+            holdout=holdout,
+            record=record,
+            engine=self._engine.name,
+            seed=self._parameters.seed,
+            parameters=asdict(self._parameters),
+            versions=versions | {package: version(package) for package in DECISIVE_PACKAGES},
+        )
+
+
+def _grouped(new: Sequence[Manifest], excluded: Collection[int]) -> list[list[Manifest]]:
+    """New batches in the groups that get a set each."""
+    wanted = [manifest for manifest in new if manifest.number not in excluded]
+    return [wanted] if len(wanted) > MOST_SETS_OF_A_BACKLOG else [[manifest] for manifest in wanted]
+
+
+def _split_for_gate(history: History) -> tuple[RatingColumns, RatingColumns]:
+    """What the gate folds in, all outside the holdout, and what it asks, its half of the holdout."""
+    users = history.user_ids[:: len(history.user_ids) // MOST_GATE_USERS + 1]
+    ratings = history.of_users(users)
+    held_out = in_holdout(ratings.user_id, ratings.item_id)
+    asked = ratings[held_out]
+    return ratings[~held_out], asked[in_gate_half(asked.user_id, asked.item_id)]
+
+
+def _batches_of(ratings: RatingColumns, manifests: Iterable[Manifest]) -> NDArray[np.int64]:
+    """The number of the batch that each rating (n,) came in."""
+    numbers = np.zeros(len(ratings), np.int64)
+    for manifest in manifests:
+        for partition, taken in manifest.partitions.items():
+            inside = (ratings.offset >= taken.first) & (ratings.offset < taken.next)
+            numbers[inside & (ratings.partition == partition)] = manifest.number
+    return numbers
+
+
+def _offset_ranges(manifests: Iterable[Manifest]) -> dict[int, tuple[tuple[int, int], ...]]:
+    """Partition -> the offsets [first, next) that these batches took from it."""
+    ranges: dict[int, tuple[tuple[int, int], ...]] = {}
+    for manifest in manifests:
+        for partition, taken in manifest.partitions.items():
+            ranges[partition] = (*ranges.get(partition, ()), (taken.first, taken.next))
+    return ranges
