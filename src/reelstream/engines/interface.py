@@ -1,0 +1,78 @@
+"""What an engine is: it fits the three models of a set from batch files, and writes the history that it read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from reelstream.catalog import Catalog
+from reelstream.models.like import LikeModel
+from reelstream.models.rating import RatingModel
+from reelstream.models.segment import SegmentModel
+from reelstream.ratings import RatingScale
+from reelstream.storage.batch_files import BatchFolder, Manifest
+
+
+@dataclass(frozen=True, slots=True)
+class FitParameters:
+    """How to fit; nothing here needs tuning to the data."""
+
+    n_factors: int = 15
+    """Factors of a row; a row has one number more, its bias."""
+    sweeps: int = 200
+    """Of a chain that starts cold."""
+    burn_in: int = 80
+    """Sweeps before the first kept draw of a cold chain."""
+    warm_sweeps: int = 48
+    """Of a chain that goes on from the set in service."""
+    warm_burn_in: int = 16
+    """Sweeps before the first kept draw of such a chain."""
+    n_draws: int = 4
+    """Draws of the item side that a model keeps."""
+    use_times: bool = True
+    """Whether the times of ratings count: without them there is no mood and no drift."""
+    seed: int = 0
+    """Of all randomness; a seed gives the same model whatever the number of threads."""
+
+
+@dataclass(frozen=True, slots=True)
+class FittedModels:
+    """The three models of a set."""
+
+    rating: RatingModel
+    like: LikeModel
+    segment: SegmentModel
+
+
+@dataclass(frozen=True, slots=True)
+class FitJob:
+    """All that an engine needs for one set."""
+
+    batches: BatchFolder
+    """Where the batch files lie."""
+    manifests: Sequence[Manifest]
+    """The batches to learn from, all of them, excluded ones left out."""
+    history: Path | None
+    """A published history snapshot that holds a part of these batches."""
+    new_manifests: Sequence[Manifest]
+    """The batches that `history` does not hold yet."""
+    history_out: Path
+    """An empty folder: the engine writes the new history snapshot into it."""
+    catalog: Catalog
+    scale: RatingScale
+    previous: FittedModels | None
+    """The models in service: the chain goes on from theirs."""
+    parameters: FitParameters
+
+
+class Engine(Protocol):
+    """Fits models; the only part of the system that an engine replaces."""
+
+    @property
+    def name(self) -> str:
+        """What a release says about who fitted it."""
+
+    def fit(self, job: FitJob) -> FittedModels:
+        """Fit the models of a set and write the history snapshot. Raises FitError."""

@@ -1,0 +1,192 @@
+"""The local engine: everything on the cores of this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reelstream.catalog import Catalog
+from reelstream.engines.gibbs import Sampler, TrainingData
+from reelstream.engines.interface import FitJob, FitParameters, FittedModels
+from reelstream.errors import FitError
+from reelstream.features.holdout import in_gate_half, in_holdout
+from reelstream.features.item_features import ItemFeatures
+from reelstream.features.user_profiles import GenreShares
+from reelstream.features.vocabulary import Vocabulary
+from reelstream.models.base import ModelSet, TrainedOn
+from reelstream.models.like import LikeModel
+from reelstream.models.rating import ChainState, Hyperparameters, ItemDraws, RatingModel
+from reelstream.models.segment import SegmentModel
+from reelstream.ratings import RatingColumns, RatingScale
+from reelstream.storage.history import History
+
+START_SD = 0.1
+"""Standard deviation of the rows of a cold chain."""
+START_MOOD_VARIANCE, START_MOOD_RATE = 0.06, 0.1 / 60
+"""Where the mood of a cold chain starts: a quarter of a star, ten minutes."""
+
+
+class LocalEngine:
+    """Fits on one machine, on all cores."""
+
+    name = "local"
+
+    def fit(self, job: FitJob) -> FittedModels:
+        """See `Engine.fit`."""
+        history = History.load(job.history) if job.history else History.of(RatingColumns.empty())
+        history = history.merge(RatingColumns.concatenate(job.batches.read(manifest) for manifest in job.new_manifests))
+        history.save(job.history_out)
+        return fit_models(history, job.catalog, job.scale, job.previous, job.parameters)
+
+
+def fit_models(
+    history: History,
+    catalog: Catalog,
+    scale: RatingScale,
+    previous: FittedModels | None,
+    parameters: FitParameters,
+    *,
+    has_gate: bool = True,
+) -> FittedModels:
+    """The three models from a history in memory. Without a gate, all of the holdout fits the like model.
+
+    Raises FitError when nothing is left to learn from.
+    """
+    held_out = in_holdout(history.ratings.user_id, history.ratings.item_id)
+    if held_out.all():
+        raise FitError("there is no rating to learn from outside the holdout: wait for more batches")
+    learned = history.ratings[~held_out]
+    rating = fit_rating(learned, catalog, previous.rating if previous else None, parameters)
+    # A film's share of likes must not hold the answers that the like model is fitted on.
+    like = LikeModel.count(learned.item_id, learned.rating, scale.like_threshold)
+    shares = GenreShares(catalog, catalog.genres)
+    segment = SegmentModel.fit(
+        history.ratings,
+        history.starts,
+        shares,
+        catalog.genres,
+        previous.segment if previous else None,
+        parameters.seed,
+    )
+    judges = held_out.copy()
+    if has_gate:
+        judges[judges] = ~in_gate_half(history.ratings.user_id[judges], history.ratings.item_id[judges])
+    unfitted = ModelSet(0, rating, like, segment, catalog, scale, TrainedOn(_everything(history.ratings), {}))
+    posterior = unfitted.posterior(history.ratings, judges, ~held_out)
+    judged = history.ratings[judges]
+    return FittedModels(rating, like.fit(posterior, judged.item_id, judged.rating >= scale.like_threshold), segment)
+
+
+def fit_rating(
+    ratings: RatingColumns, catalog: Catalog, previous: RatingModel | None, parameters: FitParameters
+) -> RatingModel:
+    """The rating model from ratings sorted by user and time: a chain, cold or going on from `previous`, and its draws."""
+    users, items = Vocabulary.of(ratings.user_id), Vocabulary.of(ratings.item_id)
+    item_rows = items.rows(ratings.item_id)
+    data = TrainingData.of(
+        users.ids, users.rows(ratings.user_id), items.ids, item_rows, ratings.rating, ratings.timestamp
+    )
+    counts = np.bincount(item_rows, minlength=len(items))
+    encoder = previous.features if previous else ItemFeatures(catalog.genres)
+    features = encoder.encode([catalog.get(int(item)) for item in items.ids], counts)
+    sampler = _start(data, features, previous, parameters)
+    warm = previous is not None
+    draws = _keep_draws(
+        sampler,
+        burn_in=parameters.warm_burn_in if warm else parameters.burn_in,
+        sweeps=parameters.warm_sweeps if warm else parameters.sweeps,
+        n_draws=parameters.n_draws,
+    )
+    state = ChainState(users.ids, sampler.users.draws, sampler.user_noise, sampler.mood_scale, sampler.items.draws)
+    return RatingModel(
+        data.mean,
+        items.ids,
+        counts,
+        draws,
+        encoder,
+        sampler.hyperparameters,
+        state,
+        sampler.sweeps,
+        sampler.seed,
+    )
+
+
+def _start(
+    data: TrainingData, features: NDArray[np.float64], previous: RatingModel | None, parameters: FitParameters
+) -> Sampler:
+    """The chain before its first sweep; rows that `previous` does not know begin at random."""
+    seed = previous.seed if previous else parameters.seed
+    generator = np.random.default_rng([seed, previous.sweeps if previous else 0, len(data.centred)])
+    D = parameters.n_factors + 1
+    n_users, n_items = len(data.users.ids), len(data.items.ids)
+    user_rows, item_rows = (
+        (generator.standard_normal((n, D)) * START_SD).astype(np.float32) for n in (n_users, n_items)
+    )
+    user_noise, mood_scale = np.ones(n_users), np.ones(n_users)
+    hyperparameters = Hyperparameters(
+        1.5, 10.0, START_MOOD_VARIANCE if parameters.use_times else 0.0, START_MOOD_RATE, 1.0
+    )
+    if previous:
+        state = previous.state
+        known, at = _known(state.user_ids, data.users.ids)
+        user_rows[known], user_noise[known], mood_scale[known] = (
+            array[at] for array in (state.user_rows, state.user_noise, state.mood_scale)
+        )
+        known, at = _known(previous.item_ids, data.items.ids)
+        item_rows[known] = state.item_rows[at]
+        hyperparameters = previous.hyperparameters
+    return Sampler(
+        data,
+        features,
+        user_rows,
+        item_rows,
+        user_noise,
+        mood_scale,
+        hyperparameters,
+        seed=seed,
+        sweeps=previous.sweeps if previous else 0,
+    )
+
+
+def _known(old_ids: NDArray[np.int64], ids: NDArray[np.int64]) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
+    """Which of `ids` are among `old_ids`, and where there."""
+    at = Vocabulary(old_ids).rows(ids)
+    known = at >= 0
+    return known, at[known]
+
+
+def _keep_draws(sampler: Sampler, *, burn_in: int, sweeps: int, n_draws: int) -> ItemDraws:
+    """Run the chain and keep `n_draws` draws, evenly spread behind the burn-in."""
+    n_items, D = sampler.items.draws.shape
+    no_covs = np.empty((0, D, D), np.float32)
+    kept: list[dict[str, object]] = []
+    spacing = max((sweeps - burn_in) // n_draws, 1)
+    for sweep in range(1, sweeps + 1):
+        keeps = sweep > burn_in and (sweeps - sweep) % spacing == 0 and len(kept) < n_draws
+        covs = np.empty((n_items, D, D), np.float32) if keeps else no_covs
+        drawn = sampler.items.draws.copy() if keeps else None
+        sampler.sweep(covs)
+        if keeps:
+            h = sampler.hyperparameters
+            kept.append(
+                {
+                    "drawn": drawn,
+                    "means": sampler.items.means.copy(),
+                    "covs": covs,
+                    "item_weights": sampler.items.G,
+                    "item_precision": sampler.items.L,
+                    "user_mean": sampler.users.G[0],
+                    "user_precision": sampler.users.L,
+                    "alpha": h.alpha,
+                    "mood_variance": h.mood_variance,
+                    "mood_rate": h.mood_rate,
+                }
+            )
+    return ItemDraws(**{name: np.stack([draw[name] for draw in kept]) for name in kept[0]})
+
+
+def _everything(ratings: RatingColumns) -> Mapping[int, int]:
+    """The offsets behind all of `ratings`."""
+    return {int(p): int(ratings.offset[ratings.partition == p].max()) + 1 for p in np.unique(ratings.partition)}

@@ -1,0 +1,47 @@
+"""What the rating model knows of a film before its first rating: genres, era, and how often it was rated."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reelstream.catalog import Film
+
+FIRST_YEAR = 1900
+YEARS_AN_ERA = 5
+N_ERAS = 26
+N_COUNT_BUCKETS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class ItemFeatures:
+    """The side features of films: columns of about unit size, the first of them one."""
+
+    genres: tuple[str, ...]
+    """The genres that have a column each, in their order."""
+
+    @property
+    def n_features(self) -> int:
+        """The number of columns."""
+        return 1 + len(self.genres) + N_ERAS + N_COUNT_BUCKETS
+
+    def encode(self, films: Sequence[Film | None], counts: NDArray[np.int64]) -> NDArray[np.float64]:
+        """The features (n_films, n_features) of films, None for one outside the catalogue, each with its rating count."""
+        rows = np.zeros((len(films), self.n_features))
+        rows[:, 0] = 1.0
+        column = {genre: 1 + number for number, genre in enumerate(self.genres)}
+        first_era = 1 + len(self.genres)
+        for row, film in zip(rows, films, strict=True):
+            if film is None:
+                continue
+            for genre in film.genres:
+                if genre in column:
+                    row[column[genre]] = 1.0 / np.sqrt(len(film.genres))
+            if film.year is not None:
+                row[first_era + min(max((film.year - FIRST_YEAR) // YEARS_AN_ERA, 0), N_ERAS - 1)] = 1.0
+        buckets = np.minimum(np.log1p(counts).astype(np.int64), N_COUNT_BUCKETS - 1)
+        rows[np.arange(len(films)), first_era + N_ERAS + buckets] = 1.0
+        return rows

@@ -1,0 +1,91 @@
+"""Random numbers that are a function of what they are for, so that threads, blocks and engines cannot change a draw.
+
+A *key* is a hash of (seed, sweep, purpose, external id); number c of a key is a hash of (key, c). The hash is SplitMix64
+(Steele, Lea and Flood, *Fast Splittable Pseudorandom Number Generators*, OOPSLA 2014).
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import njit
+
+USER_ROW, ITEM_ROW, MOOD, MOOD_SCALE, USER_NOISE = (np.uint64(purpose) for purpose in range(5))
+"""What a key is for: no two draws of one sweep share numbers."""
+
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+_MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
+_MIX_2 = np.uint64(0x94D049BB133111EB)
+_S11, _S27, _S30, _S31 = np.uint64(11), np.uint64(27), np.uint64(30), np.uint64(31)
+
+
+@njit(cache=True, nogil=True)
+def _mix(x):
+    x = (x ^ (x >> _S30)) * _MIX_1
+    x = (x ^ (x >> _S27)) * _MIX_2
+    return x ^ (x >> _S31)
+
+
+@njit(cache=True, nogil=True)
+def key_of(stream, external_id):
+    """The key of one row, from `stream` (uint64, see `stream_of`) and the row's int64 id."""
+    return _mix(stream + _GOLDEN * np.uint64(external_id))
+
+
+def stream_of(seed: int, sweep: int, purpose: np.uint64) -> np.uint64:
+    """What the keys of one sweep and purpose have in common."""
+    return np.uint64(_stream_of(seed, sweep, purpose))  # numba hands a uint64 back as an int, and takes that for an int64
+
+
+@njit(cache=True, nogil=True)
+def _stream_of(seed, sweep, purpose):
+    return _mix(_mix(_mix(np.uint64(seed)) + _GOLDEN * np.uint64(sweep)) + purpose)
+
+
+@njit(cache=True, nogil=True)
+def uniform(key, counter):
+    """Number `counter` of `key`, uniform in (0, 1)."""
+    bits = _mix(key + _GOLDEN * np.uint64(counter + 1))
+    return (np.float64(bits >> _S11) + 0.5) * 2.0**-53
+
+
+@njit(cache=True, nogil=True)
+def normal(key, counter):
+    """Number `counter` of `key`, standard normal (Box and Muller, 1958); it uses up uniforms 2c and 2c + 1."""
+    radius = math.sqrt(-2.0 * math.log(uniform(key, 2 * counter)))
+    return radius * math.cos(2.0 * math.pi * uniform(key, 2 * counter + 1))
+
+
+@njit(cache=True, nogil=True)
+def fill_normals(key, out):
+    """Fill `out` with standard normals, two from every pair of uniforms (Box and Muller, 1958)."""
+    n = out.size
+    for pair in range((n + 1) // 2):
+        radius = math.sqrt(-2.0 * math.log(uniform(key, 2 * pair)))
+        angle = 2.0 * math.pi * uniform(key, 2 * pair + 1)
+        out[2 * pair] = radius * math.cos(angle)
+        if 2 * pair + 1 < n:
+            out[2 * pair + 1] = radius * math.sin(angle)
+
+
+@njit(cache=True, nogil=True)
+def gamma(key, shape):
+    """A Gamma(shape, 1) number, for shape > 0.
+
+    Marsaglia and Tsang, *A Simple Method for Generating Gamma Variables* (2000), with their boost below shape 1.
+    """
+    boost = 1.0
+    counter = 0
+    if shape < 1.0:
+        boost = uniform(key, 0) ** (1.0 / shape)
+        shape += 1.0
+    d = shape - 1.0 / 3.0
+    c = 1.0 / math.sqrt(9.0 * d)
+    while True:
+        counter += 2  # normals and uniforms of one key must not share numbers: 2c, 2c + 1 and 2c + 2
+        x = normal(key, counter)
+        v = (1.0 + c * x) ** 3
+        u = uniform(key, 2 * counter + 2)
+        if v > 0.0 and math.log(u) < 0.5 * x * x + d - d * v + d * math.log(v):
+            return boost * d * v

@@ -1,0 +1,242 @@
+"""A user as a state-space model: the state, what one rating teaches it, and what it predicts.
+
+A user's state is `[bias, factors, mood]`, K = D + 1 numbers. For draw s of the item side and grid point g of
+(lam_u, k_u) it is normal, and a rating of film `h = [1, q]` is a linear measurement of it:
+
+    r = mu + b_i + h . [bias, factors] + mood + e,    e ~ N(0, 1 / (alpha_s lam_g))
+
+So a history is filtered rating by rating in order of time (Kalman, 1960): between two ratings the mood fades and the taste
+drifts, then the rating is predicted, then learned. Grid points are weighted by the marginal likelihood of the user's
+ratings, which the filter gives for free; one that has lost its weight is dropped. A rating that the set has learned from
+is filtered with the films that the draw's users were drawn from; any other, and every prediction, with the films' mean
+given these users, and its covariance as further noise.
+
+The same two functions serve history, live updates, evaluation and questions.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+from scipy.stats import gamma as gamma_law
+
+from reelstream.models.rating import RatingModel
+
+DRIFT_PER_YEAR = 0.25
+"""Taste is a random walk that in a year gathers this share of its prior covariance."""
+SECONDS_A_YEAR = 365.25 * 86_400
+
+WEIGHTLESS = -12.0
+"""A grid point this far below the best in log weight, 6 in a million, is dropped."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dynamics:
+    """What the filter needs to know of a model besides its films: S draws, G grid points."""
+
+    noise: NDArray[np.float64]
+    """(S, G): variance of a rating's noise."""
+    mood: NDArray[np.float64]
+    """(S, G): variance of the mood."""
+    rate: NDArray[np.float64]
+    """(S,): how fast the mood fades, per second."""
+    drift: NDArray[np.float64]
+    """(S, D, D): covariance that the taste gathers per second."""
+    prior_mean: NDArray[np.float64]
+    """(S, D)"""
+    prior_cov: NDArray[np.float64]
+    """(S, D, D)"""
+
+    @classmethod
+    def of(cls, model: RatingModel) -> Self:
+        """The dynamics of a fitted model: three quantiles of lam_u, and where there is mood three of k_u for each."""
+        h, draws = model.hyperparameters, model.draws
+        lam = gamma_law.ppf([1 / 6, 1 / 2, 5 / 6], h.noise_shape / 2, scale=2 / h.noise_shape)
+        has_mood = bool(draws.mood_variance.any())
+        # At -1.1, 0 and 1.1 standard deviations, three equal weights have the variance of the normal law of log k_u.
+        k = np.exp(1.1 * h.mood_scale_sd * np.array([-1.0, 0.0, 1.0])) if has_mood else np.ones(1)
+        prior_cov = np.linalg.inv(draws.user_precision)
+        return cls(
+            1 / (draws.alpha[:, None] * np.repeat(lam, len(k))),
+            draws.mood_variance[:, None] * np.tile(k, len(lam)),
+            np.asarray(draws.mood_rate),
+            prior_cov * (DRIFT_PER_YEAR / SECONDS_A_YEAR if has_mood else 0.0),
+            np.asarray(draws.user_mean),
+            prior_cov,
+        )
+
+
+@dataclass(slots=True)
+class UserState:
+    """What is known of one user after his or her ratings up to `last`."""
+
+    mean: NDArray[np.float64]
+    """(S, G, K)"""
+    cov: NDArray[np.float64]
+    """(S, G, K, K)"""
+    log_weight: NDArray[np.float64]
+    """(S, G): of each grid point, up to a constant; -inf once dropped."""
+    last: int | None = None
+    """Time of the newest rating; None before the first."""
+    n_ratings: int = 0
+    n_likes: int = 0
+
+    @classmethod
+    def prior(cls, dynamics: Dynamics) -> Self:
+        """A user of whom nothing is known."""
+        S, G = dynamics.noise.shape
+        D = dynamics.prior_mean.shape[1]
+        mean = np.zeros((S, G, D + 1))
+        mean[:, :, :D] = dynamics.prior_mean[:, None]
+        cov = np.zeros((S, G, D + 1, D + 1))
+        cov[:, :, :D, :D] = dynamics.prior_cov[:, None]
+        cov[:, :, D, D] = dynamics.mood
+        return cls(mean, cov, np.zeros((S, G)))
+
+    def copy(self) -> UserState:
+        """A state of its own with the same content."""
+        return UserState(
+            self.mean.copy(), self.cov.copy(), self.log_weight.copy(), self.last, self.n_ratings, self.n_likes
+        )
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def advance(mean, cov, seconds, noise_free_mood, rate, drift):
+    """Let `seconds` pass for one normal state (K,), (K, K): the taste drifts, the mood fades. noise_free_mood: its variance."""
+    D = drift.shape[0]
+    for a in range(D):
+        for b in range(D):
+            cov[a, b] += seconds * drift[a, b]
+    fade = math.exp(-rate * seconds)
+    mean[D] *= fade
+    for a in range(D):
+        cov[a, D] *= fade
+        cov[D, a] *= fade
+    cov[D, D] = fade * fade * cov[D, D] + noise_free_mood * (1.0 - fade * fade)
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def measure(mean, cov, film, gain):
+    """Mean and variance of `b_i + h . state` for a film row (D,); `gain` (K,) receives cov h, h = [1, factors, 1]."""
+    D = film.size
+    K = D + 1
+    value = film[0] + mean[0] + mean[D]
+    for a in range(1, D):
+        value += film[a] * mean[a]
+    variance = 0.0
+    for a in range(K):
+        v = cov[a, 0] + cov[a, D]
+        for b in range(1, D):
+            v += cov[a, b] * film[b]
+        gain[a] = v
+        variance += v * (film[a] if 0 < a < D else 1.0)
+    return value, variance
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def film_variance(mean, cov, film_cov):
+    """Variance that a film's own uncertainty (D, D) adds: `E[x' C x]`, x = [1, the user's factors]."""
+    D = film_cov.shape[0]
+    total = film_cov[0, 0]
+    for a in range(1, D):
+        total += 2.0 * film_cov[a, 0] * mean[a]
+        for b in range(1, D):
+            total += film_cov[a, b] * (mean[a] * mean[b] + cov[a, b])
+    return total
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def learn(mean, cov, gain, error, innovation):
+    """Condition one normal state on a measurement that was `error` off, with variance `innovation` (Kalman's step)."""
+    K = mean.size
+    for a in range(K):
+        step = gain[a] / innovation
+        mean[a] += step * error
+        for b in range(K):
+            cov[a, b] -= step * gain[b]
+
+
+@njit(cache=True, nogil=True)
+def normal_above(mean, variance, threshold):
+    """P(x > threshold) for normal x."""
+    return 0.5 * math.erfc((threshold - mean) / math.sqrt(2.0 * variance))
+
+
+@njit(cache=True, nogil=True)
+def filter_ratings(
+    mean,
+    cov,
+    log_weight,
+    last,
+    rows,
+    times,
+    centred,
+    asks,
+    learns,
+    learned,
+    drawn,
+    means,
+    covs,
+    unrated_means,
+    unrated_covs,
+    noise,
+    mood,
+    rate,
+    drift,
+    threshold,
+    answers,
+):
+    """Take one user's events in order of time: each is predicted if it `asks`, then learned if it `learns`.
+
+    State, in place: mean (S, G, K), cov (S, G, K, K), log_weight (S, G); last: seconds, negative before the first rating.
+    Events (n,): film rows (those behind the model's own are rows of `unrated_means`), times in seconds (one before `last`
+    counts as at `last`), ratings less mu, the two flags, and whether the model has `learned` this rating. Films: drawn and
+    means (S, I, D), covs (S, I, D, D), unrated_means (S, E, D), unrated_covs (S, D, D). `answers` (n, 3) receives mean,
+    variance and P(rating > threshold), all of ratings less mu.
+    """
+    S, G, K = mean.shape
+    n_items = means.shape[1]
+    gain = np.empty(K)
+    for j in range(rows.size):
+        row = rows[j]
+        seconds = float(max(times[j] - last, 0)) if last >= 0 else 0.0
+        first = second = above = 0.0
+        for s in range(S):
+            if row >= n_items:
+                film, film_cov = unrated_means[s, row - n_items], unrated_covs[s]
+            elif learned[j]:
+                film, film_cov = drawn[s, row], covs[s, row]
+            else:
+                film, film_cov = means[s, row], covs[s, row]
+            top = log_weight[s].max()
+            total = 0.0
+            for g in range(G):
+                total += math.exp(log_weight[s, g] - top)
+            for g in range(G):
+                if log_weight[s, g] < top + WEIGHTLESS:
+                    log_weight[s, g] = -np.inf
+                    continue
+                if seconds > 0.0:
+                    advance(mean[s, g], cov[s, g], seconds, mood[s, g], rate[s], drift[s])
+                value, variance = measure(mean[s, g], cov[s, g], film, gain)
+                variance += noise[s, g]
+                if not learned[j]:
+                    variance += film_variance(mean[s, g], cov[s, g], film_cov)
+                if asks[j]:
+                    share = math.exp(log_weight[s, g] - top) / (total * S)
+                    first += share * value
+                    second += share * (variance + value * value)
+                    above += share * normal_above(value, variance, threshold)
+                if learns[j]:
+                    error = centred[j] - value
+                    learn(mean[s, g], cov[s, g], gain, error, variance)
+                    log_weight[s, g] -= 0.5 * (math.log(variance) + error * error / variance)
+        answers[j, 0] = first
+        answers[j, 1] = second - first * first
+        answers[j, 2] = above
+        last = max(last, times[j])
