@@ -3,6 +3,8 @@
 Names are MovieLens's (`userId`, `movieId`), as on the log. Bodies are read strictly: a number in quotes is refused.
 """
 
+# ruff: noqa: N815  (the names on the wire)
+
 from __future__ import annotations
 
 from typing import Annotated, Any
@@ -36,7 +38,7 @@ class Question(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
-class RatingQuestion(Question):
+class PairQuestion(Question):
     """One user and one film."""
 
     userId: UserId
@@ -50,40 +52,50 @@ class SegmentQuestion(Question):
     userId: UserId
 
 
-class AtQuestion(Question):
-    """When it is asked."""
+class UserQuestion(Question):
+    """One user's history."""
 
-    at: Time | None = None
-
-
-class HistoryQuestion(Question):
-    """How much of a user's history to answer."""
-
+    userId: UserId
     limit: Limit = 50
-
-
-class SearchQuestion(Question):
-    """A search with a bound."""
-
-    query: Annotated[str, Field(max_length=200, description="Words of the title. Every film when empty.")] = ""
-    limit: Limit = 20
 
 
 class UsersQuestion(Question):
     """A choice of users."""
 
-    query: Annotated[str, Field(pattern="^[0-9]{0,19}$", description="How the id begins.", examples=["12"])] = ""
+    query: Annotated[str, Field(pattern="^[0-9]{0,19}$", description="How the id begins.", examples=["1"])] = ""
+    limit: Limit = 20
+
+
+class FilmQuestion(Question):
+    """One film."""
+
+    movieId: MovieId
+
+
+class FilmsQuestion(Question):
+    """A search for films."""
+
+    query: Annotated[
+        str, Field(max_length=200, description="Words of the title, and the year.", examples=["toy story"])
+    ] = ""
     limit: Limit = 20
 
 
 class NoQuestion(Question):
-    """Nothing to ask."""
+    """Nothing needs to be said."""
 
 
 class Answer(BaseModel):
     """Anything that is answered."""
 
     model_config = ConfigDict(frozen=True, json_schema_serialization_defaults_required=True)
+
+
+class FieldError(Answer):
+    """One thing wrong with a question."""
+
+    where: Annotated[str, Field(description="The field, after the place in the list if there is one: `3.userId`.")]
+    message: str
 
 
 class Problem(Answer):
@@ -94,13 +106,6 @@ class Problem(Answer):
     status: Annotated[int, Field(ge=400, le=599, description="The HTTP status.")]
     detail: Annotated[str, Field(description="What was wrong, where, and what to do.")]
     errors: Annotated[list[FieldError] | None, Field(description="Each wrong field of the question.")] = None
-
-
-class FieldError(Answer):
-    """One thing wrong with a question."""
-
-    where: Annotated[str, Field(description="The field, after the place in the list if there is one: `3.userId`.")]
-    message: str
 
 
 class FailedEntry(Answer):
@@ -233,14 +238,14 @@ class ModelSetAnswer(Answer):
     number: int
     current: Annotated[bool, Field(description="Whether CURRENT names it.")]
     in_service: Annotated[bool, Field(description="Whether this server answers from it.")]
-    created_at: Annotated[float, Field(description="Seconds since 1970, UTC.")]
+    created_at: Annotated[int, Field(description="Seconds since 1970, UTC.")]
     engine: str
     batches: Annotated[list[int], Field(description="Numbers of the batches that it was trained on.")]
-    scores: Annotated[dict[str, float | None], Field(description="On the part of the holdout kept for judging.")]
-    gate: Annotated[dict[str, Any], Field(description="The gate's verdict and its grounds.")]
+    scores: Annotated[dict[str, float], Field(description="On ratings that nothing was fitted to.")]
+    gate: Annotated[dict[str, Any], Field(description="The gate's verdict, its reason and its grounds.")]
     record: Annotated[
         list[dict[str, Any]],
-        Field(description="Each batch, predicted rating by rating before it was learned from."),
+        Field(description="Each new batch as the set in service predicted it, before anybody learned from it."),
     ]
 
 
@@ -288,7 +293,6 @@ class HistoryStatus(Answer):
     """What is known of users."""
 
     users: Annotated[int, Field(ge=0)]
-    ratings: Annotated[int, Field(ge=0, description="About: a rating given twice counts twice until the next set.")]
     live: Annotated[int, Field(ge=0, description="Ratings read from the log since the server started.")]
 
 

@@ -1,0 +1,44 @@
+"""The API as a Flask application."""
+
+from __future__ import annotations
+
+from flask import Flask, Response, request
+
+from reelstream.api import items, model_sets, openapi, predictions, status, users
+from reelstream.api.docs import add_docs
+from reelstream.api.metrics import measure
+from reelstream.api.problems import handle_problems
+from reelstream.api.service import Service
+
+LARGEST_BODY = 4 * 1024**2
+"""Bytes: a list of the most questions allowed fits in several times over."""
+
+_RESOURCES = (predictions, items, users, model_sets, status)
+
+
+def create_app(service: Service) -> Flask:
+    """The application that answers from `service`."""
+    app = Flask(__name__, static_url_path="/docs/static")
+    app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
+    app.url_map.strict_slashes = False
+    app.json.sort_keys = False  # type: ignore[attr-defined]  # Flask's default provider has it
+    measure(app, service)
+    handle_problems(app)
+    operations = [operation for resource in _RESOURCES for operation in resource.operations(service)]
+    for operation in operations:
+        operation.add_to(app)
+    add_docs(app, openapi.document(operations))
+    app.after_request(_secure)
+    return app
+
+
+def _secure(response: Response) -> Response:
+    """Nothing here is to be guessed at, framed, or kept; the page needs its style sheet and no more."""
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["Content-Security-Policy"] = (
+        "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )
+    response.headers["Referrer-Policy"] = "no-referrer"
+    if request.endpoint != "static":
+        response.headers["Cache-Control"] = "no-store"
+    return response

@@ -1,0 +1,65 @@
+"""/metrics: what Prometheus asks for."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+from flask import Flask, Response, g, request
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from reelstream.api.service import Service
+
+_BUCKETS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 5.0)
+
+
+class _Serving(Collector):
+    """What the predictor and the live updates say about themselves, read when it is asked for."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    def collect(self) -> Iterator[Metric]:
+        """The present values."""
+        predictor, report = self._service.predictor, self._service.live_updates.report()
+        serving = predictor.in_service
+        if serving is not None:
+            yield GaugeMetricFamily(
+                "reelstream_model_set_number", "Number of the set in service.", serving.release.number
+            )
+            age = time.time() - serving.release.created_at
+            yield GaugeMetricFamily("reelstream_model_set_age_seconds", "Since the set was published.", age)
+        yield CounterMetricFamily("reelstream_swaps", "Sets put into service.", predictor.swaps)
+        yield CounterMetricFamily("reelstream_live_ratings", "Ratings taken from the log.", report.live)
+        errors = CounterMetricFamily("reelstream_follow_errors", "Failed looks at what is followed.", labels=["what"])
+        for what, count in report.errors.items():
+            errors.add_metric([what], count)
+        yield errors
+
+
+def measure(app: Flask, service: Service) -> None:
+    """Count and time every request of `app`, and give it /metrics."""
+    registry = CollectorRegistry()
+    registry.register(_Serving(service))
+    requests = Counter("reelstream_requests", "Requests answered.", ["endpoint", "method", "status"], registry=registry)
+    seconds = Histogram(
+        "reelstream_request_seconds", "Time to answer.", ["endpoint"], buckets=_BUCKETS, registry=registry
+    )
+
+    @app.before_request
+    def _begin() -> None:
+        g.began = time.perf_counter()
+
+    @app.after_request
+    def _end(response: Response) -> Response:
+        rule = request.url_rule
+        endpoint, method = (rule.rule, request.method) if rule is not None else ("none", "none")
+        requests.labels(endpoint, method, response.status_code).inc()
+        seconds.labels(endpoint).observe(time.perf_counter() - g.began)
+        return response
+
+    @app.get("/metrics")
+    def _metrics() -> Response:
+        return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)

@@ -1,0 +1,82 @@
+"""Brings the history snapshot, the newer batches and the exclusions from the disk into the histories."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import structlog
+
+from reelstream.errors import DamagedError
+from reelstream.ratings import RatingColumns
+from reelstream.serving.histories import Histories
+from reelstream.storage.batch_files import BatchFolder, Manifest
+from reelstream.storage.history import History
+from reelstream.storage.history_store import HistoryStore
+
+_Revision = tuple[int, int]
+"""(number, revision) of a manifest."""
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class _Base:
+    history: History
+    holds: frozenset[_Revision]
+
+
+class FileLayers:
+    """Follows the files of a work folder. A history rests on a base, and on the batches that the base does not hold."""
+
+    def __init__(self, batches: BatchFolder, snapshots: HistoryStore, histories: Histories) -> None:
+        self._batches, self._snapshots, self._histories = batches, snapshots, histories
+        self._seen: object = None
+        self._base: _Base | None = None
+        self._newer: dict[_Revision, RatingColumns] = {}
+        self.numbers: tuple[int, ...] = ()
+        """Of the closed batches, rising."""
+        self.excluded: tuple[int, ...] = ()
+        """Those of them that were taken out by hand."""
+
+    def follow(self) -> None:
+        """Look once; hand on what has changed. Raises DamagedError, StorageError."""
+        manifests, excluded = self._batches.manifests(), self._batches.excluded()
+        seen = ([_revision(manifest) for manifest in manifests], excluded, self._snapshots.current_number())
+        if seen == self._seen:
+            return
+        wanted = {_revision(manifest): manifest for manifest in manifests if manifest.number not in excluded}
+        base = self._choose_base(wanted)
+        newer = {key: self._newer.get(key) or self._batches.read(wanted[key]) for key in wanted.keys() - base.holds}
+        next_offsets = manifests[-1].next_offsets if manifests else {}
+        self._histories.replace_files(base.history, RatingColumns.concatenate(newer.values()), next_offsets)
+        self._base, self._newer = base, newer
+        self.numbers = tuple(manifest.number for manifest in manifests)
+        self.excluded = tuple(sorted(excluded))
+        self._seen = seen
+
+    def _choose_base(self, wanted: dict[_Revision, Manifest]) -> _Base:
+        """The published snapshot, or the base of before, if it holds nothing that was excluded or revised since.
+
+        Else all batches are read: a snapshot has forgotten which ratings an excluded one had replaced.
+        """
+        for base in (self._published(), self._base):
+            if base is not None and base.holds <= wanted.keys():
+                return base
+        log.info("history_rebuilt", batches=len(wanted))
+        everything = RatingColumns.concatenate([self._batches.read(manifest) for manifest in wanted.values()])
+        return _Base(History.of(everything), frozenset(wanted))
+
+    def _published(self) -> _Base | None:
+        try:
+            current = self._snapshots.current()
+        except DamagedError as error:
+            log.warning("history_snapshot_passed_over", reason=str(error))
+            return None
+        if current is None:
+            return None
+        history, meta = current
+        return _Base(history, frozenset(meta.manifests))
+
+
+def _revision(manifest: Manifest) -> _Revision:
+    return manifest.number, manifest.revision

@@ -1,0 +1,119 @@
+"""Every user's ratings up to this moment: the snapshot, the batches since, and the log behind them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reelstream.ratings import Rating, RatingColumns
+from reelstream.storage.history import History
+
+
+class LogRating(NamedTuple):
+    """A rating and its place in the log."""
+
+    rating: Rating
+    partition: int
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Files:
+    """What the files hold; never changed, only replaced."""
+
+    snapshot: History
+    batches: RatingColumns
+    """Newer than the snapshot, sorted by user, deletions among them."""
+    next_offsets: Mapping[int, int]
+
+
+class Histories:
+    """Histories of all users, for many readers and one or two writers.
+
+    A rating lies in exactly one of three layers. Its offset decides: the files hold what is before the newest
+    manifest's next offsets, the tail what came after. So it makes no difference who is first to bring a rating, the
+    batch or the log.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._files = _Files(History.of(RatingColumns.empty()), RatingColumns.empty(), {})
+        self._tail: dict[int, list[LogRating]] = {}
+        self._version = 0
+
+    @property
+    def version(self) -> int:
+        """Rises with every change: as long as it stays, so does every history."""
+        return self._version
+
+    @property
+    def next_offsets(self) -> Mapping[int, int]:
+        """Partition -> offset behind what the files hold: the log is followed from here."""
+        return self._files.next_offsets
+
+    def replace_files(self, snapshot: History, batches: RatingColumns, next_offsets: Mapping[int, int]) -> None:
+        """Put new files under the tail, which loses what they hold.
+
+        `batches` are the ratings and deletions newer than the snapshot, in any order.
+        """
+        files = _Files(snapshot, batches.by_user(), dict(next_offsets))
+        with self._lock:
+            self._files = files
+            tail = {user: [row for row in rows if _is_behind(row, files)] for user, rows in self._tail.items()}
+            self._tail = {user: rows for user, rows in tail.items() if rows}
+            self._version += 1
+
+    def add(self, ratings: Iterable[LogRating]) -> int:
+        """Take ratings from the log, in the order of each partition; return how many the files did not hold."""
+        with self._lock:
+            new = [row for row in ratings if _is_behind(row, self._files)]
+            for row in new:
+                self._tail.setdefault(row.rating.user_id, []).append(row)
+            if new:
+                self._version += 1
+        return len(new)
+
+    def of_user(self, user_id: int) -> RatingColumns:
+        """What counts of one user's ratings, oldest first (the order of RatingColumns.by_user)."""
+        with self._lock:
+            files, tail = self._files, tuple(self._tail.get(user_id, ()))
+        settled = files.snapshot.of_user(user_id)
+        newer = _rows_of(files.batches, user_id)
+        if not tail and not len(newer):
+            return settled
+        deletions = _rows_of(files.snapshot.deletions, user_id)
+        return RatingColumns.concatenate([settled, deletions, newer, _columns(tail)]).latest()
+
+    def user_ids(self) -> NDArray[np.int64]:
+        """Everybody of whom a layer holds a rating or a deletion, rising."""
+        with self._lock:
+            files, tail = self._files, list(self._tail)
+        newer = np.concatenate([files.batches.user_id, np.array(tail, np.int64)])
+        return np.union1d(files.snapshot.user_ids, newer) if len(newer) else files.snapshot.user_ids
+
+
+def _is_behind(row: LogRating, files: _Files) -> bool:
+    return row.offset >= files.next_offsets.get(row.partition, 0)
+
+
+def _rows_of(sorted_by_user: RatingColumns, user_id: int) -> RatingColumns:
+    first = int(np.searchsorted(sorted_by_user.user_id, user_id, side="left"))
+    last = int(np.searchsorted(sorted_by_user.user_id, user_id, side="right"))
+    return sorted_by_user[first:last]
+
+
+def _columns(rows: Iterable[LogRating]) -> RatingColumns:
+    rows = list(rows)
+    return RatingColumns.of(
+        [row.rating.user_id for row in rows],
+        [row.rating.item_id for row in rows],
+        [np.nan if row.rating.rating is None else row.rating.rating for row in rows],
+        [row.rating.timestamp for row in rows],
+        [row.partition for row in rows],
+        [row.offset for row in rows],
+    )

@@ -1,0 +1,176 @@
+"""Keeps a predictor up to date: it follows the model sets, the batch files and the log, each on a thread of its own."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+import structlog
+
+from reelstream.broker.interface import Broker, Consumer, Record
+from reelstream.catalog import Catalog
+from reelstream.errors import NoModelSetError, RatingError
+from reelstream.models.base import ModelSet
+from reelstream.ratings import RatingScale, decode_message
+from reelstream.serving.file_layers import FileLayers
+from reelstream.serving.follower import Follower
+from reelstream.serving.histories import LogRating
+from reelstream.serving.predictor import Predictor
+from reelstream.storage.batch_files import BatchFolder
+from reelstream.storage.history_store import HistoryStore
+from reelstream.storage.model_registry import ModelRegistry
+from reelstream.storage.release import Release
+
+FILE_SECONDS = 0.2
+"""How often the files are looked at."""
+LOG_SECONDS = 0.05
+"""How long one read of the log waits for a record."""
+END_SECONDS = 0.5
+"""How often the end of the log is asked for."""
+MOST_RECORDS = 5_000
+"""Records in one read of the log: few enough that questions find their turn between two reads."""
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class StreamReport:
+    """How far the server has followed the stream."""
+
+    end_offsets: Mapping[int, int]
+    """Partition -> next offset of the log."""
+    positions: Mapping[int, int]
+    """Partition -> offset behind the last record read from the log."""
+    live: int
+    """Ratings read from the log that no batch held at the time."""
+    batches: Sequence[int]
+    """Numbers of the closed batches, rising."""
+    excluded: Sequence[int]
+    """Numbers of those taken out by hand."""
+    batched: Mapping[int, int]
+    """Partition -> offset behind the newest batch."""
+    troubles: Mapping[str, str]
+    """What fails at present -> the message of the failure."""
+    errors: Mapping[str, int]
+    """What is followed -> failures since the start."""
+
+
+class LiveUpdates:
+    """Follows what changes, from the state at `start` until `close`."""
+
+    def __init__(
+        self,
+        predictor: Predictor,
+        registry: ModelRegistry,
+        batches: BatchFolder,
+        snapshots: HistoryStore,
+        broker: Broker,
+        topic: str,
+        catalog: Catalog,
+        scale: RatingScale,
+    ) -> None:
+        self._predictor, self._registry, self._catalog = predictor, registry, catalog
+        self._files = FileLayers(batches, snapshots, predictor.histories)
+        self._broker, self._topic, self._scale = broker, topic, scale
+        self._consumer: Consumer | None = None
+        self._positions: dict[int, int] = {}
+        self._end_offsets: dict[int, int] = {}
+        self._end_asked = 0.0
+        self._live = 0
+        self._stop = threading.Event()
+        self._followers = (
+            Follower("batch files", self._files.follow, FILE_SECONDS),
+            Follower("model sets", self._follow_models, FILE_SECONDS),
+            Follower("log", self._follow_log, 0.0),
+        )
+
+    def start(self) -> None:
+        """Read what is there, then follow it. What cannot be read is reported and retried, not raised."""
+        for follower in self._followers:
+            follower.attempt()
+        for follower in self._followers:
+            follower.start(self._stop)
+
+    def close(self) -> None:
+        """Stop following; what is in service stays so."""
+        self._stop.set()
+        for follower in self._followers:
+            follower.join(seconds=5.0)
+        self._close_consumer()
+
+    def report(self) -> StreamReport:
+        """How far everything is."""
+        followers = self._followers
+        return StreamReport(
+            self._end_offsets,
+            dict(self._positions),
+            self._live,
+            self._files.numbers,
+            self._files.excluded,
+            self._predictor.histories.next_offsets,
+            {follower.what: follower.trouble for follower in followers if follower.trouble is not None},
+            {follower.what: follower.errors for follower in followers},
+        )
+
+    def _follow_models(self) -> None:
+        """Put the current set into service; a damaged one is reported, and what was in service before stays there.
+
+        A server that starts on a damaged set begins with the newest sound one before it.
+        """
+        if self._predictor.in_service is None:
+            with suppress(NoModelSetError):
+                self._put_into_service(*self._registry.load_current(self._catalog))
+        current = self._registry.current()
+        serving = self._predictor.in_service
+        if current is not None and (serving is None or serving.release != current):
+            self._put_into_service(current, self._registry.load(current.number, self._catalog))
+
+    def _put_into_service(self, release: Release, model_set: ModelSet) -> None:
+        self._predictor.swap(release, model_set)
+        log.info("model_set_in_service", number=release.number)
+
+    def _follow_log(self) -> None:
+        try:
+            if self._consumer is None:
+                self._consumer = self._open_consumer()
+            records = self._consumer.poll(MOST_RECORDS, LOG_SECONDS)
+            self._take(records)
+            if time.monotonic() - self._end_asked >= END_SECONDS:
+                self._ask_end()
+        except Exception:
+            self._close_consumer()
+            raise
+
+    def _open_consumer(self) -> Consumer:
+        """A consumer that goes on where the files end, or where the last consumer stopped if that is further."""
+        consumer = self._broker.consumer(self._topic)
+        held = self._predictor.histories.next_offsets
+        for partition, first in self._broker.start_offsets(self._topic).items():
+            self._positions[partition] = max(first, held.get(partition, 0), self._positions.get(partition, 0))
+        consumer.seek(dict(self._positions))
+        return consumer
+
+    def _take(self, records: Sequence[Record]) -> None:
+        """Hand on what is a rating; what is not is the batch writer's to reject."""
+        ratings = []
+        for record in records:
+            with suppress(RatingError):
+                rating = decode_message(record.value, record.timestamp // 1000, self._scale)
+                ratings.append(LogRating(rating, record.partition, record.offset))
+        self._live += self._predictor.histories.add(ratings)
+        for record in records:
+            self._positions[record.partition] = record.offset + 1
+
+    def _ask_end(self) -> None:
+        self._end_offsets = self._broker.end_offsets(self._topic)
+        self._end_asked = time.monotonic()
+        if self._end_offsets.keys() - self._positions.keys():  # partitions were added
+            self._close_consumer()
+
+    def _close_consumer(self) -> None:
+        if self._consumer is not None:
+            self._consumer.close()
+            self._consumer = None

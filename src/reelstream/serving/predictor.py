@@ -1,0 +1,165 @@
+"""Answers questions from the model set in service and every user's ratings up to this moment."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+
+from reelstream.errors import NoModelSetError, UnknownItemError
+from reelstream.models.base import ModelSet
+from reelstream.models.segment import Segment
+from reelstream.ratings import RatingColumns
+from reelstream.serving.histories import Histories
+from reelstream.serving.user_states import FoldedUser, UserStates
+from reelstream.storage.release import Release
+
+USERS_REFOLDED = 200
+"""So many of the users asked last are folded in under a new set before it goes into service."""
+SDS_OF_95_PERCENT = 1.96
+
+
+class Question(NamedTuple):
+    """What one user would make of one item."""
+
+    user_id: int
+    item_id: int
+    at: int | None = None
+    """Seconds since 1970, UTC; now by default, and never before the user's last rating."""
+
+
+class Basis(NamedTuple):
+    """What an answer rests on."""
+
+    ratings: int
+    """The user's ratings that it has seen."""
+    live: int
+    """Those of them that lie behind the set's `trained_through`."""
+
+    @property
+    def known_user(self) -> bool:
+        """False: answered from the prior alone."""
+        return self.ratings > 0
+
+
+class Prediction(NamedTuple):
+    """The answer to one question."""
+
+    mean: float
+    """The expected rating, cut off at the ends of the scale."""
+    sd: float
+    """Standard deviation of the rating, not cut off."""
+    low: float
+    high: float
+    """The central 95 % interval, mean ± 1.96 sd, cut off likewise."""
+    like_probability: float
+    basis: Basis
+
+
+@dataclass(frozen=True)
+class Serving:
+    """A model set in service. A request takes one and answers from it alone, whatever is swapped meanwhile."""
+
+    release: Release
+    model_set: ModelSet
+    states: UserStates
+    since: float = field(default_factory=time.time)
+    """When it was ready, in seconds since 1970, UTC."""
+
+    def predict(self, questions: Sequence[Question]) -> list[Prediction | UnknownItemError]:
+        """An answer, or the reason why there is none, for each question in its order; each user is visited once."""
+        now = int(time.time())
+        places: dict[tuple[int, int], list[int]] = {}
+        for place, question in enumerate(questions):
+            key = (question.user_id, now if question.at is None else question.at)
+            places.setdefault(key, []).append(place)
+        answers: dict[int, Prediction | UnknownItemError] = {}
+        for (user_id, at), of_user in places.items():
+            item_ids = [questions[place].item_id for place in of_user]
+            answers.update(zip(of_user, self._predict_user(user_id, item_ids, at), strict=True))
+        return [answers[place] for place in range(len(questions))]
+
+    def segment(self, user_id: int) -> tuple[Segment, Basis]:
+        """Which kind of user this is."""
+        with self.states.of_user(user_id) as user:
+            return self.model_set.segment_of(user.history), self._basis(user.history)
+
+    @cached_property
+    def popularity(self) -> Mapping[int, int]:
+        """Item -> how many ratings the set has learned of it."""
+        rating = self.model_set.rating
+        return dict(zip(rating.item_ids.tolist(), rating.item_counts.tolist(), strict=True))
+
+    def _predict_user(self, user_id: int, item_ids: list[int], at: int) -> Iterable[Prediction | UnknownItemError]:
+        known = [item_id for item_id in item_ids if self.model_set.knows(item_id)]
+        with self.states.of_user(user_id) as user:
+            answers = iter(self._predict_known(user, known, at)) if known else iter(())
+        known_ids = set(known)
+        return [next(answers) if item_id in known_ids else _unknown(item_id) for item_id in item_ids]
+
+    def _predict_known(self, user: FoldedUser, item_ids: list[int], at: int) -> list[Prediction]:
+        last = int(user.history.timestamp[-1]) if len(user.history) else at
+        predicted = self.model_set.predict(user.state, np.array(item_ids, np.int64), max(at, last))
+        scale, basis = self.model_set.scale, self._basis(user.history)
+        spread = SDS_OF_95_PERCENT * predicted.sd
+        mean, low, high = (
+            np.clip(values, scale.lowest, scale.highest).tolist()
+            for values in (predicted.mean, predicted.mean - spread, predicted.mean + spread)
+        )
+        columns = zip(mean, predicted.sd.tolist(), low, high, predicted.like_probability.tolist(), strict=True)
+        return [Prediction(*numbers, basis=basis) for numbers in columns]
+
+    def _basis(self, history: RatingColumns) -> Basis:
+        through = self.model_set.trained_on.trained_through
+        live = 0
+        for partition in np.unique(history.partition).tolist():
+            offsets = history.offset[history.partition == partition]
+            live += int(np.count_nonzero(offsets >= through.get(partition, 0)))
+        return Basis(len(history), live)
+
+
+class Predictor:
+    """Holds what is in service: one reference, swapped in one step."""
+
+    def __init__(self, histories: Histories) -> None:
+        self.histories = histories
+        self.swaps = 0
+        self._serving: Serving | None = None
+        self._swapping = threading.Lock()
+
+    @property
+    def in_service(self) -> Serving | None:
+        """What is in service; None before the first set."""
+        return self._serving
+
+    @property
+    def number(self) -> int | None:
+        """The number of the set in service."""
+        return None if self._serving is None else self._serving.release.number
+
+    def serving(self) -> Serving:
+        """What is in service; a request calls this once. Raises NoModelSetError before the first set."""
+        if self._serving is None:
+            raise NoModelSetError("no model set is in service yet: the first one follows the first closed batch")
+        return self._serving
+
+    def swap(self, release: Release, model_set: ModelSet) -> None:
+        """Put a set into service: made ready beside the old one, which answers until then."""
+        with self._swapping:
+            model_set.prepare()
+            states = UserStates(model_set, self.histories)
+            if self._serving is not None:
+                for user_id in reversed(self._serving.states.recent(USERS_REFOLDED)):
+                    with states.of_user(user_id):
+                        pass
+            self._serving = Serving(release, model_set, states)
+            self.swaps += 1
+
+
+def _unknown(item_id: int) -> UnknownItemError:
+    return UnknownItemError(f"film {item_id} is neither in the catalogue nor rated: find films with /v1/items?query=")
