@@ -1,0 +1,73 @@
+"""The bottom of the page: how good the model sets are, batch after batch, and what the gate said of each."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from reelstream.ui.answers import Gate, ModelSet
+from reelstream.ui.calm import calmly
+from reelstream.ui.charts import record_chart
+from reelstream.ui.client import ApiClient
+from reelstream.ui.wording import moment, plain
+
+_SCORES = {"RMSE": "rmse", "AUC": "auc", "Log loss": "log_loss"}
+"""What a person reads, and the API's name for it."""
+
+_VERDICT_COLORS = {"accepted": "green", "refused": "red"}
+
+
+@st.fragment(run_every=5.0)
+def show_model_sets(client: ApiClient) -> None:
+    """The prequential record as lines, and a table of the releases."""
+    with calmly():
+        model_sets = client.model_sets()
+        picture, table = st.columns([6, 7], gap="large")
+        with picture:
+            _show_record(model_sets)
+        with table:
+            _show_table(model_sets)
+
+
+def _show_record(model_sets: tuple[ModelSet, ...]) -> None:
+    st.markdown("**Every batch, predicted before it was learned**")
+    shown = st.segmented_control(
+        "Score", list(_SCORES), default="RMSE", required=True, label_visibility="collapsed", key="score"
+    )
+    record = sorted((line for it in model_sets for line in it.record), key=lambda line: line.batch)
+    st.altair_chart(record_chart(record, _SCORES[shown or "RMSE"]), alt=f"{shown} by batch")
+
+
+def _show_table(model_sets: tuple[ModelSet, ...]) -> None:
+    st.markdown("**Model sets, newest first**")
+    st.table(
+        {
+            "Set": [f"{it.number} :green-badge[in service]" if it.in_service else str(it.number) for it in model_sets],
+            "Batches": [_batches(it.batches) for it in model_sets],
+            **{name: [_score(getattr(it.scores, field)) for it in model_sets] for name, field in _SCORES.items()},
+            "Gate": [_gate(it.gate) for it in model_sets],
+            "Made": [moment(it.created_at) for it in model_sets],
+        },
+        border="horizontal",
+        hide_index=True,
+    )
+    for it in model_sets:
+        if it.gate.verdict == "refused":
+            st.caption(f"Set {it.number}: {plain(it.gate.reason)}")
+
+
+def _batches(numbers: tuple[int, ...]) -> str:
+    """`1–3` for an unbroken run, else how many and up to which: a long run with gaps would fill the table."""
+    if not numbers:
+        return "none"
+    first, last = numbers[0], numbers[-1]
+    if len(numbers) == 1:
+        return str(first)
+    return f"{first}–{last}" if last - first + 1 == len(numbers) else f"{len(numbers)} of {first}–{last}"
+
+
+def _score(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"
+
+
+def _gate(gate: Gate) -> str:
+    return f":{_VERDICT_COLORS.get(gate.verdict, 'gray')}-badge[{plain(gate.verdict)}]"

@@ -1,0 +1,39 @@
+"""The page that `reelstream ui` shows; Streamlit runs this file from top to bottom for every visitor."""
+
+from __future__ import annotations
+
+import os
+
+import streamlit as st
+
+from reelstream.ui.client import API_URL_VARIABLE, DEFAULT_API_URL, ApiClient
+from reelstream.ui.model_sets import show_model_sets
+from reelstream.ui.prediction import show_prediction
+from reelstream.ui.stream import read_standing, watch_stream
+
+_WIDEST = 1240
+"""Pixels: lines that run wider are hard to read."""
+
+
+@st.cache_resource
+def _open_client(url: str) -> ApiClient:
+    return ApiClient(url)
+
+
+def show_page() -> None:
+    """The stream's standing always; questions and model sets once a set is in service."""
+    st.set_page_config(page_title="reelstream", page_icon=":material/movie:", layout="wide")
+    client = _open_client(os.environ.get(API_URL_VARIABLE, DEFAULT_API_URL))
+    with st.container(horizontal_alignment="center"), st.container(width=_WIDEST):
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            st.title("reelstream", anchor=False, width="content")
+            st.caption("Movie ratings arrive as a stream; each answer says how sure it is.")
+        standing = read_standing(client)
+        watch_stream(client, standing)
+        if standing.model_set is not None and standing.status is not None:
+            show_prediction(client, standing.status.scale)
+            st.header("Model sets", anchor=False, divider="gray")
+            show_model_sets(client)
+
+
+show_page()

@@ -1,0 +1,163 @@
+"""A small API with the answers of the real one's schemas, whose state a test sets."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from flask import Flask, Response, request
+from pydantic import BaseModel
+from werkzeug.serving import make_server
+
+from reelstream.api import schemas
+
+FILMS = {
+    1: schemas.FilmAnswer(movieId=1, title="Toy Story", year=1995, genres=["Animation"], tmdbId=None, imdbId=None),
+    7: schemas.FilmAnswer(movieId=7, title="[Rec] *$9*", year=2007, genres=["Horror"], tmdbId=None, imdbId=None),
+    9: schemas.FilmAnswer(movieId=9, title="Alien", year=1979, genres=[], tmdbId=None, imdbId=None),
+}
+USERS = {12: 20, 120: 1, 3: 2698}
+
+
+@dataclass
+class FakeApi:
+    """What the API says; a test changes the fields between two looks at the page."""
+
+    model_set: int | None = 3
+    reasons: list[str] = field(default_factory=list)
+    log_end: int = 5000
+    refuses: dict[str, tuple[int, str]] = field(default_factory=dict)
+    """Start of a path -> status and detail of the problem that it answers."""
+    verdicts: dict[int, str] = field(default_factory=lambda: {3: "accepted", 2: "refused", 1: "first"})
+
+    def app(self) -> Flask:
+        app = Flask("fake")
+        app.before_request(self._refuse)
+        app.get("/health/ready")(self._health)
+        app.get("/v1/status")(self._status)
+        app.get("/v1/models")(self._models)
+        app.get("/v1/users")(self._users)
+        app.get("/v1/users/<int:user_id>")(self._user)
+        app.get("/v1/items")(self._items)
+        app.get("/v1/users/<int:user_id>/items/<int:item_id>")(self._answer)
+        return app
+
+    def _refuse(self) -> Response | None:
+        for start, (status, detail) in self.refuses.items():
+            if request.path.startswith(start):
+                return _json(schemas.Problem(title="Refused", status=status, detail=detail), status)
+        return None
+
+    def _health(self) -> Response:
+        state = "waiting" if self.model_set is None else "degraded" if self.reasons else "ready"
+        answer = schemas.HealthAnswer(status=state, reasons=self.reasons, model_set=self.model_set)
+        return _json(answer, 503 if self.model_set is None else 200)
+
+    def _status(self) -> Response:
+        service = self.model_set and schemas.ServiceStatus(number=self.model_set, since=time.time() - 75)
+        return _json(
+            schemas.StatusAnswer(
+                model_set=service,
+                swaps=1,
+                scale=schemas.ScaleStatus(lowest=0.5, highest=5.0, step=0.5, like_threshold=4.0),
+                log=schemas.LogStatus(end=self.log_end, batched=4000, trained=4000, followed=self.log_end),
+                batches=schemas.BatchStatus(count=3, newest=3, excluded=[]),
+                histories=schemas.HistoryStatus(users=len(USERS), ratings=4000, live=0),
+                troubles=[],
+            )
+        )
+
+    def _models(self) -> Response:
+        sets = [self._set(number, verdict) for number, verdict in self.verdicts.items()]
+        return _json(schemas.ModelSetsAnswer(in_service=self.model_set, model_sets=sets))
+
+    def _set(self, number: int, verdict: str) -> schemas.ModelSetAnswer:
+        predicted = {"n": 100, "rmse": 0.9 - number / 100, "auc": 0.7, "log_loss": 0.6}
+        points = {"n": 100, "rmse": 1.0, "auc": 0.6}
+        first = number == 1
+        line = {
+            "batch": number,
+            "model_set": None if first else number - 1,
+            "live": None if first else predicted,
+            "static": None if first else predicted,
+            "global_mean": points,
+            "biases": points,
+        }
+        return schemas.ModelSetAnswer(
+            number=number,
+            current=number == self.model_set,
+            in_service=number == self.model_set,
+            created_at=1_700_000_000,
+            engine="local",
+            batches=list(range(1, number + 1)),
+            scores={"n": 50, "rmse": 0.876},
+            gate={"verdict": verdict, "reason": f"set {number} was {verdict} for a reason"},
+            record=[line],
+        )
+
+    def _users(self) -> Response:
+        found = [
+            schemas.UserSummary(userId=user_id, ratings=ratings)
+            for user_id, ratings in USERS.items()
+            if str(user_id).startswith(request.args["query"])
+        ]
+        return _json(schemas.UsersAnswer(users=found[: int(request.args["limit"])], total=len(USERS)))
+
+    def _user(self, user_id: int) -> Response:
+        rated = schemas.RatedFilm(movieId=1, title="Toy Story", rating=4.5, timestamp=988_848_000)
+        known = user_id in USERS
+        return _json(
+            schemas.UserAnswer(
+                userId=user_id, known_user=known, total=USERS.get(user_id, 0), ratings=[rated] if known else []
+            )
+        )
+
+    def _items(self) -> Response:
+        found = [film for film in FILMS.values() if request.args["query"].lower() in film.title.lower()]
+        return _json(schemas.FilmsAnswer(items=found[: int(request.args["limit"])], total=len(FILMS)))
+
+    def _answer(self, user_id: int, item_id: int) -> Response:
+        known = user_id in USERS
+        return _json(
+            schemas.FullAnswer(
+                userId=user_id,
+                movieId=item_id,
+                title=FILMS[item_id].title,
+                model_set=self.model_set or 0,
+                basis=schemas.Basis(ratings=USERS.get(user_id, 0), live=2 if known else 0, known_user=known),
+                regression=schemas.Regression(prediction=3.62, sd=0.84, interval=(1.97, 5.0)),
+                classification=schemas.Classification(prediction=1, probability=0.63, threshold=4.0),
+                clustering=schemas.Clustering(prediction=2, label="generous drama lovers", size=132),
+            )
+        )
+
+
+class Served:
+    """A fake API behind a real port; `stop` and `start` are what an API does that ends and comes back."""
+
+    def __init__(self, api: FakeApi) -> None:
+        self._api = api
+        self._port = 0
+        self.start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._port}"
+
+    def start(self) -> None:
+        self._server = make_server("127.0.0.1", self._port, self._api.app(), threaded=True)
+        self._port = self._server.server_port
+        self._thread = threading.Thread(target=self._server.serve_forever)
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+
+def _json(answer: BaseModel | dict[str, Any], status: int = 200) -> Response:
+    body = answer.model_dump_json() if isinstance(answer, BaseModel) else answer
+    return Response(body, status, mimetype="application/json")
