@@ -6,10 +6,10 @@ import pytest
 
 from reelstream.errors import DamagedError, SettingError, StorageError
 from reelstream.ratings import RatingScale
-from reelstream.storage.work_folder import DEFAULT_TOPIC, DataSetName, WorkFolder
+from reelstream.storage.work_folder import DEFAULT_TOPIC, BoundDataSet, WorkFolder
 
-SMALL = DataSetName("ml-latest-small", "a" * 64)
-LARGE = DataSetName("ml-32m", "b" * 64)
+SMALL = BoundDataSet("ml-latest-small", "a" * 64, "/data/small")
+LARGE = BoundDataSet("ml-32m", "b" * 64, "/data/large")
 
 
 def test_first_bind_takes_the_embedded_log_and_the_default_topic(tmp_path: Path) -> None:
@@ -53,6 +53,13 @@ def test_a_batch_writer_may_come_before_the_data_set(tmp_path: Path) -> None:
     assert folder.bind(data_set=SMALL).data_set == SMALL
     with pytest.raises(SettingError, match="ml-32m"):
         folder.bind(data_set=LARGE)
+
+
+def test_a_data_set_is_known_by_its_ratings(tmp_path: Path) -> None:
+    """A copy under another name is the same data set; the folder remembers where it lay first."""
+    folder = WorkFolder(tmp_path)
+    folder.bind(data_set=SMALL)
+    assert folder.bind(data_set=BoundDataSet("copy", SMALL.fingerprint, "/copy")).data_set == SMALL
 
 
 def test_a_folder_can_be_moved(tmp_path: Path) -> None:

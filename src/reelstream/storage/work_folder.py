@@ -29,12 +29,18 @@ DEFAULT_TOPIC = "ratings"
 _SQLITE = "sqlite:"
 
 
-class DataSetName(msgspec.Struct, frozen=True):
+class BoundDataSet(msgspec.Struct, frozen=True):
     """Which data set a work folder belongs to."""
 
     name: str
     fingerprint: str
     """The content hash of its ratings file: two folders with the same ratings are the same data set."""
+    folder: str
+    """Where it lay when it was named, so that it need not be named again."""
+
+    def is_same(self, other: BoundDataSet) -> bool:
+        """Whether both hold the same ratings, wherever they lie."""
+        return self.fingerprint == other.fingerprint
 
 
 class Binding(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,7 +51,7 @@ class Binding(msgspec.Struct, frozen=True, kw_only=True):
     """URL of the log. A SQLite file inside the work folder is named from there, so that the folder can be moved."""
     topic: str
     scale: RatingScale
-    data_set: DataSetName | None = None
+    data_set: BoundDataSet | None = None
     """None as long as no command has named one: a batch writer may start before the first producer."""
 
 
@@ -88,7 +94,7 @@ class WorkFolder:
         broker: str | None = None,
         topic: str | None = None,
         scale: RatingScale | None = None,
-        data_set: DataSetName | None = None,
+        data_set: BoundDataSet | None = None,
     ) -> Binding:
         """Make this folder belong to the stream described, or check that it does; None says nothing about a part.
 
@@ -108,7 +114,8 @@ class WorkFolder:
         bound = read_json(self.note, Binding)
         if bound.data_set is None and data_set is not None:
             bound = self._add_data_set(data_set)
-        self._refuse_another("the data set", bound.data_set, data_set)
+        if data_set is not None and bound.data_set is not None and not bound.data_set.is_same(data_set):
+            raise self._refusal("the data set", bound.data_set, data_set)
         self._refuse_another("the log", bound.broker, portable)
         self._refuse_another("the topic", bound.topic, topic)
         self._refuse_another("the rating scale", bound.scale, scale)
@@ -136,7 +143,7 @@ class WorkFolder:
         except AlreadyPublishedError:
             return  # another process was first: what it wrote is checked like any older note
 
-    def _add_data_set(self, data_set: DataSetName) -> Binding:
+    def _add_data_set(self, data_set: BoundDataSet) -> Binding:
         with FileLock(self.root / "work.lock"):
             bound = read_json(self.note, Binding)
             if bound.data_set is None:
@@ -146,9 +153,12 @@ class WorkFolder:
 
     def _refuse_another(self, part: str, bound: object, wanted: object) -> None:
         if wanted is not None and wanted != bound:
-            raise SettingError(
-                f"{self.root} belongs to {part} {_say(bound)}, not to {_say(wanted)}: name another folder with --work"
-            )
+            raise self._refusal(part, bound, wanted)
+
+    def _refusal(self, part: str, bound: object, wanted: object) -> SettingError:
+        return SettingError(
+            f"{self.root} belongs to {part} {_say(bound)}, not to {_say(wanted)}: name another folder with --work"
+        )
 
     def _portable(self, url: str) -> str:
         path = _sqlite_path(url)
@@ -168,7 +178,7 @@ def _sqlite_path(url: str) -> Path | None:
 
 def _say(part: object) -> str:
     match part:
-        case DataSetName(name=name, fingerprint=fingerprint):
+        case BoundDataSet(name=name, fingerprint=fingerprint):
             return f"{name} ({fingerprint[:12]})"
         case RatingScale(lowest=lowest, highest=highest, step=step, like_threshold=liked):
             return f"{lowest:g} to {highest:g} in steps of {step:g}, liked from {liked:g}"

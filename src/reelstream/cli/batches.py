@@ -1,0 +1,82 @@
+"""`reelstream batches`: the closed batches of a work folder."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from reelstream.cli import options
+from reelstream.cli.exit_codes import DONE
+from reelstream.cli.opening import open_settings, open_work_folder
+from reelstream.cli.output import print_json, print_table
+
+if TYPE_CHECKING:
+    from reelstream.storage.batch_files import BatchFolder
+
+app = typer.Typer(help="List batches, take one out of training, and put it back.", no_args_is_help=True)
+
+Number = Annotated[int, typer.Argument(metavar="N", help="The batch's number.")]
+
+
+@app.command("list")
+def list_batches(work: options.Work = None, config: options.Config = None, as_json: options.Json = False) -> int:
+    """Every closed batch: its ratings, what was rejected, and whether it is taken out."""
+    batches = _open(work, config)
+    excluded, manifests = batches.excluded(), batches.manifests()
+    if as_json:
+        print_json({"excluded": sorted(excluded), "batches": manifests})
+        return DONE
+    print_table(
+        ["batch", "closed at (UTC)", "ratings", "rejected", "repeats", "excluded"],
+        [
+            [
+                manifest.number,
+                time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(manifest.closed_at)),
+                manifest.rows,
+                manifest.rejected.rows if manifest.rejected else 0,
+                manifest.repeats,
+                "yes" if manifest.number in excluded else "",
+            ]
+            for manifest in manifests
+        ],
+    )
+    return DONE
+
+
+@app.command()
+def exclude(
+    number: Number, work: options.Work = None, config: options.Config = None, as_json: options.Json = False
+) -> int:
+    """Take a batch out of every later fit and of the users' histories; its files stay."""
+    batches = _open(work, config)
+    batches.exclude(number)
+    return _report(batches, as_json)
+
+
+@app.command()
+def include(
+    number: Number, work: options.Work = None, config: options.Config = None, as_json: options.Json = False
+) -> int:
+    """Put a batch back that was taken out."""
+    batches = _open(work, config)
+    batches.include(number)
+    return _report(batches, as_json)
+
+
+def _report(batches: BatchFolder, as_json: bool) -> int:
+    excluded = sorted(batches.excluded())
+    if as_json:
+        print_json({"excluded": excluded})
+    else:
+        typer.echo(f"excluded batches: {', '.join(map(str, excluded)) or 'none'}")
+    return DONE
+
+
+def _open(work: Path | None, config: Path | None) -> BatchFolder:
+    from reelstream.storage.batch_files import BatchFolder  # noqa: PLC0415
+
+    folder, _ = open_work_folder(open_settings(config, {"work": work}))
+    return BatchFolder(folder.batches)

@@ -1,0 +1,52 @@
+"""Ends the stages of a run that was killed.
+
+A run that is killed with -9 cannot end its stages. This small process can: the run tells it over a pipe which process
+groups it has started (`+123`) and which have ended (`-123`). When the pipe ends and groups are left, the run is gone:
+they are asked to end, and after a while made to.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterable
+
+GRACE_SECONDS = 3.0
+
+
+def guard(lines: Iterable[str], grace_seconds: float = GRACE_SECONDS) -> None:
+    """Follow the run's account of its groups to its end, then end the groups that are left."""
+    groups: set[int] = set()
+    for line in lines:
+        group = int(line[1:])
+        groups.add(group) if line[0] == "+" else groups.discard(group)
+    end_groups(groups, grace_seconds)
+
+
+def end_groups(groups: Iterable[int], grace_seconds: float, reap: Callable[[], None] = lambda: None) -> None:
+    """Ask every process group to end, and kill what is left of them after `grace_seconds`.
+
+    A parent that ends its own children passes `reap`: a group exists as long as nobody has taken leave of its dead.
+    """
+    left = {group for group in groups if _signal(group, signal.SIGTERM)}
+    deadline = time.monotonic() + grace_seconds
+    while left and time.monotonic() < deadline:
+        time.sleep(0.02)
+        reap()
+        left = {group for group in left if _signal(group, 0)}
+    for group in left:
+        _signal(group, signal.SIGKILL)
+
+
+def _signal(group: int, number: int) -> bool:
+    try:
+        os.killpg(group, number)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+if __name__ == "__main__":
+    guard(sys.stdin)

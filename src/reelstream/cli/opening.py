@@ -1,0 +1,139 @@
+"""Builds what the commands work on from the settings; the only place that does."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from reelstream.errors import DatasetError, SettingError
+
+if TYPE_CHECKING:  # each of these brings numpy or more: a command imports what it needs
+    from reelstream.broker.interface import Broker
+    from reelstream.datasets import Dataset
+    from reelstream.ratings import RatingScale
+    from reelstream.settings import DataSettings, Settings
+    from reelstream.storage.work_folder import Binding, WorkFolder
+
+
+class SimulatedSize(NamedTuple):
+    """How much is simulated; by default what stands in for MovieLens's small data set."""
+
+    users: int = 671
+    items: int = 9_000
+    ratings: int = 100_000
+    seed: int = 0
+
+
+def open_settings(config: Path | None, flags: Mapping[str, Any]) -> Settings:
+    """The settings; `flags` by dotted name, None for those not given. Raises SettingError."""
+    from reelstream.settings import load  # noqa: PLC0415
+
+    return load(config, flags)
+
+
+def open_work_folder(settings: Settings) -> tuple[WorkFolder, Binding]:
+    """The work folder, which belongs to a stream already, and that stream.
+
+    Raises SettingError when it belongs to none, or to another than the settings name.
+    """
+    from reelstream.storage.work_folder import WorkFolder  # noqa: PLC0415
+
+    folder = WorkFolder(settings.work)
+    scale = folder.binding().scale
+    overridden = _overridden(scale, settings.data)
+    return folder, folder.bind(broker=settings.broker.url, topic=settings.broker.topic, scale=overridden)
+
+
+def bind_work_folder(settings: Settings, dataset: Dataset | None) -> tuple[WorkFolder, Binding]:
+    """The work folder, which from now on belongs to this data set and log, and that stream.
+
+    The films of the data set are written into it. Raises SettingError when it belongs to another stream already, and
+    StorageError when it cannot be written.
+    """
+    from reelstream.ratings import RatingScale  # noqa: PLC0415
+    from reelstream.storage.work_folder import BoundDataSet, WorkFolder  # noqa: PLC0415
+
+    folder = WorkFolder(settings.work)
+    known = folder.binding() if folder.is_bound else None
+    data_set = None
+    if dataset is not None:
+        data_set = BoundDataSet(dataset.name, dataset.fingerprint, str(dataset.folder.absolute()))
+    if known is not None and (dataset is None or known.data_set is not None):
+        scale = _overridden(known.scale, settings.data)
+    else:
+        scale = rating_scale(RatingScale() if dataset is None else dataset.scale, settings.data)
+    bound = folder.bind(broker=settings.broker.url, topic=settings.broker.topic, scale=scale, data_set=data_set)
+    if dataset is not None and not folder.films.exists():
+        films = dataset.read_catalog()
+        films.catalog.write(folder.films)
+        if films.skipped:
+            say(f"{films.skipped} rows of the films of {dataset.name} cannot be read and are left out")
+    return folder, bound
+
+
+def open_dataset(settings: Settings) -> Dataset:
+    """The data set that is named, or that the work folder belongs to, or MovieLens's small one.
+
+    The last is downloaded once; where that fails, ratings are simulated into the work folder, and that is said. Raises
+    DatasetError when a folder holds no data set that is known.
+    """
+    from reelstream.datasets import detect, fetch_movielens, simulate  # noqa: PLC0415
+    from reelstream.storage.work_folder import WorkFolder  # noqa: PLC0415
+
+    folder = WorkFolder(settings.work)
+    if settings.data.folder is not None:
+        return detect(settings.data.folder)
+    bound = folder.binding().data_set if folder.is_bound else None
+    if bound is not None:
+        if not Path(bound.folder).is_dir():
+            raise SettingError(f"the data set of {folder.root} is no longer at {bound.folder}: name it with --data")
+        return detect(Path(bound.folder))
+    if not folder.simulated.is_dir():
+        try:
+            return detect(fetch_movielens(settings.data.cache or cache_folder()))
+        except DatasetError as error:
+            say(f"{error}")
+            say(f"these ratings are simulated, not real: {SimulatedSize().ratings:,} of them, in {folder.simulated}")
+            folder.check_writable()
+            simulate(folder.simulated, **SimulatedSize()._asdict())
+    return detect(folder.simulated)
+
+
+def open_log(binding: Binding) -> Broker:
+    """The log of a stream, to be used in `with`. Raises BrokerError."""
+    from reelstream.broker import open_broker  # noqa: PLC0415
+
+    return open_broker(binding.broker)
+
+
+def rating_scale(scale: RatingScale, settings: DataSettings) -> RatingScale:
+    """The data set's scale with what the settings say otherwise. Raises SettingError when it makes no sense."""
+    names = ("lowest", "highest", "step", "like_threshold")
+    said = {name: value for name in names if (value := getattr(settings, name)) is not None}
+    wanted = replace(scale, **said)
+    if not wanted.lowest < wanted.like_threshold <= wanted.highest:
+        raise SettingError(
+            f"data.like_threshold {wanted.like_threshold:g} is not above the lowest rating {wanted.lowest:g} "
+            f"and up to the highest {wanted.highest:g}: set data.like_threshold"
+        )
+    return wanted
+
+
+def cache_folder() -> Path:
+    """Where downloads are kept on this machine."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "reelstream"
+
+
+def say(sentence: str) -> None:
+    """A sentence for a person, beside the answer."""
+    print(f"reelstream: {sentence}", file=sys.stderr, flush=True)
+
+
+def _overridden(bound: RatingScale, settings: DataSettings) -> RatingScale | None:
+    """The scale that the settings ask for, if they ask for another than the bound one."""
+    wanted = rating_scale(bound, settings)
+    return None if wanted == bound else wanted

@@ -1,0 +1,32 @@
+"""`reelstream simulate`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from reelstream.cli.opening import SimulatedSize
+from reelstream.cli.options import Json
+from reelstream.cli.output import print_json
+
+_DEFAULT = SimulatedSize()
+
+
+def simulate(
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="The folder to make; it must not exist.")],
+    users: Annotated[int, typer.Option(min=1, help="How many users.")] = _DEFAULT.users,
+    items: Annotated[int, typer.Option(min=1, help="How many films.")] = _DEFAULT.items,
+    ratings: Annotated[int, typer.Option(min=1, help="How many ratings.")] = _DEFAULT.ratings,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed makes the same files.")] = _DEFAULT.seed,
+    as_json: Json = False,
+) -> None:
+    """Write a made-up data set in MovieLens's layout: its films and tastes are invented."""
+    from reelstream.datasets import simulate as write  # noqa: PLC0415
+
+    write(out, users=users, items=items, ratings=ratings, seed=seed)
+    if as_json:
+        print_json({"folder": out, "users": users, "items": items, "ratings": ratings, "seed": seed})
+    else:
+        typer.echo(f"{ratings:,} simulated ratings of {items:,} films by {users:,} users are in {out}")

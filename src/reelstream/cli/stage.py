@@ -1,0 +1,149 @@
+"""One stage of a run: a process of its own, started again when it dies."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from enum import StrEnum
+from pathlib import Path
+from typing import IO
+
+import msgspec
+
+from reelstream.cli.exit_codes import WRONG_USAGE
+from reelstream.errors import SettingError
+from reelstream.files import translate_errors
+
+FIRST_PAUSE_SECONDS = 0.5
+LONGEST_PAUSE_SECONDS = 30.0
+HEALTHY_SECONDS = 10.0
+"""A stage that ran so long before it died starts with the first pause again."""
+
+
+class StageState(StrEnum):
+    """What a stage is doing."""
+
+    RUNNING = "running"
+    WAITING = "restarting"
+    DONE = "done"
+
+
+class _LogLine(msgspec.Struct):
+    """A line that structlog wrote; other lines of a log are no such thing."""
+
+    event: str
+    level: str
+
+
+class Stage:
+    """A command that runs until it is done or stopped; its output goes into a log file."""
+
+    def __init__(self, name: str, command: Sequence[str], log: Path, *, ends: bool = False) -> None:
+        """`ends` marks a command that has an end; any other that exits with 0 is started again as well."""
+        self.name = name
+        self.state = StageState.WAITING
+        self.restarts = 0
+        self._command, self._log, self._ends = list(command), log, ends
+        self._process: subprocess.Popen[bytes] | None = None
+        self._started = 0.0
+        self._pause = FIRST_PAUSE_SECONDS
+        self._start_at = 0.0
+        self._reading: IO[bytes] | None = None
+        self._last_line = ""
+
+    @property
+    def group(self) -> int | None:
+        """The process group of the running process, which holds whatever it has started itself."""
+        return self._process.pid if self._process else None
+
+    def start(self, environment: Mapping[str, str]) -> None:
+        """Start the process, in a session of its own: a Ctrl-C in the terminal reaches the run alone."""
+        with translate_errors(self._log), open(self._log, "ab") as log:
+            self._process = subprocess.Popen(
+                self._command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, **environment},
+                start_new_session=True,
+            )
+        self._started = time.monotonic()
+        self.state = StageState.RUNNING
+
+    def is_due(self) -> bool:
+        """Whether it is waiting, and has waited long enough."""
+        return self.state is StageState.WAITING and time.monotonic() >= self._start_at
+
+    def check(self) -> str | None:
+        """What happened since the last check, in a sentence; None when it is still running.
+
+        Raises SettingError with the stage's own sentence when it calls its usage wrong: starting it again would not
+        help.
+        """
+        if self._process is None or (exit_code := self._process.poll()) is None:
+            return None
+        with suppress(ProcessLookupError):  # what it had started itself must not hold its port
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process = None
+        if exit_code == 0 and self._ends:
+            self.state = StageState.DONE
+            return f"{self.name} is done"
+        if exit_code == WRONG_USAGE:
+            self.warnings()
+            raise SettingError(self._last_line.removeprefix("reelstream: ") or f"{self.name} ended: see {self._log}")
+        return self._plan_restart(exit_code)
+
+    def warnings(self) -> list[str]:
+        """Lines that the stage wrote into its log since the last call and that a person should see."""
+        if self._reading is None:
+            with suppress(FileNotFoundError):
+                self._reading = open(self._log, "rb")  # noqa: SIM115  (it is read on at every call)
+        if self._reading is None:
+            return []
+        found = []
+        for raw in self._reading.readlines():
+            line = raw.decode(errors="replace").strip()
+            if line:
+                self._last_line = line
+            try:
+                event = msgspec.json.decode(line, type=_LogLine)
+            except msgspec.MsgspecError:
+                if line.startswith("reelstream: "):
+                    found.append(f"{self.name}: {line.removeprefix('reelstream: ')}")
+                continue
+            if event.level in ("warning", "error", "critical"):
+                found.append(f"{self.name}: {_readable(line)}")
+        return found
+
+    def reap(self) -> None:
+        """Take leave of the process if it has ended, so that its group is gone."""
+        if self._process is not None:
+            self._process.poll()
+
+    def close(self) -> None:
+        """Close the log."""
+        if self._reading is not None:
+            self._reading.close()
+
+    def _plan_restart(self, exit_code: int) -> str:
+        if time.monotonic() - self._started >= HEALTHY_SECONDS:
+            self._pause = FIRST_PAUSE_SECONDS
+        pause, self._pause = self._pause, min(2 * self._pause, LONGEST_PAUSE_SECONDS)
+        self._start_at = time.monotonic() + pause
+        self.state = StageState.WAITING
+        self.restarts += 1
+        how = f"was killed by signal {-exit_code}" if exit_code < 0 else f"ended with exit code {exit_code}"
+        return f"{self.name} {how}: it starts again in {pause:g} s (its log: {self._log})"
+
+
+def _readable(line: str) -> str:
+    """A JSON log line as `event key=value ...`."""
+    keys = msgspec.json.decode(line, type=dict[str, object])
+    event = keys.pop("event")
+    for name in ("level", "timestamp"):
+        keys.pop(name, None)
+    return " ".join([str(event), *(f"{name}={value}" for name, value in keys.items())])

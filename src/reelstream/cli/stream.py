@@ -1,0 +1,126 @@
+"""`reelstream produce` and `reelstream batch`: into the log, and out of it into batch files."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from reelstream.cli import options
+from reelstream.cli.exit_codes import DONE, INTERRUPTED
+from reelstream.cli.opening import bind_work_folder, open_dataset, open_log, open_settings
+from reelstream.cli.output import print_json
+from reelstream.cli.stopping import stop_on_signals
+
+
+def produce(
+    data: options.Data = None,
+    work: options.Work = None,
+    broker: options.Broker = None,
+    topic: options.Topic = None,
+    order: options.SendOrder = None,
+    rate: options.Rate = None,
+    config: options.Config = None,
+    as_json: options.Json = False,
+) -> int:
+    """Send a data set's ratings into the log; what the log has of them already is not sent again."""
+    settings = open_settings(
+        config,
+        {
+            "data.folder": data,
+            "work": work,
+            "broker.url": broker,
+            "broker.topic": topic,
+            "data.order": order,
+            "data.rate": rate,
+        },
+    )
+    dataset = open_dataset(settings)
+    folder, binding = bind_work_folder(settings, dataset)
+
+    from reelstream.ingest.producer import produce as send  # noqa: PLC0415
+
+    with stop_on_signals() as stop, open_log(binding) as log, _progress_bar() as bar:
+        task = bar.add_task(f"sending {dataset.name}", total=None)
+        report = send(
+            dataset.with_scale(binding.scale),
+            log,
+            binding.topic,
+            order=settings.data.order,
+            rate=settings.data.rate,
+            checkpoint=folder.checkpoints / "producer.json",
+            partitions=settings.broker.partitions,
+            on_progress=lambda done, total: bar.update(task, completed=done, total=total),
+            stop=stop,
+        )
+        if as_json:
+            print_json(report)
+        else:
+            typer.echo(f"{report.sent:,} rows of {dataset.name} sent into {binding.topic} of {binding.broker}")
+        return INTERRUPTED if stop.is_set() else DONE
+
+
+def batch(
+    work: options.Work = None,
+    broker: options.Broker = None,
+    topic: options.Topic = None,
+    batch_rows: options.BatchRows = None,
+    batch_seconds: options.BatchSeconds = None,
+    once: Annotated[
+        bool, typer.Option("--once", help="Read what the log holds now, close the batch, and end.")
+    ] = False,
+    config: options.Config = None,
+    as_json: options.Json = False,
+) -> int:
+    """Write the log's ratings into batch files, each of them exactly once; Ctrl-C ends it."""
+    settings = open_settings(
+        config,
+        {
+            "work": work,
+            "broker.url": broker,
+            "broker.topic": topic,
+            "batch.rows": batch_rows,
+            "batch.seconds": batch_seconds,
+        },
+    )
+    folder, binding = bind_work_folder(settings, None)
+
+    from reelstream.ingest.batch_writer import BatchWriter  # noqa: PLC0415
+    from reelstream.storage.batch_files import BatchFolder  # noqa: PLC0415
+
+    batches = BatchFolder(folder.batches)
+    before = len(batches.manifests())
+    with stop_on_signals() as stop, open_log(binding) as log:
+        log.ensure_topic(binding.topic, settings.broker.partitions)
+        writer = BatchWriter(
+            log,
+            binding.topic,
+            batches,
+            binding.scale,
+            batch_rows=settings.batch.rows,
+            batch_seconds=settings.batch.seconds,
+        )
+        writer.run(once=once, stop=stop)
+        was_stopped = stop.is_set()
+    closed = batches.manifests()[before:]
+    if as_json:
+        print_json({"batches": [manifest.number for manifest in closed], "rows": sum(each.rows for each in closed)})
+    else:
+        typer.echo(f"{len(closed)} batches closed with {sum(each.rows for each in closed):,} ratings")
+    return INTERRUPTED if once and was_stopped else DONE
+
+
+def _progress_bar() -> Progress:
+    """A bar on stderr; nothing is drawn where no person looks."""
+    console = Console(stderr=True)
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        disable=not console.is_terminal,
+        transient=True,
+    )

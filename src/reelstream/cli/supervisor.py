@@ -1,0 +1,87 @@
+"""Keeps the stages of a run alive, and ends them all."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import Self
+
+from reelstream.cli.guardian import end_groups
+from reelstream.cli.stage import Stage, StageState
+from reelstream.telemetry import LOG_FORMAT_VARIABLE
+
+END_SECONDS = 3.5
+"""How long the stages get to end in order; what is left then is killed."""
+
+
+class Supervisor:
+    """Starts stages in `with`, restarts those that die, and ends all of them at its end, however it ends."""
+
+    def __init__(self, stages: Sequence[Stage], report: Callable[[str], None]) -> None:
+        """`report` is told, in sentences, whatever a person should know."""
+        self.stages = stages
+        self._report = report
+        self._guardian: subprocess.Popen[str] | None = None
+
+    def __enter__(self) -> Self:
+        self._start_guardian()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        end_groups(self._groups(), END_SECONDS, self._reap)
+        self._reap()
+        for stage in self.stages:
+            stage.close()
+        if self._guardian is not None:
+            self._guardian.kill()  # its pipe would end now: nothing is left to be guarded
+            self._guardian.communicate()
+
+    def check(self) -> None:
+        """Report what happened, and start what is due. Raises SettingError when a stage calls its usage wrong."""
+        for stage in self.stages:
+            group = stage.group
+            for line in stage.warnings():
+                self._report(line)
+            event = stage.check()
+            if event is not None:
+                self._report(event)
+                self._tell_guardian(f"-{group}")
+            if stage.is_due():
+                stage.start({LOG_FORMAT_VARIABLE: "json"})
+                self._tell_guardian(f"+{stage.group}")
+        if self._guardian is not None and self._guardian.poll() is not None:
+            self._start_guardian()
+
+    def is_done(self, name: str) -> bool:
+        """Whether the stage `name` has come to its end."""
+        return any(stage.name == name and stage.state is StageState.DONE for stage in self.stages)
+
+    def _start_guardian(self) -> None:
+        self._guardian = subprocess.Popen(
+            [sys.executable, "-m", "reelstream.cli.guardian"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            start_new_session=True,
+            text=True,
+        )
+        for group in self._groups():
+            self._tell_guardian(f"+{group}")
+
+    def _tell_guardian(self, line: str) -> None:
+        if self._guardian is None or self._guardian.stdin is None:
+            return
+        try:
+            print(line, file=self._guardian.stdin, flush=True)
+        except BrokenPipeError:
+            return  # it was killed: the next check starts another, which is told everything
+
+    def _reap(self) -> None:
+        for stage in self.stages:
+            stage.reap()
+
+    def _groups(self) -> list[int]:
+        return [stage.group for stage in self.stages if stage.group is not None]

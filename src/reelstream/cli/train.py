@@ -1,0 +1,67 @@
+"""`reelstream train`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from reelstream.cli import options
+from reelstream.cli.exit_codes import DONE, FAILED
+from reelstream.cli.models import print_release
+from reelstream.cli.opening import open_settings, open_work_folder
+from reelstream.cli.output import print_json
+from reelstream.cli.stopping import stop_on_signals
+
+if TYPE_CHECKING:
+    from reelstream.settings import Settings
+    from reelstream.training.trainer import Trainer
+
+
+def train(
+    work: options.Work = None,
+    engine: options.Engine = None,
+    follow: Annotated[bool, typer.Option("--follow", help="Go on with every new batch, until Ctrl-C.")] = False,
+    keep: Annotated[int | None, typer.Option(min=1, help="How many of the newest sets stay.  [default: 5]")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="The same seed gives the same sets.  [default: 0]")] = None,
+    config: options.Config = None,
+    as_json: options.Json = False,
+) -> int:
+    """Train a model set for every batch that has none; exit code 1 says that the gate refused the last of them."""
+    settings = open_settings(config, {"work": work, "train.engine": engine, "train.keep": keep, "train.seed": seed})
+    trainer = open_trainer(settings)
+    if follow:
+        with stop_on_signals() as stop:
+            trainer.follow(stop)
+        return DONE
+    releases = trainer.run_once()
+    if as_json:
+        print_json({"releases": releases})
+    elif not releases:
+        typer.echo("no batch is new: nothing to train")
+    else:
+        for release in releases:
+            print_release(release)
+    return FAILED if releases and not releases[-1].may_serve else DONE
+
+
+def open_trainer(settings: Settings) -> Trainer:
+    """The trainer of a work folder. Raises SettingError."""
+    from reelstream.engines.interface import FitParameters  # noqa: PLC0415
+    from reelstream.engines.local import LocalEngine  # noqa: PLC0415
+    from reelstream.storage.batch_files import BatchFolder  # noqa: PLC0415
+    from reelstream.storage.history_store import HistoryStore  # noqa: PLC0415
+    from reelstream.storage.model_registry import ModelRegistry  # noqa: PLC0415
+    from reelstream.training.trainer import Trainer  # noqa: PLC0415
+
+    folder, binding = open_work_folder(settings)
+    return Trainer(
+        BatchFolder(folder.batches),
+        HistoryStore(folder.history),
+        ModelRegistry(folder.models),
+        LocalEngine(),
+        folder.read_catalog(),
+        binding.scale,
+        FitParameters(seed=settings.train.seed),
+        keep=settings.train.keep,
+    )
