@@ -33,11 +33,16 @@ def temporary_path(final: Path) -> Path:
 
 
 def write_synced(path: Path, data: bytes) -> None:
-    """Write `data` under `path` and wait until the disk has it. Raises StorageError."""
-    with translate_errors(path), open(path, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
+    """Write `data` under `path` and wait until the disk has it. Raises StorageError, and leaves no part behind."""
+    with translate_errors(path):
+        try:
+            with open(path, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError:
+            path.unlink(missing_ok=True)
+            raise
 
 
 def publish_file(temporary: Path, final: Path) -> None:

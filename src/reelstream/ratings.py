@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import numpy as np
@@ -59,7 +59,20 @@ class _Message(msgspec.Struct):
     timestamp: int | None = None
 
 
+_Whole = Annotated[int, msgspec.Meta(ge=0, le=LARGEST_ID)]
+
+
+class _SoundMessage(msgspec.Struct, gc=False):
+    """A message whose whole numbers fit their columns; what else it may hold is checked in the columns."""
+
+    userId: _Whole  # noqa: N815  (the name on the wire)
+    movieId: _Whole  # noqa: N815
+    rating: float | None
+    timestamp: _Whole | None = None
+
+
 _decoder = msgspec.json.Decoder(_Message, strict=False)
+_sound_decoder = msgspec.json.Decoder(_SoundMessage, strict=False)
 _encoder = msgspec.json.Encoder()
 
 
@@ -181,3 +194,53 @@ class RatingColumns:
         """What counts: the `settled` ratings without those that delete."""
         settled = self.settled()
         return settled[~np.isnan(settled.rating)]
+
+
+def decode_messages(
+    values: Sequence[bytes | None],
+    record_seconds: NDArray[np.int64],
+    partition: NDArray[np.int32],
+    offset: NDArray[np.int64],
+    scale: RatingScale,
+) -> tuple[RatingColumns, dict[int, str]]:
+    """Many messages at once, each as `decode_message` has it: the ratings, and row number -> reason for the others.
+
+    The columns are checked together; only rows that fail are looked at one by one, for their reason.
+    """
+    messages = [_sound_message(value) for value in values]
+    n = len(messages)
+    user_id = np.fromiter((message.userId for message in messages), np.int64, n)
+    item_id = np.fromiter((message.movieId for message in messages), np.int64, n)
+    rating = np.array([message.rating for message in messages], np.float64)  # None becomes NaN
+    given = [message.timestamp for message in messages]
+    timestamp = np.array([time if time is not None else -1 for time in given], np.int64)
+    timestamp = np.where(timestamp < 0, record_seconds, timestamp)
+
+    steps = (rating - scale.lowest) / scale.step
+    with np.errstate(invalid="ignore"):
+        on_scale = (rating >= scale.lowest) & (rating <= scale.highest) & (np.abs(steps - np.rint(steps)) < 1e-6)
+    sound = (user_id >= 0) & (timestamp <= record_seconds + SECONDS_A_DAY) & (on_scale | np.isnan(rating))
+    reasons = {}
+    for row in np.flatnonzero(~sound).tolist():
+        try:
+            single = decode_message(values[row], int(record_seconds[row]), scale)
+        except RatingError as error:
+            reasons[row] = str(error)
+        else:
+            sound[row] = True
+            user_id[row], item_id[row], timestamp[row] = single.user_id, single.item_id, single.timestamp
+            rating[row] = math.nan if single.rating is None else single.rating
+    return RatingColumns.of(user_id, item_id, rating, timestamp, partition, offset)[sound], reasons
+
+
+_UNSOUND = _SoundMessage(-1, -1, None)
+
+
+def _sound_message(value: bytes | None) -> _SoundMessage:
+    try:
+        message = _sound_decoder.decode(value or b"")
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return _UNSOUND
+    if message.rating is not None and math.isnan(message.rating):
+        return _UNSOUND  # the string "nan" would pass for a deletion among the columns
+    return message

@@ -1,0 +1,190 @@
+"""Turns the log into batch files, every record exactly once.
+
+The writer begins where the newest manifest ends, never where its group's commit says. To close a batch it
+
+1. writes the ratings and the rejected rows to temporary files,
+2. waits until the disk has them,
+3. publishes them under their final names,
+4. creates manifest `n`, having checked that every partition begins where `n - 1` ended: **the commit point**,
+5. commits the offsets to the consumer group, as a hint for lag monitors.
+
+What if it dies, or another one is faster?
+
+- In 1 or 2: a temporary file is left. No reader looks at it, and a later start sweeps it.
+- In 3, or before 4: the published files are named by no manifest. They do not exist for any reader; the successor reads
+  the same records again and closes its own batch `n`, after which they are swept.
+- Before 5: the batch exists, and only the hint lags behind until the next one.
+- A zombie, stopped anywhere and continued after its successor closed `n`: step 4 cannot create `n` a second time. It
+  drops its buffer, reads the manifests again and goes on behind them. The lease saves such work; nothing rests on it.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import time
+import uuid
+
+import structlog
+
+from reelstream.broker.interface import Broker, Consumer, Offsets
+from reelstream.errors import BrokerError, StorageError
+from reelstream.files import Lease
+from reelstream.ingest.open_batch import OpenBatch
+from reelstream.ratings import RatingScale
+from reelstream.storage.batch_files import BatchFolder, Manifest
+
+MOST_RECORDS = 10_000
+"""Records in one read of the log."""
+LONGEST_WAIT_SECONDS = 0.2
+"""How long one read waits for a record: a stop is heard that soon."""
+
+log = structlog.get_logger()
+
+
+class BatchWriter:
+    """Reads one topic and closes a batch when it is full or old."""
+
+    def __init__(
+        self,
+        broker: Broker,
+        topic: str,
+        folder: BatchFolder,
+        scale: RatingScale,
+        *,
+        batch_rows: int = 35_000,
+        batch_seconds: float = 5.0,
+        group: str = "batch-writer",
+        lease_seconds: float = 3.0,
+    ) -> None:
+        """A batch is closed at `batch_rows` rows, or `batch_seconds` after its first record came."""
+        self._broker, self._topic, self._folder, self._scale = broker, topic, folder, scale
+        self._batch_rows, self._batch_seconds, self._group = batch_rows, batch_seconds, group
+        self._topic_id = broker.topic_id(topic)
+        owner = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+        self._lease = Lease(folder.path / "writer.json", owner, lease_seconds)
+        self._renewal_seconds = lease_seconds / 3
+        self._renew_at = 0.0
+        self._is_active = False
+
+    def run(self, once: bool = False, stop: threading.Event | None = None) -> None:
+        """Write batches until `stop` is set; what is not yet in a batch then stays in the log for the next start.
+
+        With `once`: up to the end offsets found at the start, closing what is left over as a last batch. Raises
+        BrokerError, also when the log is not the one that the manifests were made from, and StorageError.
+        """
+        stop = stop or threading.Event()
+        self._folder.make()
+        ends = self._broker.end_offsets(self._topic) if once else None
+        with self._broker.consumer(self._topic) as consumer:
+            try:
+                self._write_batches(consumer, ends, stop)
+            finally:
+                self._lease.release()
+
+    def _write_batches(self, consumer: Consumer, ends: Offsets | None, stop: threading.Event) -> None:
+        batch: OpenBatch | None = None
+        while not stop.is_set():
+            if time.monotonic() >= self._renew_at and not self._renew(batch):
+                batch = None
+            if not self._is_active:
+                if ends is not None and self._open_batch().reaches(ends):
+                    return
+                stop.wait(LONGEST_WAIT_SECONDS)
+                continue
+            if batch is None:
+                batch = self._catch_up(consumer)
+            if ends is None:
+                self._read(consumer, batch)
+                is_last = False
+            else:
+                self._read_up_to(ends, consumer, batch)
+                is_last = batch.reaches(ends)
+            is_old = ends is None and batch.age >= self._batch_seconds
+            if not batch.is_empty and (batch.rows >= self._batch_rows or is_old or is_last):
+                manifest = self._close(batch)
+                batch = OpenBatch(manifest, {}, self._scale) if manifest else None
+            if is_last and batch is not None:
+                return
+
+    def _renew(self, batch: OpenBatch | None) -> bool:
+        """Take or renew the lease; False when `batch` cannot be gone on with."""
+        self._renew_at = time.monotonic() + self._renewal_seconds
+        was_active, self._is_active = self._is_active, self._lease.acquire()
+        if was_active != self._is_active:
+            log.info("batch_writer_active" if self._is_active else "batch_writer_standby", topic=self._topic)
+        partitions = self._broker.end_offsets(self._topic).keys()
+        return self._is_active and batch is not None and partitions == batch.positions.keys()
+
+    def _catch_up(self, consumer: Consumer) -> OpenBatch:
+        """Begin behind the newest manifest."""
+        self._folder.sweep()
+        batch = self._open_batch()
+        consumer.seek(batch.positions)
+        return batch
+
+    def _open_batch(self) -> OpenBatch:
+        """An empty batch behind the newest manifest, if the log can go on from there. Raises BrokerError."""
+        manifests = self._folder.manifests()
+        before = manifests[-1] if manifests else None
+        if before and before.topic_id != self._topic_id:
+            raise BrokerError(
+                f"the topic {self._topic!r} is not the one that the batches in {self._folder.path} were made from, "
+                "it was deleted and made anew: name another --work folder"
+            )
+        starts, ends = self._broker.start_offsets(self._topic), self._broker.end_offsets(self._topic)
+        batch = OpenBatch(before, starts, self._scale)
+        for partition, position in batch.positions.items():
+            if not starts.get(partition, 0) <= position <= ends.get(partition, 0):
+                raise BrokerError(
+                    f"the batches in {self._folder.path} end at offset {position} of partition {partition}, but the "
+                    f"log holds {starts.get(partition, 0)} to {ends.get(partition, 0)}: records were lost from the log"
+                )
+        return batch
+
+    def _read(self, consumer: Consumer, batch: OpenBatch) -> None:
+        until_old = max(0.0, self._batch_seconds - batch.age)
+        batch.add(consumer.poll(self._most(batch), min(LONGEST_WAIT_SECONDS, until_old)))
+
+    def _read_up_to(self, ends: Offsets, consumer: Consumer, batch: OpenBatch) -> None:
+        if batch.reaches(ends):
+            return
+        records = consumer.poll(self._most(batch), LONGEST_WAIT_SECONDS)
+        wanted = [record for record in records if record.offset < ends.get(record.partition, 0)]
+        batch.add(wanted)
+        if len(wanted) < len(records):  # a partition has come to its end: read the others only
+            consumer.seek({p: position for p, position in batch.positions.items() if position < ends.get(p, 0)})
+
+    def _most(self, batch: OpenBatch) -> int:
+        """So many records that the batch cannot get more rows than it should have."""
+        return min(MOST_RECORDS, self._batch_rows - batch.rows)
+
+    def _close(self, batch: OpenBatch) -> Manifest | None:
+        """Make a batch exist; None when another writer has closed one of its number."""
+        started, ratings = time.monotonic(), batch.ratings()
+        try:
+            # 1 to 3. The files: written, synced, published.
+            accepted = self._folder.publish_ratings(batch.number, ratings) if len(ratings) else None
+            rejected = self._folder.publish_rejected(batch.number, batch.rejected) if batch.rejected else None
+            # 4. The manifest: the commit point.
+            manifest = batch.manifest(self._topic_id, accepted, rejected)
+            manifest.check_follows(batch.before)
+            self._folder.publish_manifest(manifest)
+        except StorageError as error:
+            newest = self._folder.newest()
+            if newest is None or newest.number < batch.number:
+                raise
+            log.warning("batch_closed_by_another_writer", number=batch.number, reason=str(error))
+            return None
+        # 5. The hint.
+        self._broker.commit_offsets(self._group, self._topic, manifest.next_offsets)
+        log.info(
+            "batch_closed",
+            number=manifest.number,
+            rows=manifest.rows,
+            rejected=len(batch.rejected),
+            repeats=manifest.repeats,
+            seconds=round(time.monotonic() - started, 3),
+        )
+        return manifest

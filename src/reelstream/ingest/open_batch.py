@@ -1,0 +1,127 @@
+"""What the batch writer has read since the newest manifest: the next batch, still in memory."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+import numpy as np
+
+from reelstream.broker.headers import broken_row_reason, source_row
+from reelstream.broker.interface import Offsets, Record
+from reelstream.errors import BrokerError
+from reelstream.ratings import RatingColumns, RatingScale, decode_messages
+from reelstream.storage.batch_files import BatchFile, Manifest, OffsetRange, RejectedRow
+
+
+class OpenBatch:
+    """A batch that takes records until it is full or old."""
+
+    def __init__(self, before: Manifest | None, starts: Offsets, scale: RatingScale) -> None:
+        """`before` is the newest manifest, and `starts` says where partitions begin that it does not know."""
+        self.before = before
+        self.number = before.number + 1 if before else 1
+        self.positions = dict(starts) | (before.next_offsets if before else {})
+        """Partition -> offset behind the last record taken."""
+        self.rejected: list[RejectedRow] = []
+        self._first_offsets = dict(self.positions)
+        self._scale = scale
+        self._ratings: list[RatingColumns] = []
+        self._n_ratings = 0
+        self._repeats = 0
+        self._sources = {source: dict(rows) for source, rows in before.sources.items()} if before else {}
+        self._opened_at: float | None = None
+
+    @property
+    def rows(self) -> int:
+        """Ratings and rejected rows."""
+        return self._n_ratings + len(self.rejected)
+
+    @property
+    def age(self) -> float:
+        """Seconds since its first record came; 0 when it has none."""
+        return 0.0 if self._opened_at is None else time.monotonic() - self._opened_at
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it has taken no record, not even one to pass over."""
+        return self._opened_at is None
+
+    def reaches(self, ends: Offsets) -> bool:
+        """Whether everything before these offsets is in this batch or an earlier one."""
+        return all(self.positions.get(partition, 0) >= end for partition, end in ends.items())
+
+    def add(self, records: Sequence[Record]) -> None:
+        """Take records as the consumer returned them. Raises BrokerError when one comes twice."""
+        if not records:
+            return
+        if self._opened_at is None:
+            self._opened_at = time.monotonic()
+        self._advance(records)
+        fresh = [record for record in records if self._is_fresh(record)]
+        self._repeats += len(records) - len(fresh)
+        broken = {row: reason for row, record in enumerate(fresh) if (reason := broken_row_reason(record)) is not None}
+        n = len(fresh)
+        ratings, reasons = decode_messages(
+            [None if row in broken else record.value for row, record in enumerate(fresh)],
+            np.fromiter((record.timestamp // 1000 for record in fresh), np.int64, n),
+            np.fromiter((record.partition for record in fresh), np.int32, n),
+            np.fromiter((record.offset for record in fresh), np.int64, n),
+            self._scale,
+        )
+        self._ratings.append(ratings)
+        self._n_ratings += len(ratings)
+        self.rejected += [_rejected(fresh[row], reason) for row, reason in (reasons | broken).items()]
+
+    def ratings(self) -> RatingColumns:
+        """The accepted ratings in the order of reading."""
+        return RatingColumns.concatenate(self._ratings)
+
+    def manifest(self, topic_id: str, ratings: BatchFile | None, rejected: BatchFile | None) -> Manifest:
+        """The manifest of the batch as it is now, with its published files."""
+        moved = {
+            partition: OffsetRange(self._first_offsets[partition], position)
+            for partition, position in self.positions.items()
+            if position > self._first_offsets[partition]
+        }
+        return Manifest(
+            number=self.number,
+            topic_id=topic_id,
+            files=(ratings,) if ratings else (),
+            rejected=rejected,
+            partitions=moved,
+            next_offsets=self.positions,
+            sources=self._sources,
+            repeats=self._repeats,
+            closed_at=int(time.time()),
+        )
+
+    def _advance(self, records: Sequence[Record]) -> None:
+        positions = self.positions
+        for record in records:
+            if record.offset < positions[record.partition]:
+                raise BrokerError(
+                    f"the log returned offset {record.offset} of partition {record.partition} twice: "
+                    f"reading had come to {positions[record.partition]}"
+                )
+            positions[record.partition] = record.offset + 1
+
+    def _is_fresh(self, record: Record) -> bool:
+        """Whether its source's row is new: a dead producer's last request may arrive behind its successor's rows."""
+        found = source_row(record)
+        if found is None:
+            return True
+        last_rows = self._sources.setdefault(found.source, {})
+        if found.row <= last_rows.get(record.partition, -1):
+            return False
+        last_rows[record.partition] = found.row
+        return True
+
+
+def _rejected(record: Record, reason: str) -> RejectedRow:
+    raw = record.value or b""
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError:
+        text = None
+    return RejectedRow(reason, record.partition, record.offset, record.timestamp, raw, text)

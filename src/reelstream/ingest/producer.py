@@ -1,0 +1,182 @@
+"""Sends a data set's rows into the log, each once, however often it is stopped and started again.
+
+1. Read how far the source has come: the checkpoint, then the log from there to the end offsets read at the start.
+2. Pass over every row that is not behind the last row of its partition.
+3. Send the others: a rating as JSON, keyed by its user, a row that breaks the contract as its raw bytes.
+4. Flush: now the log has them.
+5. Replace the checkpoint.
+
+Killed anywhere, the next start finds in the log what came through: row numbers rise within a partition, so what is
+missing there lies behind its last row. Should a dead producer's last request arrive after that start has read the end
+offsets, then a row is in the log twice; the batch writer passes over the second and counts it.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol
+
+import structlog
+
+from reelstream.broker.headers import PARTITIONS, ROW, SOURCE, broken_row_headers
+from reelstream.broker.interface import Broker, Producer
+from reelstream.broker.partitioning import partition_of
+from reelstream.datasets.row_parser import CsvRow
+from reelstream.errors import BrokerError
+from reelstream.ingest.resume_point import Checkpoint, ResumePoint, scan
+from reelstream.ratings import encode_message
+
+CHECKPOINT_ROWS = 200_000
+PROGRESS_ROWS = 1_000
+PACED_SECONDS = 0.1
+"""With a rate, so often what was sent is flushed and the clock looked at."""
+
+log = structlog.get_logger()
+
+
+class Rows(Protocol):
+    """The rows of a source in the order of sending; their length counts those passed over too."""
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[CsvRow]: ...
+
+
+class Source(Protocol):
+    """What is sent: a data set."""
+
+    @property
+    def fingerprint(self) -> str:
+        """The hash of its content."""
+
+    def rows(self, order: Literal["time", "file"], start: int = 0) -> Rows:
+        """Its rows without the first `start`."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProduceReport:
+    """What one run of the producer did."""
+
+    sent: int
+    """Rows sent, broken ones too."""
+    skipped: int
+    """Rows that the log had already."""
+    unreadable: int
+    """Rows sent that break the contract."""
+    seconds: float
+
+
+def produce(
+    dataset: Source,
+    broker: Broker,
+    topic: str,
+    *,
+    order: Literal["time", "file"] = "time",
+    rate: float | None = None,
+    checkpoint: Path,
+    partitions: int = 3,
+    on_progress: Callable[[int, int], None] | None = None,
+    stop: threading.Event | None = None,
+) -> ProduceReport:
+    """Send all rows of `dataset` that the log does not hold, until `stop` is set.
+
+    `rate` is in ratings a second, None as fast as it goes. `partitions` counts if the topic is to be made.
+    `on_progress` is told how many rows were sent or passed over, of how many. Raises BrokerError, StorageError and
+    DatasetError.
+    """
+    started = time.monotonic()
+    n_partitions = broker.ensure_topic(topic, partitions)
+    source = f"{dataset.fingerprint[:16]}:{order}"
+    # 1. How far the source has come.
+    marks = Checkpoint.read(checkpoint, broker.topic_id(topic))
+    point = marks.sources[source] = scan(broker, topic, source, marks.sources.get(source))
+    marks.write(checkpoint)
+    if point.partitions > n_partitions:
+        raise BrokerError(
+            f"the source {source} began with {point.partitions} partitions, the topic {topic!r} has {n_partitions}: "
+            "its records were lost from the log, name another --work folder"
+        )
+    with broker.producer(topic) as producer:
+        sending = _Sending(producer, source, point, rate, stop or threading.Event())
+
+        rows = dataset.rows(order, sending.first_row)
+
+        def save() -> None:
+            # 4. Flush.
+            producer.flush()
+            # 5. The checkpoint. What the log holds by now holds all that was sent.
+            point.offsets = broker.end_offsets(topic)
+            marks.write(checkpoint)
+
+        def tell(done: int) -> None:
+            if on_progress is not None:
+                on_progress(done, len(rows))
+
+        sending.send_all(rows, save, tell)
+    report = ProduceReport(sending.sent, sending.skipped, sending.unreadable, time.monotonic() - started)
+    log.info("produced", source=source, sent=report.sent, skipped=report.skipped, unreadable=report.unreadable)
+    return report
+
+
+class _Sending:
+    """One pass over the rows of a source."""
+
+    def __init__(
+        self, producer: Producer, source: str, point: ResumePoint, rate: float | None, stop: threading.Event
+    ) -> None:
+        self.sent = 0
+        self.unreadable = 0
+        lasts = [point.last_rows.get(partition, -1) for partition in range(point.partitions)]
+        self.first_row = min(lasts) + 1
+        """No row before this one is missing in any partition."""
+        self.skipped = self.first_row
+        self._producer, self._point, self._rate, self._stop = producer, point, rate, stop
+        self._source_header = (SOURCE, source.encode())
+        self._partitions_header = (PARTITIONS, b"%d" % point.partitions)
+        self._started = time.monotonic()
+
+    def send_all(self, rows: Rows, save: Callable[[], None], tell: Callable[[int], None]) -> None:
+        last_rows = self._point.last_rows
+        paced_rows = max(1, int(self._rate * PACED_SECONDS)) if self._rate else None
+        tell(self.skipped)
+        for row in rows:
+            key = b"%d" % row.rating.user_id if row.rating else None
+            partition = partition_of(key, self._point.partitions) if key else 0
+            # 2. What the log has.
+            if row.number <= last_rows.get(partition, -1):
+                self.skipped += 1
+            else:
+                # 3. What it has not.
+                self._send(row, key, partition)
+                last_rows[partition] = row.number
+                if paced_rows and self.sent % paced_rows == 0:
+                    self._wait()
+                if self.sent % CHECKPOINT_ROWS == 0:
+                    save()
+            if (self.sent + self.skipped) % PROGRESS_ROWS == 0:
+                tell(self.sent + self.skipped)
+            if self._stop.is_set():
+                break
+        save()
+        tell(self.sent + self.skipped)
+
+    def _send(self, row: CsvRow, key: bytes | None, partition: int) -> None:
+        headers = [self._source_header, (ROW, b"%d" % row.number), self._partitions_header]
+        if row.rating is not None:
+            value = encode_message(row.rating)
+        else:
+            value = row.raw
+            headers += broken_row_headers(row.reason or "")
+            self.unreadable += 1
+        self._producer.send(value, key, partition=partition, headers=headers)
+        self.sent += 1
+
+    def _wait(self) -> None:
+        """Flush, then wait until the rate allows the next row."""
+        self._producer.flush()
+        if self._rate:
+            self._stop.wait(max(0.0, self._started + self.sent / self._rate - time.monotonic()))

@@ -1,0 +1,86 @@
+"""How far a source has come in the log: what a producer goes on behind.
+
+The log itself says it. A checkpoint only saves a restart from scanning all of it: the log holds, before the
+checkpoint's offsets, the source's rows up to the checkpoint's last rows.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import structlog
+
+from reelstream.broker.headers import source_partitions, source_row
+from reelstream.broker.interface import Broker
+from reelstream.errors import BrokerError, DamagedError
+from reelstream.files import encode_json, read_json, replace_file, translate_errors
+
+SCANNED_RECORDS = 20_000
+SCAN_SECONDS = 30.0
+"""So long one read of records that the log has named may take."""
+
+log = structlog.get_logger()
+
+
+class ResumePoint(msgspec.Struct):
+    """What the log holds of one source."""
+
+    partitions: int
+    """How many partitions the source began with."""
+    offsets: dict[int, int]
+    """Partition -> next offset to scan."""
+    last_rows: dict[int, int]
+    """Partition -> the last row of the source; absent where it has none."""
+
+
+class Checkpoint(msgspec.Struct):
+    """The resume points of all sources of one topic, in a file that is replaced as a whole."""
+
+    topic_id: str
+    sources: dict[str, ResumePoint]
+    format: int = 1
+
+    @classmethod
+    def read(cls, path: Path, topic_id: str) -> Checkpoint:
+        """The checkpoint in `path`; an empty one when it is of another topic, or cannot be read."""
+        try:
+            checkpoint = read_json(path, cls) if path.exists() else cls(topic_id, {})
+        except DamagedError as error:
+            log.warning("checkpoint_passed_over", reason=str(error))
+            return cls(topic_id, {})
+        return checkpoint if (checkpoint.topic_id, checkpoint.format) == (topic_id, 1) else cls(topic_id, {})
+
+    def write(self, path: Path) -> None:
+        """Replace the file. Raises StorageError."""
+        with translate_errors(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+        replace_file(path, encode_json(self))
+
+
+def scan(broker: Broker, topic: str, source: str, known: ResumePoint | None) -> ResumePoint:
+    """Read the log from `known` to its present end offsets; raises BrokerError when it does not come to them.
+
+    A source that the log does not hold begins with the topic's present partitions.
+    """
+    ends, starts = broker.end_offsets(topic), broker.start_offsets(topic)
+    point = known or ResumePoint(len(ends), {}, {})
+    is_new = not point.last_rows
+    positions = {partition: max(start, point.offsets.get(partition, 0)) for partition, start in starts.items()}
+    with broker.consumer(topic) as consumer:
+        while behind := {p: position for p, position in positions.items() if position < ends[p]}:
+            consumer.seek(behind)
+            while any(positions[partition] < ends[partition] for partition in behind):
+                records = consumer.poll(SCANNED_RECORDS, SCAN_SECONDS)
+                if not records:
+                    raise BrokerError(f"the log ends at {ends}, but could be read to {positions} only: try again")
+                for record in records:
+                    positions[record.partition] = record.offset + 1
+                    found = source_row(record)
+                    if found is None or found.source != source:
+                        continue
+                    point.last_rows[record.partition] = max(found.row, point.last_rows.get(record.partition, -1))
+                    if is_new:
+                        point.partitions, is_new = source_partitions(record) or point.partitions, False
+    point.offsets = positions
+    return point

@@ -1,0 +1,224 @@
+"""Batch files and the manifests that make them exist.
+
+A batch is a CSV file of ratings, a file of rejected rows, or both, and its manifest. A file that the highest revision
+of no manifest names does not exist for any reader. Manifests form a chain: numbers without a gap, every partition
+beginning where the manifest before ended.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import re
+import time
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from itertools import count
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import polars as pl
+
+from reelstream.errors import AlreadyPublishedError, DamagedError, SettingError
+from reelstream.files import TEMPORARY_PREFIX, encode_json, publish_bytes, read_json, replace_file, translate_errors
+from reelstream.ratings import RatingColumns
+from reelstream.storage.manifest import FORMAT, BatchFile, Manifest, OffsetRange, RejectedRow
+
+__all__ = ["BatchFile", "BatchFolder", "Manifest", "OffsetRange", "RejectedRow"]
+
+ABANDONED_SECONDS = 3600.0
+"""A temporary file of this age belongs to no writer that is still at work."""
+
+_MANIFEST_NAME = re.compile(r"manifest_(\d+)\.(\d+)\.json")
+_BATCH_FILE_NAME = re.compile(r"(?:movielens_batch_\d+_(\d+)\.csv|rejected_(\d+)(?:\.\d+)?\.jsonl)")
+_COLUMNS = {
+    "userId": pl.Int64,
+    "movieId": pl.Int64,
+    "rating": pl.Float32,
+    "timestamp": pl.Int64,
+    "partition": pl.Int32,
+    "offset": pl.Int64,
+}
+
+
+class _Excluded(msgspec.Struct, frozen=True):
+    batches: list[int]
+    format: int = FORMAT
+
+
+class BatchFolder:
+    """The batches in one folder. Any number of readers and writers may share it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._read_manifests: dict[str, Manifest] = {}
+
+    def make(self) -> None:
+        """Make the folder if it does not exist. Raises StorageError."""
+        with translate_errors(self.path):
+            self.path.mkdir(parents=True, exist_ok=True)
+
+    def manifests(self) -> list[Manifest]:
+        """The highest revision of every manifest, rising. Raises DamagedError, naming it, where the chain breaks."""
+        manifests: list[Manifest] = []
+        for _, name in sorted(self._newest_revisions().items()):
+            manifest = self._read_manifest(name)
+            try:
+                manifest.check_follows(manifests[-1] if manifests else None)
+            except DamagedError as error:
+                raise DamagedError(f"{self.path / name}: {error}") from error
+            manifests.append(manifest)
+        return manifests
+
+    def newest(self) -> Manifest | None:
+        """The manifest with the highest number."""
+        names = self._newest_revisions()
+        return self._read_manifest(names[max(names)]) if names else None
+
+    def read(self, manifest: Manifest) -> RatingColumns:
+        """The ratings of a batch, in the order of the file. Raises DamagedError when they are not those published."""
+        return RatingColumns.concatenate(self._decode_ratings(file) for file in manifest.files)
+
+    def read_rejected(self, manifest: Manifest) -> list[RejectedRow]:
+        """The rejected rows of a batch. Raises DamagedError when they are not those published."""
+        if manifest.rejected is None:
+            return []
+        data = self._read_file(manifest.rejected)
+        try:
+            rows = msgspec.json.Decoder(RejectedRow).decode_lines(data)
+        except msgspec.MsgspecError as error:
+            raise self._damaged(manifest.rejected, str(error)) from error
+        self._check_rows(manifest.rejected, len(rows))
+        return rows
+
+    def publish_ratings(self, number: int, ratings: RatingColumns) -> BatchFile:
+        """Write, sync and publish the ratings of batch `number`, which does not exist before its manifest does."""
+        seconds = count(int(time.time()))
+        names = (f"movielens_batch_{second}_{number}.csv" for second in seconds)
+        return self._publish_under_free_name(names, _encode_ratings(ratings), len(ratings))
+
+    def publish_rejected(self, number: int, rows: Sequence[RejectedRow]) -> BatchFile:
+        """Write, sync and publish the rejected rows of batch `number`."""
+        names = (f"rejected_{number}{f'.{attempt}' if attempt > 1 else ''}.jsonl" for attempt in count(1))
+        return self._publish_under_free_name(names, msgspec.json.Encoder().encode_lines(rows), len(rows))
+
+    def publish_manifest(self, manifest: Manifest) -> None:
+        """Make a batch exist. Raises AlreadyPublishedError when another writer's batch has its number."""
+        publish_bytes(self.path / f"manifest_{manifest.number}.{manifest.revision}.json", encode_json(manifest))
+
+    def sweep(self) -> None:
+        """Remove what dead writers left: unnamed files numbered up to the newest manifest, and old temporaries.
+
+        A file with a higher number may be another writer's at work and stays.
+        """
+        manifests = self.manifests()
+        newest = manifests[-1].number if manifests else 0
+        named = {file.name for manifest in manifests for file in manifest.named_files}
+        for path in self._list():
+            match = _BATCH_FILE_NAME.fullmatch(path.name)
+            unnamed = match is not None and path.name not in named and int(match[1] or match[2]) <= newest
+            if unnamed or (path.name.startswith(TEMPORARY_PREFIX) and _age(path) > ABANDONED_SECONDS):
+                path.unlink(missing_ok=True)
+
+    def excluded(self) -> frozenset[int]:
+        """Numbers of the batches that were taken out by hand."""
+        path = self.path / "excluded.json"
+        return frozenset(read_json(path, _Excluded).batches if path.exists() else ())
+
+    def exclude(self, number: int) -> None:
+        """Take a batch out of all later fits and histories. Raises SettingError when there is no such batch."""
+        self._check_exists(number)
+        self._replace_excluded(self.excluded() | {number})
+
+    def include(self, number: int) -> None:
+        """Take an excluded batch in again. Raises SettingError when there is no such batch."""
+        self._check_exists(number)
+        self._replace_excluded(self.excluded() - {number})
+
+    def _check_exists(self, number: int) -> None:
+        numbers = self._newest_revisions()
+        if number not in numbers:
+            held = f"there are 1 to {max(numbers)}" if numbers else "there is none yet"
+            raise SettingError(f"there is no batch {number} in {self.path}: {held}")
+
+    def _replace_excluded(self, numbers: Iterable[int]) -> None:
+        replace_file(self.path / "excluded.json", encode_json(_Excluded(sorted(numbers))))
+
+    def _list(self) -> list[Path]:
+        if not self.path.exists():
+            return []
+        with translate_errors(self.path):
+            return list(self.path.iterdir())
+
+    def _newest_revisions(self) -> dict[int, str]:
+        """Number -> file name of the highest revision."""
+        found: dict[int, tuple[int, str]] = {}
+        for path in self._list():
+            if match := _MANIFEST_NAME.fullmatch(path.name):
+                number, revision = int(match[1]), int(match[2])
+                found[number] = max(found.get(number, (0, "")), (revision, path.name))
+        return {number: name for number, (_, name) in found.items()}
+
+    def _read_manifest(self, name: str) -> Manifest:
+        """A published manifest never changes, so each is read once."""
+        if name not in self._read_manifests:
+            path = self.path / name
+            manifest = read_json(path, Manifest)
+            if manifest.format != FORMAT:
+                raise DamagedError(f"{path} has format {manifest.format}, this version reads {FORMAT}: update it")
+            if name != f"manifest_{manifest.number}.{manifest.revision}.json":
+                raise DamagedError(
+                    f"{path} holds manifest {manifest.number}.{manifest.revision}: put the right one back"
+                )
+            self._read_manifests[name] = manifest
+        return self._read_manifests[name]
+
+    def _publish_under_free_name(self, names: Iterable[str], data: bytes, rows: int) -> BatchFile:
+        """Under the first name that is free: a writer that died, or one that races us, may have taken some."""
+        for name in names:
+            with suppress(AlreadyPublishedError):
+                publish_bytes(self.path / name, data)
+                return BatchFile(name, rows, len(data), hashlib.sha256(data).hexdigest())
+        raise AssertionError("names never end")
+
+    def _read_file(self, file: BatchFile) -> bytes:
+        path = self.path / file.name
+        if not path.exists():
+            raise self._damaged(file, "it is missing")
+        with translate_errors(path):
+            data = path.read_bytes()
+        if len(data) != file.bytes or hashlib.sha256(data).hexdigest() != file.sha256:
+            raise self._damaged(file, "its SHA-256 is not that of its manifest")
+        return data
+
+    def _decode_ratings(self, file: BatchFile) -> RatingColumns:
+        data = self._read_file(file)
+        try:
+            frame = pl.read_csv(io.BytesIO(data), schema=_COLUMNS)
+        except pl.exceptions.PolarsError as error:
+            raise self._damaged(file, str(error)) from error
+        self._check_rows(file, len(frame))
+        frame = frame.with_columns(pl.col("rating").fill_null(np.nan))
+        return RatingColumns.of(*(frame[name].to_numpy() for name in _COLUMNS))
+
+    def _check_rows(self, file: BatchFile, rows: int) -> None:
+        if rows != file.rows:
+            raise self._damaged(file, f"it holds {rows} rows, its manifest says {file.rows}")
+
+    def _damaged(self, file: BatchFile, what: str) -> DamagedError:
+        return DamagedError(f"{self.path / file.name}: {what}: put a copy of it back, or exclude its batch")
+
+
+def _encode_ratings(ratings: RatingColumns) -> bytes:
+    columns = (ratings.user_id, ratings.item_id, ratings.rating, ratings.timestamp, ratings.partition, ratings.offset)
+    frame = pl.DataFrame(dict(zip(_COLUMNS, columns, strict=True)), schema=_COLUMNS)
+    return frame.with_columns(pl.col("rating").fill_nan(None)).write_csv().encode()
+
+
+def _age(path: Path) -> float:
+    """Seconds since the file was written; 0 when it is gone."""
+    try:
+        return time.time() - path.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0

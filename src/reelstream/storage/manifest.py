@@ -1,0 +1,95 @@
+"""A batch's manifest: the files that it names, and its link in the chain of all manifests."""
+
+from __future__ import annotations
+
+import msgspec
+
+from reelstream.errors import DamagedError
+
+FORMAT = 1
+
+
+class BatchFile(msgspec.Struct, frozen=True):
+    """One file of a batch, as it was published."""
+
+    name: str
+    rows: int
+    bytes: int
+    sha256: str
+
+
+class OffsetRange(msgspec.Struct, frozen=True):
+    """What a batch took from one partition."""
+
+    first: int
+    next: int
+    """The offset behind the last."""
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+    """What makes a batch exist, and says which part of the log it holds."""
+
+    format: int = FORMAT
+    number: int
+    """1, 2, 3, ... without a gap."""
+    revision: int = 1
+    topic_id: str
+    files: tuple[BatchFile, ...]
+    """The accepted ratings."""
+    rejected: BatchFile | None
+    partitions: dict[int, OffsetRange]
+    """The partitions that the batch took records from."""
+    next_offsets: dict[int, int]
+    """Of all partitions: where the next batch begins."""
+    sources: dict[str, dict[int, int]]
+    """Source -> partition -> its last row in this batch or an earlier one."""
+    repeats: int
+    """Records passed over because their source's row was in the log before."""
+    closed_at: int
+    """Seconds since 1970, UTC."""
+
+    @property
+    def rows(self) -> int:
+        """How many ratings it holds."""
+        return sum(file.rows for file in self.files)
+
+    @property
+    def named_files(self) -> tuple[BatchFile, ...]:
+        """All files that it makes exist."""
+        return self.files if self.rejected is None else (*self.files, self.rejected)
+
+    def check_follows(self, before: Manifest | None) -> None:
+        """Raises DamagedError unless it goes on exactly where the manifest `before` ended; None is the beginning."""
+        number = before.number + 1 if before else 1
+        if self.number != number:
+            raise DamagedError(f"manifest {number} is missing, manifest {self.number} is there: put it back")
+        if before and self.topic_id != before.topic_id:
+            raise DamagedError(f"manifest {self.number} is of another topic than the one before it")
+        ended = before.next_offsets if before else {}
+        for partition, taken in self.partitions.items():
+            if taken.first != ended.get(partition, taken.first):
+                raise DamagedError(
+                    f"manifest {self.number} begins partition {partition} at offset {taken.first}, "
+                    f"but the one before it ended at {ended[partition]}"
+                )
+        ends = ended | {partition: taken.next for partition, taken in self.partitions.items()}
+        for partition, end in ends.items():
+            if self.next_offsets.get(partition) != end:
+                raise DamagedError(
+                    f"manifest {self.number} contradicts itself: partition {partition} ends at {end}, "
+                    f"its next offset is {self.next_offsets.get(partition)}"
+                )
+
+
+class RejectedRow(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One record of the log that breaks the contract."""
+
+    reason: str
+    partition: int
+    offset: int
+    timestamp: int
+    """When it entered the log, in milliseconds since 1970, UTC."""
+    raw: bytes
+    """The record's value; base64 in the file."""
+    text: str | None = None
+    """The same for a person to read, if it is UTF-8."""
