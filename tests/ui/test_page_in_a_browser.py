@@ -83,7 +83,7 @@ def test_a_person_clicks_through_the_page(page: Page, api: FakeApi, served: Serv
     expect(page.get_by_role("heading", name="Toy Story (1995)")).to_be_visible()
     expect(page.get_by_test_id("stMetric").filter(has_text="Predicted rating")).to_contain_text("3.62")
     expect(page.get_by_test_id("stMetric").filter(has_text="Ratings in the log")).to_contain_text("5,000")
-    expect(page.get_by_role("graphics-document")).to_have_count(2)
+    expect(page.get_by_test_id("stVegaLiteChart")).to_have_count(2)
 
     page.get_by_label("Movie", exact=True).press_sequentially("rec")
     expect(page.get_by_role("heading", name="[Rec] *$9* (2007)")).to_be_visible()
@@ -93,7 +93,7 @@ def test_a_person_clicks_through_the_page(page: Page, api: FakeApi, served: Serv
     expect(page.get_by_text("by user 120")).to_be_visible()
 
     page.get_by_role("radio", name="AUC").click()
-    expect(page.get_by_role("graphics-document").last).to_be_visible()
+    expect(page.get_by_test_id("stVegaLiteChart").last).to_be_visible()
 
     api.log_end = 6000
     expect(page.get_by_test_id("stMetric").filter(has_text="Ratings in the log")).to_contain_text("6,000")

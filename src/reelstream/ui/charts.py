@@ -14,7 +14,7 @@ _CURVE_POINTS = 201
 
 _WAYS = {
     "live": "With live learning",
-    "static": "Without",
+    "static": "Without live learning",
     "biases": "User and movie bias",
     "global_mean": "Global mean",
 }
@@ -44,7 +44,7 @@ def prediction_chart(answer: Regression, scale: Scale) -> alt.LayerChart:
         alt.Chart(inside).mark_area(opacity=0.28).encode(x, y),
         alt.Chart(curve).mark_line(strokeWidth=1.5).encode(x, y),
         alt.Chart(point)
-        .mark_rule(strokeWidth=5, strokeCap="round")
+        .mark_bar(size=5, cornerRadius=2.5)
         .encode(alt.X("low:Q"), alt.X2("high:Q"), y=below, tooltip=tooltip),
         alt.Chart(point).mark_point(size=170, filled=True, opacity=1).encode(x, y=below, tooltip=tooltip),
     ]
@@ -59,14 +59,14 @@ def record_chart(record: Sequence[BatchScores], score: str) -> alt.LayerChart:
     rows = [
         {"batch": entry.batch, "way": name, "score": value}
         for entry in record
-        for way, name in _WAYS.items()
+        for way, name in reversed(_WAYS.items())  # what is drawn last lies on top
         if (value := getattr(getattr(entry, way), score, None)) is not None
     ]
     shown = {row["way"] for row in rows}
     ways = [name for name in _WAYS.values() if name in shown]
     base = alt.Chart(pl.DataFrame(rows, schema={"batch": pl.Int64, "way": pl.String, "score": pl.Float64})).encode(
         alt.X("batch:O", title="Batch", axis=alt.Axis(labelAngle=0)),
-        alt.Y("score:Q", title=None, scale=alt.Scale(zero=False), axis=alt.Axis(format=".2f", tickCount=5)),
+        alt.Y("score:Q", title=None, scale=alt.Scale(zero=False, padding=8), axis=alt.Axis(format=".2f", tickCount=5)),
         alt.Color("way:N", title=None, scale=alt.Scale(domain=ways), legend=alt.Legend(orient="bottom")),
         tooltip=[
             alt.Tooltip("way:N", title="Predicted"),

@@ -35,6 +35,7 @@ def command(host: str, port: int) -> list[str]:
         "browser.serverAddress": host,
         "client.toolbarMode": "minimal",
         "client.showErrorDetails": "none",
+        "runner.magicEnabled": False,
         "logger.hideWelcomeMessage": True,
         "theme.base": _FOLDER / "theme.toml",
     }

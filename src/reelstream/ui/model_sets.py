@@ -30,9 +30,11 @@ def show_model_sets(client: ApiClient) -> None:
 
 def _show_record(model_sets: tuple[ModelSet, ...]) -> None:
     st.markdown("**Every batch, predicted before it was learned**")
-    shown = st.segmented_control(
-        "Score", list(_SCORES), default="RMSE", required=True, label_visibility="collapsed", key="score"
-    )
+    with st.container(horizontal=True, vertical_alignment="center"):
+        shown = st.segmented_control(
+            "Score", list(_SCORES), default="RMSE", required=True, label_visibility="collapsed", key="score"
+        )
+        st.caption("Higher is better." if shown == "AUC" else "Lower is better.")
     record = sorted((line for it in model_sets for line in it.record), key=lambda line: line.batch)
     st.altair_chart(record_chart(record, _SCORES[shown or "RMSE"]), alt=f"{shown} by batch")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import streamlit as st
 
@@ -11,8 +12,8 @@ from reelstream.ui.model_sets import show_model_sets
 from reelstream.ui.prediction import show_prediction
 from reelstream.ui.stream import read_standing, watch_stream
 
-_WIDEST = 1240
-"""Pixels: lines that run wider are hard to read."""
+_WIDEST = 1240  # pixels: lines that run wider are hard to read
+_FAVICON = Path(__file__).with_name("favicon.svg")  # a named icon would be fetched from outside
 
 
 @st.cache_resource
@@ -22,7 +23,7 @@ def _open_client(url: str) -> ApiClient:
 
 def show_page() -> None:
     """The stream's standing always; questions and model sets once a set is in service."""
-    st.set_page_config(page_title="reelstream", page_icon=":material/movie:", layout="wide")
+    st.set_page_config(page_title="reelstream", page_icon=_FAVICON, layout="wide")
     client = _open_client(os.environ.get(API_URL_VARIABLE, DEFAULT_API_URL))
     with st.container(horizontal_alignment="center"), st.container(width=_WIDEST):
         with st.container(horizontal=True, vertical_alignment="bottom"):

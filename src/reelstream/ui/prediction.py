@@ -10,7 +10,7 @@ from reelstream.ui.charts import prediction_chart
 from reelstream.ui.client import ApiClient
 from reelstream.ui.wording import count, day, film_name, plain
 
-_SUGGESTIONS = 6
+_SUGGESTIONS = 8
 _NEWEST_RATINGS = 6
 
 

@@ -51,10 +51,10 @@ def watch_stream(client: ApiClient, drawn_for: Standing) -> None:
 def _show_counts(status: Status) -> None:
     log, service = status.log, status.model_set
     with st.container(horizontal=True, key="stream"):
-        st.metric("Ratings in the log", f"{log.end:,}", border=True)
-        st.metric("In closed batches", f"{log.batched:,}", border=True)
-        st.metric("Waiting for a batch", f"{log.end - log.batched:,}", border=True)
-        st.metric("Batches", f"{status.batches.count:,}", border=True)
+        st.metric("Ratings in the log", f"{log.end:,}", border=True, height="stretch")
+        st.metric("In closed batches", f"{log.batched:,}", border=True, height="stretch")
+        st.metric("Waiting for a batch", f"{log.end - log.batched:,}", border=True, height="stretch")
+        st.metric("Batches", f"{status.batches.count:,}", border=True, height="stretch")
         st.metric(
             "Model set in service",
             f"{service.number}" if service else "none yet",
@@ -62,6 +62,7 @@ def _show_counts(status: Status) -> None:
             delta_color="off",
             delta_arrow="off",
             border=True,
+            height="stretch",
         )
 
 
