@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from scipy.special import gammaln
 
 from reelstream.models import mood, noise
+from reelstream.models.arrays import Floats, Ints
 from reelstream.models.rating import Hyperparameters
 from reelstream.models.row_posterior import draw_rows
 from reelstream.models.row_prior import RowPrior
@@ -292,7 +293,17 @@ def _starts(rows: NDArray[np.int64], n: int) -> NDArray[np.int64]:
 
 
 @njit(cache=True, nogil=True, parallel=True, fastmath=True)
-def _residuals(starts, items, centred, moods, user_rows, item_rows, threads, residuals, squares):
+def _residuals(
+    starts: Ints,
+    items: Ints,
+    centred: Floats,
+    moods: Floats,
+    user_rows: Floats,
+    item_rows: Floats,
+    threads: int,
+    residuals: Floats,
+    squares: Floats,
+) -> None:
     """Fill residuals (N,), mood still in them, and squares (n_users,): each user's sum of squares, mood taken off."""
     for thread in prange(threads):
         for u in range(thread, starts.size - 1, threads):
@@ -308,7 +319,9 @@ def _residuals(starts, items, centred, moods, user_rows, item_rows, threads, res
 
 
 @njit(cache=True, nogil=True)
-def _draw_user_noise(starts, squares, alpha, shape, stream, ids, user_noise):
+def _draw_user_noise(
+    starts: Ints, squares: Floats, alpha: float, shape: float, stream: np.uint64, ids: Ints, user_noise: Floats
+) -> None:
     """Fill user_noise (n_users,): lam_u ~ Gamma((nu + n_u) / 2, rate (nu + alpha squares_u) / 2)."""
     for u in range(user_noise.size):
         n = starts[u + 1] - starts[u]

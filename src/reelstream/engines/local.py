@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -161,7 +162,7 @@ def _keep_draws(sampler: Sampler, *, burn_in: int, sweeps: int, n_draws: int) ->
     """Run the chain and keep `n_draws` draws, evenly spread behind the burn-in."""
     n_items, D = sampler.items.draws.shape
     no_covs = np.empty((0, D, D), np.float32)
-    kept: list[dict[str, object]] = []
+    kept: list[dict[str, Any]] = []
     spacing = max((sweeps - burn_in) // n_draws, 1)
     for sweep in range(1, sweeps + 1):
         keeps = sweep > burn_in and (sweeps - sweep) % spacing == 0 and len(kept) < n_draws

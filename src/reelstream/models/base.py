@@ -23,7 +23,7 @@ from reelstream.features.user_profiles import GenreShares
 from reelstream.models.like import LikeModel, Posterior
 from reelstream.models.rating import RatingModel
 from reelstream.models.segment import Segment, SegmentModel
-from reelstream.models.user_posterior import Dynamics, UserState, filter_ratings
+from reelstream.models.user_posterior import Dynamics, Events, Films, UserState, dynamics_of, filter_ratings
 from reelstream.ratings import RatingColumns, RatingScale
 
 
@@ -59,16 +59,6 @@ class Predictions:
     """(n,): probability of a rating at or above the like threshold."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Films:
-    """Films as the filter wants them."""
-
-    rows: NDArray[np.int64]
-    """(n,): rows of the model; those behind its last are rows of `unrated`."""
-    unrated: NDArray[np.float32]
-    """(S, E, D): prior means of the films without ratings."""
-
-
 @dataclass(frozen=True)
 class ModelSet:
     """The rating, like and segment models of one release."""
@@ -84,7 +74,7 @@ class ModelSet:
     @cached_property
     def dynamics(self) -> Dynamics:
         """How users move and how noisy they are, according to this set."""
-        return Dynamics.of(self.rating)
+        return dynamics_of(self.rating)
 
     @property
     def uses_times(self) -> bool:
@@ -104,9 +94,8 @@ class ModelSet:
     def learn(self, state: UserState, newer: RatingColumns) -> None:
         """Teach a state, in place, ratings of its user that are not earlier than those it knows."""
         if len(newer):
-            self._filter(
-                state, newer, self._films(newer.item_id), np.zeros(len(newer), bool), np.ones(len(newer), bool)
-            )
+            learns = np.ones(len(newer), bool)
+            self._filter(state, newer, *self._films(newer.item_id), ~learns, learns)
 
     def predict(self, state: UserState, item_ids: NDArray[np.int64], at: int) -> Predictions:
         """Answers (n,) about films at the time `at`, in seconds; the state stays as it is.
@@ -117,7 +106,8 @@ class ModelSet:
             raise UnknownItemError(f"no film has the movieId {unknown[0]}: search for one with /v1/items?query=")
         n = len(item_ids)
         asked = RatingColumns.of(np.zeros(n), item_ids, np.zeros(n), np.full(n, at))
-        answers = self._filter(state.copy(), asked, self._films(item_ids), np.ones(n, bool), np.zeros(n, bool))
+        asks = np.ones(n, bool)
+        answers = self._filter(state.copy(), asked, *self._films(item_ids), asks, ~asks)
         counts = np.full(n, state.n_ratings), np.full(n, state.n_likes)
         return self._predictions(self._posterior(answers, *counts), item_ids)
 
@@ -144,14 +134,14 @@ class ModelSet:
         ordered, asks_, learns_ = events[order], asks[order], learns[order]
         starts = np.flatnonzero(np.append(True, ordered.user_id[1:] != ordered.user_id[:-1]))
         ends = np.append(starts[1:], len(ordered))
-        films = self._films(ordered.item_id)
+        films, rows = self._films(ordered.item_id)
         answers = np.empty((len(ordered), 3))
 
         def one_user(span: tuple[int, int]) -> None:
             s = slice(*span)
             if asks_[s].any():
-                part = _Films(films.rows[s], films.unrated)
-                answers[s] = self._filter(UserState.prior(self.dynamics), ordered[s], part, asks_[s], learns_[s])
+                state = UserState.prior(self.dynamics)
+                answers[s] = self._filter(state, ordered[s], films, rows[s], asks_[s], learns_[s])
 
         with ThreadPoolExecutor(os.cpu_count()) as pool:  # the filter holds no lock of Python's
             list(pool.map(one_user, zip(starts.tolist(), ends.tolist(), strict=True), chunksize=16))
@@ -181,51 +171,45 @@ class ModelSet:
     def _genre_shares(self) -> GenreShares:
         return GenreShares(self.catalog, self.segment.genres)
 
-    def _films(self, item_ids: NDArray[np.int64]) -> _Films:
+    def _films(self, item_ids: NDArray[np.int64]) -> tuple[Films, NDArray[np.int64]]:
+        """The films that `item_ids` (n,) are among, and the row of each."""
         rows = self.rating.items.rows(item_ids)
         unrated = rows < 0
         ids, which = np.unique(item_ids[unrated], return_inverse=True)
         rows[unrated] = len(self.rating.item_ids) + which
-        return _Films(rows, self.rating.unrated_means([self.catalog.get(int(item)) for item in ids]))
+        means = self.rating.unrated_means([self.catalog.get(int(item)) for item in ids])
+        draws = self.rating.draws
+        return Films(draws.drawn, draws.means, draws.covs, means, self.rating.unrated_covariance), rows
 
     def _filter(
         self,
         state: UserState,
-        events: RatingColumns,
-        films: _Films,
+        ratings: RatingColumns,
+        films: Films,
+        rows: NDArray[np.int64],
         asks: NDArray[np.bool_],
         learns: NDArray[np.bool_],
     ) -> NDArray[np.float64]:
         """Run the filter over one user's events, changing `state`; mean, variance and P(above), less mu, as (n, 3)."""
-        model, dynamics = self.rating, self.dynamics
-        answers = np.empty((len(events), 3))
+        answers = np.empty((len(ratings), 3))
+        # A question about a film is not a rating that was learned, whatever its place in the log.
+        learned = self.trained_on.learned(ratings) & learns
+        centred = ratings.rating.astype(np.float64) - self.rating.mean
         filter_ratings(
             state.mean,
             state.cov,
             state.log_weight,
             -1 if state.last is None else state.last,
-            films.rows,
-            events.timestamp,
-            (events.rating - model.mean).astype(np.float64),
-            asks,
-            learns,
-            self.trained_on.learned(events) & learns,  # a question about a film is not a rating that was learned
-            model.draws.drawn,
-            model.draws.means,
-            model.draws.covs,
-            films.unrated,
-            model.unrated_covariance,
-            dynamics.noise,
-            dynamics.mood,
-            dynamics.rate,
-            dynamics.drift,
-            self.scale.like_threshold - self.scale.step / 2 - model.mean,
+            Events(rows, ratings.timestamp, centred, asks, learns, learned),
+            films,
+            self.dynamics,
+            self.scale.like_threshold - self.scale.step / 2 - self.rating.mean,
             answers,
         )
         if learns.any():
-            state.last = max(int(events.timestamp[learns].max()), state.last or 0)
+            state.last = max(int(ratings.timestamp[learns].max()), state.last or 0)
             state.n_ratings += int(learns.sum())
-            state.n_likes += int((events.rating[learns] >= self.scale.like_threshold).sum())
+            state.n_likes += int((ratings.rating[learns] >= self.scale.like_threshold).sum())
         return answers
 
     def _posterior(
@@ -239,5 +223,6 @@ class ModelSet:
 
 def _counts_before(counted: NDArray[np.bool_], starts: NDArray[np.int64], ends: NDArray[np.int64]) -> NDArray[np.int64]:
     """How many counted events of the same user lie before each event."""
-    running = np.concatenate([[0], np.cumsum(counted)])
-    return running[:-1] - np.repeat(running[starts], ends - starts)
+    running: NDArray[np.int64] = np.concatenate([[0], np.cumsum(counted)])
+    before: NDArray[np.int64] = running[:-1] - np.repeat(running[starts], ends - starts)
+    return before

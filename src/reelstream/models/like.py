@@ -122,9 +122,8 @@ class LikeModel:
 
     def _features(self, posterior: Posterior, item_ids: NDArray[np.int64]) -> NDArray[np.float64]:
         rows = self.items.rows(item_ids)
-        known = rows >= 0
-        item_ratings = np.where(known, self.item_ratings[rows], 0) if len(self.items) else np.zeros(len(rows))
-        item_likes = np.where(known, self.item_likes[rows], 0) if len(self.items) else np.zeros(len(rows))
+        # Row -1, a film without ratings, reads the zero behind the last.
+        item_ratings, item_likes = np.append(self.item_ratings, 0)[rows], np.append(self.item_likes, 0)[rows]
         return np.column_stack(
             [
                 posterior.mean,

@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 from numba import njit, prange
 
+from reelstream.models.arrays import Floats, Ints
 from reelstream.models.noise import fill_normals, key_of, normal, uniform
 
 SCALE_STEP = 0.8
@@ -19,7 +21,7 @@ SCALE_STEP = 0.8
 
 
 @njit(cache=True, nogil=True)
-def log_likelihood(times, residuals, weight, variance, rate):
+def log_likelihood(times: Ints, residuals: Floats, weight: float, variance: float, rate: float) -> float:
     """Of one user's residuals (float32), in order of time (seconds, int64), with the mood integrated out.
 
     The noise of a rating has variance 1 / weight; rate is per second. Up to a constant.
@@ -41,7 +43,16 @@ def log_likelihood(times, residuals, weight, variance, rate):
 
 
 @njit(cache=True, nogil=True)
-def draw_mood(times, residuals, weight, variance, rate, noise, mood, spread):
+def draw_mood(
+    times: Ints,
+    residuals: Floats,
+    weight: float,
+    variance: float,
+    rate: float,
+    noise: Floats,
+    mood: Floats,
+    spread: Floats,
+) -> None:
     """Fill `mood` with a draw of f at one user's ratings. noise: as many normals; spread: scratch of the same length."""
     n = times.size
     for j in range(n):  # forwards: mood holds the filtered mean, spread the filtered variance
@@ -66,7 +77,17 @@ def draw_mood(times, residuals, weight, variance, rate, noise, mood, spread):
 
 
 @njit(cache=True, nogil=True, parallel=True)
-def log_likelihoods(starts, times, residuals, weight, scale, variance, rate, threads, out):
+def log_likelihoods(
+    starts: Ints,
+    times: Ints,
+    residuals: Floats,
+    weight: Floats,
+    scale: Floats,
+    variance: float,
+    rate: float,
+    threads: int,
+    out: Floats,
+) -> None:
     """Fill `out` (n_users,) float64 with each user's `log_likelihood`; the variance of user u is variance * scale[u]."""
     for thread in prange(threads):
         for u in range(thread, starts.size - 1, threads):
@@ -76,8 +97,20 @@ def log_likelihoods(starts, times, residuals, weight, scale, variance, rate, thr
 
 @njit(cache=True, nogil=True, parallel=True)
 def draw_moods(
-    starts, times, residuals, weight, scale, scale_sd, variance, rate, scale_stream, mood_stream, ids, scratch, moods
-):
+    starts: Ints,
+    times: Ints,
+    residuals: Floats,
+    weight: Floats,
+    scale: Floats,
+    scale_sd: float,
+    variance: float,
+    rate: float,
+    scale_stream: np.uint64,
+    mood_stream: np.uint64,
+    ids: Ints,
+    scratch: Floats,
+    moods: Floats,
+) -> None:
     """Draw every user's k_u by Metropolis with the mood integrated out, then the mood.
 
     Written: scale (n_users,) float64, the k_u, and moods (n_ratings,) float32. log k_u ~ N(0, scale_sd^2). scratch

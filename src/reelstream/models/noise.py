@@ -10,6 +10,7 @@ import math
 
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
 USER_ROW, ITEM_ROW, MOOD, MOOD_SCALE, USER_NOISE = (np.uint64(purpose) for purpose in range(5))
 """What a key is for: no two draws of one sweep share numbers."""
@@ -21,44 +22,46 @@ _S11, _S27, _S30, _S31 = np.uint64(11), np.uint64(27), np.uint64(30), np.uint64(
 
 
 @njit(cache=True, nogil=True)
-def _mix(x):
+def _mix(x: np.uint64) -> np.uint64:
     x = (x ^ (x >> _S30)) * _MIX_1
     x = (x ^ (x >> _S27)) * _MIX_2
     return x ^ (x >> _S31)
 
 
 @njit(cache=True, nogil=True)
-def key_of(stream, external_id):
+def key_of(stream: np.uint64, external_id: int) -> np.uint64:
     """The key of one row, from `stream` (uint64, see `stream_of`) and the row's int64 id."""
     return _mix(stream + _GOLDEN * np.uint64(external_id))
 
 
 def stream_of(seed: int, sweep: int, purpose: np.uint64) -> np.uint64:
     """What the keys of one sweep and purpose have in common."""
-    return np.uint64(_stream_of(seed, sweep, purpose))  # numba hands a uint64 back as an int, and takes that for an int64
+    return np.uint64(
+        _stream_of(seed, sweep, purpose)
+    )  # numba hands a uint64 back as an int, and takes that for an int64
 
 
 @njit(cache=True, nogil=True)
-def _stream_of(seed, sweep, purpose):
+def _stream_of(seed: int, sweep: int, purpose: np.uint64) -> np.uint64:
     return _mix(_mix(_mix(np.uint64(seed)) + _GOLDEN * np.uint64(sweep)) + purpose)
 
 
 @njit(cache=True, nogil=True)
-def uniform(key, counter):
+def uniform(key: np.uint64, counter: int) -> float:
     """Number `counter` of `key`, uniform in (0, 1)."""
     bits = _mix(key + _GOLDEN * np.uint64(counter + 1))
     return (np.float64(bits >> _S11) + 0.5) * 2.0**-53
 
 
 @njit(cache=True, nogil=True)
-def normal(key, counter):
+def normal(key: np.uint64, counter: int) -> float:
     """Number `counter` of `key`, standard normal (Box and Muller, 1958); it uses up uniforms 2c and 2c + 1."""
     radius = math.sqrt(-2.0 * math.log(uniform(key, 2 * counter)))
     return radius * math.cos(2.0 * math.pi * uniform(key, 2 * counter + 1))
 
 
 @njit(cache=True, nogil=True)
-def fill_normals(key, out):
+def fill_normals(key: np.uint64, out: NDArray[np.floating]) -> None:
     """Fill `out` with standard normals, two from every pair of uniforms (Box and Muller, 1958)."""
     n = out.size
     for pair in range((n + 1) // 2):
@@ -70,7 +73,7 @@ def fill_normals(key, out):
 
 
 @njit(cache=True, nogil=True)
-def gamma(key, shape):
+def gamma(key: np.uint64, shape: float) -> float:
     """A Gamma(shape, 1) number, for shape > 0.
 
     Marsaglia and Tsang, *A Simple Method for Generating Gamma Variables* (2000), with their boost below shape 1.

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import msgspec
 import numpy as np
@@ -146,9 +146,9 @@ class RatingModel:
         """Read what `save` wrote, arrays memory-mapped."""
         about = read_json(folder / "model.json", _About)
 
-        def array(name: str) -> NDArray[np.generic]:
-            loaded: NDArray[np.generic] = np.load(folder / f"{name}.npy", mmap_mode="r")
-            return loaded
+        def array(name: str) -> Any:
+            # Copy-on-write and a plain ndarray: to the compiled functions no other type than an array just fitted.
+            return np.asarray(np.load(folder / f"{name}.npy", mmap_mode="c"))
 
         return cls(
             about.mean,

@@ -14,11 +14,14 @@ import math
 import numpy as np
 from numba import njit, prange
 
+from reelstream.models.arrays import Floats, Ints
 from reelstream.models.noise import fill_normals, key_of
 
 
 @njit(cache=True, nogil=True, fastmath=True)
-def gram_of_row(ratings, others, targets, other, root_weight, design, gram):
+def gram_of_row(
+    ratings: Ints, others: Ints, targets: Floats, other: Floats, root_weight: Floats, design: Floats, gram: Floats
+) -> None:
     """Fill `gram` (D+1, D+1): the Gram matrix of [x, y], weighted, over one row's ratings.
 
     ratings: positions of the row's ratings in `targets` (float32, rating less mean and mood); others: its rows in `other`
@@ -38,7 +41,7 @@ def gram_of_row(ratings, others, targets, other, root_weight, design, gram):
 
 
 @njit(cache=True, nogil=True, fastmath=True)
-def factorize_precision(prior_precision, weight, gram, cholesky):
+def factorize_precision(prior_precision: Floats, weight: float, gram: Floats, cholesky: Floats) -> None:
     """Fill `cholesky` with the lower factor of `A = prior_precision + weight * gram[:D, :D]`."""
     # LAPACK's call for a 16 x 16 matrix costs more than its arithmetic: the loops are written out.
     D = prior_precision.shape[0]
@@ -54,7 +57,9 @@ def factorize_precision(prior_precision, weight, gram, cholesky):
 
 
 @njit(cache=True, nogil=True, fastmath=True)
-def solve_row(prior_term, weight, gram, cholesky, noise, draw, mean):
+def solve_row(
+    prior_term: Floats, weight: float, gram: Floats, cholesky: Floats, noise: Floats, draw: Floats, mean: Floats
+) -> None:
     """Fill `draw` and `mean` (D,): a draw from the row's posterior and its mean. prior_term: L m; noise: D normals."""
     D = draw.size
     for a in range(D):  # forward: cholesky z = right-hand side
@@ -75,7 +80,7 @@ def solve_row(prior_term, weight, gram, cholesky, noise, draw, mean):
 
 
 @njit(cache=True, nogil=True, fastmath=True)
-def invert_from_cholesky(cholesky, inverse):
+def invert_from_cholesky(cholesky: Floats, inverse: Floats) -> None:
     """Fill `inverse` (D, D) with inv(A), A = cholesky cholesky'."""
     D = cholesky.shape[0]
     for column in range(D):
@@ -93,22 +98,22 @@ def invert_from_cholesky(cholesky, inverse):
 
 @njit(cache=True, nogil=True, parallel=True, fastmath=True)
 def draw_rows(
-    starts,
-    ratings,
-    others,
-    targets,
-    other,
-    weight,
-    root_weight,
-    precision,
-    prior_terms,
-    stream,
-    ids,
-    draws,
-    means,
-    covs,
-    scratch,
-):
+    starts: Ints,
+    ratings: Ints,
+    others: Ints,
+    targets: Floats,
+    other: Floats,
+    weight: Floats,
+    root_weight: Floats,
+    precision: Floats,
+    prior_terms: Floats,
+    stream: np.uint64,
+    ids: Ints,
+    draws: Floats,
+    means: Floats,
+    covs: Floats,
+    scratch: Floats,
+) -> None:
     """Draw every row of one side given the other, on as many threads as `scratch` has blocks.
 
     starts (n+1,): where each row's ratings begin in `ratings` and `others`, both (n_ratings,); weight (n,): each row's own

@@ -20,14 +20,18 @@ from reelstream.ratings import RatingColumns
 
 FORMAT = 1
 MOST_SEGMENTS = 8
-FEWEST_SEGMENTS = 3
+FEWEST_SEGMENTS = 4
 FEWEST_USERS_A_SEGMENT = 5
 SILHOUETTE_SAMPLE = 2_000
 """Users that the number of segments is chosen on: the score costs their square."""
 
 STRIKING = 0.35
 """Standard deviations from the average user at which a habit is worth a word."""
+COMMON_GENRE = 0.03
+"""Share of all ratings below which a genre is too rare to call users its lovers."""
 WORDS = {"mean": ("strict", "generous"), "activity": ("occasional", "avid"), "spread": ("even-tempered", "decided")}
+
+_ARRAYS = ("average", "centre", "scale", "centroids")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +83,7 @@ class SegmentModel:
     ) -> Self:
         """Segments of users whose ratings begin at `starts` in `ratings`.
 
-        The number of segments is the one with the best silhouette score (Rousseeuw, 1987) among 3 to 8; it is chosen
+        The number of segments is the one with the best silhouette score (Rousseeuw, 1987) among 4 to 8; it is chosen
         again when the users have doubled. In between, k-means goes on from the previous centroids, so that a segment
         keeps its number; after a new choice, segments take the number of the previous one they are nearest to.
         """
@@ -103,7 +107,7 @@ class SegmentModel:
         deviations = centroids * scale / np.maximum(profiles.std(0), 1e-9)
         segments = tuple(
             Segment(number, label, int(size))
-            for number, (label, size) in enumerate(zip(_labels(deviations, genres), sizes, strict=True))
+            for number, (label, size) in enumerate(zip(_labels(deviations, genres, average[2:]), sizes, strict=True))
         )
         return cls(genres, average, centre, scale, centroids * scale + centre, segments, counted)
 
@@ -118,15 +122,15 @@ class SegmentModel:
         """Write the model into an existing folder."""
         about = _About(FORMAT, self.genres, self.segments, self.users_when_counted)
         write_synced(folder / "model.json", encode_json(about))
-        for name in ("average", "centre", "scale", "centroids"):
+        for name in _ARRAYS:
             np.save(folder / f"{name}.npy", getattr(self, name))
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read what `save` wrote."""
         about = read_json(folder / "model.json", _About)
-        arrays = (np.load(folder / f"{name}.npy") for name in ("average", "centre", "scale", "centroids"))
-        return cls(about.genres, *arrays, about.segments, about.users_when_counted)
+        average, centre, scale, centroids = (np.load(folder / f"{name}.npy") for name in _ARRAYS)
+        return cls(about.genres, average, centre, scale, centroids, about.segments, about.users_when_counted)
 
 
 def _best_centroids(scaled: NDArray[np.float64], seed: int) -> NDArray[np.float64]:
@@ -150,14 +154,18 @@ def _renumber(centroids: NDArray[np.float64], previous: NDArray[np.float64]) -> 
     return centroids[[next(free) if row is None else row for row in order]]
 
 
-def _labels(deviations: NDArray[np.float64], genres: tuple[str, ...]) -> list[str]:
-    """A label for each row of `deviations` (k, F), in standard deviations from the average user."""
+def _labels(deviations: NDArray[np.float64], genres: tuple[str, ...], shares: NDArray[np.float64]) -> list[str]:
+    """A label for each row of `deviations` (k, F), in standard deviations from the average user.
+
+    shares (n_genres,): how common each genre is among all ratings.
+    """
     labels: list[str] = []
     for row in deviations:
         habits = dict(zip(HABITS, row, strict=False))
         by_weight = sorted(habits, key=lambda habit: -abs(habits[habit]))
         words = [WORDS[habit][int(habits[habit] > 0)] for habit in by_weight if abs(habits[habit]) > STRIKING]
-        favourites = [genres[column].lower() for column in np.argsort(-row[len(HABITS) :])] or ["film"]
+        liked = np.argsort(-np.where(shares > COMMON_GENRE, row[len(HABITS) :], -np.inf))
+        favourites = [genres[column].lower() for column in liked] or ["film"]
         label = " ".join([*words[:1], favourites[0], "lovers"])
         if label in labels:
             label = " ".join(

@@ -18,13 +18,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 from scipy.stats import gamma as gamma_law
 
+from reelstream.models.arrays import Bools, Floats, Ints
 from reelstream.models.rating import RatingModel
 
 DRIFT_PER_YEAR = 0.25
@@ -35,40 +36,71 @@ WEIGHTLESS = -12.0
 """A grid point this far below the best in log weight, 6 in a million, is dropped."""
 
 
-@dataclass(frozen=True, slots=True)
-class Dynamics:
-    """What the filter needs to know of a model besides its films: S draws, G grid points."""
+class Films(NamedTuple):
+    """Films as the filter reads them: S draws, I films of the model, E without ratings, D numbers a row; all float32."""
 
-    noise: NDArray[np.float64]
-    """(S, G): variance of a rating's noise."""
-    mood: NDArray[np.float64]
-    """(S, G): variance of the mood."""
-    rate: NDArray[np.float64]
-    """(S,): how fast the mood fades, per second."""
-    drift: NDArray[np.float64]
-    """(S, D, D): covariance that the taste gathers per second."""
-    prior_mean: NDArray[np.float64]
-    """(S, D)"""
-    prior_cov: NDArray[np.float64]
+    drawn: Floats
+    """(S, I, D): the films that the draw's users were drawn from."""
+    means: Floats
+    """(S, I, D)"""
+    covs: Floats
+    """(S, I, D, D)"""
+    unrated_means: Floats
+    """(S, E, D)"""
+    unrated_cov: Floats
     """(S, D, D)"""
 
-    @classmethod
-    def of(cls, model: RatingModel) -> Self:
-        """The dynamics of a fitted model: three quantiles of lam_u, and where there is mood three of k_u for each."""
-        h, draws = model.hyperparameters, model.draws
-        lam = gamma_law.ppf([1 / 6, 1 / 2, 5 / 6], h.noise_shape / 2, scale=2 / h.noise_shape)
-        has_mood = bool(draws.mood_variance.any())
-        # At -1.1, 0 and 1.1 standard deviations, three equal weights have the variance of the normal law of log k_u.
-        k = np.exp(1.1 * h.mood_scale_sd * np.array([-1.0, 0.0, 1.0])) if has_mood else np.ones(1)
-        prior_cov = np.linalg.inv(draws.user_precision)
-        return cls(
-            1 / (draws.alpha[:, None] * np.repeat(lam, len(k))),
-            draws.mood_variance[:, None] * np.tile(k, len(lam)),
-            np.asarray(draws.mood_rate),
-            prior_cov * (DRIFT_PER_YEAR / SECONDS_A_YEAR if has_mood else 0.0),
-            np.asarray(draws.user_mean),
-            prior_cov,
-        )
+
+class Events(NamedTuple):
+    """One user's n ratings and questions, in order of time."""
+
+    rows: Ints
+    """(n,): rows of films; those behind the model's last are rows of the unrated."""
+    times: Ints
+    """(n,): seconds; one before the state's last counts as at the last."""
+    centred: Floats
+    """(n,): ratings less mu."""
+    asks: Bools
+    """(n,): whether the event is predicted."""
+    learns: Bools
+    """(n,): whether it is learned, then."""
+    learned: Bools
+    """(n,): whether the item side has learned from this rating."""
+
+
+class Dynamics(NamedTuple):
+    """What the filter needs to know of a model besides its films: S draws, G grid points."""
+
+    noise: Floats
+    """(S, G): variance of a rating's noise."""
+    mood: Floats
+    """(S, G): variance of the mood."""
+    rate: Floats
+    """(S,): how fast the mood fades, per second."""
+    drift: Floats
+    """(S, D, D): covariance that the taste gathers per second."""
+    prior_mean: Floats
+    """(S, D)"""
+    prior_cov: Floats
+    """(S, D, D)"""
+
+
+def dynamics_of(model: RatingModel) -> Dynamics:
+    """The dynamics of a fitted model: three quantiles of lam_u, and where there is mood three of k_u for each."""
+    h, draws = model.hyperparameters, model.draws
+    lam = gamma_law.ppf([1 / 6, 1 / 2, 5 / 6], h.noise_shape / 2, scale=2 / h.noise_shape)
+    has_mood = bool(draws.mood_variance.any())
+    # At -1.1, 0 and 1.1 standard deviations, three equal weights have about the variance of the law of log k_u.
+    k = np.exp(1.1 * h.mood_scale_sd * np.array([-1.0, 0.0, 1.0])) if has_mood else np.ones(1)
+    prior_cov = np.linalg.inv(draws.user_precision)
+    return Dynamics(
+        1 / (draws.alpha[:, None] * np.repeat(lam, len(k))),
+        draws.mood_variance[:, None] * np.tile(k, len(lam)),
+        np.asarray(draws.mood_rate),
+        prior_cov * (DRIFT_PER_YEAR / SECONDS_A_YEAR if has_mood else 0.0),
+        np.asarray(draws.user_mean),
+        prior_cov,
+    )
 
 
 @dataclass(slots=True)
@@ -106,8 +138,8 @@ class UserState:
 
 
 @njit(cache=True, nogil=True, fastmath=True)
-def advance(mean, cov, seconds, noise_free_mood, rate, drift):
-    """Let `seconds` pass for one normal state (K,), (K, K): the taste drifts, the mood fades. noise_free_mood: its variance."""
+def advance(mean: Floats, cov: Floats, seconds: float, mood_variance: float, rate: float, drift: Floats) -> None:
+    """Let `seconds` pass for one normal state (K,), (K, K): the taste drifts, the mood fades to `mood_variance`."""
     D = drift.shape[0]
     for a in range(D):
         for b in range(D):
@@ -117,11 +149,11 @@ def advance(mean, cov, seconds, noise_free_mood, rate, drift):
     for a in range(D):
         cov[a, D] *= fade
         cov[D, a] *= fade
-    cov[D, D] = fade * fade * cov[D, D] + noise_free_mood * (1.0 - fade * fade)
+    cov[D, D] = fade * fade * cov[D, D] + mood_variance * (1.0 - fade * fade)
 
 
 @njit(cache=True, nogil=True, fastmath=True)
-def measure(mean, cov, film, gain):
+def measure(mean: Floats, cov: Floats, film: Floats, gain: Floats) -> tuple[float, float]:
     """Mean and variance of `b_i + h . state` for a film row (D,); `gain` (K,) receives cov h, h = [1, factors, 1]."""
     D = film.size
     K = D + 1
@@ -139,10 +171,10 @@ def measure(mean, cov, film, gain):
 
 
 @njit(cache=True, nogil=True, fastmath=True)
-def film_variance(mean, cov, film_cov):
+def film_variance(mean: Floats, cov: Floats, film_cov: Floats) -> float:
     """Variance that a film's own uncertainty (D, D) adds: `E[x' C x]`, x = [1, the user's factors]."""
     D = film_cov.shape[0]
-    total = film_cov[0, 0]
+    total = float(film_cov[0, 0])
     for a in range(1, D):
         total += 2.0 * film_cov[a, 0] * mean[a]
         for b in range(1, D):
@@ -151,7 +183,7 @@ def film_variance(mean, cov, film_cov):
 
 
 @njit(cache=True, nogil=True, fastmath=True)
-def learn(mean, cov, gain, error, innovation):
+def learn(mean: Floats, cov: Floats, gain: Floats, error: float, innovation: float) -> None:
     """Condition one normal state on a measurement that was `error` off, with variance `innovation` (Kalman's step)."""
     K = mean.size
     for a in range(K):
@@ -162,57 +194,42 @@ def learn(mean, cov, gain, error, innovation):
 
 
 @njit(cache=True, nogil=True)
-def normal_above(mean, variance, threshold):
+def normal_above(mean: float, variance: float, threshold: float) -> float:
     """P(x > threshold) for normal x."""
     return 0.5 * math.erfc((threshold - mean) / math.sqrt(2.0 * variance))
 
 
 @njit(cache=True, nogil=True)
 def filter_ratings(
-    mean,
-    cov,
-    log_weight,
-    last,
-    rows,
-    times,
-    centred,
-    asks,
-    learns,
-    learned,
-    drawn,
-    means,
-    covs,
-    unrated_means,
-    unrated_covs,
-    noise,
-    mood,
-    rate,
-    drift,
-    threshold,
-    answers,
-):
-    """Take one user's events in order of time: each is predicted if it `asks`, then learned if it `learns`.
+    mean: Floats,
+    cov: Floats,
+    log_weight: Floats,
+    last: int,
+    events: Events,
+    films: Films,
+    dynamics: Dynamics,
+    threshold: float,
+    answers: Floats,
+) -> None:
+    """Take one user's events in order of time: each is predicted if it asks, then learned if it learns.
 
-    State, in place: mean (S, G, K), cov (S, G, K, K), log_weight (S, G); last: seconds, negative before the first rating.
-    Events (n,): film rows (those behind the model's own are rows of `unrated_means`), times in seconds (one before `last`
-    counts as at `last`), ratings less mu, the two flags, and whether the model has `learned` this rating. Films: drawn and
-    means (S, I, D), covs (S, I, D, D), unrated_means (S, E, D), unrated_covs (S, D, D). `answers` (n, 3) receives mean,
-    variance and P(rating > threshold), all of ratings less mu.
+    The state changes in place: mean (S, G, K), cov (S, G, K, K), log_weight (S, G); last: its time in seconds, negative
+    before the first rating. `answers` (n, 3) receives mean, variance and P(rating > threshold), all of ratings less mu.
     """
     S, G, K = mean.shape
-    n_items = means.shape[1]
+    n_items = films.means.shape[1]
     gain = np.empty(K)
-    for j in range(rows.size):
-        row = rows[j]
-        seconds = float(max(times[j] - last, 0)) if last >= 0 else 0.0
+    for j in range(events.rows.size):
+        row, learned = events.rows[j], events.learned[j]
+        seconds = float(max(events.times[j] - last, 0)) if last >= 0 else 0.0
         first = second = above = 0.0
         for s in range(S):
             if row >= n_items:
-                film, film_cov = unrated_means[s, row - n_items], unrated_covs[s]
-            elif learned[j]:
-                film, film_cov = drawn[s, row], covs[s, row]
+                film, film_cov = films.unrated_means[s, row - n_items], films.unrated_cov[s]
+            elif learned:
+                film, film_cov = films.drawn[s, row], films.covs[s, row]
             else:
-                film, film_cov = means[s, row], covs[s, row]
+                film, film_cov = films.means[s, row], films.covs[s, row]
             top = log_weight[s].max()
             total = 0.0
             for g in range(G):
@@ -222,21 +239,21 @@ def filter_ratings(
                     log_weight[s, g] = -np.inf
                     continue
                 if seconds > 0.0:
-                    advance(mean[s, g], cov[s, g], seconds, mood[s, g], rate[s], drift[s])
+                    advance(mean[s, g], cov[s, g], seconds, dynamics.mood[s, g], dynamics.rate[s], dynamics.drift[s])
                 value, variance = measure(mean[s, g], cov[s, g], film, gain)
-                variance += noise[s, g]
-                if not learned[j]:
+                variance += dynamics.noise[s, g]
+                if not learned:
                     variance += film_variance(mean[s, g], cov[s, g], film_cov)
-                if asks[j]:
+                if events.asks[j]:
                     share = math.exp(log_weight[s, g] - top) / (total * S)
                     first += share * value
                     second += share * (variance + value * value)
                     above += share * normal_above(value, variance, threshold)
-                if learns[j]:
-                    error = centred[j] - value
+                if events.learns[j]:
+                    error = events.centred[j] - value
                     learn(mean[s, g], cov[s, g], gain, error, variance)
                     log_weight[s, g] -= 0.5 * (math.log(variance) + error * error / variance)
         answers[j, 0] = first
         answers[j, 1] = second - first * first
         answers[j, 2] = above
-        last = max(last, times[j])
+        last = max(last, events.times[j])
