@@ -58,6 +58,8 @@ class Comparison(msgspec.Struct, frozen=True):
     n: int
     """Ratings compared."""
     n_users: int
+    spread: float
+    """Standard deviation of the ratings: the RMSE that their own mean would have."""
     champion_rmse: float
     challenger_rmse: float
     standard_error: float | None

@@ -7,7 +7,7 @@ batch too. So the newest batch is reported, and decides nothing.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,48 +32,65 @@ class GateRatings:
     """(n,)"""
     batches: NDArray[np.int64]
     """(n,): the number of the batch that each rating came in."""
+    ratings: NDArray[np.floating]
+    """(n,)"""
     champion_errors: NDArray[np.float64]
     """(n,): stars, after clipping to the scale."""
     challenger_errors: NDArray[np.float64]
     """(n,)"""
 
 
-def judge(ratings: GateRatings, earlier: Collection[int]) -> GateReport:
+def judge(asked: GateRatings, earlier: Collection[int]) -> GateReport:
     """The verdict on a challenger; `earlier`: numbers of the batches that the champion has learned from.
 
     Refused when all earlier batches together are worse by more than 0.005 RMSE and two standard errors, or one of them
-    by itself, at the level of two standard errors shared out among them (Bonferroni).
+    by itself, at the level of two standard errors shared out among them (Bonferroni); or when the challenger predicts a
+    new batch no better than the batch's own mean does.
     """
-    pooled = np.isin(ratings.batches, list(earlier))
-    n = int(pooled.sum())
-    counts = {int(batch): int((ratings.batches == batch).sum()) for batch in np.unique(ratings.batches)}
-    judged = [batch for batch, count in counts.items() if batch in earlier and count >= FEWEST_RATINGS]
+    pooled = np.isin(asked.batches, list(earlier))
+    counts = dict(zip(*(column.tolist() for column in np.unique(asked.batches, return_counts=True)), strict=True))
+    judged = {batch for batch, count in counts.items() if batch in earlier and count >= FEWEST_RATINGS}
     batches = {
-        batch: _compare(ratings, ratings.batches == batch, len(judged) if batch in judged else None) for batch in counts
+        batch: _compare(asked, asked.batches == batch, len(judged) if batch in judged else None) for batch in counts
     }
+    n = int(pooled.sum())
     if n < FEWEST_RATINGS:
         reason = f"{n} held-out ratings of earlier batches are too few to compare sets: {FEWEST_RATINGS} are needed"
-        return GateReport("insufficient", reason, _compare(ratings, pooled, None) if n else None, batches)
-    together = _compare(ratings, pooled, 1)
-    worse = [batch for batch, comparison in batches.items() if comparison.worse]
-    figures = f"RMSE {together.challenger_rmse:.4f} where the set in service has {together.champion_rmse:.4f}"
-    if together.worse:
-        return GateReport("refused", f"worse on earlier batches: {figures}", together, batches)
-    if worse:
-        names = ", ".join(str(batch) for batch in worse)
-        return GateReport("refused", f"worse on earlier batch {names}; on all together {figures}", together, batches)
-    return GateReport("accepted", f"not worse on earlier batches: {figures}", together, batches)
+        return GateReport("insufficient", reason, _compare(asked, pooled, None) if n else None, batches)
+    together = _compare(asked, pooled, 1)
+    reasons = _objections(together, batches, earlier)
+    if reasons:
+        return GateReport("refused", "; ".join(reasons), together, batches)
+    return GateReport("accepted", f"not worse on earlier batches: {_figures(together)}", together, batches)
 
 
-def _compare(ratings: GateRatings, chosen: NDArray[np.bool_], tests: int | None) -> Comparison:
+def _objections(together: Comparison, batches: Mapping[int, Comparison], earlier: Collection[int]) -> list[str]:
+    reasons = [f"worse on earlier batches: {_figures(together)}"] if together.worse else []
+    for number, batch in batches.items():
+        if batch.worse:
+            reasons.append(f"worse on earlier batch {number}: {_figures(batch)}")
+        learnable = batch.challenger_rmse <= batch.spread + TOLERATED
+        if number not in earlier and batch.n >= FEWEST_RATINGS and not learnable:
+            reasons.append(
+                f"batch {number} contradicts what was learned: RMSE {batch.challenger_rmse:.4f} "
+                f"where its own mean has {batch.spread:.4f}"
+            )
+    return reasons
+
+
+def _figures(compared: Comparison) -> str:
+    return f"RMSE {compared.challenger_rmse:.4f} where the set in service has {compared.champion_rmse:.4f}"
+
+
+def _compare(asked: GateRatings, chosen: NDArray[np.bool_], tests: int | None) -> Comparison:
     """Both sets on the chosen ratings; `tests`: among how many tests the level is shared, None for no verdict.
 
     The standard error of the difference of two RMSE is by the delta method, with a user's ratings as one cluster: one
     user's taste moves all of them.
     """
-    champion, challenger = ratings.champion_errors[chosen] ** 2, ratings.challenger_errors[chosen] ** 2
+    champion, challenger = asked.champion_errors[chosen] ** 2, asked.challenger_errors[chosen] ** 2
     champion_rmse, challenger_rmse = np.sqrt(champion.mean()), np.sqrt(challenger.mean())
-    _, cluster = np.unique(ratings.user_ids[chosen], return_inverse=True)
+    _, cluster = np.unique(asked.user_ids[chosen], return_inverse=True)
     n_users = int(cluster.max()) + 1
     tiny = np.finfo(float).tiny
     influence = (challenger - challenger_rmse**2) / (2 * challenger_rmse + tiny)
@@ -85,4 +102,12 @@ def _compare(ratings: GateRatings, chosen: NDArray[np.bool_], tests: int | None)
         if tests is not None:
             errors_needed = t.isf(norm.sf(STANDARD_ERRORS) / tests, n_users - 1)
             worse = challenger_rmse - champion_rmse > max(TOLERATED, errors_needed * standard_error)
-    return Comparison(len(champion), n_users, float(champion_rmse), float(challenger_rmse), standard_error, bool(worse))
+    return Comparison(
+        n=len(champion),
+        n_users=n_users,
+        spread=float(asked.ratings[chosen].std()),
+        champion_rmse=float(champion_rmse),
+        challenger_rmse=float(challenger_rmse),
+        standard_error=standard_error,
+        worse=bool(worse),
+    )

@@ -184,6 +184,7 @@ class Trainer:
         ratings = GateRatings(
             asked.user_id,
             _batches_of(asked, held),
+            asked.rating,
             clipped_errors(replay(champion, known, asked, live=False).mean, asked.rating, self._scale),
             clipped_errors(answers.mean, asked.rating, self._scale),
         )
