@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
@@ -30,7 +30,7 @@ class DataSettings(_Section):
     """A data set's folder; without one, MovieLens's small data set is downloaded once."""
     cache: Path | None = None
     """Where downloads are kept; the platform's cache folder by default."""
-    order: str = Field(default="time", pattern="^(time|file)$")
+    order: Literal["time", "file"] = "time"
     """Send ratings as they happened (`time`) or as they lie in the file (`file`)."""
     rate: float | None = Field(default=None, gt=0)
     """Ratings a second at most."""
@@ -51,7 +51,7 @@ class BrokerSettings(_Section):
     """Its URL; the SQLite log in the work folder by default."""
     topic: str | None = None
     """The topic; `ratings` by default."""
-    partitions: int = Field(default=4, ge=1)
+    partitions: int = Field(default=3, ge=1)
     """How many partitions a new topic gets."""
 
 
@@ -67,7 +67,7 @@ class BatchSettings(_Section):
 class TrainSettings(_Section):
     """How a model set is fitted."""
 
-    engine: str = "local"
+    engine: Literal["local"] = "local"
     """The engine that fits."""
     keep: int = Field(default=5, ge=1)
     """How many of the newest model sets stay on disk."""

@@ -16,7 +16,6 @@ from reelstream.cli import audit, batches, evaluate, models, run, serving, simul
 from reelstream.cli.exit_codes import DONE, FAILED, INTERRUPTED, WRONG_USAGE
 from reelstream.cli.opening import say
 from reelstream.errors import InputError, ReelstreamError
-from reelstream.telemetry import LOG_FORMAT_VARIABLE, configure_logs
 
 DEBUG_VARIABLE = "REELSTREAM_DEBUG"
 
@@ -60,6 +59,9 @@ def _main(
 ) -> None:
     if debug:
         os.environ[DEBUG_VARIABLE] = "1"  # the stages that `run` starts show theirs too
+
+    from reelstream.telemetry import LOG_FORMAT_VARIABLE, configure_logs  # noqa: PLC0415
+
     configure_logs(os.environ.get(LOG_FORMAT_VARIABLE))
 
 
@@ -76,7 +78,8 @@ def invoke(arguments: Sequence[str]) -> int:
         if os.environ.get(DEBUG_VARIABLE) == "1":
             traceback.print_exception(error)
         sentence, exit_code = _explain(error)
-        say(" ".join(sentence.split()))
+        if sentence:
+            say(" ".join(sentence.split()))
         return exit_code
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import typer
 
 from reelstream.cli import options
@@ -22,16 +24,20 @@ def audit(
     folder, binding = open_work_folder(settings)
 
     from reelstream.storage.audit import audit as reconcile  # noqa: PLC0415
+    from reelstream.storage.batch_files import BatchFolder  # noqa: PLC0415
+    from reelstream.storage.model_registry import ModelRegistry  # noqa: PLC0415
 
+    registry = ModelRegistry(folder.models)
     with open_log(binding) as log:
-        report = reconcile(folder, log, binding.topic)
+        report = reconcile(log, binding.topic, BatchFolder(folder.batches), registry.all_releases())
+    problems = [*report.problems, *registry.verify()]
     if as_json:
-        print_json(report)
+        print_json({"problems": problems, "totals": report.totals})
     else:
-        for name, total in report.totals.items():
+        for name, total in asdict(report.totals).items():
             typer.echo(f"{name.replace('_', ' ')}: {total:,}")
-        if not report.problems:
+        if not problems:
             typer.echo("everything adds up")
-    for problem in report.problems:
+    for problem in problems:
         say(problem)
-    return FAILED if report.problems else DONE
+    return FAILED if problems else DONE

@@ -61,7 +61,7 @@ def bind_work_folder(settings: Settings, dataset: Dataset | None) -> tuple[WorkF
     known = folder.binding() if folder.is_bound else None
     data_set = None
     if dataset is not None:
-        data_set = BoundDataSet(dataset.name, dataset.fingerprint, str(dataset.folder.absolute()))
+        data_set = BoundDataSet(dataset.name, dataset.fingerprint, str(dataset.ratings_file.absolute()))
     if known is not None and (dataset is None or known.data_set is not None):
         scale = _overridden(known.scale, settings.data)
     else:
@@ -89,9 +89,9 @@ def open_dataset(settings: Settings) -> Dataset:
         return detect(settings.data.folder)
     bound = folder.binding().data_set if folder.is_bound else None
     if bound is not None:
-        if not Path(bound.folder).is_dir():
-            raise SettingError(f"the data set of {folder.root} is no longer at {bound.folder}: name it with --data")
-        return detect(Path(bound.folder))
+        if not Path(bound.ratings_file).is_file():
+            raise SettingError(f"the ratings of {folder.root} are no longer at {bound.ratings_file}: name --data")
+        return detect(Path(bound.ratings_file))
     if not folder.simulated.is_dir():
         try:
             return detect(fetch_movielens(settings.data.cache or cache_folder()))

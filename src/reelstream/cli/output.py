@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-import msgspec
 import typer
-from rich.console import Console
-from rich.table import Table
 
 
 def print_json(value: object) -> None:
     """`value` as one line of JSON on stdout."""
+    import msgspec  # noqa: PLC0415
+
     typer.echo(msgspec.json.encode(value, order="sorted", enc_hook=str).decode())
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str | None = None) -> None:
     """A table on stdout; numbers to the right, None as a dash."""
+    from rich.console import Console  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+
     table = Table(title=title, title_justify="left", header_style="bold")
     rows = [list(row) for row in rows]
     for place, column in enumerate(columns):

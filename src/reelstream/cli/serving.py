@@ -13,8 +13,8 @@ import typer
 from reelstream.cli import options
 from reelstream.cli.exit_codes import DONE
 from reelstream.cli.opening import open_log, open_settings, open_work_folder
+from reelstream.cli.output import print_json
 from reelstream.cli.preflight import check_page, free_port
-from reelstream.telemetry import LOG_FORMAT_VARIABLE, configure_logs
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -50,6 +50,7 @@ def make_app(work: Path) -> Flask:
     from reelstream.storage.history_store import HistoryStore  # noqa: PLC0415
     from reelstream.storage.model_registry import ModelRegistry  # noqa: PLC0415
     from reelstream.storage.work_folder import WorkFolder  # noqa: PLC0415
+    from reelstream.telemetry import LOG_FORMAT_VARIABLE, configure_logs  # noqa: PLC0415
 
     configure_logs(os.environ.get(LOG_FORMAT_VARIABLE))
     folder = WorkFolder(work)
@@ -91,8 +92,6 @@ def ui(
 
 def announce(what: str, host: str, port: int, as_json: bool) -> None:
     """Say where something can be opened."""
-    from reelstream.cli.output import print_json  # noqa: PLC0415
-
     if as_json:
         print_json({"url": url(host, port)})
     else:

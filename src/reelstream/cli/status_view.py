@@ -21,10 +21,10 @@ _COLOURS = {StageState.RUNNING: "green", StageState.WAITING: "yellow", StageStat
 class StatusView:
     """Shows the newest status in `with`, and sentences above it."""
 
-    def __init__(self, stages: Sequence[Stage], urls: Mapping[str, str]) -> None:
-        """`urls` maps what a person may open to its address."""
+    def __init__(self, stages: Sequence[Stage], urls: Mapping[str, str], on_stderr: bool = False) -> None:
+        """`urls` maps what a person may open to its address. `on_stderr` leaves stdout to a program's answer."""
         self._stages, self._urls = stages, urls
-        self._console = Console()
+        self._console = Console(stderr=on_stderr)
         self._live = Live(console=self._console, auto_refresh=False) if self._console.is_terminal else None
         self._shown = ""
 
@@ -47,7 +47,7 @@ class StatusView:
         if self._live is not None:
             self._console.print(sentence, markup=False, highlight=False)
         else:
-            print(sentence, flush=True)
+            print(sentence, file=self._console.file, flush=True)
 
     def show(self, status: PipelineStatus) -> None:
         """The newest status; plain lines only when something changed."""

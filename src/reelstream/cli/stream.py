@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from reelstream.cli import options
 from reelstream.cli.exit_codes import DONE, INTERRUPTED
 from reelstream.cli.opening import bind_work_folder, open_dataset, open_log, open_settings
 from reelstream.cli.output import print_json
 from reelstream.cli.stopping import stop_on_signals
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 
 def produce(
@@ -58,7 +59,10 @@ def produce(
         if as_json:
             print_json(report)
         else:
-            typer.echo(f"{report.sent:,} rows of {dataset.name} sent into {binding.topic} of {binding.broker}")
+            typer.echo(
+                f"{report.sent:,} rows of {dataset.name} sent, {report.unreadable:,} of them unreadable; "
+                f"the log had {report.skipped:,} before"
+            )
         return INTERRUPTED if stop.is_set() else DONE
 
 
@@ -114,6 +118,15 @@ def batch(
 
 def _progress_bar() -> Progress:
     """A bar on stderr; nothing is drawn where no person looks."""
+    from rich.console import Console  # noqa: PLC0415
+    from rich.progress import (  # noqa: PLC0415
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
     console = Console(stderr=True)
     return Progress(
         TextColumn("{task.description}"),

@@ -35,8 +35,8 @@ class BoundDataSet(msgspec.Struct, frozen=True):
     name: str
     fingerprint: str
     """The content hash of its ratings file: two folders with the same ratings are the same data set."""
-    folder: str
-    """Where it lay when it was named, so that it need not be named again."""
+    ratings_file: str
+    """Where that lay when it was named, so that it need not be named again."""
 
     def is_same(self, other: BoundDataSet) -> bool:
         """Whether both hold the same ratings, wherever they lie."""
