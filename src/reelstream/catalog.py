@@ -83,11 +83,8 @@ class Catalog:
 
     @cached_property
     def _entries(self) -> list[_Entry]:
-        entries = []
-        for film in self:
-            if title := _folded(film.title):
-                entries.append(_Entry(film, title, f" {title} {film.year or ''}"))
-        return entries
+        titled = ((film, _folded(film.title)) for film in self if film.title)
+        return [_Entry(film, title, f" {title} {film.year or ''}") for film, title in titled]
 
     @classmethod
     def read(cls, path: Path) -> Catalog:
@@ -107,7 +104,7 @@ def _distance(wanted: str, words: list[str], entry: _Entry) -> int:
     return 2 if all(f" {word}" in entry.text for word in words) else 3
 
 
-_ARTICLE_BEHIND = re.compile(r"^(.*), (the|an?|l[aeo]s?|il|i|el|d(?:er|ie|as|en|et)|une?|l')(?= \(|$)(.*)$")
+_ARTICLE_BEHIND = re.compile(r"^(.*), (the|an?|l[aeo]s?|il|i|el|d(?:er|ie|as|en|et)|une?)(?= \(|$)(.*)$")
 _NOT_A_WORD = re.compile(r"[\W_]+")
 
 
@@ -115,4 +112,4 @@ def _folded(text: str) -> str:
     """Lower case without accents and punctuation, the article before its title: `Matrix, The` is `the matrix`."""
     plain = "".join(sign for sign in unicodedata.normalize("NFKD", text) if not unicodedata.combining(sign))
     in_front = _ARTICLE_BEHIND.sub(r"\2 \1\3", plain.casefold().strip())
-    return _NOT_A_WORD.sub(" ", in_front.replace("'", "")).strip()
+    return _NOT_A_WORD.sub(" ", in_front.replace("'", "")).strip() or in_front

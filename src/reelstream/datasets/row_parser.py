@@ -6,6 +6,7 @@ import mmap
 import re
 import time
 from collections.abc import Iterator, Sequence
+from itertools import repeat
 
 import msgspec
 
@@ -36,43 +37,49 @@ class CsvRow(msgspec.Struct, frozen=True, gc=False):
 
 
 class RowParser:
-    """Turns rows of bytes into ratings: plain ones in one step, the rest cell by cell; nothing in a row raises."""
+    """Turns rows of bytes into ratings: many plain ones at once, others cell by cell; nothing in a row raises."""
 
     def __init__(self, ratings_format: RatingsFormat, scale: RatingScale) -> None:
         self._format, self._scale = ratings_format, scale
-        columns = [b'[^",]*'] * ratings_format.n_columns
+        columns = [r'[^",\n]{0,100}'] * ratings_format.n_columns
         for column in (ratings_format.user, ratings_format.item, ratings_format.timestamp):
-            columns[column] = b"([0-9]{1,%d})" % MOST_DIGITS
-        columns[ratings_format.rating] = b"([0-9.]{1,8})"
-        self._plain = re.compile(ratings_format.separator.encode().join(columns)).fullmatch
+            columns[column] = f"([0-9]{{1,{MOST_DIGITS}}})"
+        columns[ratings_format.rating] = "([0-9.]{1,8})"
+        self._find_plain = re.compile(f"^{ratings_format.separator.join(columns)}$", re.MULTILINE).findall
         wanted = (ratings_format.user, ratings_format.item, ratings_format.rating, ratings_format.timestamp)
-        self._groups = tuple(sorted(wanted).index(column) + 1 for column in wanted)
-        self._on_scale: dict[bytes, float] = {}
+        self._groups = tuple(sorted(wanted).index(column) for column in wanted)
+        self._on_scale = {text: value for value in scale.values().tolist() for text in (f"{value:g}", f"{value:.1f}")}
 
-    def parse(
-        self, content: mmap.mmap | bytes, number: int, starts: Sequence[int], ends: Sequence[int]
-    ) -> Iterator[CsvRow]:
-        """The rows of `content` from each of `starts` up to its end, numbered from `number`.
+    def parse(self, content: mmap.mmap | bytes, number: int, spans: Sequence[tuple[int, int]]) -> Iterator[CsvRow]:
+        """The rows of `content` in `spans` (where each begins and ends), numbered from `number`.
 
         A row's time is held against the clock of this moment, as the log will when the row is sent now.
         """
-        plain, groups, on_scale = self._plain, self._groups, self._on_scale
         now = int(time.time())
-        latest = now + SECONDS_A_DAY
-        for number_, start, end in zip(range(number, number + len(starts)), starts, ends, strict=True):
-            length = end - start
-            raw = content[start:end] if length <= LARGEST_RAW_BYTES else content[start : start + LARGEST_RAW_BYTES]
-            if match := plain(raw):
-                user_id, item_id, text, timestamp = match.group(*groups)
-                # A row that is plain, on the scale and not ahead of its time has passed all that `check` asks.
-                if text in on_scale and (seconds := int(timestamp)) <= latest:
-                    yield CsvRow(number_, Rating(int(user_id), int(item_id), on_scale[text], seconds), raw, None)
-                    continue
-            yield self._parse_carefully(number_, raw, length, now)
+        raws = [content[start:end] for start, end in spans]
+        numbers = range(number, number + len(raws))
+        ratings = self._parse_plain(raws, now + SECONDS_A_DAY)
+        if ratings is not None:
+            return map(CsvRow, numbers, ratings, raws, repeat(None))
+        return (self._parse_carefully(number, raw, now) for number, raw in zip(numbers, raws, strict=True))
 
-    def _parse_carefully(self, number: int, raw: bytes, length: int, now: int) -> CsvRow:
-        if length > LARGEST_RAW_BYTES:
-            return CsvRow(number, None, raw, f"the row is {length} bytes long, and cut to {LARGEST_RAW_BYTES}")
+    def _parse_plain(self, raws: Sequence[bytes], latest: int) -> Iterator[Rating] | None:
+        """The ratings when every row is plain, on the scale and not after `latest`, which is all that `check` asks."""
+        # Every line holds one match at most: as many matches as rows mean one in each.
+        found = self._find_plain(b"\n".join(raws).decode("latin-1"))
+        if len(found) != len(raws):
+            return None
+        cells = list(zip(*found, strict=True))
+        user_ids, item_ids, texts, times = (cells[group] for group in self._groups)
+        ratings, seconds = list(map(self._on_scale.get, texts)), list(map(int, times))
+        if None in ratings or max(seconds) > latest:
+            return None
+        return map(Rating, map(int, user_ids), map(int, item_ids), ratings, seconds)
+
+    def _parse_carefully(self, number: int, raw: bytes, now: int) -> CsvRow:
+        if len(raw) > LARGEST_RAW_BYTES:
+            reason = f"the row is {len(raw)} bytes long, and cut to {LARGEST_RAW_BYTES}"
+            return CsvRow(number, None, raw[:LARGEST_RAW_BYTES], reason)
         try:
             rating = self._read(raw)
             check(rating, now, self._scale)
@@ -92,12 +99,9 @@ class RowParser:
         text = cells[self._format.rating].strip()
         if not _DECIMAL.fullmatch(text):
             raise RatingError(f"rating {text[:40]!r} is not a number")
-        rating = float(text)
-        if self._scale.holds(rating):
-            self._on_scale[text.encode()] = rating
         user_id = _whole("userId", cells[self._format.user])
         item_id = _whole("movieId", cells[self._format.item])
-        return Rating(user_id, item_id, rating, _whole("timestamp", cells[self._format.timestamp]))
+        return Rating(user_id, item_id, float(text), _whole("timestamp", cells[self._format.timestamp]))
 
 
 def readable_time(raw: bytes, ratings_format: RatingsFormat) -> int | None:

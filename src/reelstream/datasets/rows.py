@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Literal
 
@@ -17,7 +18,8 @@ from reelstream.ratings import RatingScale
 
 Order = Literal["time", "file"]
 
-_ROWS_AT_ONCE = 8192
+_ROWS_AT_ONCE = 1024
+"""Few: one broken row makes all that are parsed with it slow."""
 
 
 class RatingRows:
@@ -42,20 +44,26 @@ class RatingRows:
         return len(self._lines)
 
     def __iter__(self) -> Iterator[CsvRow]:
+        return chain.from_iterable(self._chunks())
+
+    def _chunks(self) -> Iterator[Iterable[CsvRow]]:
         parser = RowParser(self._format, self._scale)
         for first in range(self._start, len(self), _ROWS_AT_ONCE):
             last = min(first + _ROWS_AT_ONCE, len(self))
             chosen = np.arange(first, last) if self._order is None else self._order[first:last]
-            starts, ends = self._lines.spans(chosen)
-            yield from parser.parse(self._lines.content, first, starts.tolist(), ends.tolist())
+            yield parser.parse(self._lines.content, first, self._spans(chosen))
 
     def _times(self) -> NDArray[np.int64]:
         """Timestamp of every row in order of the file; one that cannot be read is that of the row before."""
         times, known = self._lines.plain_times()
         odd = np.flatnonzero(~known)
-        for row, start, end in zip(odd.tolist(), *(side.tolist() for side in self._lines.spans(odd)), strict=True):
+        for row, (start, end) in zip(odd.tolist(), self._spans(odd), strict=True):
             raw = self._lines.content[start:end] if end - start <= LARGEST_RAW_BYTES else b""
             if (timestamp := readable_time(raw, self._format)) is not None:
                 times[row], known[row] = timestamp, True
         row_of_time = np.maximum.accumulate(np.where(known, np.arange(len(self)), -1))
         return np.where(row_of_time >= 0, times[row_of_time], -1)
+
+    def _spans(self, rows: NDArray[np.int64]) -> list[tuple[int, int]]:
+        starts, ends = self._lines.spans(rows)
+        return list(zip(starts.tolist(), ends.tolist(), strict=True))

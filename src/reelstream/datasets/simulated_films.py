@@ -70,13 +70,15 @@ def make_films(number: int, random: np.random.Generator) -> SimulatedFilms:
     of_genre = random.normal(0.0, 1.0, (len(_GENRES), N_FACTORS))
     shared = has_genre @ of_genre / np.sqrt(np.maximum(has_genre.sum(axis=1, keepdims=True), 1))
     factors = 0.7 * shared + random.normal(0.0, 0.7, (number, N_FACTORS))
+    # The weight of a film in the average rating: less than its popularity, as nobody rates a favourite twice.
+    weight = np.sqrt(popularity) / np.sqrt(popularity).sum()
     return SimulatedFilms(
         titles=make_titles(number, random),
         years=years.astype(np.int64),
         genres=genres,
         popularity=popularity,
         popularity_up_to=popularity.cumsum(),
-        quality=quality - (quality * popularity).sum(),
-        factors=factors - popularity @ factors,
+        quality=quality - weight @ quality,
+        factors=factors - weight @ factors,
         released=((years - 1970) * _SECONDS_A_YEAR).astype(np.int64),
     )

@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 
 from reelstream.datasets.simulated_films import N_FACTORS, SimulatedFilms
 
-_MEAN = 3.45
+_MEAN = 3.4
 """Stars; what users choose to watch lifts the mean of their ratings to 3.5."""
-_INTERACTION = 0.45
+_INTERACTION = 0.5
 """Standard deviation, in stars, of what a taste makes of a film."""
 _ROUNDS = 6
 _SECONDS_A_DAY, _SECONDS_A_YEAR = 86_400, 31_557_600
@@ -23,7 +23,7 @@ class SimulatedUser:
         self._films, self._joined, self._random = films, joined, random
         self._bias = random.normal(0.0, 0.42)
         self._taste = random.normal(0.0, 1.0, N_FACTORS)
-        self._noise = random.uniform(0.5, 0.9)
+        self._noise = random.uniform(0.55, 1.0)
         self._whole_stars = random.random() < 0.3
 
     def rate(self, count: int) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]]:

@@ -69,11 +69,12 @@ def _chunks(
 ) -> Iterator[pl.DataFrame]:
     parts: list[tuple[NDArray[Any], ...]] = []
     rows = 0
-    for row, (count, since) in enumerate(zip(counts.tolist(), joined.tolist(), strict=True)):
+    raters = np.flatnonzero(counts)
+    for row, count, since in zip(raters.tolist(), counts[raters].tolist(), joined[raters].tolist(), strict=True):
         user = SimulatedUser(films, since, np.random.default_rng([seed, 2, row]))
         parts.append((np.full(count, row + 1), *user.rate(count)))
         rows += count
-        if rows >= _ROWS_AT_ONCE or row == len(counts) - 1:
+        if rows >= _ROWS_AT_ONCE or row == raters[-1]:
             columns = (np.concatenate(column) for column in zip(*parts, strict=True))
             yield pl.DataFrame(dict(zip(("userId", "movieId", "rating", "timestamp"), columns, strict=True)))
             parts, rows = [], 0
