@@ -1,4 +1,7 @@
-"""Starts Streamlit on the page, with every option that keeps it quick, quiet and on this machine."""
+"""Starts Streamlit on the page, with every option that keeps it quick, quiet and on this machine.
+
+A program of its own, as the command line starts it: `python -m reelstream.ui.launcher API_URL HOST PORT`.
+"""
 
 from __future__ import annotations
 
@@ -14,30 +17,40 @@ _FOLDER = Path(__file__).parent
 
 
 def launch(api_url: str, host: str, port: int) -> None:
-    """Become the page's server: this process is replaced, so that signals reach Streamlit directly.
+    """Serve the page on `host:port` until a signal ends it; the page asks the API at `api_url`.
 
-    The page on `host:port` asks the API at `api_url`. Streamlit ends with status 1 and one sentence when the port is
-    taken. Raises MissingExtraError when Streamlit is not installed.
+    Streamlit ends the process: with status 1 and one sentence when the port is taken. Raises MissingExtraError when
+    it is not installed.
     """
     if find_spec("streamlit") is None or find_spec("altair") is None:
         raise MissingExtraError("the page needs Streamlit; install it with: pip install 'reelstream[ui]'")
-    os.execve(sys.executable, command(host, port), os.environ | {API_URL_VARIABLE: api_url})
+    from streamlit.web import cli  # noqa: PLC0415  (an extra)
+
+    os.environ[API_URL_VARIABLE] = api_url
+    cli.main(["run", str(_FOLDER / "page.py"), *options(host, port)], prog_name="streamlit")
 
 
-def command(host: str, port: int) -> list[str]:
-    """The command line that serves the page on `host:port`."""
-    options = {
+def options(host: str, port: int) -> list[str]:
+    """Streamlit's flags for a page on `host:port`."""
+    chosen = {
         "server.address": host,  # without it Streamlit asks a machine outside for its public address
         "server.port": port,
-        "server.headless": True,
+        "server.headless": "true",
         "server.fileWatcherType": "none",
-        "browser.gatherUsageStats": False,
+        "browser.gatherUsageStats": "false",
         "browser.serverAddress": host,
         "client.toolbarMode": "minimal",
         "client.showErrorDetails": "none",
-        "runner.magicEnabled": False,
-        "logger.hideWelcomeMessage": True,
+        "runner.magicEnabled": "false",
+        "logger.hideWelcomeMessage": "true",
         "theme.base": _FOLDER / "theme.toml",
     }
-    flags = [f"--{name}={str(value).lower() if isinstance(value, bool) else value}" for name, value in options.items()]
-    return [sys.executable, "-m", "streamlit", "run", str(_FOLDER / "page.py"), *flags]
+    return [f"--{name}={value}" for name, value in chosen.items()]
+
+
+if __name__ == "__main__":
+    launch(sys.argv[1], sys.argv[2], int(sys.argv[3]))
+
+
+if __name__ == "__main__":
+    launch(sys.argv[1], sys.argv[2], int(sys.argv[3]))
