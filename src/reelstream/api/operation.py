@@ -94,7 +94,7 @@ def _from_text(question: type[Question], path: dict[str, str]) -> dict[str, Any]
         values[name] = given[0]
     for name, text in values.items():
         known = question.model_fields.get(name)
-        if known is not None and known.annotation in (int, int | None) and re.fullmatch("[0-9]{1,19}", text):
+        if known is not None and known.annotation is not str and re.fullmatch("[0-9]{1,19}", text):
             values[name] = int(text)
     return values
 

@@ -63,11 +63,12 @@ def beginning_with(user_ids: NDArray[np.int64], digits: str, most: int) -> NDArr
     """The first `most` of these rising ids whose decimal form begins with `digits`, the shortest first."""
     if not digits:
         return user_ids[:most]
-    begin, found = int(digits), []
-    for width in range(MOST_DIGITS - len(digits) + 1):
-        first, last = begin * 10**width, (begin + 1) * 10**width - 1
-        if first > LARGEST_ID or (begin == 0 and width > 0):
-            break
-        low, high = np.searchsorted(user_ids, first), np.searchsorted(user_ids, min(last, LARGEST_ID), side="right")
-        found.append(user_ids[low:high][:most])
-    return np.concatenate(found)[:most] if found else user_ids[:0]
+    begin, found = int(digits), [user_ids[:0]]
+    if digits == str(begin):  # no id has leading zeros
+        for width in range(MOST_DIGITS - len(digits) + 1 if begin else 1):
+            first, last = begin * 10**width, (begin + 1) * 10**width - 1
+            if first <= LARGEST_ID:
+                low = np.searchsorted(user_ids, first)
+                high = np.searchsorted(user_ids, min(last, LARGEST_ID), side="right")
+                found.append(user_ids[low:high][:most])
+    return np.concatenate(found)[:most]

@@ -19,7 +19,7 @@ from reelstream.serving.histories import Histories
 from reelstream.serving.user_states import FoldedUser, UserStates
 from reelstream.storage.release import Release
 
-USERS_REFOLDED = 200
+USERS_REFOLDED = 100
 """So many of the users asked last are folded in under a new set before it goes into service."""
 SDS_OF_95_PERCENT = 1.96
 

@@ -15,8 +15,8 @@ from reelstream.models.user_posterior import UserState
 from reelstream.ratings import RatingColumns
 from reelstream.serving.histories import Histories
 
-MOST_STATES = 2_000
-"""States kept: the least recently asked goes first."""
+MOST_STATES = 500
+"""States kept, of some 80 kB each: the least recently asked goes first."""
 
 
 @dataclass(slots=True)

@@ -1,0 +1,54 @@
+"""An API over model sets whose answers can be worked out by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from flask.testing import FlaskClient
+
+from fake_sets import CATALOG, FakeRegistry
+from reelstream.api.app import create_app
+from reelstream.api.service import Service
+from reelstream.broker import open_broker
+from reelstream.ratings import Rating, RatingScale
+from reelstream.serving.histories import Histories, LogRating
+from reelstream.serving.live_updates import LiveUpdates
+from reelstream.serving.predictor import Predictor
+from reelstream.storage.batch_files import BatchFolder
+from reelstream.storage.history_store import HistoryStore
+
+RATED = [(1, 31, 4.0, 100), (1, 7, 2.0, 200), (12, 1, 5.0, 300), (120, 1, 5.0, 300), (2, 100, 1.0, 300)]
+"""User, film, rating, time."""
+
+
+@pytest.fixture
+def api(tmp_path: Path) -> Iterator[SimpleNamespace]:
+    """`client`, and what stands behind it. Set 2 is in service; the threads that follow the stream are not started."""
+    with open_broker(f"sqlite:{tmp_path / 'log.db'}") as broker:
+        broker.ensure_topic("ratings", 1)
+        registry, predictor, scale = FakeRegistry(1, 2), Predictor(Histories()), RatingScale()
+        updates = LiveUpdates(
+            predictor,
+            registry,
+            BatchFolder(tmp_path / "batches"),
+            HistoryStore(tmp_path / "history"),
+            broker,
+            "ratings",
+            CATALOG,
+            scale,
+        )
+        predictor.swap(registry.current(), registry.sets[2])
+        predictor.histories.add(LogRating(Rating(*row), 0, offset) for offset, row in enumerate(RATED))
+        app = create_app(Service(predictor, updates, registry, CATALOG, scale))
+        yield SimpleNamespace(
+            client=app.test_client(), app=app, predictor=predictor, registry=registry, updates=updates
+        )
+
+
+@pytest.fixture
+def client(api: SimpleNamespace) -> FlaskClient:
+    """Asks the API without a network."""
+    return api.client

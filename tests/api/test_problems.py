@@ -1,0 +1,78 @@
+"""Whatever goes wrong is a problem document, and what goes right is safe to open."""
+
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+
+import pytest
+from flask.testing import FlaskClient
+
+from reelstream.api.app import LARGEST_BODY
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "data", "content_type", "status"),
+    [
+        ("GET", "/nothing", None, None, 404),
+        ("GET", "/v1/items/1/2", None, None, 404),
+        ("DELETE", "/v1/items", None, None, 405),
+        ("PUT", "/predict_regression", "{}", "application/json", 405),
+        ("POST", "/predict_regression", "{", "application/json", 400),
+        ("POST", "/predict_regression", "", "application/json", 400),
+        ("POST", "/predict_regression", b"\xff\xfe", "application/json", 400),
+        ("POST", "/predict_regression", '{"userId":NaN}', "application/json", 400),
+        ("POST", "/predict_regression", "[" * 100_000, "application/json", 400),
+        ("POST", "/predict_regression", "userId=1", "application/x-www-form-urlencoded", 415),
+        ("POST", "/predict_regression", '{"userId":1}', None, 415),
+        ("POST", "/predict_regression", b" " * (LARGEST_BODY + 1), "application/json", 413),
+        ("POST", "/predict_regression", "{}", "application/json", 422),
+        ("GET", "/predict_regression", None, None, 422),
+    ],
+)
+def test_every_failure_is_a_problem(
+    client: FlaskClient, method: str, path: str, data: str | bytes | None, content_type: str | None, status: int
+) -> None:
+    """Status in the body and in the header, a title, and a sentence; never HTML."""
+    response = client.open(path, method=method, data=data, content_type=content_type)
+    assert (response.status_code, response.mimetype) == (status, "application/problem+json")
+    assert response.json["status"] == status
+    assert response.json["title"] and response.json["detail"]
+    assert "<" not in response.text
+
+
+def test_a_method_that_is_not_taken_names_those_that_are(client: FlaskClient) -> None:
+    """In the Allow header."""
+    assert "GET" in client.delete("/v1/items").headers["Allow"]
+
+
+def test_a_bug_is_answered_without_its_trace(api: SimpleNamespace) -> None:
+    """The log has it; the client does not."""
+    api.registry.sets[2].knows = None
+    response = api.client.get("/predict_regression?userId=1&movieId=31")
+    assert response.status_code == 500 and response.mimetype == "application/problem+json"
+    assert "NoneType" not in response.text and "Traceback" not in response.text
+
+
+def test_every_answer_is_safe_to_open(client: FlaskClient) -> None:
+    """Not guessed at, not framed, not kept."""
+    for path in ("/docs", "/v1/items", "/nothing", "/metrics"):
+        headers = client.get(path).headers
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        assert "default-src 'none'" in headers["Content-Security-Policy"]
+        assert headers["Cache-Control"] == "no-store"
+
+
+def test_the_docs_show_every_operation_and_need_nobody_else(client: FlaskClient) -> None:
+    """No address but our own, and curl commands with bodies that are understood."""
+    page, document = client.get("/docs").text, client.get("/openapi.json").json
+    for path, methods in document["paths"].items():
+        assert path in page
+        for operation in methods.values():
+            assert operation["operationId"] in page
+    assert "http" not in page.replace("http://localhost", "")
+    assert "/docs/static/docs.css" in page
+    style = client.get("/docs/static/docs.css")
+    assert style.status_code == 200 and style.mimetype == "text/css"
+    assert client.get("/").headers["Location"] == "/docs"
+    assert json.dumps({"userId": 1, "movieId": 31}).replace('"', "&#34;") in page

@@ -1,0 +1,153 @@
+"""Films, users, model sets, status and health over HTTP."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from flask.testing import FlaskClient
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reelstream.api.users import beginning_with
+from reelstream.ratings import LARGEST_ID
+
+
+def test_films_are_found_by_title(client: FlaskClient) -> None:
+    """With all that the catalogue knows of them."""
+    assert client.get("/v1/items?query=minds").json == {
+        "items": [
+            {
+                "movieId": 31,
+                "title": "Dangerous Minds",
+                "year": 1995,
+                "genres": ["Drama"],
+                "tmdbId": 9909,
+                "imdbId": "0112792",
+            }
+        ],
+        "total": 3,
+    }
+    assert len(client.get("/v1/items?limit=2").json["items"]) == 2
+
+
+def test_the_popular_films_come_first(client: FlaskClient) -> None:
+    """As the set in service counted them."""
+    assert [film["movieId"] for film in client.get("/v1/items").json["items"]] == [1, 31, 7]
+
+
+def test_a_film_by_its_id(client: FlaskClient) -> None:
+    """404 for one that the catalogue does not have."""
+    assert client.get("/v1/items/1").json["title"] == "Toy Story"
+    assert client.get("/v1/items/999").status_code == 404
+    assert client.get("/v1/items/one").status_code == 422
+
+
+def test_users_by_the_first_digits_of_their_id(client: FlaskClient) -> None:
+    """With the number of their ratings."""
+    assert client.get("/v1/users?query=12").json == {
+        "users": [{"userId": 12, "ratings": 1}, {"userId": 120, "ratings": 1}],
+        "total": 4,
+    }
+    assert [user["userId"] for user in client.get("/v1/users?limit=2").json["users"]] == [1, 2]
+    assert client.get("/v1/users?query=x").status_code == 422
+
+
+@given(st.sets(st.integers(0, 2000) | st.integers(0, LARGEST_ID)), st.from_regex("[0-9]{0,4}", fullmatch=True))
+def test_ids_that_begin_with_digits(ids: set[int], digits: str) -> None:
+    """Exactly those whose decimal form begins so."""
+    rising = np.array(sorted(ids), np.int64)
+    found = beginning_with(rising, digits, 1_000).tolist()
+    begin = str(int(digits)) if digits else ""
+    # Leading zeros ask for nobody: an id has none.
+    expected = [] if digits != begin else [user_id for user_id in sorted(ids) if str(user_id).startswith(digits)]
+    assert sorted(found) == expected
+
+
+def test_a_user_with_ratings_newest_first(client: FlaskClient) -> None:
+    """With titles, where there are any."""
+    assert client.get("/v1/users/1").json == {
+        "userId": 1,
+        "known_user": True,
+        "total": 2,
+        "ratings": [
+            {"movieId": 7, "title": "Sabrina", "rating": 2.0, "timestamp": 200},
+            {"movieId": 31, "title": "Dangerous Minds", "rating": 4.0, "timestamp": 100},
+        ],
+    }
+    assert len(client.get("/v1/users/1?limit=1").json["ratings"]) == 1
+    assert client.get("/v1/users/77").json == {"userId": 77, "known_user": False, "total": 0, "ratings": []}
+
+
+def test_model_sets_newest_first(client: FlaskClient) -> None:
+    """Which is current, which answers, and what they scored."""
+    answer = client.get("/v1/models").json
+    assert answer["in_service"] == 2
+    assert [(one["number"], one["current"], one["in_service"]) for one in answer["model_sets"]] == [
+        (2, True, True),
+        (1, False, False),
+    ]
+    assert answer["model_sets"][0]["scores"] == {"n": 10, "rmse": 0.8}
+    assert answer["model_sets"][0]["gate"]["verdict"] == "accepted"
+    assert answer["model_sets"][0]["batches"] == [1, 2]
+
+
+def test_the_status_says_where_the_stream_is(api: SimpleNamespace) -> None:
+    """And which set answers."""
+    answer = api.client.get("/v1/status").json
+    assert answer["model_set"]["number"] == 2
+    assert answer["scale"] == {"lowest": 0.5, "highest": 5.0, "step": 0.5, "like_threshold": 4.0}
+    assert answer["histories"]["users"] == 4
+    assert answer["batches"] == {"count": 0, "newest": None, "excluded": []}
+    assert answer["log"] == {"end": 0, "batched": 0, "trained": 0, "followed": 0}
+    assert answer["troubles"] == []
+
+
+def test_before_the_first_set_questions_wait_and_the_rest_answers(api: SimpleNamespace) -> None:
+    """503 with Retry-After, and the reason."""
+    api.predictor._serving = None
+    for response in (
+        api.client.get("/predict_clustering?userId=1"),
+        api.client.post("/predict_regression", json=[{"userId": 1, "movieId": 31}]),
+    ):
+        assert response.status_code == 503
+        assert response.headers["Retry-After"] == "1"
+        assert response.mimetype == "application/problem+json"
+    ready = api.client.get("/health/ready")
+    assert ready.status_code == 503
+    assert ready.json["status"] == "waiting" and ready.json["reasons"]
+    assert api.client.get("/health/live").json["status"] == "live"
+    assert api.client.get("/v1/status").json["model_set"] is None
+    assert len(api.client.get("/v1/items").json["items"]) == 3
+
+
+def test_a_server_with_a_set_is_ready_and_says_what_is_wrong(api: SimpleNamespace) -> None:
+    """A damaged newer set degrades it, by name; it answers."""
+    assert api.client.get("/health/ready").json == {"status": "ready", "reasons": [], "model_set": 2}
+    api.registry.damaged = {3}
+    api.registry.add(3)
+    api.updates.start()
+    ready = api.client.get("/health/ready")
+    api.updates.close()
+    assert ready.status_code == 200
+    assert ready.json["status"] == "degraded" and ready.json["model_set"] == 2
+    assert any("model set 3 is damaged" in reason for reason in ready.json["reasons"])
+
+
+@pytest.mark.parametrize("line", ["reelstream_model_set_number 2.0", "reelstream_swaps_total 1.0"])
+def test_metrics_of_the_predictor(client: FlaskClient, line: str) -> None:
+    """As Prometheus reads them."""
+    assert line in client.get("/metrics").text.splitlines()
+
+
+def test_metrics_count_requests_by_endpoint_and_status(client: FlaskClient) -> None:
+    """A path that nobody has cannot make a new label."""
+    client.get("/v1/items/1")
+    client.get("/v1/items/999")
+    client.get("/nothing/here")
+    text = client.get("/metrics").text
+    assert 'reelstream_requests_total{endpoint="/v1/items/<movieId>",method="GET",status="200"} 1.0' in text
+    assert 'reelstream_requests_total{endpoint="/v1/items/<movieId>",method="GET",status="404"} 1.0' in text
+    assert 'reelstream_requests_total{endpoint="none",method="none",status="404"} 1.0' in text
+    assert 'reelstream_request_seconds_count{endpoint="/v1/items/<movieId>"} 2.0' in text

@@ -1,0 +1,126 @@
+"""Model sets whose answers can be worked out by hand, and a registry that holds them in memory."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+
+import numpy as np
+
+from reelstream.catalog import Catalog, Film
+from reelstream.errors import DamagedError, NoModelSetError
+from reelstream.models.base import Predictions, TrainedOn
+from reelstream.models.segment import Segment
+from reelstream.ratings import RatingColumns, RatingScale
+from reelstream.storage.release import GateReport, Release, Scores
+
+CATALOG = Catalog(
+    [
+        Film(31, "Dangerous Minds", 1995, ("Drama",), tmdb_id=9909, imdb_id="0112792"),
+        Film(1, "Toy Story", 1995, ("Animation", "Comedy")),
+        Film(7, "Sabrina", 1995, ("Comedy", "Romance")),
+    ]
+)
+
+
+@dataclass
+class FakeState:
+    learned: list[tuple[int, float]]
+
+
+@dataclass
+class FakeModelSet:
+    """Predicts the mean of the user's ratings, give or take `number` stars, sure to 1/`number` of a star."""
+
+    number: int
+    trained_through: dict[int, int] = field(default_factory=dict)
+    scale: RatingScale = field(default_factory=RatingScale)
+    catalog: Catalog = CATALOG
+    folded: list[int] = field(default_factory=list)
+    """Lengths of the histories that were folded in."""
+    asked_at: list[int] = field(default_factory=list)
+    prepared: bool = False
+    learns_badly: bool = False
+
+    def __post_init__(self) -> None:
+        self.trained_on = TrainedOn(self.trained_through, {})
+        self.rating = SimpleNamespace(item_ids=np.array([1, 31]), item_counts=np.array([5, 2]))
+
+    def prepare(self) -> None:
+        self.prepared = True
+
+    def knows(self, item_id: int) -> bool:
+        return self.catalog.get(item_id) is not None or item_id == 100
+
+    def fold_in(self, history: RatingColumns) -> FakeState:
+        self.folded.append(len(history))
+        return FakeState(list(zip(history.item_id.tolist(), history.rating.tolist(), strict=True)))
+
+    def learn(self, state: FakeState, newer: RatingColumns) -> None:
+        if self.learns_badly:
+            state.learned.clear()
+            raise RuntimeError("learning failed half-way")
+        state.learned += zip(newer.item_id.tolist(), newer.rating.tolist(), strict=True)
+
+    def predict(self, state: FakeState, item_ids: np.ndarray, at: int) -> Predictions:
+        self.asked_at.append(at)
+        mean = np.mean([rating for _, rating in state.learned]) if state.learned else 3.0
+        n = len(item_ids)
+        return Predictions(np.full(n, mean), np.full(n, 1 / self.number), np.full(n, self.number / 100))
+
+    def segment_of(self, history: RatingColumns) -> Segment:
+        return Segment(self.number, "generous drama lovers", 10)
+
+
+def release(number: int, trained_through: dict[int, int] | None = None, verdict: str = "accepted") -> Release:
+    return Release(
+        number=number,
+        created_at=int(time.time()),
+        manifests=[(batch, 1) for batch in range(1, number + 1)],
+        excluded=[],
+        trained_through=trained_through or {},
+        excluded_offsets={},
+        scale=RatingScale(),
+        champion=None,
+        gate=GateReport(verdict, "no champion yet"),
+        holdout=Scores(n=10, rmse=0.8, auc=None),
+        record=[],
+        engine="fake",
+        seed=0,
+        parameters={},
+        versions={},
+    )
+
+
+class FakeRegistry:
+    """What the server asks of a registry. Numbers in `damaged` cannot be loaded."""
+
+    def __init__(self, *numbers: int) -> None:
+        self.sets = {number: FakeModelSet(number) for number in numbers}
+        self.current_number = max(numbers, default=None)
+        self.damaged: set[int] = set()
+        self._releases = {number: release(number) for number in numbers}
+
+    def add(self, number: int, current: bool = True) -> FakeModelSet:
+        self.sets[number], self._releases[number] = FakeModelSet(number), release(number)
+        if current:
+            self.current_number = number
+        return self.sets[number]
+
+    def releases(self) -> list[Release]:
+        return [self._releases[number] for number in sorted(self._releases)]
+
+    def current(self) -> Release | None:
+        return None if self.current_number is None else self._releases[self.current_number]
+
+    def load(self, number: int, catalog: Catalog) -> FakeModelSet:
+        if number in self.damaged:
+            raise DamagedError(f"model set {number} is damaged: a file is missing")
+        return self.sets[number]
+
+    def load_current(self, catalog: Catalog) -> tuple[Release, FakeModelSet]:
+        for candidate in reversed(self.releases()):
+            if candidate.number <= (self.current_number or 0) and candidate.number not in self.damaged:
+                return candidate, self.sets[candidate.number]
+        raise NoModelSetError("no set")

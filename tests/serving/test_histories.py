@@ -1,0 +1,109 @@
+"""Histories: snapshot, batches and log add up to what counts, whoever brings a rating first."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reelstream.ratings import Rating, RatingColumns
+from reelstream.serving.histories import Histories, LogRating
+from reelstream.storage.history import History
+
+NAN = float("nan")
+
+
+def row(offset: int, user: int, item: int, rating: float | None, timestamp: int, partition: int = 0) -> LogRating:
+    return LogRating(Rating(user, item, rating, timestamp), partition, offset)
+
+
+def columns(rows: list[LogRating]) -> RatingColumns:
+    return RatingColumns.of(
+        [r.rating.user_id for r in rows],
+        [r.rating.item_id for r in rows],
+        [NAN if r.rating.rating is None else r.rating.rating for r in rows],
+        [r.rating.timestamp for r in rows],
+        [r.partition for r in rows],
+        [r.offset for r in rows],
+    )
+
+
+def places(history: RatingColumns) -> list[tuple[int, float]]:
+    return list(zip(history.offset.tolist(), history.rating.tolist(), strict=True))
+
+
+def test_a_new_rating_counts_at_once() -> None:
+    """What `add` took is in the next history."""
+    histories = Histories()
+    before = histories.version
+    assert histories.add([row(0, 1, 31, 4.0, 100)]) == 1
+    assert places(histories.of_user(1)) == [(0, 4.0)]
+    assert len(histories.of_user(2)) == 0
+    assert histories.version > before
+
+
+def test_a_rating_that_the_files_hold_is_not_taken_twice() -> None:
+    """The log may lag behind the files, and the files behind the log."""
+    rows = [row(0, 1, 31, 4.0, 100), row(1, 1, 7, 3.0, 101), row(2, 1, 8, 2.0, 102)]
+    histories = Histories()
+    histories.add(rows[:2])
+    histories.replace_files(History.of(RatingColumns.empty()), columns(rows[:2]), {0: 2})
+    assert histories.add(rows) == 1
+    assert places(histories.of_user(1)) == [(0, 4.0), (1, 3.0), (2, 2.0)]
+
+
+def test_a_deletion_in_the_log_beats_a_rating_in_the_snapshot() -> None:
+    """And a later rating beats the deletion."""
+    histories = Histories()
+    histories.replace_files(History.of(columns([row(0, 1, 31, 4.0, 100)])), RatingColumns.empty(), {0: 1})
+    histories.add([row(1, 1, 31, None, 101)])
+    assert places(histories.of_user(1)) == []
+    histories.add([row(2, 1, 31, 5.0, 102)])
+    assert places(histories.of_user(1)) == [(2, 5.0)]
+
+
+def test_a_late_rating_does_not_raise_what_the_snapshot_saw_deleted() -> None:
+    """The snapshot remembers its deletions."""
+    snapshot = History.of(columns([row(0, 1, 31, None, 200)]))
+    histories = Histories()
+    histories.replace_files(snapshot, RatingColumns.empty(), {0: 1})
+    histories.add([row(1, 1, 31, 4.0, 100)])
+    assert len(histories.of_user(1)) == 0
+
+
+def test_all_users_of_all_layers_are_known() -> None:
+    """Rising, each once."""
+    histories = Histories()
+    histories.replace_files(
+        History.of(columns([row(0, 5, 1, 4.0, 1)])), columns([row(1, 3, 1, 4.0, 1), row(2, 5, 2, 4.0, 1)]), {0: 3}
+    )
+    histories.add([row(3, 9, 1, 4.0, 1)])
+    assert histories.user_ids().tolist() == [3, 5, 9]
+
+
+ROWS = st.lists(
+    st.tuples(
+        st.integers(0, 2),
+        st.integers(0, 3),
+        st.sampled_from([None, 0.5, 3.0, 5.0]),
+        st.integers(0, 5),
+        st.integers(0, 1),
+    ),
+    max_size=30,
+)
+
+
+@given(ROWS, st.integers(0, 30), st.integers(0, 30))
+def test_where_a_rating_lies_makes_no_difference(drawn: list[tuple], first: int, second: int) -> None:
+    """However a stream is cut into snapshot, batches and log, the histories are those of the whole stream."""
+    rows = [row(offset, user, item, r, t, partition) for offset, (user, item, r, t, partition) in enumerate(drawn)]
+    first, second = sorted((min(first, len(rows)), min(second, len(rows))))
+    histories = Histories()
+    histories.add(rows)
+    histories.replace_files(History.of(columns(rows[:first])), columns(rows[first:second]), {0: second, 1: second})
+    histories.add(rows)
+    for user in range(3):
+        expected = columns([r for r in rows if r.rating.user_id == user]).latest()
+        got = histories.of_user(user)
+        # Of two ratings with the same time, offset and partition order decides: the histories agree with `latest`.
+        assert np.array_equal(got.offset, expected.offset)

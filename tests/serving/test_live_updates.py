@@ -1,0 +1,265 @@
+"""LiveUpdates: model sets, batch files and log are followed, and trouble with one stops nothing else."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from fake_sets import CATALOG, FakeRegistry
+from reelstream.broker import open_broker
+from reelstream.broker.interface import Broker
+from reelstream.errors import BrokerError, DamagedError
+from reelstream.ratings import Rating, RatingColumns, RatingScale, encode_message
+from reelstream.serving.follower import Follower
+from reelstream.serving.histories import Histories
+from reelstream.serving.live_updates import LiveUpdates
+from reelstream.serving.predictor import Predictor
+from reelstream.storage.batch_files import BatchFolder, Manifest, OffsetRange
+from reelstream.storage.history import History
+from reelstream.storage.history_store import HistoryStore
+
+TOPIC = "ratings"
+
+
+class World:
+    """A work folder with a log, batches and histories, and a server's updates over a registry in memory."""
+
+    def __init__(self, folder: Path, broker: Broker, *numbers: int) -> None:
+        self.broker = broker
+        self.batches, self.snapshots = BatchFolder(folder / "batches"), HistoryStore(folder / "history")
+        self.batches.make()
+        self.registry, self.predictor = FakeRegistry(*numbers), Predictor(Histories())
+        self.updates = LiveUpdates(
+            self.predictor, self.registry, self.batches, self.snapshots, broker, TOPIC, CATALOG, RatingScale()
+        )
+        self._next = 0
+
+    def send(self, *messages: bytes) -> None:
+        with self.broker.producer(TOPIC) as producer:
+            for message in messages:
+                producer.send(message, partition=0)
+            producer.flush()
+
+    def rate(self, *rows: tuple[int, int, float | None, int]) -> None:
+        self.send(*(encode_message(Rating(*row)) for row in rows))
+
+    def close_batch(self, *rows: tuple[int, int, float, int]) -> Manifest:
+        """The next batch: what the batch writer makes of these rows of the log."""
+        number, first = len(self.batches.manifests()) + 1, self._next
+        self._next += len(rows)
+        users, items, ratings, times = zip(*rows, strict=True)
+        columns = RatingColumns.of(users, items, ratings, times, None, range(first, self._next))
+        manifest = Manifest(
+            number=number,
+            topic_id=self.broker.topic_id(TOPIC),
+            files=(self.batches.publish_ratings(number, columns),),
+            rejected=None,
+            partitions={0: OffsetRange(first, self._next)},
+            next_offsets={0: self._next},
+            sources={},
+            repeats=0,
+            closed_at=int(time.time()),
+        )
+        self.batches.publish_manifest(manifest)
+        return manifest
+
+    def publish_snapshot(self, *manifests: Manifest) -> None:
+        """What the trainer makes of these batches."""
+        written = self.snapshots.new_folder()
+        History.of(RatingColumns.concatenate([self.batches.read(manifest) for manifest in manifests])).save(written)
+        held = [(manifest.number, manifest.revision) for manifest in manifests]
+        self.snapshots.publish(written, held, [], manifests[-1].next_offsets)
+
+    def ratings_of(self, user: int) -> list[float]:
+        return self.predictor.histories.of_user(user).rating.tolist()
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    with open_broker(f"sqlite:{tmp_path / 'log.db'}") as broker:
+        broker.ensure_topic(TOPIC, 1)
+        world = World(tmp_path, broker, 1)
+        yield world
+        world.updates.close()
+
+
+def until(condition: object) -> None:
+    """Wait for what the threads bring about; the patience is for slow machines only."""
+    patience = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < patience, "it never came true"
+        time.sleep(0.005)
+
+
+def test_a_rating_in_the_log_reaches_its_user(world: World) -> None:
+    """Without a batch or a set in between."""
+    world.updates.start()
+    world.rate((1, 31, 4.0, 100))
+    until(lambda: world.ratings_of(1) == [4.0])
+    report = world.updates.report()
+    assert report.live == 1 and dict(report.positions) == {0: 1}
+    until(lambda: dict(world.updates.report().end_offsets) == {0: 1})
+
+
+def test_the_log_is_followed_from_where_the_batches_end(world: World) -> None:
+    """What a batch holds is not read again; what it does not hold is."""
+    rows = [(1, 31, 4.0, 100), (1, 7, 3.0, 101)]
+    world.rate(*rows, (1, 1, 2.0, 102))
+    world.close_batch(*rows)
+    world.updates.start()
+    until(lambda: world.ratings_of(1) == [4.0, 3.0, 2.0])
+    assert world.updates.report().live == 1
+
+
+def test_a_batch_that_closes_changes_no_history(world: World) -> None:
+    """The rating only moves from the log into the files."""
+    world.updates.start()
+    world.rate((1, 31, 4.0, 100))
+    until(lambda: world.ratings_of(1) == [4.0])
+    world.close_batch((1, 31, 4.0, 100))
+    until(lambda: list(world.updates.report().batches) == [1])
+    assert world.ratings_of(1) == [4.0]
+    assert dict(world.updates.report().batched) == {0: 1}
+
+
+def test_a_message_that_is_no_rating_is_passed_over(world: World) -> None:
+    """The batch writer rejects it; the next rating is taken."""
+    world.updates.start()
+    world.send(b"not json", b'{"userId":1,"movieId":31,"rating":11,"timestamp":1}')
+    world.rate((1, 31, 4.0, 100))
+    until(lambda: world.ratings_of(1) == [4.0])
+    assert not world.updates.report().troubles
+
+
+def test_an_excluded_batch_leaves_the_histories_and_comes_back(world: World) -> None:
+    """Also out of a snapshot that holds it, with the ratings that it had replaced."""
+    world.publish_snapshot(world.close_batch((1, 31, 4.0, 100)), world.close_batch((1, 31, 1.0, 200)))
+    world.updates.start()
+    assert world.ratings_of(1) == [1.0]
+    world.batches.exclude(2)
+    until(lambda: world.ratings_of(1) == [4.0])
+    assert list(world.updates.report().excluded) == [2]
+    world.batches.include(2)
+    until(lambda: world.ratings_of(1) == [1.0])
+
+
+def test_a_new_snapshot_and_a_newer_batch_stand_for_the_same_histories(world: World) -> None:
+    """Snapshot, batch behind it, log behind that."""
+    first = world.close_batch((1, 31, 4.0, 100))
+    world.close_batch((1, 7, 3.0, 101))
+    world.updates.start()
+    assert world.ratings_of(1) == [4.0, 3.0]
+    version = world.predictor.histories.version
+    world.publish_snapshot(first)
+    until(lambda: world.predictor.histories.version > version)
+    assert world.ratings_of(1) == [4.0, 3.0]
+
+
+def test_a_snapshot_that_cannot_be_read_is_made_up_for_by_the_batches(world: World, tmp_path: Path) -> None:
+    """The histories are complete; the snapshot was only quicker."""
+    world.publish_snapshot(world.close_batch((1, 31, 4.0, 100)))
+    (tmp_path / "history" / "1" / "starts.npy").unlink()
+    world.updates.start()
+    assert world.ratings_of(1) == [4.0]
+
+
+def test_a_damaged_batch_is_reported_and_the_log_stands_in_for_it(world: World) -> None:
+    """By name; and it is read as soon as it is there again."""
+    world.rate((1, 31, 4.0, 100))
+    manifest = world.close_batch((1, 31, 4.0, 100))
+    file = world.batches.path / manifest.files[0].name
+    content = file.read_bytes()
+    file.write_bytes(b"")
+    world.updates.start()
+    assert manifest.files[0].name in world.updates.report().troubles["batch files"]
+    until(lambda: world.ratings_of(1) == [4.0])
+    file.write_bytes(content)
+    until(lambda: not world.updates.report().troubles)
+    assert world.ratings_of(1) == [4.0]
+
+
+def test_a_new_set_goes_into_service(world: World) -> None:
+    """And an earlier one, when it is activated."""
+    world.updates.start()
+    assert world.predictor.number == 1
+    world.registry.add(2)
+    until(lambda: world.predictor.number == 2)
+    world.registry.current_number = 1
+    until(lambda: world.predictor.number == 1)
+
+
+def test_a_damaged_set_is_reported_and_the_previous_one_keeps_serving(world: World) -> None:
+    """Until it is replaced by a sound one."""
+    world.updates.start()
+    world.registry.damaged = {2}
+    world.registry.add(2)
+    until(lambda: "model set 2 is damaged" in world.updates.report().troubles.get("model sets", ""))
+    assert world.predictor.number == 1
+    world.registry.add(3)
+    until(lambda: world.predictor.number == 3)
+    until(lambda: not world.updates.report().troubles)
+    assert world.updates.report().errors["model sets"] >= 1
+
+
+def test_a_server_that_starts_on_a_damaged_set_serves_the_one_before(tmp_path: Path) -> None:
+    """And says so."""
+    with open_broker(f"sqlite:{tmp_path / 'log.db'}") as broker:
+        broker.ensure_topic(TOPIC, 1)
+        world = World(tmp_path, broker, 1, 2)
+        world.registry.damaged = {2}
+        world.updates.start()
+        assert world.predictor.number == 1
+        assert "model set 2 is damaged" in world.updates.report().troubles["model sets"]
+        world.updates.close()
+
+
+def test_a_log_that_cannot_be_reached_is_tried_again(tmp_path: Path) -> None:
+    """The server answers meanwhile, and goes on with the log when it is there."""
+    with open_broker(f"sqlite:{tmp_path / 'log.db'}") as broker:
+        world = World(tmp_path, broker, 1)
+        world.updates.start()
+        assert "no topic" in world.updates.report().troubles["log"]
+        assert world.predictor.number == 1
+        broker.ensure_topic(TOPIC, 2)
+        world.rate((1, 31, 4.0, 100))
+        until(lambda: world.ratings_of(1) == [4.0])
+        assert not world.updates.report().troubles
+        world.updates.close()
+
+
+def test_a_log_that_breaks_goes_on_where_it_stopped(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No rating is lost and none counted twice."""
+    world.updates.start()
+    world.rate((1, 31, 4.0, 100))
+    until(lambda: world.ratings_of(1) == [4.0])
+    broken = threading.Event()
+
+    def fail(topic: str) -> dict[int, int]:
+        broken.set()
+        raise BrokerError("the log is away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(world.broker, "end_offsets", fail)
+        assert broken.wait(20)
+    world.rate((1, 7, 3.0, 101))
+    until(lambda: world.ratings_of(1) == [4.0, 3.0])
+    assert world.updates.report().live == 2
+
+
+def test_a_follower_shows_its_trouble_until_it_is_over() -> None:
+    """A failure ends nothing; any exception counts as one."""
+    failures: list[Exception] = [DamagedError("file x is damaged"), RuntimeError()]
+
+    def step() -> None:
+        if failures:
+            raise failures.pop(0)
+
+    follower = Follower("thing", step, pause=0.0)
+    assert not follower.attempt() and follower.trouble == "file x is damaged"
+    assert not follower.attempt() and follower.trouble == "RuntimeError"
+    assert follower.attempt() and follower.trouble is None
+    assert follower.errors == 2

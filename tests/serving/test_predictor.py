@@ -1,0 +1,203 @@
+"""Predictor: answers from one set and every rating up to this moment."""
+
+from __future__ import annotations
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from fake_sets import FakeModelSet, release
+from reelstream.errors import NoModelSetError, UnknownItemError
+from reelstream.ratings import Rating, RatingColumns
+from reelstream.serving.histories import Histories, LogRating
+from reelstream.serving.predictor import Basis, Prediction, Predictor, Question
+from reelstream.serving.user_states import UserStates
+from reelstream.storage.history import History
+
+
+def rated(offset: int, item: int, rating: float | None, timestamp: int, user: int = 1) -> LogRating:
+    return LogRating(Rating(user, item, rating, timestamp), 0, offset)
+
+
+def in_service(number: int = 2, trained_through: dict[int, int] | None = None) -> tuple[Predictor, FakeModelSet]:
+    predictor, model_set = Predictor(Histories()), FakeModelSet(number, trained_through or {})
+    predictor.swap(release(number), model_set)
+    return predictor, model_set
+
+
+def mean(predictor: Predictor, user: int = 1) -> float:
+    (prediction,) = predictor.serving().predict([Question(user, 31)])
+    return prediction.mean
+
+
+def test_before_the_first_set_nothing_is_answered() -> None:
+    """A named error, and no number."""
+    predictor = Predictor(Histories())
+    assert predictor.in_service is None and predictor.number is None
+    with pytest.raises(NoModelSetError):
+        predictor.serving()
+
+
+def test_a_set_is_prepared_before_it_answers() -> None:
+    """No question waits for a compilation."""
+    predictor, model_set = in_service()
+    assert model_set.prepared and predictor.number == 2 and predictor.swaps == 1
+
+
+def test_an_answer_says_what_it_rests_on() -> None:
+    """Ratings behind `trained_through` are live."""
+    predictor, _ = in_service(trained_through={0: 1})
+    predictor.histories.add([rated(0, 1, 4.0, 10), rated(1, 7, 2.0, 20)])
+    known, unknown = predictor.serving().predict([Question(1, 31), Question(2, 31)])
+    assert known.mean == 3.0 and known.basis == Basis(2, 1) and known.basis.known_user
+    assert unknown.basis == Basis(0, 0) and not unknown.basis.known_user
+
+
+def test_the_interval_ends_with_the_scale() -> None:
+    """1.96 standard deviations either way, but no rating above five stars."""
+    predictor, _ = in_service(number=2)
+    predictor.histories.add([rated(0, 1, 5.0, 10)])
+    (prediction,) = predictor.serving().predict([Question(1, 31)])
+    assert (prediction.low, prediction.high) == (pytest.approx(5 - 1.96 * 0.5), 5.0)
+
+
+def test_answers_come_in_the_order_of_the_questions_and_each_user_is_folded_in_once() -> None:
+    """Also when users alternate, and an unknown film stands between."""
+    predictor, model_set = in_service()
+    predictor.histories.add([rated(0, 1, 4.0, 10, user=1), rated(1, 1, 2.0, 10, user=2)])
+    asked = [Question(1, 31), Question(2, 31), Question(1, 999), Question(2, 100), Question(1, 7)]
+    first, second, third, fourth, fifth = predictor.serving().predict(asked)
+    assert [first.mean, second.mean, fourth.mean, fifth.mean] == [4.0, 2.0, 2.0, 4.0]
+    assert isinstance(third, UnknownItemError) and "999" in str(third)
+    assert model_set.folded == [1, 1]
+
+
+def test_a_question_is_never_before_the_last_rating() -> None:
+    """Asked earlier, it is answered as of the last rating; without a time, now."""
+    predictor, model_set = in_service()
+    future = int(time.time()) + 5_000
+    predictor.histories.add([rated(0, 1, 4.0, future)])
+    serving = predictor.serving()
+    serving.predict([Question(1, 31, at=5)])
+    serving.predict([Question(1, 31)])
+    serving.predict([Question(2, 31, at=5)])
+    assert model_set.asked_at == [future, future, 5]
+
+
+def test_a_later_rating_is_learned_and_nothing_is_folded_in_again() -> None:
+    """The state goes on from where it was."""
+    predictor, model_set = in_service()
+    predictor.histories.add([rated(0, 1, 4.0, 10)])
+    assert mean(predictor) == 4.0
+    predictor.histories.add([rated(1, 7, 2.0, 20)])
+    assert mean(predictor) == 3.0
+    assert model_set.folded == [1]
+
+
+@pytest.mark.parametrize(
+    ("newer", "expected"),
+    [(rated(1, 7, 2.0, 5), 3.0), (rated(1, 1, 2.0, 20), 2.0), (rated(1, 1, None, 20), 3.0)],
+    ids=["late", "changed", "deleted"],
+)
+def test_what_does_not_simply_follow_folds_the_user_in_again(newer: LogRating, expected: float) -> None:
+    """Late, changed and deleted ratings: the state is that of the history as it is now."""
+    predictor, model_set = in_service()
+    predictor.histories.add([rated(0, 1, 4.0, 10)])
+    mean(predictor)
+    predictor.histories.add([newer])
+    assert mean(predictor) == expected
+    assert len(model_set.folded) == 2
+
+
+def test_an_excluded_batch_leaves_the_answers() -> None:
+    """Files without it replace files with it."""
+    predictor, _ = in_service()
+    nothing = History.of(RatingColumns.empty())
+    predictor.histories.replace_files(nothing, RatingColumns.of([1, 1], [1, 7], [5.0, 1.0], [10, 20]), {0: 2})
+    assert mean(predictor) == 3.0
+    predictor.histories.replace_files(nothing, RatingColumns.of([1], [1], [5.0], [10]), {0: 2})
+    assert mean(predictor) == 5.0
+
+
+def test_a_rating_that_moves_from_the_log_into_a_batch_changes_nothing() -> None:
+    """Neither the answer nor the state."""
+    predictor, model_set = in_service()
+    predictor.histories.add([rated(0, 1, 4.0, 10)])
+    mean(predictor)
+    batch = RatingColumns.of([1], [1], [4.0], [10])
+    predictor.histories.replace_files(History.of(RatingColumns.empty()), batch, {0: 1})
+    assert mean(predictor) == 4.0
+    assert model_set.folded == [1]
+
+
+def test_a_failed_update_does_not_leave_a_half_taught_state() -> None:
+    """The question fails; the next one starts from the whole history."""
+    predictor, model_set = in_service()
+    predictor.histories.add([rated(0, 1, 4.0, 10)])
+    mean(predictor)
+    predictor.histories.add([rated(1, 7, 2.0, 20)])
+    model_set.learns_badly = True
+    with pytest.raises(RuntimeError):
+        mean(predictor)
+    assert mean(predictor) == 3.0
+
+
+def test_users_asked_about_are_folded_in_before_the_swap() -> None:
+    """Their first question under the new set finds a state."""
+    predictor, _ = in_service()
+    predictor.histories.add([rated(0, 1, 4.0, 10)])
+    mean(predictor)
+    newer = FakeModelSet(3)
+    predictor.swap(release(3), newer)
+    assert newer.folded == [1]
+    assert mean(predictor) == 4.0
+    assert newer.folded == [1]
+
+
+def test_a_request_keeps_its_set_through_a_swap() -> None:
+    """The serving it took goes on answering, from all ratings up to now."""
+    predictor, _ = in_service(number=2)
+    serving = predictor.serving()
+    predictor.swap(release(4), FakeModelSet(4))
+    predictor.histories.add([rated(0, 1, 4.0, 10)])
+    (prediction,) = serving.predict([Question(1, 31)])
+    assert (prediction.sd, prediction.mean) == (0.5, 4.0)
+    assert predictor.serving().predict([Question(1, 31)])[0].sd == 0.25
+
+
+def test_the_user_asked_least_recently_is_forgotten_first() -> None:
+    """The number of states is bounded."""
+    model_set = FakeModelSet(1)
+    states = UserStates(model_set, Histories(), most=2)
+    for user in (1, 2, 1, 3):
+        with states.of_user(user):
+            pass
+    assert states.recent(10) == [3, 1]
+
+
+def test_threads_that_ask_while_ratings_and_sets_arrive_get_answers_of_one_set_each() -> None:
+    """Mean and spread of an answer always belong together, and no rating is lost or learned twice."""
+    predictor, _ = in_service(number=1)
+    done = threading.Event()
+
+    def ask() -> list[Prediction]:
+        """The answers that cannot be one set's."""
+        wrong = []
+        while not done.is_set():
+            serving = predictor.serving()
+            for prediction in serving.predict([Question(user, 31) for user in (1, 2, 1)]):
+                mean = 4.0 if prediction.basis.known_user else 3.0
+                if (prediction.mean, prediction.sd) != (mean, 1 / serving.release.number):
+                    wrong.append(prediction)
+        return wrong
+
+    with ThreadPoolExecutor() as pool:
+        asking = [pool.submit(ask) for _ in range(4)]
+        for number in range(2, 8):
+            predictor.swap(release(number), FakeModelSet(number))
+            predictor.histories.add([rated(number, number, 4.0, number)])
+        done.set()
+        assert [asked.result() for asked in asking] == [[], [], [], []]
+    assert predictor.serving().predict([Question(1, 31)])[0].basis.ratings == 6
