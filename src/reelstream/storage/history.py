@@ -95,7 +95,7 @@ class History:
                 RatingColumns(*(_mapped(folder / f"{name}s_{field.name}.npy") for field in fields(RatingColumns)))
                 for name in ("rating", "deletion")
             )
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, EOFError) as error:
             raise DamagedError(f"the history in {folder} cannot be read: {error}") from error
         history = cls(user_ids, starts, ratings, deletions)
         if not history._fits_together():

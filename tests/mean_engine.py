@@ -1,0 +1,127 @@
+"""A real model set fitted in a moment: users and films have a bias and nothing more. And batches to fit it to."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+
+import numpy as np
+
+from reelstream.catalog import Catalog, Film
+from reelstream.engines.interface import FitJob, FitParameters, FittedModels
+from reelstream.features.item_features import ItemFeatures
+from reelstream.features.user_profiles import GenreShares
+from reelstream.features.vocabulary import Vocabulary
+from reelstream.models.like import LikeModel
+from reelstream.models.rating import ChainState, Hyperparameters, ItemDraws, RatingModel
+from reelstream.models.segment import SegmentModel
+from reelstream.ratings import RatingColumns, RatingScale
+from reelstream.storage.batch_files import BatchFolder, Manifest, OffsetRange
+from reelstream.storage.history import History
+from reelstream.storage.history_store import HistoryStore
+from reelstream.storage.model_registry import ModelRegistry
+from reelstream.training.trainer import Trainer
+
+N_USERS, N_ITEMS = 300, 300
+SCALE = RatingScale()
+CATALOG = Catalog(Film(item, f"Film {item}", 1990, ("Drama",)) for item in range(N_ITEMS))
+
+
+class MeanEngine:
+    """Films get their mean rating; sets that end with a batch in `spoiled` get another film's."""
+
+    name = "mean"
+
+    def __init__(self, spoiled: Collection[int] = ()) -> None:
+        self.spoiled = spoiled
+        self.jobs: list[FitJob] = []
+
+    def fit(self, job: FitJob) -> FittedModels:
+        self.jobs.append(job)
+        history = History.load(job.history) if job.history else History.of(RatingColumns.empty())
+        history = history.merge(RatingColumns.concatenate(job.batches.read(manifest) for manifest in job.new_manifests))
+        history.save(job.history_out)
+        models = mean_models(history.ratings, history.starts, job.catalog)
+        if job.manifests[-1].number in self.spoiled:
+            models.rating.draws.means[:] = np.roll(models.rating.draws.means, 1, axis=1)
+        return models
+
+
+def mean_models(ratings: RatingColumns, starts: np.ndarray, catalog: Catalog) -> FittedModels:
+    """The three models of ratings sorted by user."""
+    mean = float(ratings.rating.mean())
+    items = Vocabulary.of(ratings.item_id)
+    rows = items.rows(ratings.item_id)
+    counts = np.bincount(rows)
+    biases = np.zeros((1, len(items), 2), np.float32)
+    biases[0, :, 0] = np.bincount(rows, ratings.rating - mean) / (counts + 5)
+    features = ItemFeatures(catalog.genres)
+    draws = ItemDraws(
+        drawn=biases.copy(),
+        means=biases,
+        covs=np.zeros((1, len(items), 2, 2), np.float32),
+        item_weights=np.zeros((1, features.n_features, 2)),
+        item_precision=np.eye(2)[None] * 4,
+        user_mean=np.zeros((1, 2)),
+        user_precision=np.eye(2)[None] * 4,
+        alpha=np.array([2.0]),
+        mood_variance=np.zeros(1),
+        mood_rate=np.ones(1),
+    )
+    nobody = np.empty(0)
+    state = ChainState(nobody.astype(np.int64), np.empty((0, 2), np.float32), nobody, nobody, biases[0])
+    shares = GenreShares(catalog, catalog.genres)
+    return FittedModels(
+        RatingModel(mean, items.ids, counts, draws, features, Hyperparameters(2.0, 10.0, 0.0, 1.0, 1.0), state, 1, 0),
+        LikeModel.count(ratings.item_id, ratings.rating, SCALE.like_threshold),
+        SegmentModel.fit(ratings, starts, shares, catalog.genres, None, 0),
+    )
+
+
+def close_batch(folder: BatchFolder, rows: int = 100, *, shuffled: bool = False) -> Manifest:
+    """Publish the next batch of one stream of ratings that users' and films' biases explain; two partitions."""
+    newest = folder.newest()
+    number = newest.number + 1 if newest else 1
+    before = newest.next_offsets if newest else {0: 0, 1: 0}
+    rng, tastes = np.random.default_rng(number), np.random.default_rng(0)
+    user_bias, item_bias = tastes.normal(0, 0.4, N_USERS), tastes.normal(0, 0.8, N_ITEMS)
+    user, item = rng.integers(0, N_USERS, rows), rng.integers(0, N_ITEMS, rows)
+    exact = 3.2 + user_bias[user] + item_bias[item] + rng.normal(0, 0.4, rows)
+    rating = np.clip(np.round(exact * 2) / 2, 0.5, 5.0)
+    if shuffled:
+        rng.shuffle(rating)
+    partition = user % 2
+    offset = np.zeros(rows, np.int64)
+    next_offsets = {}
+    for p in (0, 1):
+        offset[partition == p] = before[p] + np.arange((partition == p).sum())
+        next_offsets[p] = before[p] + int((partition == p).sum())
+    time = 1_000_000_000 + number * 1_000_000 + np.arange(rows)
+    ratings = RatingColumns.of(user, item, rating, time, partition, offset)
+    manifest = Manifest(
+        number=number,
+        topic_id="a-topic",
+        files=(folder.publish_ratings(number, ratings),),
+        rejected=None,
+        partitions={p: OffsetRange(before[p], next_offsets[p]) for p in (0, 1)},
+        next_offsets=next_offsets,
+        sources={},
+        repeats=0,
+        closed_at=0,
+    )
+    folder.publish_manifest(manifest)
+    return manifest
+
+
+class TrainingWorld:
+    """A work folder with batches, histories, sets and a trainer over a mean engine."""
+
+    def __init__(self, root: Path, keep: int = 5, spoiled: Collection[int] = ()) -> None:
+        self.root = root
+        self.batches = BatchFolder(root / "batched_data")
+        self.batches.make()
+        self.histories, self.registry = HistoryStore(root / "history"), ModelRegistry(root / "models")
+        self.engine = MeanEngine(spoiled)
+        self.trainer = Trainer(
+            self.batches, self.histories, self.registry, self.engine, CATALOG, SCALE, FitParameters(), keep
+        )

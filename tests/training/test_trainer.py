@@ -1,0 +1,227 @@
+"""The trainer makes one set of every batch, judges it, and keeps the histories in line."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mean_engine import CATALOG, TrainingWorld, close_batch
+from reelstream.errors import LockedError
+from reelstream.ratings import RatingColumns
+from reelstream.training.trainer import MOST_SETS_OF_A_BACKLOG, Trainer
+
+ENOUGH = 12_000
+"""Ratings of a batch that gives the gate more than 200."""
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> TrainingWorld:
+    return TrainingWorld(tmp_path)
+
+
+def held(world: TrainingWorld) -> tuple[list[int], list[int], int]:
+    """Manifests and exclusions of the current history, and its length."""
+    current = world.histories.current()
+    assert current is not None
+    history, meta = current
+    return [number for number, _ in meta.manifests], meta.excluded, len(history)
+
+
+def latest(world: TrainingWorld, *numbers: int) -> int:
+    manifests = [manifest for manifest in world.batches.manifests() if manifest.number in numbers]
+    return len(RatingColumns.concatenate(world.batches.read(manifest) for manifest in manifests).latest())
+
+
+def test_a_set_for_every_batch(world: TrainingWorld) -> None:
+    """Batches that wait get a set each, in order, each going on from the one before; then nothing is new."""
+    assert world.trainer.run_once() == []
+    manifests = [close_batch(world.batches) for _ in range(3)]
+    releases = world.trainer.run_once()
+    assert [release.number for release in releases] == [1, 2, 3]
+    assert [release.champion for release in releases] == [None, 1, 2]
+    assert [job.previous is None for job in world.engine.jobs] == [True, False, False]
+    assert releases[-1].manifests == [(1, 1), (2, 1), (3, 1)]
+    assert releases[-1].trained_through == manifests[-1].next_offsets
+    current = world.registry.current()
+    assert current is not None
+    assert current.number == 3
+    assert held(world) == ([1, 2, 3], [], latest(world, 1, 2, 3))
+    assert world.trainer.run_once() == []
+
+
+def test_a_loaded_set_answers_like_the_fitted_one(world: TrainingWorld) -> None:
+    """What the release and its folders hold is the whole set."""
+    close_batch(world.batches)
+    world.trainer.run_once()
+    release, model_set = world.registry.load_current(CATALOG)
+    assert model_set.number == release.number == 1
+    assert model_set.trained_on.trained_through == release.trained_through
+    history, _ = world.histories.current() or pytest.fail("no history")
+    user = int(history.user_ids[0])
+    mine = history.of_user(user)
+    answers = model_set.predict(model_set.fold_in(mine), mine.item_id, int(mine.timestamp[-1]))
+    assert np.abs(answers.mean - mine.rating).mean() < 1.0
+
+
+def test_a_long_backlog_gets_one_set(world: TrainingWorld) -> None:
+    """After a long pause one set takes all batches; the record still has an entry for each, and who predicted it."""
+    close_batch(world.batches)
+    world.trainer.run_once()
+    for _ in range(MOST_SETS_OF_A_BACKLOG + 1):
+        close_batch(world.batches)
+    (release,) = world.trainer.run_once()
+    assert release.number == MOST_SETS_OF_A_BACKLOG + 2
+    assert [entry.batch for entry in release.record] == list(range(2, release.number + 1))
+    assert {entry.model_set for entry in release.record} == {1}
+    assert [number for number, _ in release.manifests] == list(range(1, release.number + 1))
+
+
+def test_the_record_is_made_before_learning(world: TrainingWorld) -> None:
+    """A batch is predicted by the set in service with the history before it, live and static, beside baselines."""
+    for _ in range(2):
+        close_batch(world.batches, 3000)
+    first, second = (release.record[0] for release in world.trainer.run_once())
+    assert (first.batch, first.model_set, first.live, first.static) == (1, None, None, None)
+    assert (second.batch, second.model_set) == (2, 1)
+    assert second.live is not None
+    assert second.static is not None
+    assert second.live.n == second.global_mean.n == 3000
+    assert second.live.rmse < second.static.rmse < second.global_mean.rmse
+    assert second.biases.rmse < second.global_mean.rmse
+
+
+def test_shuffling_a_batch_changes_no_static_prediction_of_it(tmp_path: Path) -> None:
+    """Nothing of a batch leaks into what predicts it: with other ratings in the batch, the answers stay."""
+    errors = []
+    for shuffled in (False, True):
+        world = TrainingWorld(tmp_path / str(shuffled))
+        close_batch(world.batches, 3000)
+        close_batch(world.batches, 3000, shuffled=shuffled)
+        static = world.trainer.run_once()[1].record[0].static
+        assert static is not None
+        errors.append(static.rmse)
+    assert errors[0] < errors[1] - 0.2
+
+
+def test_a_worse_set_is_refused_and_not_gone_on_with(tmp_path: Path) -> None:
+    """A refused set is kept and not served; the next set goes on from the one in service, and is compared with it."""
+    world = TrainingWorld(tmp_path, spoiled={2})
+    for _ in range(3):
+        close_batch(world.batches, ENOUGH)
+    first, second, third = world.trainer.run_once()
+    assert first.gate.verdict == "first"
+    assert second.gate.verdict == "refused"
+    assert "earlier batch" in second.gate.reason
+    assert (third.champion, third.gate.verdict) == (1, "accepted")
+    assert third.record[0].model_set == 1
+    assert world.registry.load(2, CATALOG).number == 2
+    assert held(world)[0] == [1, 2, 3], "histories are of batches, not of sets"
+
+
+def test_a_poisoned_batch_is_refused_until_it_is_excluded(world: TrainingWorld) -> None:
+    """Shuffled ratings are refused; once the batch is excluded it is in no fit and no history, and the next set is
+    accepted."""
+    close_batch(world.batches, ENOUGH)
+    close_batch(world.batches, ENOUGH)
+    poisoned = close_batch(world.batches, ENOUGH, shuffled=True)
+    verdicts = [release.gate.verdict for release in world.trainer.run_once()]
+    assert verdicts == ["first", "accepted", "refused"]
+    current = world.registry.current()
+    assert current is not None
+    assert current.number == 2
+    world.batches.exclude(3)
+    assert world.trainer.run_once() == []
+    assert held(world) == ([1, 2], [3], latest(world, 1, 2)), "histories follow at once"
+    close_batch(world.batches, ENOUGH)
+    (release,) = world.trainer.run_once()
+    assert (release.number, release.champion, release.gate.verdict) == (4, 2, "accepted")
+    assert release.excluded == [3]
+    assert release.excluded_offsets == {
+        partition: ((taken.first, taken.next),) for partition, taken in poisoned.partitions.items()
+    }
+    assert held(world) == ([1, 2, 4], [3], latest(world, 1, 2, 4))
+    world.batches.include(3)
+    world.trainer.run_once()
+    assert held(world) == ([1, 2, 3, 4], [], latest(world, 1, 2, 3, 4))
+
+
+def test_an_excluded_new_batch_gets_no_set(world: TrainingWorld) -> None:
+    """A batch that is excluded before it is trained is passed over, and its offsets count as read."""
+    close_batch(world.batches)
+    close_batch(world.batches)
+    world.batches.exclude(2)
+    assert [release.number for release in world.trainer.run_once()] == [1]
+    third = close_batch(world.batches)
+    (release,) = world.trainer.run_once()
+    assert (release.number, release.manifests, release.excluded) == (3, [(1, 1), (3, 1)], [2])
+    assert release.trained_through == third.next_offsets
+    assert held(world) == ([1, 3], [2], latest(world, 1, 3))
+
+
+def test_a_damaged_history_is_made_again(world: TrainingWorld) -> None:
+    """Histories come from batch files: a damaged snapshot costs time and nothing else."""
+    close_batch(world.batches)
+    world.trainer.run_once()
+    folder = world.histories.current_folder()
+    assert folder is not None
+    (folder / "starts.npy").write_bytes(b"")
+    close_batch(world.batches)
+    world.trainer.run_once()
+    assert held(world) == ([1, 2], [], latest(world, 1, 2))
+
+
+def test_a_damaged_champion_is_passed_over(world: TrainingWorld) -> None:
+    """When the set in service cannot be read, its predecessor is the champion."""
+    for _ in range(2):
+        close_batch(world.batches)
+    world.trainer.run_once()
+    next((world.root / "models/regression_model_set_2").glob("*.npy")).unlink()
+    close_batch(world.batches)
+    assert world.trainer.run_once()[0].champion == 1
+
+
+def test_old_sets_are_pruned_and_the_record_stays(tmp_path: Path) -> None:
+    """The newest sets stay, and every batch keeps its line in the record."""
+    world = TrainingWorld(tmp_path, keep=2)
+    for _ in range(4):
+        close_batch(world.batches)
+    world.trainer.run_once()
+    assert [release.number for release in world.registry.releases()] == [3, 4]
+    record = [entry.batch for release in world.registry.all_releases() for entry in release.record]
+    assert record == [1, 2, 3, 4]
+    assert len(list((tmp_path / "models").glob("*_model_set_*"))) == 6
+
+
+def test_one_trainer_at_a_time(world: TrainingWorld) -> None:
+    """A second trainer is told so, at once."""
+    with world.registry.lock(), pytest.raises(LockedError):
+        world.trainer.run_once()
+
+
+def test_following_trains_what_comes(world: TrainingWorld) -> None:
+    """A follower trains batches and follows exclusions until it is stopped."""
+    stop = threading.Event()
+    thread = threading.Thread(target=Trainer.follow, args=(world.trainer, stop))
+    thread.start()
+    try:
+        for _ in range(2):
+            close_batch(world.batches)
+        wait_until(lambda: world.registry.newest_number() == 2)
+        world.batches.exclude(1)
+        wait_until(lambda: world.histories.current() is not None and held(world)[1] == [1])
+    finally:
+        stop.set()
+        thread.join(30)
+    assert not thread.is_alive()
+
+
+def wait_until(condition) -> None:  # type: ignore[no-untyped-def]
+    for _ in range(600):
+        if condition():
+            return
+        time.sleep(0.05)
+    pytest.fail("it did not happen within 30 seconds")
