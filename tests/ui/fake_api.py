@@ -149,7 +149,7 @@ class Served:
     def start(self) -> None:
         self._server = make_server("127.0.0.1", self._port, self._api.app(), threaded=True)
         self._port = self._server.server_port
-        self._thread = threading.Thread(target=self._server.serve_forever)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
         self._thread.start()
 
     def stop(self) -> None:

@@ -51,9 +51,9 @@ def page_url(served: Served, tmp_path: Path) -> Iterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    start = f"from reelstream.ui.launcher import launch; launch({served.url!r}, '127.0.0.1', {port})"
+    start = [sys.executable, "-m", "reelstream.ui.launcher", served.url, "127.0.0.1", str(port)]
     with open(tmp_path / "streamlit.log", "wb") as log:
-        server = subprocess.Popen([sys.executable, "-c", start], stdout=log, stderr=log, cwd=tmp_path)
+        server = subprocess.Popen(start, stdout=log, stderr=log, cwd=tmp_path)
     url = f"http://127.0.0.1:{port}"
     try:
         _wait_for(f"{url}/_stcore/health", server, tmp_path / "streamlit.log")

@@ -67,7 +67,7 @@ def record_chart(record: Sequence[BatchScores], score: str) -> alt.LayerChart:
     base = alt.Chart(pl.DataFrame(rows, schema={"batch": pl.Int64, "way": pl.String, "score": pl.Float64})).encode(
         alt.X("batch:O", title="Batch", axis=alt.Axis(labelAngle=0)),
         alt.Y("score:Q", title=None, scale=alt.Scale(zero=False, padding=8), axis=alt.Axis(format=".2f", tickCount=5)),
-        alt.Color("way:N", title=None, scale=alt.Scale(domain=ways), legend=alt.Legend(orient="bottom")),
+        alt.Color("way:N", title=None, scale=alt.Scale(domain=ways), legend=alt.Legend(orient="bottom", columns=2)),
         tooltip=[
             alt.Tooltip("way:N", title="Predicted"),
             alt.Tooltip("batch:O", title="Batch"),

@@ -33,7 +33,7 @@ def show_page() -> None:
         watch_stream(client, standing)
         if standing.model_set is not None and standing.status is not None:
             show_prediction(client, standing.status.scale)
-            st.header("Model sets", anchor=False, divider="gray")
+            st.header("Model sets", anchor=False)
             show_model_sets(client)
 
 

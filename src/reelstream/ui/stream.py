@@ -51,19 +51,12 @@ def watch_stream(client: ApiClient, drawn_for: Standing) -> None:
 def _show_counts(status: Status) -> None:
     log, service = status.log, status.model_set
     with st.container(horizontal=True, key="stream"):
-        st.metric("Ratings in the log", f"{log.end:,}", border=True, height="stretch")
-        st.metric("In closed batches", f"{log.batched:,}", border=True, height="stretch")
-        st.metric("Waiting for a batch", f"{log.end - log.batched:,}", border=True, height="stretch")
-        st.metric("Batches", f"{status.batches.count:,}", border=True, height="stretch")
-        st.metric(
-            "Model set in service",
-            f"{service.number}" if service else "none yet",
-            delta=f"for {age(time.time() - service.since)}" if service else None,
-            delta_color="off",
-            delta_arrow="off",
-            border=True,
-            height="stretch",
-        )
+        st.metric("Ratings in the log", f"{log.end:,}", border=True)
+        st.metric("In closed batches", f"{log.batched:,}", border=True)
+        st.metric("Waiting for a batch", f"{log.end - log.batched:,}", border=True)
+        st.metric("Batches", f"{status.batches.count:,}", border=True)
+        st.metric("Model set in service", f"{service.number}" if service else "none yet", border=True)
+        st.metric("Serving for", age(time.time() - service.since) if service else "–", border=True)
 
 
 def _sentences(standing: Standing) -> list[str]:
@@ -72,10 +65,9 @@ def _sentences(standing: Standing) -> list[str]:
         return [f"{plain(standing.trouble)} This page tries again every two seconds."]
     reasons = standing.health.reasons if standing.health else ()
     if standing.model_set is None:
-        waiting = "Questions can be asked as soon as the first model set is in service."
-        return [" ".join([waiting, *(plain(_sentence(reason)) for reason in reasons)])]
-    return [plain(_sentence(reason)) for reason in reasons]
+        return [" ".join([*map(_sentence, reasons), "This page shows answers as soon as one serves."])]
+    return [_sentence(reason) for reason in reasons]
 
 
 def _sentence(reason: str) -> str:
-    return f"{reason[:1].upper()}{reason[1:].rstrip('.')}."
+    return plain(f"{reason[:1].upper()}{reason[1:].rstrip('.')}.")
