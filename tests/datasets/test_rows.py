@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reelstream.datasets import CsvRow, detect, detect_file
+from reelstream.datasets import CsvRow, detect, detect_file, line_index
 from reelstream.datasets.row_parser import LARGEST_RAW_BYTES
 from reelstream.errors import DatasetError
 from reelstream.ratings import Rating
@@ -121,6 +121,15 @@ def test_real_rows_come_in_order_of_time(movielens: Path) -> None:
     assert None not in rows
     assert [rating.timestamp for rating in rows if rating] == columns.timestamp[order].tolist()
     assert [rating.item_id for rating in rows if rating] == columns.item_id[order].tolist()
+
+
+@pytest.mark.parametrize("window", [1, 7, 64, 1000])
+def test_windows_leave_no_seams(small_dataset: Path, monkeypatch: pytest.MonkeyPatch, window: int) -> None:
+    """A file is mapped and read in windows; where they meet changes nothing."""
+    dataset = detect(small_dataset)
+    whole = list(dataset.rows("time"))
+    monkeypatch.setattr(line_index, "_WINDOW_BYTES", window)
+    assert list(dataset.rows("time")) == whole
 
 
 def test_rows_go_on_where_they_stopped(small_dataset: Path) -> None:

@@ -122,6 +122,17 @@ def test_numbers_that_do_not_go_together_are_refused(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["note.txt"]
 
 
+def test_what_was_broken_off_leaves_nothing(tmp_path: Path) -> None:
+    """Ctrl-C in the middle: neither a half data set nor a temporary folder."""
+
+    def interrupt(written: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        simulate(tmp_path / "new", users=2, items=3, ratings=6, seed=0, on_progress=interrupt)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_an_empty_folder_may_be_named(tmp_path: Path) -> None:
     """`mkdir` before `simulate` does no harm."""
     (tmp_path / "new").mkdir()

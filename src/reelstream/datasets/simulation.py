@@ -6,6 +6,7 @@ are written changes what a user does.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -39,14 +40,17 @@ def simulate(
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise DatasetError(f"{folder} is in use: name a folder that is empty or does not exist")
     temporary = temporary_path(folder)
-    with translate_errors(folder):
-        temporary.mkdir(parents=True)
-        if folder.exists():
-            folder.rmdir()
-        films = make_films(items, np.random.default_rng([seed, 0]))
-        films.write(temporary)
-        _write_ratings(temporary / "ratings.csv", films, users, ratings, seed, on_progress or (lambda _: None))
-    publish_folder(temporary, folder)
+    try:
+        with translate_errors(folder):
+            temporary.mkdir(parents=True)
+            films = make_films(items, np.random.default_rng([seed, 0]))
+            films.write(temporary)
+            _write_ratings(temporary / "ratings.csv", films, users, ratings, seed, on_progress or (lambda _: None))
+            if folder.exists():
+                folder.rmdir()
+        publish_folder(temporary, folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _write_ratings(
