@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from reelstream.datasets import simulate
+from reelstream.datasets import detect, simulate
+from streams import Stream
 
 
 def real_data(name: str) -> Path | None:
@@ -46,3 +47,9 @@ def small_dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("data") / "small"
     simulate(folder, users=60, items=120, ratings=3000, seed=1)
     return folder
+
+
+@pytest.fixture
+def stream(tmp_path: Path, small_dataset: Path) -> Stream:
+    """A stream of the small data set, of which nothing is sent yet."""
+    return Stream(tmp_path / "work", detect(small_dataset))

@@ -1,11 +1,9 @@
-"""What the headers of a record say about the row that it came from."""
+"""What the headers of a record, as a dict, say about the row that it came from."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
-
-from reelstream.broker.interface import Record
 
 SOURCE = "source"
 """Which file in which order: the beginning of its content hash, a colon, the order."""
@@ -29,19 +27,18 @@ class SourceRow(NamedTuple):
     row: int
 
 
-def source_row(record: Record) -> SourceRow | None:
+def source_row(headers: Mapping[str, bytes]) -> SourceRow | None:
     """The row that a record came from; None when its headers name none."""
-    headers = dict(record.headers)
     source, row = headers.get(SOURCE), headers.get(ROW)
     if source is None or row is None or not row.isdigit() or len(row) > _MOST_DIGITS:
         return None
     return SourceRow(source.decode(errors="replace"), int(row))
 
 
-def source_partitions(record: Record) -> int | None:
+def source_partitions(headers: Mapping[str, bytes]) -> int | None:
     """The number of partitions that the record's source began with; None when its headers do not say."""
-    count = dict(record.headers).get(PARTITIONS, b"")
-    return int(count) if count.isdigit() and 0 < len(count) <= _MOST_DIGITS and int(count) > 0 else None
+    count = headers.get(PARTITIONS, b"")
+    return int(count) if count.isdigit() and len(count) <= _MOST_DIGITS and int(count) > 0 else None
 
 
 def broken_row_headers(reason: str) -> Sequence[tuple[str, bytes]]:
@@ -49,9 +46,8 @@ def broken_row_headers(reason: str) -> Sequence[tuple[str, bytes]]:
     return (CONTENT_TYPE, CSV), (REASON, reason.encode())
 
 
-def broken_row_reason(record: Record) -> str | None:
+def broken_row_reason(headers: Mapping[str, bytes]) -> str | None:
     """Why a record is a raw row that breaks the contract; None when it should be a rating."""
-    headers = dict(record.headers)
     if headers.get(CONTENT_TYPE) != CSV:
         return None
     return headers.get(REASON, b"the row is not a rating").decode(errors="replace")

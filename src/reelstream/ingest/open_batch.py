@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -58,9 +58,16 @@ class OpenBatch:
         if self._opened_at is None:
             self._opened_at = time.monotonic()
         self._advance(records)
-        fresh = [record for record in records if self._is_fresh(record)]
-        self._repeats += len(records) - len(fresh)
-        broken = {row: reason for row, record in enumerate(fresh) if (reason := broken_row_reason(record)) is not None}
+        fresh: list[Record] = []
+        broken: dict[int, str] = {}
+        for record in records:
+            headers = dict(record.headers)
+            if not self._is_fresh(headers, record.partition):
+                self._repeats += 1
+                continue
+            if (reason := broken_row_reason(headers)) is not None:
+                broken[len(fresh)] = reason
+            fresh.append(record)
         n = len(fresh)
         ratings, reasons = decode_messages(
             [None if row in broken else record.value for row, record in enumerate(fresh)],
@@ -106,15 +113,15 @@ class OpenBatch:
                 )
             positions[record.partition] = record.offset + 1
 
-    def _is_fresh(self, record: Record) -> bool:
+    def _is_fresh(self, headers: Mapping[str, bytes], partition: int) -> bool:
         """Whether its source's row is new: a dead producer's last request may arrive behind its successor's rows."""
-        found = source_row(record)
+        found = source_row(headers)
         if found is None:
             return True
         last_rows = self._sources.setdefault(found.source, {})
-        if found.row <= last_rows.get(record.partition, -1):
+        if found.row <= last_rows.get(partition, -1):
             return False
-        last_rows[record.partition] = found.row
+        last_rows[partition] = found.row
         return True
 
 

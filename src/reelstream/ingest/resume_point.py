@@ -76,11 +76,12 @@ def scan(broker: Broker, topic: str, source: str, known: ResumePoint | None) -> 
                     raise BrokerError(f"the log ends at {ends}, but could be read to {positions} only: try again")
                 for record in records:
                     positions[record.partition] = record.offset + 1
-                    found = source_row(record)
+                    headers = dict(record.headers)
+                    found = source_row(headers)
                     if found is None or found.source != source:
                         continue
                     point.last_rows[record.partition] = max(found.row, point.last_rows.get(record.partition, -1))
                     if is_new:
-                        point.partitions, is_new = source_partitions(record) or point.partitions, False
+                        point.partitions, is_new = source_partitions(headers) or point.partitions, False
     point.offsets = positions
     return point

@@ -201,5 +201,5 @@ class _Audit:
 
 
 def _is_repeat(record: Record, manifest: Manifest) -> bool:
-    found = source_row(record)
+    found = source_row(dict(record.headers))
     return found is not None and found.row <= manifest.sources.get(found.source, {}).get(record.partition, -1)

@@ -1,0 +1,78 @@
+"""A stream in a folder, as tests drive it: a data set, a log, batches, and the promise that holds them together."""
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from reelstream.broker import open_broker
+from reelstream.broker.interface import Broker
+from reelstream.datasets import Dataset
+from reelstream.ingest.batch_writer import BatchWriter
+from reelstream.ingest.producer import ProduceReport, produce
+from reelstream.ratings import RatingColumns
+from reelstream.storage.audit import AuditReport, audit
+from reelstream.storage.batch_files import BatchFolder, RejectedRow
+
+TOPIC = "ratings"
+
+
+@dataclass(frozen=True)
+class Stream:
+    """Everything of one stream; each call opens the log anew, as a process would."""
+
+    root: Path
+    dataset: Dataset
+
+    @property
+    def url(self) -> str:
+        return f"sqlite:{self.root / 'log.db'}"
+
+    @property
+    def batches(self) -> BatchFolder:
+        return BatchFolder(self.root / "batched_data")
+
+    def produce(self, **options: Any) -> ProduceReport:
+        with open_broker(self.url) as broker:
+            return produce(self.dataset, broker, TOPIC, checkpoint=self.root / "producer.json", **options)
+
+    def writer(self, broker: Broker, **options: Any) -> BatchWriter:
+        return BatchWriter(
+            broker, TOPIC, self.batches, self.dataset.scale, **{"batch_rows": 500, "lease_seconds": 0.3, **options}
+        )
+
+    def batch(self, **options: Any) -> None:
+        """Write batches of all that the log holds."""
+        with open_broker(self.url) as broker:
+            self.writer(broker, **options).run(once=True)
+
+    def audit(self, releases: Any = ()) -> AuditReport:
+        with open_broker(self.url) as broker:
+            return audit(broker, TOPIC, self.batches, releases)
+
+    def ratings(self) -> RatingColumns:
+        folder = self.batches
+        return RatingColumns.concatenate(folder.read(manifest) for manifest in folder.manifests())
+
+    def rejected(self) -> list[RejectedRow]:
+        folder = self.batches
+        return [row for manifest in folder.manifests() for row in folder.read_rejected(manifest)]
+
+    def assert_exactly_once(self) -> None:
+        """Every row of the data set is in a batch, or among its rejected rows, once; the audit is clean."""
+        assert self.audit().problems == ()
+        rows = list(self.dataset.rows("file"))
+        sent = Counter(
+            (row.rating.user_id, row.rating.item_id, float(np.float32(row.rating.rating)), row.rating.timestamp)
+            for row in rows
+            if row.rating is not None and row.rating.rating is not None
+        )
+        held = self.ratings()
+        columns = (held.user_id, held.item_id, held.rating, held.timestamp)
+        assert Counter(zip(*(column.tolist() for column in columns), strict=True)) == sent
+        raw = Counter(row.raw for row in rows if not row.rating)
+        assert Counter(row.raw for row in self.rejected()) == raw
+        places = np.stack([held.partition, held.offset])
+        assert len(np.unique(places, axis=1).T) == len(held)

@@ -1,0 +1,57 @@
+import math
+
+import numpy as np
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from reelstream.errors import RatingError
+from reelstream.ratings import RatingScale, decode_message, decode_messages
+
+NOW = 1_700_000_000
+numbers = st.one_of(
+    st.integers(-2, 10),
+    st.sampled_from([2**63 - 1, 2**63, 2**64, -(2**63), NOW + 86_400, NOW + 86_401, 4.3, 11, 3.5, 4.0]),
+    st.sampled_from(["7", "3.5", "nan", "inf", "null", "", "x", True, None, [1], {"a": 1}]),
+)
+fields = st.dictionaries(st.sampled_from(["userId", "movieId", "rating", "timestamp", "other"]), numbers)
+
+
+def as_json(message: dict[str, object]) -> bytes:
+    import msgspec  # noqa: PLC0415
+
+    return msgspec.json.encode(message)
+
+
+messages = st.one_of(
+    st.none(), st.binary(max_size=20), fields.map(as_json),
+    st.builds(lambda u, r, t: as_json({"userId": u, "movieId": 1, "rating": r, "timestamp": t}), numbers, numbers, numbers),
+)  # fmt: skip
+
+
+@given(st.lists(messages, max_size=20))
+@example([b'{"userId":"1","movieId":2.0,"rating":"4.5"}', b'{"userId":1,"movieId":2,"rating":null}'])
+@example([b'{"userId":1,"movieId":2,"rating":"nan"}', b'{"userId":18446744073709551616,"movieId":2,"rating":1}'])
+@example([b"\xff", b"", None, b"[]", b'{"userId":1,"movieId":2,"rating":3}{"userId":1,"movieId":2,"rating":3}'])
+def test_many_at_once_are_decoded_as_one_by_one(values: list[bytes | None]) -> None:
+    """The quick way takes what the careful way takes, and refuses the rest with its reason."""
+    n = len(values)
+    seconds = np.arange(NOW, NOW + n)
+    partition, offset = np.full(n, 2, np.int32), np.arange(10, 10 + n)
+    ratings, reasons = decode_messages(values, seconds, partition, offset, RatingScale())
+    accepted = iter(range(len(ratings)))
+    for row, value in enumerate(values):
+        try:
+            expected = decode_message(value, NOW + row, RatingScale())
+        except RatingError as error:
+            assert reasons[row] == str(error)
+            continue
+        assert row not in reasons
+        place = next(accepted)
+        assert (ratings.partition[place], ratings.offset[place]) == (2, 10 + row)
+        assert (ratings.user_id[place], ratings.item_id[place]) == (expected.user_id, expected.item_id)
+        assert ratings.timestamp[place] == expected.timestamp
+        if expected.rating is None:
+            assert math.isnan(ratings.rating[place])
+        else:
+            assert ratings.rating[place] == np.float32(expected.rating)
+    assert next(accepted, None) is None
