@@ -19,6 +19,12 @@ def rows(columns: RatingColumns) -> list[tuple[float, ...]]:
     return list(zip(*(getattr(columns, name).tolist() for name in FIELDS), strict=True))
 
 
+def publish(store: HistoryStore, history: History, manifests: list[tuple[int, int]], next_offset: int) -> None:
+    folder = store.new_folder()
+    history.save(folder)
+    store.publish(folder, manifests, [2], {0: next_offset})
+
+
 @st.composite
 def batches(draw: st.DrawFn) -> list[RatingColumns]:
     row = st.tuples(st.integers(0, 5), st.integers(0, 3), st.sampled_from([1.0, 2.0, float("nan")]), st.integers(0, 6))
@@ -103,7 +109,7 @@ def test_the_store_gives_back_what_was_published_last(tmp_path: Path) -> None:
     assert store.current() is None
     for n in range(1, 5):
         history = History.of(RatingColumns.of(list(range(n)), [7] * n, [4.0] * n, [5] * n))
-        store.publish(history, [(i, 0) for i in range(1, n + 1)], [2], {0: n * 10})
+        publish(store, history, [(i, 0) for i in range(1, n + 1)], n * 10)
     current = store.current()
     assert current is not None
     history, meta = current
@@ -115,11 +121,11 @@ def test_the_store_gives_back_what_was_published_last(tmp_path: Path) -> None:
 def test_a_mapped_snapshot_outlives_its_removal(tmp_path: Path) -> None:
     """A server that still answers from an old snapshot is not disturbed when it is pruned."""
     store = HistoryStore(tmp_path)
-    store.publish(History.of(RatingColumns.of([1], [7], [4.0], [5])), [(1, 0)], [], {0: 1})
+    publish(store, History.of(RatingColumns.of([1], [7], [4.0], [5])), [(1, 0)], 1)
     current = store.current()
     assert current is not None
     for _ in range(3):
-        store.publish(History.of(RatingColumns.empty()), [(1, 0)], [], {0: 1})
+        publish(store, History.of(RatingColumns.empty()), [(1, 0)], 1)
     assert not (tmp_path / "1").exists()
     assert current[0].of_user(1).rating.tolist() == [4.0]
 

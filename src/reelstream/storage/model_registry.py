@@ -151,10 +151,11 @@ class ModelRegistry:
 
     def load(self, number: int, catalog: Catalog) -> ModelSet:
         """A set, after comparing every file's checksum. Raises DamagedError, SettingError."""
-        release = self.release(number)
+        release = self._kept_release(number)
         problems = self._problems(release)
         if problems:
-            raise DamagedError(f"model set {number} is damaged: {'; '.join(problems)}")
+            more = f", and {len(problems) - 1} more" if problems[1:] else ""
+            raise DamagedError(f"model set {number} is damaged: {problems[0]}{more}: activate another, or train anew")
         regression, classification, clustering = (self._folder / release.folders[family] for family in FAMILIES)
         return ModelSet(
             number,
@@ -228,6 +229,14 @@ class ModelRegistry:
             if target is not None and target not in self._kept_numbers():
                 problems.append(f"{self._folder / name} names model set {target}, which is not there")
         return problems
+
+    def _kept_release(self, number: int) -> Release:
+        release = self.release(number)
+        if number in self._numbers("pruned"):
+            raise SettingError(
+                f"model set {number} has been pruned: `reelstream models list` shows those that are left"
+            )
+        return release
 
     def _candidates(self) -> list[Release]:
         try:
