@@ -50,7 +50,3 @@ def options(host: str, port: int) -> list[str]:
 
 if __name__ == "__main__":
     launch(sys.argv[1], sys.argv[2], int(sys.argv[3]))
-
-
-if __name__ == "__main__":
-    launch(sys.argv[1], sys.argv[2], int(sys.argv[3]))
