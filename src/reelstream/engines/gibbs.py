@@ -126,9 +126,7 @@ class Sampler:
         self._user_prior = RowPrior(np.ones((len(data.users.ids), 1)))
         self._item_prior = RowPrior(item_features)
         self._threads = numba.get_num_threads()
-        longest = max(int(np.diff(side.starts).max()) for side in (data.users, data.items))
-        self._design = np.empty((self._threads, longest, user_rows.shape[1] + 1), np.float32)
-        self._mood_scratch = np.empty((self._threads, 2, longest))
+        self._longest = max(int(np.diff(side.starts).max()) for side in (data.users, data.items))
         self._targets = data.centred.copy()
         self._moods = np.zeros_like(data.centred)
         self._residuals = np.empty_like(data.centred)
@@ -184,6 +182,8 @@ class Sampler:
     ) -> None:
         rows.G, rows.L = prior.draw(rows.draws, generator)
         draw_rows(
+            self._threads,
+            self._longest,
             side.starts,
             side.ratings,
             side.others,
@@ -198,7 +198,6 @@ class Sampler:
             rows.draws,
             rows.means,
             covs,
-            self._design,
         )
 
     def _draw_mood_shape(self, generator: np.random.Generator) -> None:
@@ -216,14 +215,15 @@ class Sampler:
         users = self.data.users
         each = np.empty(len(users.ids))
         mood.log_likelihoods(
+            self._threads,
+            self._longest,
             users.starts,
             self.data.times,
             self._residuals,
-            h.alpha * self.user_noise,
+            1 / (h.alpha * self.user_noise),
             self.mood_scale,
             h.mood_variance,
             h.mood_rate,
-            self._threads,
             each,
         )
         return float(each.sum())
@@ -231,10 +231,12 @@ class Sampler:
     def _draw_moods(self, generator: np.random.Generator) -> None:
         h, users = self.hyperparameters, self.data.users
         mood.draw_moods(
+            self._threads,
+            self._longest,
             users.starts,
             self.data.times,
             self._residuals,
-            h.alpha * self.user_noise,
+            1 / (h.alpha * self.user_noise),
             self.mood_scale,
             h.mood_scale_sd,
             h.mood_variance,
@@ -242,7 +244,6 @@ class Sampler:
             noise.stream_of(self.seed, self.sweeps, noise.MOOD_SCALE),
             noise.stream_of(self.seed, self.sweeps, noise.MOOD),
             users.ids,
-            self._mood_scratch,
             self._moods,
         )
         np.subtract(self.data.centred, self._moods, out=self._targets)
@@ -253,13 +254,13 @@ class Sampler:
     def _refresh_residuals(self) -> None:
         users = self.data.users
         _residuals(
+            self._threads,
             users.starts,
             users.others,
             self.data.centred,
             self._moods,
             self.users.draws,
             self.items.draws,
-            self._threads,
             self._residuals,
             self._squares,
         )
@@ -294,13 +295,13 @@ def _starts(rows: NDArray[np.int64], n: int) -> NDArray[np.int64]:
 
 @njit(cache=True, nogil=True, parallel=True, fastmath=True)
 def _residuals(
+    threads: int,
     starts: Ints,
     items: Ints,
     centred: Floats,
     moods: Floats,
     user_rows: Floats,
     item_rows: Floats,
-    threads: int,
     residuals: Floats,
     squares: Floats,
 ) -> None:

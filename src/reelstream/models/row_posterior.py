@@ -17,37 +17,47 @@ from numba import njit, prange
 from reelstream.models.arrays import Floats, Ints
 from reelstream.models.noise import fill_normals, key_of
 
+# Rows are passed as (array, row) and not as slices: a slice counts references to its array, and two threads that count
+# on one counter are four times slower.
+
 
 @njit(cache=True, nogil=True, fastmath=True)
-def gram_of_row(
-    ratings: Ints, others: Ints, targets: Floats, other: Floats, root_weight: Floats, design: Floats, gram: Floats
+def fill_gram(
+    begin: int,
+    end: int,
+    ratings: Ints,
+    others: Ints,
+    targets: Floats,
+    other: Floats,
+    root_weight: Floats,
+    design: Floats,
+    gram: Floats,
 ) -> None:
-    """Fill `gram` (D+1, D+1): the Gram matrix of [x, y], weighted, over one row's ratings.
+    """Fill `gram` (D+1, D+1): the weighted Gram matrix of [x, y] over one row's ratings, those from `begin` to `end`.
 
-    ratings: positions of the row's ratings in `targets` (float32, rating less mean and mood); others: its rows in `other`
-    (n_other, D) float32; root_weight: square root of each other row's share of the weight. `design` (longest row, D+1) is
-    scratch: one gather and one BLAS call take a quarter of the time of plain loops.
+    See `draw_rows` for the arrays. `design` (longest row, D+1) is scratch: one gather and one BLAS call take a quarter of
+    the time of plain loops.
     """
     D = other.shape[1]
-    m = others.size
+    m = end - begin
     for j in range(m):
-        o = others[j]
+        o = others[begin + j]
         w = root_weight[o]
         design[j, 0] = w
         for a in range(1, D):
             design[j, a] = w * other[o, a]
-        design[j, D] = w * (targets[ratings[j]] - other[o, 0])
+        design[j, D] = w * (targets[ratings[begin + j]] - other[o, 0])
     np.dot(design[:m].T, design[:m], gram)
 
 
 @njit(cache=True, nogil=True, fastmath=True)
-def factorize_precision(prior_precision: Floats, weight: float, gram: Floats, cholesky: Floats) -> None:
-    """Fill `cholesky` with the lower factor of `A = prior_precision + weight * gram[:D, :D]`."""
+def factorize(precision: Floats, weight: float, gram: Floats, cholesky: Floats) -> None:
+    """Fill `cholesky` with the lower factor of `A = precision + weight * gram[:D, :D]`."""
     # LAPACK's call for a 16 x 16 matrix costs more than its arithmetic: the loops are written out.
-    D = prior_precision.shape[0]
+    D = precision.shape[0]
     for a in range(D):
         for b in range(a + 1):
-            v = prior_precision[a, b] + weight * gram[a, b]
+            v = precision[a, b] + weight * gram[a, b]
             for c in range(b):
                 v -= cholesky[a, c] * cholesky[b, c]
             if a == b:
@@ -57,47 +67,56 @@ def factorize_precision(prior_precision: Floats, weight: float, gram: Floats, ch
 
 
 @njit(cache=True, nogil=True, fastmath=True)
-def solve_row(
-    prior_term: Floats, weight: float, gram: Floats, cholesky: Floats, noise: Floats, draw: Floats, mean: Floats
+def solve(
+    row: int,
+    prior_terms: Floats,
+    weight: float,
+    gram: Floats,
+    cholesky: Floats,
+    noise: Floats,
+    draws: Floats,
+    means: Floats,
 ) -> None:
-    """Fill `draw` and `mean` (D,): a draw from the row's posterior and its mean. prior_term: L m; noise: D normals."""
-    D = draw.size
+    """Fill `draws[row]` and `means[row]`: a draw from the row's posterior, with D normals from `noise`, and its mean."""
+    D = noise.size
     for a in range(D):  # forward: cholesky z = right-hand side
-        v = prior_term[a] + weight * gram[a, D]
+        v = prior_terms[row, a] + weight * gram[a, D]
         for b in range(a):
-            v -= cholesky[a, b] * mean[b]
-        mean[a] = v / cholesky[a, a]
+            v -= cholesky[a, b] * means[row, b]
+        means[row, a] = v / cholesky[a, a]
     for a in range(D):
-        draw[a] = mean[a] + noise[a]
+        draws[row, a] = means[row, a] + noise[a]
     for a in range(D - 1, -1, -1):  # backward: cholesky' w = z
-        v = draw[a]
-        u = mean[a]
+        v = draws[row, a]
+        u = means[row, a]
         for b in range(a + 1, D):
-            v -= cholesky[b, a] * draw[b]
-            u -= cholesky[b, a] * mean[b]
-        draw[a] = v / cholesky[a, a]
-        mean[a] = u / cholesky[a, a]
+            v -= cholesky[b, a] * draws[row, b]
+            u -= cholesky[b, a] * means[row, b]
+        draws[row, a] = v / cholesky[a, a]
+        means[row, a] = u / cholesky[a, a]
 
 
 @njit(cache=True, nogil=True, fastmath=True)
-def invert_from_cholesky(cholesky: Floats, inverse: Floats) -> None:
-    """Fill `inverse` (D, D) with inv(A), A = cholesky cholesky'."""
+def invert(row: int, cholesky: Floats, inverses: Floats) -> None:
+    """Fill `inverses[row]` (D, D) with inv(A), A = cholesky cholesky'."""
     D = cholesky.shape[0]
     for column in range(D):
         for a in range(D):
             v = np.float32(1.0) if a == column else np.float32(0.0)
             for b in range(a):
-                v -= cholesky[a, b] * inverse[b, column]
-            inverse[a, column] = v / cholesky[a, a]
+                v -= cholesky[a, b] * inverses[row, b, column]
+            inverses[row, a, column] = v / cholesky[a, a]
         for a in range(D - 1, -1, -1):
-            v = inverse[a, column]
+            v = inverses[row, a, column]
             for b in range(a + 1, D):
-                v -= cholesky[b, a] * inverse[b, column]
-            inverse[a, column] = v / cholesky[a, a]
+                v -= cholesky[b, a] * inverses[row, b, column]
+            inverses[row, a, column] = v / cholesky[a, a]
 
 
 @njit(cache=True, nogil=True, parallel=True, fastmath=True)
 def draw_rows(
+    threads: int,
+    longest: int,
     starts: Ints,
     ratings: Ints,
     others: Ints,
@@ -112,27 +131,26 @@ def draw_rows(
     draws: Floats,
     means: Floats,
     covs: Floats,
-    scratch: Floats,
 ) -> None:
-    """Draw every row of one side given the other, on as many threads as `scratch` has blocks.
+    """Draw every row of one side given the other.
 
-    starts (n+1,): where each row's ratings begin in `ratings` and `others`, both (n_ratings,); weight (n,): each row's own
-    share of the weight; precision (D, D) and prior_terms (n, D): L and L m; ids (n,) int64 external ids, which with `stream`
-    key the noise. Written: draws and means (n, D), and covs (n, D, D) = inv(A) where it has rows. All float32.
+    starts (n+1,): where each row's ratings, at most `longest`, begin in ratings (N,), their positions in `targets`
+    (N,), and in others (N,), their rows in `other` (n_other, D); targets: ratings less mu and mood; weight (n,) and
+    root_weight (n_other,): a row's own share of a rating's weight, and the square root of the other row's; precision
+    (D, D) and prior_terms (n, D): L and L m; ids (n,): external ids, which with `stream` key the noise. Written: draws
+    and means (n, D), and covs (n, D, D) = inv(A) where it has rows. Floats are float32.
     """
     n = starts.size - 1
     D = other.shape[1]
-    threads = scratch.shape[0]
     for thread in prange(threads):
-        design = scratch[thread]
+        design = np.empty((longest, D + 1), np.float32)
         gram = np.empty((D + 1, D + 1), np.float32)
         cholesky = np.empty((D, D), np.float32)
         noise = np.empty(D, np.float32)
         for row in range(thread, n, threads):
-            begin, end = starts[row], starts[row + 1]
-            gram_of_row(ratings[begin:end], others[begin:end], targets, other, root_weight, design, gram)
-            factorize_precision(precision, weight[row], gram, cholesky)
+            fill_gram(starts[row], starts[row + 1], ratings, others, targets, other, root_weight, design, gram)
+            factorize(precision, weight[row], gram, cholesky)
             fill_normals(key_of(stream, ids[row]), noise)
-            solve_row(prior_terms[row], weight[row], gram, cholesky, noise, draws[row], means[row])
+            solve(row, prior_terms, weight[row], gram, cholesky, noise, draws, means)
             if covs.shape[0] > 0:
-                invert_from_cholesky(cholesky, covs[row])
+                invert(row, cholesky, covs)
