@@ -11,7 +11,7 @@ def print_json(value: object) -> None:
     """`value` as one line of JSON on stdout."""
     import msgspec  # noqa: PLC0415
 
-    typer.echo(msgspec.json.encode(value, order="sorted", enc_hook=str).decode())
+    typer.echo(msgspec.json.encode(value, enc_hook=str).decode())
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str | None = None) -> None:

@@ -1,0 +1,69 @@
+"""Settings: one tree, four places, clear refusals."""
+
+from pathlib import Path
+
+import pytest
+
+from reelstream.errors import SettingError
+from reelstream.settings import load
+
+
+@pytest.fixture(autouse=True)
+def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def test_the_defaults_are_those_of_the_manual() -> None:
+    """Nothing said: 35,000 rows or 5 seconds a batch, port 5000, this machine only."""
+    settings = load()
+    assert (settings.batch.rows, settings.batch.seconds) == (35_000, 5.0)
+    assert (settings.serve.host, settings.serve.port, settings.ui.port) == ("127.0.0.1", 5000, 8501)
+    assert settings.work == Path("work")
+
+
+def test_flags_beat_the_environment_beats_the_file_beats_the_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each place hides those before it, one setting at a time."""
+    Path("reelstream.toml").write_text("[batch]\nrows = 2\nseconds = 2.0\n[serve]\nport = 2\n")
+    monkeypatch.setenv("REELSTREAM_BATCH_SECONDS", "3")
+    monkeypatch.setenv("REELSTREAM_SERVE_PORT", "3")
+    settings = load(flags={"serve.port": 4, "serve.host": None})
+    assert (settings.batch.rows, settings.batch.seconds, settings.serve.port) == (2, 3.0, 4)
+    assert settings.serve.host == "127.0.0.1"
+
+
+def test_a_named_file_takes_the_place_of_the_usual_one() -> None:
+    """--config reads that file alone."""
+    Path("reelstream.toml").write_text("[batch]\nrows = 2\n")
+    Path("other.toml").write_text("[data]\nlike_threshold = 3.5\n")
+    settings = load(Path("other.toml"))
+    assert (settings.batch.rows, settings.data.like_threshold) == (35_000, 3.5)
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("[batch]\nrowz = 5\n", r"batch\.rowz"),
+        ("[batch]\nrows = 0\n", r"batch\.rows"),
+        ("[train]\nengine = 'abacus'\n", r"train\.engine"),
+        ("bach = 5\n", "bach"),
+        ("[batch\n", "TOML"),
+    ],
+)
+def test_a_wrong_setting_is_named(text: str, named: str) -> None:
+    """A misspelt name, a value out of bounds and a broken file are refused, each by name."""
+    Path("reelstream.toml").write_text(text)
+    with pytest.raises(SettingError, match=named):
+        load()
+
+
+def test_a_misspelt_variable_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A variable of a known section that names no setting is not passed over."""
+    monkeypatch.setenv("REELSTREAM_BATCH_ROWZ", "5")
+    with pytest.raises(SettingError, match=r"batch\.rowz"):
+        load()
+
+
+def test_a_settings_file_that_is_not_there_is_named() -> None:
+    """--config must exist."""
+    with pytest.raises(SettingError, match="--config"):
+        load(Path("nowhere.toml"))
