@@ -88,7 +88,7 @@ def test_ten_thousand_questions_are_answered_and_one_more_is_too_many(api: Simpl
     assert len(answers.json) == 10_000
     assert len(api.registry.sets[2].folded) == folded + 3
     refused = api.client.post("/predict_regression", json=[*asked, asked[0]])
-    assert refused.status_code == 413 and "10001" in refused.json["detail"]
+    assert refused.status_code == 422 and "10001" in refused.json["detail"]
 
 
 def test_the_time_of_a_question_is_passed_on(api: SimpleNamespace) -> None:

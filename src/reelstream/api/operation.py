@@ -59,7 +59,7 @@ class Operation:
             raise ProblemError(problem(422, "one question is taken here, not a list"))
         if len(body) > LARGEST_LIST:
             raise ProblemError(
-                problem(413, f"the list holds {len(body)} questions: ask at most {LARGEST_LIST} at once")
+                problem(422, f"the list holds {len(body)} questions: ask at most {LARGEST_LIST} at once")
             )
         return _json_list(self._answer_list(self.handle_list, body))
 
@@ -110,10 +110,8 @@ def _read_body() -> Any:
 
 def _in_list(the_problem: Problem, place: int) -> Problem:
     """The same problem, its fields named with their place in the list."""
-    errors = [
-        wrong.model_copy(update={"where": f"{place}.{wrong.where}".rstrip(".")}) for wrong in the_problem.errors or ()
-    ]
-    return the_problem.model_copy(update={"errors": errors or None})
+    errors = [wrong.model_copy(update={"where": f"{place}.{wrong.where}".rstrip(".")}) for wrong in the_problem.errors]
+    return the_problem.model_copy(update={"errors": errors})
 
 
 def _entry(given: Answer | Problem) -> Answer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from http import HTTPStatus
 
 import structlog
@@ -32,9 +33,9 @@ class ProblemError(Exception):
         self.problem = problem
 
 
-def problem(status: int, detail: str, errors: list[FieldError] | None = None) -> Problem:
+def problem(status: int, detail: str, errors: Sequence[FieldError] = ()) -> Problem:
     """A problem whose title is the status in words."""
-    return Problem(title=HTTPStatus(status).phrase, status=status, detail=detail, errors=errors)
+    return Problem(title=HTTPStatus(status).phrase, status=status, detail=detail, errors=list(errors))
 
 
 def problem_of_validation(error: ValidationError) -> Problem:
@@ -60,7 +61,7 @@ def problem_of_error(error: ReelstreamError) -> Problem:
 
 def respond(the_problem: Problem) -> Response:
     """The HTTP response that carries a problem."""
-    response = Response(the_problem.model_dump_json(exclude_none=True), the_problem.status, mimetype=MEDIA_TYPE)
+    response = Response(the_problem.model_dump_json(), the_problem.status, mimetype=MEDIA_TYPE)
     if the_problem.status == HTTPStatus.SERVICE_UNAVAILABLE:
         response.headers["Retry-After"] = str(RETRY_SECONDS)
     return response

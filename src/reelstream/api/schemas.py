@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from reelstream.ratings import LARGEST_ID
 
@@ -18,8 +18,16 @@ LARGEST_LIST = 10_000
 LATEST_TIME = 253_402_300_799
 """The last second of the year 9999."""
 
-UserId = Annotated[int, Field(ge=0, le=LARGEST_ID, description="The user's id.", examples=[1])]
-MovieId = Annotated[int, Field(ge=0, le=LARGEST_ID, description="The film's id.", examples=[31])]
+
+def _whole(value: Any) -> Any:
+    """To JSON 1.0 is the integer 1."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+_Whole = BeforeValidator(_whole)
+
+UserId = Annotated[int, Field(ge=0, le=LARGEST_ID, description="The user's id.", examples=[1]), _Whole]
+MovieId = Annotated[int, Field(ge=0, le=LARGEST_ID, description="The film's id.", examples=[31]), _Whole]
 Time = Annotated[
     int,
     Field(
@@ -28,6 +36,7 @@ Time = Annotated[
         description="The time of the question, in seconds since 1970 (UTC). Now when absent, and never before the "
         "user's last rating.",
     ),
+    _Whole,
 ]
 Limit = Annotated[int, Field(ge=1, le=200, description="The most entries to answer.")]
 
@@ -105,7 +114,7 @@ class Problem(Answer):
     title: Annotated[str, Field(description="The HTTP status in words.")]
     status: Annotated[int, Field(ge=400, le=599, description="The HTTP status.")]
     detail: Annotated[str, Field(description="What was wrong, where, and what to do.")]
-    errors: Annotated[list[FieldError] | None, Field(description="Each wrong field of the question.")] = None
+    errors: Annotated[list[FieldError], Field(description="Each wrong field of the question.")] = []
 
 
 class FailedEntry(Answer):
