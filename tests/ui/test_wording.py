@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from reelstream.ui.answers import Film
+from reelstream.ui.answers import Film, RatedFilm
 from reelstream.ui.wording import age, count, day, film_name, moment, plain
 
 
@@ -46,3 +46,11 @@ def test_a_film_without_a_title_has_its_id() -> None:
     """Year and title where they are known."""
     assert film_name(Film(9, "Alien", 1979)) == "Alien (1979)"
     assert film_name(Film(9, "", None)) == "Movie 9"
+    assert film_name(RatedFilm(9, 4.0, 0)) == "Movie 9"
+
+
+def test_a_title_begins_with_its_article() -> None:
+    """MovieLens moves articles behind; the page moves them back, and touches no other comma."""
+    assert film_name(Film(1, "Matrix, The", 1999)) == "The Matrix (1999)"
+    assert film_name(Film(2, "Good, the Bad and the Ugly, The", 1966)) == "The Good, the Bad and the Ugly (1966)"
+    assert film_name(RatedFilm(3, 4.0, 0, "Me, Myself & Irene")) == "Me, Myself & Irene"

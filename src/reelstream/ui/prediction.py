@@ -10,8 +10,8 @@ from reelstream.ui.charts import prediction_chart
 from reelstream.ui.client import ApiClient
 from reelstream.ui.wording import count, day, film_name, plain
 
-_SUGGESTIONS = 8
-_NEWEST_RATINGS = 6
+_SUGGESTIONS = 5
+_NEWEST_RATINGS = 5
 
 
 @st.fragment
@@ -23,11 +23,10 @@ def show_prediction(client: ApiClient, scale: Scale) -> None:
         film = _choose_film(client)
     if user_id is None or film is None:
         return
-    with answers:
-        with calmly(), st.container(border=True):
-            _show_answer(client.predict(user_id, film.item_id), user_id, film, scale)
-        with calmly():
-            _show_history(client, user_id)
+    with answers, calmly(), st.container(border=True):
+        _show_answer(client.predict(user_id, film.item_id), user_id, film, scale)
+    with questions, calmly():
+        _show_history(client, user_id)
 
 
 def _choose_user(client: ApiClient) -> int | None:
@@ -104,9 +103,9 @@ def _show_history(client: ApiClient, user_id: int) -> None:
     st.markdown(f"**Newest of {count(history.total, 'rating', 'ratings')} by user {user_id}**")
     st.table(
         {
-            "Movie": [plain(rated.title or f"Movie {rated.item_id}") for rated in history.ratings],
+            "Movie": [plain(film_name(rated)) for rated in history.ratings],
             "Rating": [f"{rated.rating:g}" for rated in history.ratings],
-            "Given on": [day(rated.timestamp) for rated in history.ratings],
+            "Day": [day(rated.timestamp) for rated in history.ratings],
         },
         border="horizontal",
         hide_index=True,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 
-from reelstream.ui.answers import Film
+from reelstream.ui.answers import Film, RatedFilm
 
+_ARTICLE_LAST = re.compile("^(.+), (The|A|An|Le|La|Les|Il|El|Los|Las|Der|Die|Das)$")
 _UNITS = (("day", 86_400), ("hour", 3_600), ("min", 60))
 
 
@@ -34,10 +36,11 @@ def plain(text: str) -> str:
     return "".join(f"\\{letter}" if letter in r"\`*_{}[]()#+-.!|<>$~:" else letter for letter in text)
 
 
-def film_name(film: Film) -> str:
-    """`Alien (1979)`, or the id of a film without a title."""
-    name = film.title or f"Movie {film.item_id}"
-    return name if film.year is None else f"{name} ({film.year})"
+def film_name(film: Film | RatedFilm) -> str:
+    """`The Matrix (1999)` where MovieLens sorts it as `Matrix, The`; the id of a film without a title."""
+    name = _ARTICLE_LAST.sub(r"\2 \1", film.title) if film.title else f"Movie {film.item_id}"
+    year = film.year if isinstance(film, Film) else None
+    return name if year is None else f"{name} ({year})"
 
 
 def moment(timestamp: float) -> str:
