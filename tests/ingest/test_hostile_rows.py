@@ -13,6 +13,7 @@ from streams import TOPIC, Stream
 
 NOW = int(time.time())
 YEARS_AHEAD = NOW + 5 * 365 * 86_400
+SOUND = [b"1", b"2", b"3.5", b"1000"]
 BAD_CELLS = [
     b"abc",
     b"",
@@ -30,15 +31,15 @@ BAD_CELLS = [
 ]
 
 CSV_ROWS = [
-    *[b",".join([b"1", b"2", b"3.5", b"1000"][:place] + [cell] + [b"1", b"2", b"3.5", b"1000"][place + 1 :])
-      for place in range(4) for cell in BAD_CELLS],
+    *[b",".join([*SOUND[:place], cell, *SOUND[place + 1 :]]) for place in range(4) for cell in BAD_CELLS],
     *[b"1,2,%s,1000" % stars for stars in (b"11", b"4.3", b"0", b"0.49", b"5.5", b"-3", b"3,5", b"4.0000001", b"05.0", b"+4")],
     *[b"%d,2,3.5,1000" % user for user in (-1, -(2**63), 2**63 - 1, 2**63, 2**64, 2**64 + 1)],
     *[b"1,%d,3.5,1000" % item for item in (-1, 2**63, 10**30)],
     *[b"1,2,3.5,%d" % seconds for seconds in (YEARS_AHEAD, YEARS_AHEAD * 1000, -5, 2**63, 2**63 - 1)],
     b"", b"", b"   ", b",,,", b"1,2,3.5", b"1,2,3.5,1000,5", b";;;", b"userId,movieId,rating,timestamp",
     b"1,2,3.5," + b"7" * 1_000_000, b"x" * 1_000_000, b"1,2," + b"\x00" * 100 + b",1000",
-    b'{"userId":1}', b'{"userId":1,"movieId":2,"rating":3.5,"timestamp":1000}', b"=1+1,2,3.5,1000", b"'; DROP TABLE records; --",
+    b'{"userId":1}', b'{"userId":1,"movieId":2,"rating":3.5,"timestamp":1000}', b"=1+1,2,3.5,1000",
+    b"'; DROP TABLE records; --",
     *[b"7,8,4.0,2000"] * 20,
 ]  # fmt: skip
 CSV_ROWS += [b"%d,2,%d.%d,1000" % (row, row % 13, row % 10) for row in range(200 - len(CSV_ROWS))]
@@ -50,8 +51,10 @@ MESSAGES = [
     b'{"userId":1,"movieId":2,"timestamp":1000}', b'{"userId":1,"userId":2,"movieId":2,"rating":3.5,"timestamp":1000}',
     b'{"userId":7,"forget":true}', b"[" * 100_000, b'{"userId":1,"movieId":2,"rating":3.5,"timestamp":1000}{}',
     *[b'{"userId":%s,"movieId":2,"rating":3.5,"timestamp":1000}' % cell
-      for cell in (b'"abc"', b"-1", b"1.5", b"1.0", b'"1"', b"true", b"null", b"{}", b"%d" % 2**63, b"%d" % 2**64, b"9" * 400, b'"\\u0000"')],
-    *[b'{"userId":1,"movieId":%s,"rating":3.5,"timestamp":1000}' % cell for cell in (b"-1", b"[]", b"1e3", b"%d" % (2**63 - 1))],
+      for cell in (b'"abc"', b"-1", b"1.5", b"1.0", b'"1"', b"true", b"null", b"{}", b"%d" % 2**63, b"%d" % 2**64,
+                   b"9" * 400, b'"\\u0000"')],
+    *[b'{"userId":1,"movieId":%s,"rating":3.5,"timestamp":1000}' % cell
+      for cell in (b"-1", b"[]", b"1e3", b"%d" % (2**63 - 1))],
     *[b'{"userId":1,"movieId":2,"rating":%s,"timestamp":1000}' % cell
       for cell in (b"11", b"4.3", b"0", b"-4", b"1e400", b"NaN", b'"NaN"', b'"inf"', b'"4"', b"4.0000000001", b"true", b"[4]")],
     *[b'{"userId":1,"movieId":2,"rating":3.5,"timestamp":%d}' % seconds
