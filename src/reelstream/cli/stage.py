@@ -125,7 +125,10 @@ class Stage:
             self._process.poll()
 
     def close(self) -> None:
-        """Close the log."""
+        """Wait for the process, which has been ended, and close the log."""
+        if self._process is not None:
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(0.5)
         if self._reading is not None:
             self._reading.close()
 

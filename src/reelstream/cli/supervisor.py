@@ -33,7 +33,6 @@ class Supervisor:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         end_groups(self._groups(), END_SECONDS, self._reap)
-        self._reap()
         for stage in self.stages:
             stage.close()
         if self._guardian is not None:
@@ -55,6 +54,11 @@ class Supervisor:
                 self._tell_guardian(f"+{stage.group}")
         if self._guardian is not None and self._guardian.poll() is not None:
             self._start_guardian()
+
+    @property
+    def guardian_pid(self) -> int | None:
+        """Process id of the guardian."""
+        return None if self._guardian is None else self._guardian.pid
 
     def is_done(self, name: str) -> bool:
         """Whether the stage `name` has come to its end."""
