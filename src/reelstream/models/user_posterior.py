@@ -29,7 +29,7 @@ from reelstream.models.arrays import Bools, Floats, Ints
 from reelstream.models.rating import RatingModel
 
 DRIFT_PER_YEAR = 0.25
-"""Taste is a random walk that in a year gathers this share of its prior covariance."""
+"""Taste is a random walk that in a year gathers this share of its prior covariance; a longer gap gathers no more."""
 SECONDS_A_YEAR = 365.25 * 86_400
 
 WEIGHTLESS = -12.0
@@ -141,9 +141,10 @@ class UserState:
 def advance(mean: Floats, cov: Floats, seconds: float, mood_variance: float, rate: float, drift: Floats) -> None:
     """Let `seconds` pass for one normal state (K,), (K, K): the taste drifts, the mood fades to `mood_variance`."""
     D = drift.shape[0]
+    drifting = min(seconds, SECONDS_A_YEAR)  # who was away for ten years has not become a stranger
     for a in range(D):
         for b in range(D):
-            cov[a, b] += seconds * drift[a, b]
+            cov[a, b] += drifting * drift[a, b]
     fade = math.exp(-rate * seconds)
     mean[D] *= fade
     for a in range(D):

@@ -1,0 +1,87 @@
+"""The local engine: what a seed fixes, what the chain carries on, and how good it is on known structure."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from pathlib import Path
+
+import numba
+import numpy as np
+import pytest
+
+from reelstream.catalog import Catalog
+from reelstream.datasets import detect
+from reelstream.engines.interface import FitParameters
+from reelstream.engines.local import fit_models, fit_rating
+from reelstream.errors import FitError
+from reelstream.models.rating import RatingModel
+from reelstream.ratings import RatingColumns, RatingScale
+from reelstream.storage.history import History
+
+QUICK = FitParameters(n_factors=4, sweeps=24, burn_in=12, n_draws=3, warm_sweeps=12, warm_burn_in=6)
+
+
+@pytest.fixture(scope="module")
+def history(small_dataset: Path) -> History:
+    return History.of(detect(small_dataset).read_ratings())
+
+
+@pytest.fixture(scope="module")
+def catalog(small_dataset: Path) -> Catalog:
+    return detect(small_dataset).read_catalog().catalog
+
+
+def bits(model: RatingModel) -> list[bytes]:
+    return [
+        np.ascontiguousarray(getattr(part, field.name)).tobytes()
+        for part in (model.draws, model.state)
+        for field in fields(part)
+    ]
+
+
+def test_a_seed_gives_the_same_model_whatever_the_number_of_threads(history: History, catalog: Catalog) -> None:
+    most = numba.get_num_threads()
+    models = []
+    for threads in (1, most, 1):
+        numba.set_num_threads(threads)
+        try:
+            models.append(fit_rating(history.ratings, catalog, None, QUICK))
+        finally:
+            numba.set_num_threads(most)
+    assert bits(models[0]) == bits(models[1]) == bits(models[2])
+    assert bits(models[0]) != bits(fit_rating(history.ratings, catalog, None, replace(QUICK, seed=1)))
+
+
+def test_a_chain_goes_on_from_the_previous_set_with_users_and_films_that_are_new(
+    history: History, catalog: Catalog
+) -> None:
+    half = len(history.ratings) // 2
+    first = fit_rating(history.ratings[:half], catalog, None, QUICK)
+    second = fit_rating(history.ratings, catalog, first, QUICK)
+    assert second.sweeps == QUICK.sweeps + QUICK.warm_sweeps
+    assert len(second.item_ids) >= len(first.item_ids) and second.seed == first.seed
+    assert len(second.state.user_ids) == len(history.user_ids)
+
+
+def test_without_times_there_is_no_mood(history: History, catalog: Catalog) -> None:
+    model = fit_rating(history.ratings, catalog, None, replace(QUICK, use_times=False))
+    assert not model.draws.mood_variance.any()
+
+
+def test_the_film_means_are_as_good_as_many_draws(history: History, catalog: Catalog) -> None:
+    """Covariances are symmetric and positive: they are what questions add for a film's own uncertainty."""
+    covs = fit_rating(history.ratings, catalog, None, QUICK).draws.covs
+    np.testing.assert_allclose(covs, np.swapaxes(covs, 2, 3), atol=1e-4)
+    assert (np.linalg.eigvalsh(covs.astype(np.float64)) > 0).all()
+
+
+def test_nothing_but_holdout_is_an_error_that_says_so(catalog: Catalog) -> None:
+    with pytest.raises(FitError, match="wait for more"):
+        fit_models(History.of(RatingColumns.empty()), catalog, RatingScale(), None, QUICK)
+
+
+def test_ratings_at_one_instant_do_no_harm(history: History, catalog: Catalog) -> None:
+    """A data set whose times say nothing is fitted as well as one without times."""
+    frozen = replace(history.ratings, timestamp=np.full(len(history.ratings), 10**9))
+    model = fit_rating(frozen, catalog, None, QUICK)
+    assert np.isfinite(model.draws.means).all() and np.isfinite(model.draws.mood_variance).all()

@@ -1,0 +1,38 @@
+"""A model set fitted on the small data set, once for all tests of this room."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from reelstream.catalog import Catalog
+from reelstream.datasets import detect
+from reelstream.engines.interface import FitParameters
+from reelstream.engines.local import fit_models
+from reelstream.models.base import ModelSet, TrainedOn
+from reelstream.ratings import RatingColumns, RatingScale
+from reelstream.storage.history import History
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A fitted set, and what it was fitted on."""
+
+    model_set: ModelSet
+    history: History
+    catalog: Catalog
+
+
+@pytest.fixture(scope="session")
+def fitted(small_dataset: Path) -> Fitted:
+    dataset = detect(small_dataset)
+    ratings: RatingColumns = dataset.read_ratings()
+    catalog = dataset.read_catalog().catalog
+    history = History.of(ratings)
+    models = fit_models(history, catalog, RatingScale(), None, FitParameters(n_factors=4, sweeps=40, burn_in=20))
+    trained_on = TrainedOn({0: len(ratings)}, {})
+    return Fitted(
+        ModelSet(3, models.rating, models.like, models.segment, catalog, RatingScale(), trained_on), history, catalog
+    )

@@ -1,0 +1,149 @@
+"""The questions that a model set answers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from conftest import Fitted
+from reelstream.catalog import Catalog, Film
+from reelstream.errors import UnknownItemError
+from reelstream.features.holdout import in_holdout
+from reelstream.models.base import ModelSet, TrainedOn
+from reelstream.models.like import LikeModel
+from reelstream.models.rating import RatingModel
+from reelstream.models.segment import SegmentModel
+from reelstream.ratings import RatingColumns, RatingScale
+
+LATER = 2_000_000_000
+
+
+def test_a_saved_set_gives_the_same_answers(fitted: Fitted, tmp_path: Path) -> None:
+    folders = [tmp_path / family for family in ("regression", "classification", "clustering")]
+    for folder in folders:
+        folder.mkdir()
+    fitted.model_set.save(*folders)
+    loaded = ModelSet(
+        3,
+        RatingModel.load(folders[0]),
+        LikeModel.load(folders[1]),
+        SegmentModel.load(folders[2]),
+        fitted.catalog,
+        RatingScale(),
+        fitted.model_set.trained_on,
+    )
+    user = int(fitted.history.user_ids[5])
+    history = fitted.history.of_user(user)
+    items = fitted.model_set.rating.item_ids[:20]
+    before = fitted.model_set.predict(fitted.model_set.fold_in(history), items, LATER)
+    after = loaded.predict(loaded.fold_in(history), items, LATER)
+    for field in ("mean", "sd", "like_probability"):
+        np.testing.assert_array_equal(getattr(before, field), getattr(after, field))
+    assert loaded.segment_of(history) == fitted.model_set.segment_of(history)
+
+
+def test_only_arrays_and_json_are_saved(fitted: Fitted, tmp_path: Path) -> None:
+    fitted.model_set.save(tmp_path, tmp_path, tmp_path)
+    assert {path.suffix for path in tmp_path.iterdir()} == {".npy", ".json"}
+
+
+def test_one_more_rating_gives_the_state_of_folding_in_all(fitted: Fitted) -> None:
+    history = fitted.history.of_user(int(fitted.history.user_ids[0]))
+    items = fitted.model_set.rating.item_ids
+    at_once = fitted.model_set.fold_in(history)
+    one_by_one = fitted.model_set.fold_in(history[:-2])
+    fitted.model_set.learn(one_by_one, history[-2:-1])
+    fitted.model_set.learn(one_by_one, history[-1:])
+    for field in ("mean", "sd", "like_probability"):
+        np.testing.assert_allclose(
+            getattr(fitted.model_set.predict(at_once, items, LATER), field),
+            getattr(fitted.model_set.predict(one_by_one, items, LATER), field),
+            rtol=1e-9,
+        )
+
+
+def test_a_question_changes_no_state(fitted: Fitted) -> None:
+    state = fitted.model_set.fold_in(fitted.history.of_user(int(fitted.history.user_ids[0])))
+    items = fitted.model_set.rating.item_ids[:5]
+    first = fitted.model_set.predict(state, items, LATER)
+    again = fitted.model_set.predict(state, items, LATER)
+    np.testing.assert_array_equal(first.mean, again.mean)
+
+
+def test_high_ratings_raise_what_is_expected_of_a_user(fitted: Fitted) -> None:
+    items = fitted.model_set.rating.item_ids[:10]
+    n = np.full(10, 9_999_999)
+
+    def expected(stars: float) -> float:
+        ratings = RatingColumns.of(n, items, np.full(10, stars), np.arange(10), np.ones(10))
+        state = fitted.model_set.fold_in(ratings)
+        return float(fitted.model_set.predict(state, fitted.model_set.rating.item_ids[10:], LATER).mean.mean())
+
+    assert expected(1.0) < expected(3.0) < expected(5.0)
+
+
+def test_ratings_make_answers_surer_and_years_of_absence_no_stranger(fitted: Fitted) -> None:
+    items = fitted.model_set.rating.item_ids
+    unknown = fitted.model_set.predict(fitted.model_set.fold_in(RatingColumns.empty()), items, LATER).sd.mean()
+    soon, late = [], []
+    for user in fitted.history.user_ids:
+        history = fitted.history.of_user(int(user))
+        state = fitted.model_set.fold_in(history)
+        soon.append(fitted.model_set.predict(state, items, int(history.timestamp[-1]) + 86_400).sd.mean())
+        late.append(fitted.model_set.predict(state, items, int(history.timestamp[-1]) + 40 * 365 * 86_400).sd.mean())
+    assert np.mean(soon) < np.mean(late) < 1.1 * unknown
+    assert np.mean(soon) < unknown
+
+
+def test_a_film_without_ratings_is_answered_from_genres_and_era(fitted: Fitted) -> None:
+    genre = fitted.catalog.genres[0]
+    films = [*fitted.catalog, Film(777_001, "Unrated", 1990, (genre,)), Film(777_002, "Unrated Too")]
+    model_set = replace(fitted.model_set, catalog=Catalog(films))
+    answers = model_set.predict(model_set.fold_in(RatingColumns.empty()), np.array([777_001, 777_002]), LATER)
+    assert np.isfinite(answers.mean).all() and answers.mean[0] != answers.mean[1]
+    assert ((answers.like_probability > 0) & (answers.like_probability < 1)).all()
+
+
+def test_a_film_that_nobody_named_is_an_error(fitted: Fitted) -> None:
+    state = fitted.model_set.fold_in(RatingColumns.empty())
+    with pytest.raises(UnknownItemError, match="987654321"):
+        fitted.model_set.predict(state, np.array([987_654_321]), LATER)
+
+
+def test_learned_means_trained_on_and_not_held_out() -> None:
+    trained_on = TrainedOn({0: 100, 1: 50}, {0: ((20, 30),)})
+    n = 120
+    for partition, expected in (
+        (0, lambda o: o < 100 and not 20 <= o < 30),
+        (1, lambda o: o < 50),
+        (2, lambda o: False),
+    ):
+        ratings = RatingColumns.of(
+            np.arange(n), np.arange(n) + 5, np.ones(n), np.zeros(n), np.full(n, partition), np.arange(n)
+        )
+        held_out = in_holdout(ratings.user_id, ratings.item_id)
+        assert trained_on.learned(ratings).tolist() == [
+            expected(offset) and not held for offset, held in zip(range(n), held_out.tolist(), strict=True)
+        ]
+
+
+def test_events_are_answered_in_their_own_order(fitted: Fitted) -> None:
+    """Whatever the order of the questions, each gets the answer that it gets alone."""
+    ratings = fitted.history.ratings
+    asks = np.zeros(len(ratings), bool)
+    asks[::7] = True
+    shuffled = np.random.default_rng(0).permutation(len(ratings))
+    asked, answers = fitted.model_set.ask_events(ratings, asks, ~asks)
+    asked_again, answers_again = fitted.model_set.ask_events(ratings[shuffled], asks[shuffled], ~asks[shuffled])
+    place = {(user, item): row for row, (user, item) in enumerate(zip(asked.user_id, asked.item_id, strict=True))}
+    rows = [place[pair] for pair in zip(asked_again.user_id, asked_again.item_id, strict=True)]
+    np.testing.assert_array_equal(answers.mean[rows], answers_again.mean)
+    user = int(asked.user_id[0])
+    alone = ratings.user_id == user
+    np.testing.assert_array_equal(
+        fitted.model_set.ask_events(ratings[alone], asks[alone], ~asks[alone])[1].mean,
+        answers.mean[asked.user_id == user],
+    )

@@ -1,0 +1,76 @@
+"""A row's draw against a dense solve of the same regression in double precision."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from reelstream.models import noise
+from reelstream.models.row_posterior import draw_rows
+
+N_ROWS, N_OTHERS, D = 40, 30, 6
+
+
+class Regressions:
+    """Rows with ratings of others, some with none, and what `draw_rows` makes of them."""
+
+    def __init__(self) -> None:
+        rng = np.random.default_rng(1)
+        counts = rng.integers(0, 25, N_ROWS)
+        self.starts = np.concatenate([[0], np.cumsum(counts)])
+        n = int(self.starts[-1])
+        self.ratings = rng.permutation(n)
+        self.others = rng.integers(0, N_OTHERS, n).astype(np.int32)
+        self.targets = rng.standard_normal(n).astype(np.float32)
+        self.other = rng.standard_normal((N_OTHERS, D)).astype(np.float32)
+        self.weight = rng.uniform(0.5, 3, N_ROWS).astype(np.float32)
+        self.root_weight = rng.uniform(0.5, 1.5, N_OTHERS).astype(np.float32)
+        root = rng.standard_normal((D, D))
+        self.precision = (root @ root.T + np.eye(D)).astype(np.float32)
+        self.prior_terms = rng.standard_normal((N_ROWS, D)).astype(np.float32)
+        self.ids = np.arange(N_ROWS) * 17
+
+    def draw(self, sweep: int, threads: int = 1) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        draws, means = np.empty((2, N_ROWS, D), np.float32)
+        covs = np.empty((N_ROWS, D, D), np.float32)
+        stream = noise.stream_of(0, sweep, noise.USER_ROW)
+        arrays = (self.starts, self.ratings, self.others, self.targets, self.other, self.weight, self.root_weight)
+        longest = int(np.diff(self.starts).max())
+        draw_rows(threads, longest, *arrays, self.precision, self.prior_terms, stream, self.ids, draws, means, covs)
+        return draws, means, covs
+
+    def dense(self, row: int) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and covariance of one row, as the docstring's formula says."""
+        chosen = slice(self.starts[row], self.starts[row + 1])
+        other = self.other[self.others[chosen]].astype(np.float64)
+        x = np.column_stack([np.ones(len(other)), other[:, 1:]])
+        y = self.targets[self.ratings[chosen]] - other[:, 0]
+        weights = self.weight[row] * self.root_weight[self.others[chosen]].astype(np.float64) ** 2
+        cov = np.linalg.inv(self.precision + (x.T * weights) @ x)
+        return cov @ (self.prior_terms[row] + (x.T * weights) @ y), cov
+
+
+@pytest.fixture(scope="module")
+def regressions() -> Regressions:
+    return Regressions()
+
+
+def test_mean_and_covariance_are_those_of_the_regression(regressions: Regressions) -> None:
+    _, means, covs = regressions.draw(0)
+    for row in range(N_ROWS):
+        mean, cov = regressions.dense(row)
+        np.testing.assert_allclose(means[row], mean, rtol=1e-3, atol=1e-4)
+        np.testing.assert_allclose(covs[row], cov, rtol=1e-3, atol=1e-4)
+
+
+def test_draws_scatter_about_the_mean_with_that_covariance(regressions: Regressions) -> None:
+    mean, cov = regressions.dense(3)
+    drawn = np.array([regressions.draw(sweep)[0][3] for sweep in range(4000)])
+    whitened = (drawn - mean) @ np.linalg.cholesky(np.linalg.inv(cov))
+    np.testing.assert_allclose(whitened.mean(0), 0, atol=0.08)
+    np.testing.assert_allclose(np.cov(whitened.T), np.eye(D), atol=0.12)
+
+
+def test_the_number_of_threads_changes_no_bit(regressions: Regressions) -> None:
+    for one, other in zip(regressions.draw(5, threads=1), regressions.draw(5, threads=3), strict=True):
+        assert one.tobytes() == other.tobytes()
