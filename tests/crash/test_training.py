@@ -1,0 +1,105 @@
+"""kill -9 at every step of trainer and registry: what is visible is whole, and the next trainer finishes the work."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mean_engine import CATALOG, TrainingWorld, close_batch
+from reelstream.errors import NoModelSetError
+from reelstream.ratings import RatingColumns
+
+DRIVER = Path(__file__).parent / "training_driver.py"
+
+
+# The steps are those of trainer.py and of ModelRegistry.publish, HistoryStore.publish and ModelRegistry.prune.
+STEPS = {
+    "before the fit": ("fit", 1),
+    "after the fit, before any file of the set": ("fit!", 1),
+    "within the history's arrays": ("save", 5),
+    "within the arrays of the set": ("save", 20),
+    "before the first folder is renamed": ("publish_folder", 1),
+    "between two renames": ("publish_folder!", 1),
+    "after the last rename, before the release": ("publish_bytes", 1),
+    "before the release has its name": ("link", 1),
+    "after the release has its name": ("link!", 1),
+    "after the release, before CURRENT": ("replace_file", 1),
+    "after CURRENT": ("replace_file!", 1),
+    "before the history is renamed": ("publish_folder", 4),
+    "after the history is renamed, before its CURRENT": ("publish_folder!", 4),
+    "after the history's CURRENT": ("replace_file!", 2),
+    "before the note that a set is pruned": ("publish_bytes", 2),
+    "after the note, before its folders go": ("publish_bytes!", 2),
+    "while its folders go": ("rmtree!", 1),
+}
+FIRST_STEP_WITH_THE_SET = "after the release has its name"
+
+
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """For each step a work folder whose trainer was killed there: one set was in service, a second was being made."""
+    start = tmp_path_factory.mktemp("killed")
+    world = TrainingWorld(start / "before", keep=1)
+    close_batch(world.batches)
+    world.trainer.run_once()
+    close_batch(world.batches)
+    roots = {step: start / str(number) for number, step in enumerate(STEPS)}
+    for root in roots.values():
+        shutil.copytree(world.root, root)
+    kill([(root, *STEPS[step]) for step, root in roots.items()])
+    return roots
+
+
+def kill(places: list[tuple[Path, str, int]]) -> None:
+    arguments = [str(argument) for place in places for argument in place]
+    ran = subprocess.run([sys.executable, str(DRIVER), *arguments], check=True, capture_output=True, text=True)
+    ended = [line for line in ran.stdout.splitlines() if line.startswith("ended")]
+    assert ended == [f"ended {-signal.SIGKILL}"] * len(places), "a step was never reached"
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_killed_at(step: str, killed: dict[str, Path]) -> None:
+    """The set is there whole or not at all; the next run ends as if nothing had happened."""
+    root = killed[step]
+    world = TrainingWorld(root, keep=1)
+    published = list(STEPS).index(step) >= list(STEPS).index(FIRST_STEP_WITH_THE_SET)
+    assert world.registry.newest_number() == (2 if published else 1)
+    assert world.registry.load_current(CATALOG)[0].number in ({1, 2} if published else {1})
+    assert world.registry.verify() == []
+    assert world.histories.current() is not None, "the history that readers see is whole"
+
+    assert [release.number for release in world.trainer.run_once()] == ([] if published else [2])
+    release, model_set = world.registry.load_current(CATALOG)
+    assert release.number == model_set.number == 2
+    assert world.registry.verify() == []
+    history, meta = world.histories.current() or pytest.fail("no history")
+    assert meta.manifests == [(1, 1), (2, 1)]
+    batches = RatingColumns.concatenate(world.batches.read(manifest) for manifest in world.batches.manifests())
+    assert len(history) == len(batches.latest())
+    assert_no_leavings(root, world)
+
+
+def test_killed_before_the_first_set(tmp_path: Path) -> None:
+    """Without any set yet, a killed trainer leaves none, and the next one makes it."""
+    world = TrainingWorld(tmp_path, keep=1)
+    close_batch(world.batches)
+    kill([(tmp_path, "publish_bytes", 1)])
+    with pytest.raises(NoModelSetError):
+        world.registry.load_current(CATALOG)
+    assert [release.number for release in world.trainer.run_once()] == [1]
+    assert_no_leavings(tmp_path, world)
+
+
+def assert_no_leavings(root: Path, world: TrainingWorld) -> None:
+    """Every folder of a set belongs to a release that is kept, and no temporary name is left."""
+    numbers = {release.number for release in world.registry.all_releases()}
+    for family in ("regression", "classification", "clustering"):
+        found = {int(path.name.rpartition("_")[2]) for path in (root / "models").glob(f"{family}_model_set_*")}
+        assert found <= numbers
+        assert found == {release.number for release in world.registry.releases()}
+    assert not list(root.rglob(".tmp-*"))
