@@ -1,0 +1,43 @@
+"""The API on a folder of `mean_engine` sets, as a process: `swap_server.py FOLDER PORT`."""
+
+from __future__ import annotations
+
+import sys
+from functools import partial
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from flask import Flask
+
+from mean_engine import CATALOG, SCALE
+from reelstream.api.app import create_app
+from reelstream.api.server import serve
+from reelstream.api.service import Service
+from reelstream.broker import open_broker
+from reelstream.serving.histories import Histories
+from reelstream.serving.live_updates import LiveUpdates
+from reelstream.serving.predictor import Predictor
+from reelstream.storage.batch_files import BatchFolder
+from reelstream.storage.history_store import HistoryStore
+from reelstream.storage.model_registry import ModelRegistry
+
+
+def make_app(root: Path) -> Flask:
+    registry, predictor = ModelRegistry(root / "models"), Predictor(Histories())
+    updates = LiveUpdates(
+        predictor,
+        registry,
+        BatchFolder(root / "batched_data"),
+        HistoryStore(root / "history"),
+        open_broker(f"sqlite:{root / 'log.db'}"),
+        "ratings",
+        CATALOG,
+        SCALE,
+    )
+    updates.start()
+    return create_app(Service(predictor, updates, registry, CATALOG, SCALE))
+
+
+if __name__ == "__main__":
+    serve("127.0.0.1", int(sys.argv[2]), partial(make_app, Path(sys.argv[1])))
