@@ -13,15 +13,13 @@ import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 import numpy as np
-from mean_engine import MeanEngine, TrainingWorld
 
-import reelstream.files
+from mean_engine import MeanEngine, TrainingWorld
 from reelstream.storage import history_store, model_registry
 
 PLACES: dict[str, list[tuple[Any, str]]] = {

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import log_loss, roc_auc_score
 
+from reelstream.models.base import Predictions
 from reelstream.ratings import RatingScale
 from reelstream.storage.release import Scores
-
-if TYPE_CHECKING:
-    from reelstream.models.base import Predictions
 
 ECE_BINS = 10
 
