@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
+import pytest
 
 from reelstream.catalog import Catalog, Film
 from reelstream.features.user_profiles import GenreShares
@@ -72,6 +75,15 @@ def test_numbers_survive_a_new_choice_of_their_number() -> None:
     old = first.segments_of(before.ratings, before.starts, SHARES)
     new = second.segments_of(after.ratings, after.starts, SHARES)[:100]
     assert (old == new).mean() >= 0.95
+
+
+@pytest.mark.parametrize("n_previous", [2, 4, 8])
+def test_fewer_or_more_segments_than_before_are_numbered_from_zero(n_previous: int) -> None:
+    first = fit(crowd(100))
+    centroids = np.random.default_rng(3).permutation(np.repeat(first.centroids, 2, axis=0)[:n_previous])
+    second = fit(crowd(400), previous=replace(first, centroids=centroids))
+    assert [segment.number for segment in second.segments] == list(range(4))
+    assert sum(segment.size for segment in second.segments) == 400
 
 
 def test_a_user_without_ratings_is_placed_with_the_average_user() -> None:

@@ -148,10 +148,11 @@ def _best_centroids(scaled: NDArray[np.float64], seed: int) -> NDArray[np.float6
 def _renumber(centroids: NDArray[np.float64], previous: NDArray[np.float64]) -> NDArray[np.float64]:
     """The same centroids, ordered so that each stands where its nearest previous one stood (Kuhn, 1955)."""
     old, new = linear_sum_assignment(cdist(previous, centroids))
-    free = iter(np.setdiff1d(np.arange(len(centroids)), new))
-    at = dict(zip(old.tolist(), new.tolist(), strict=True))
-    order = [at.get(number) for number in range(len(centroids))]
-    return centroids[[next(free) if row is None else row for row in order]]
+    order = np.full(len(centroids), -1)
+    kept = old < len(centroids)  # of fewer segments than before, the last numbers are gone
+    order[old[kept]] = new[kept]
+    order[order < 0] = np.setdiff1d(np.arange(len(centroids)), order)
+    return centroids[order]
 
 
 def _labels(deviations: NDArray[np.float64], genres: tuple[str, ...], shares: NDArray[np.float64]) -> list[str]:
