@@ -152,7 +152,8 @@ def _renumber(centroids: NDArray[np.float64], previous: NDArray[np.float64]) -> 
     kept = old < len(centroids)  # of fewer segments than before, the last numbers are gone
     order[old[kept]] = new[kept]
     order[order < 0] = np.setdiff1d(np.arange(len(centroids)), order)
-    return centroids[order]
+    renumbered: NDArray[np.float64] = centroids[order]
+    return renumbered
 
 
 def _labels(deviations: NDArray[np.float64], genres: tuple[str, ...], shares: NDArray[np.float64]) -> list[str]:
