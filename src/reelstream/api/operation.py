@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -86,7 +87,7 @@ class Operation:
 
 
 def _from_text(question: type[Question], path: dict[str, str]) -> dict[str, Any]:
-    """Path and query as the question's fields: digits become a number where one is wanted."""
+    """Path and query as the question's fields: a number, as JSON writes it, becomes one where one is wanted."""
     values: dict[str, Any] = dict(path)
     for name, given in request.args.lists():
         if name in values or len(given) > 1:
@@ -94,8 +95,9 @@ def _from_text(question: type[Question], path: dict[str, str]) -> dict[str, Any]
         values[name] = given[0]
     for name, text in values.items():
         known = question.model_fields.get(name)
-        if known is not None and known.annotation is not str and re.fullmatch("[0-9]{1,19}", text):
-            values[name] = int(text)
+        if known is not None and known.annotation is not str:
+            with suppress(msgspec.MsgspecError):
+                values[name] = msgspec.json.decode(text, type=int | float)
     return values
 
 

@@ -28,17 +28,8 @@ _Whole = BeforeValidator(_whole)
 
 UserId = Annotated[int, Field(ge=0, le=LARGEST_ID, description="The user's id.", examples=[1]), _Whole]
 MovieId = Annotated[int, Field(ge=0, le=LARGEST_ID, description="The film's id.", examples=[31]), _Whole]
-Time = Annotated[
-    int,
-    Field(
-        ge=0,
-        le=LATEST_TIME,
-        description="The time of the question, in seconds since 1970 (UTC). Now when absent, and never before the "
-        "user's last rating.",
-    ),
-    _Whole,
-]
-Limit = Annotated[int, Field(ge=1, le=200, description="The most entries to answer.")]
+Time = Annotated[int, Field(ge=0, le=LATEST_TIME), _Whole]
+Limit = Annotated[int, Field(ge=1, le=200, description="The most entries to answer."), _Whole]
 
 
 class Question(BaseModel):
@@ -52,7 +43,13 @@ class PairQuestion(Question):
 
     userId: UserId
     movieId: MovieId
-    at: Time | None = None
+    at: Annotated[
+        Time | None,
+        Field(
+            description="The time of the question, in seconds since 1970 (UTC). Now when absent, and never before the "
+            "user's last rating."
+        ),
+    ] = None
 
 
 class SegmentQuestion(Question):
