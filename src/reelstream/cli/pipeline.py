@@ -81,7 +81,7 @@ def follow(
                 status = reader.read()
                 view.show(status)
                 if until_set is not None:
-                    outcome, why = _outcome(status, until_set, supervisor.is_done("produce"))
+                    outcome, why = outcome_of(status, until_set, supervisor.is_done("produce"))
                     if outcome is not None:
                         view.say(why)
                         return outcome, status
@@ -89,7 +89,7 @@ def follow(
     return (DONE if until_set is None else INTERRUPTED), status
 
 
-def _outcome(status: PipelineStatus, until_set: int, is_produced: bool) -> tuple[int | None, str]:
+def outcome_of(status: PipelineStatus, until_set: int, is_produced: bool) -> tuple[int | None, str]:
     """Whether the run may end, and how; None goes on."""
     if status.serving is not None and status.serving >= until_set:
         return DONE, f"model set {status.serving} is in service"
