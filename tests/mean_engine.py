@@ -36,6 +36,9 @@ class MeanEngine:
         self.spoiled = spoiled
         self.jobs: list[FitJob] = []
 
+    def prepare(self) -> None:
+        """Nothing is compiled."""
+
     def fit(self, job: FitJob) -> FittedModels:
         self.jobs.append(job)
         history = History.load(job.history) if job.history else History.of(RatingColumns.empty())

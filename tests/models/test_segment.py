@@ -93,6 +93,12 @@ def test_a_user_without_ratings_is_placed_with_the_average_user() -> None:
     assert 0 <= number < len(model.segments)
 
 
+def test_users_who_all_rate_alike_are_one_segment() -> None:
+    users, items = np.indices((40, 10)).reshape(2, -1)
+    model = fit(History.of(RatingColumns.of(users, items, np.full(400, 3.5), items)))
+    assert [segment.size for segment in model.segments] == [40]
+
+
 def test_a_handful_of_users_is_one_segment() -> None:
     model = fit(crowd(8))
     assert len(model.segments) == 1 and model.segments[0].size == 8

@@ -43,6 +43,7 @@ def make_app(work: Path) -> Flask:
     """The API on a work folder, following it; called in the process that answers."""
     from reelstream.api.app import create_app  # noqa: PLC0415
     from reelstream.api.service import Service  # noqa: PLC0415
+    from reelstream.models.miniature import miniature_set  # noqa: PLC0415
     from reelstream.serving.histories import Histories  # noqa: PLC0415
     from reelstream.serving.live_updates import LiveUpdates  # noqa: PLC0415
     from reelstream.serving.predictor import Predictor  # noqa: PLC0415
@@ -66,6 +67,7 @@ def make_app(work: Path) -> Flask:
         catalog,
         binding.scale,
     )
+    miniature_set().prepare()
     live_updates.start()
     return create_app(Service(predictor, live_updates, registry, catalog, binding.scale))
 

@@ -74,5 +74,8 @@ class Engine(Protocol):
     def name(self) -> str:
         """What a release says about who fitted it."""
 
+    def prepare(self) -> None:
+        """Get ready while there is nothing to fit yet: compile, import, connect."""
+
     def fit(self, job: FitJob) -> FittedModels:
         """Fit the models of a set and write the history snapshot. Raises FitError."""

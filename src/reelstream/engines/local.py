@@ -34,6 +34,13 @@ class LocalEngine:
 
     name = "local"
 
+    def prepare(self) -> None:
+        """Compile, by a fit of next to nothing."""
+        users, items = np.indices((20, 10)).reshape(2, -1)
+        ratings = RatingColumns.of(users, items, (users + items) % 5 + 1, users + items)
+        short = FitParameters(sweeps=2, burn_in=0, n_draws=2)
+        fit_models(History.of(ratings), Catalog([]), RatingScale(), None, short)
+
     def fit(self, job: FitJob) -> FittedModels:
         """See `Engine.fit`."""
         history = History.load(job.history) if job.history else History.of(RatingColumns.empty())

@@ -15,7 +15,6 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, logit
-from sklearn.linear_model import LogisticRegression
 
 from reelstream.features.vocabulary import Vocabulary
 from reelstream.files import encode_json, read_json, write_synced
@@ -97,6 +96,8 @@ class LikeModel:
         """The same model with weights, from held-out questions and their answers; as it is when they are too few."""
         if len(liked) < FEWEST_TO_FIT or liked.all() or not liked.any():
             return self
+        from sklearn.linear_model import LogisticRegression  # noqa: PLC0415  (seconds to import; a server never fits)
+
         x = self._features(posterior, item_ids)
         centre, scale = x.mean(0), np.maximum(x.std(0), 1e-9)
         fitted = LogisticRegression(max_iter=1000).fit((x - centre) / scale, liked)

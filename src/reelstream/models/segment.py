@@ -9,10 +9,7 @@ from typing import Self
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
-from sklearn.cluster import KMeans
-from sklearn.metrics import silhouette_score
 
 from reelstream.features.user_profiles import HABITS, GenreShares, average_profile, user_profiles
 from reelstream.files import encode_json, read_json, write_synced
@@ -87,6 +84,8 @@ class SegmentModel:
         again when the users have doubled. In between, k-means goes on from the previous centroids, so that a segment
         keeps its number; after a new choice, segments take the number of the previous one they are nearest to.
         """
+        from sklearn.cluster import KMeans  # noqa: PLC0415  (seconds to import; a server never fits)
+
         average = average_profile(ratings, shares)
         profiles = user_profiles(ratings, starts, shares, average)
         n = len(profiles)
@@ -135,7 +134,11 @@ class SegmentModel:
 
 def _best_centroids(scaled: NDArray[np.float64], seed: int) -> NDArray[np.float64]:
     """The centroids (k, F) whose number k has the best silhouette."""
-    most = min(MOST_SEGMENTS, len(scaled) // FEWEST_USERS_A_SEGMENT)
+    from sklearn.cluster import KMeans  # noqa: PLC0415
+    from sklearn.metrics import silhouette_score  # noqa: PLC0415
+
+    kinds = len(np.unique(scaled.round(9), axis=0))  # users who rate alike cannot be told apart
+    most = min(MOST_SEGMENTS, len(scaled) // FEWEST_USERS_A_SEGMENT, kinds - 1)
     if most < FEWEST_SEGMENTS:
         return np.zeros((1, scaled.shape[1]))
     sample = np.random.default_rng(seed).permutation(len(scaled))[:SILHOUETTE_SAMPLE]
@@ -147,6 +150,8 @@ def _best_centroids(scaled: NDArray[np.float64], seed: int) -> NDArray[np.float6
 
 def _renumber(centroids: NDArray[np.float64], previous: NDArray[np.float64]) -> NDArray[np.float64]:
     """The same centroids, ordered so that each stands where its nearest previous one stood (Kuhn, 1955)."""
+    from scipy.optimize import linear_sum_assignment  # noqa: PLC0415
+
     old, new = linear_sum_assignment(cdist(previous, centroids))
     order = np.full(len(centroids), -1)
     kept = old < len(centroids)  # of fewer segments than before, the last numbers are gone

@@ -23,7 +23,7 @@ from typing import NamedTuple, Self
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
-from scipy.stats import gamma as gamma_law
+from scipy.special import gammaincinv
 
 from reelstream.models.arrays import Bools, Floats, Ints
 from reelstream.models.rating import RatingModel
@@ -88,7 +88,7 @@ class Dynamics(NamedTuple):
 def dynamics_of(model: RatingModel) -> Dynamics:
     """The dynamics of a fitted model: three quantiles of lam_u, and where there is mood three of k_u for each."""
     h, draws = model.hyperparameters, model.draws
-    lam = gamma_law.ppf([1 / 6, 1 / 2, 5 / 6], h.noise_shape / 2, scale=2 / h.noise_shape)
+    lam = gammaincinv(h.noise_shape / 2, np.array([1 / 6, 1 / 2, 5 / 6])) * 2 / h.noise_shape
     has_mood = bool(draws.mood_variance.any())
     # At -1.1, 0 and 1.1 standard deviations, three equal weights have about the variance of the law of log k_u.
     k = np.exp(1.1 * h.mood_scale_sd * np.array([-1.0, 0.0, 1.0])) if has_mood else np.ones(1)

@@ -80,6 +80,7 @@ class Trainer:
     def follow(self, stop: threading.Event) -> None:
         """Train every batch as it closes, and keep the history in line with exclusions, until `stop`."""
         with self._registry.lock():
+            self._engine.prepare()
             seen = None
             while not stop.is_set():
                 newest = self._batches.newest()
