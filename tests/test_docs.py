@@ -1,0 +1,160 @@
+"""What the documentation says of names that the code owns: commands, options, settings, paths, steps and tests."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from flask import Flask
+from pydantic import BaseModel
+
+from fake_sets import CATALOG, FakeRegistry
+from reelstream.api.app import create_app
+from reelstream.api.service import Service
+from reelstream.broker import open_broker
+from reelstream.cli.app import app
+from reelstream.ingest import batch_writer, producer
+from reelstream.ratings import RatingScale
+from reelstream.serving.histories import Histories
+from reelstream.serving.live_updates import LiveUpdates
+from reelstream.serving.predictor import Predictor
+from reelstream.settings import Settings
+from reelstream.storage.batch_files import BatchFolder
+from reelstream.storage.history_store import HistoryStore
+from reelstream.training import trainer
+
+ROOT = Path(__file__).parent.parent
+PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
+ROOT_COMMAND: Any = typer.main.get_command(app)
+ALL_OPTIONS = {"--help", *(name for option in ROOT_COMMAND.params for name in option.opts)}
+
+
+def commands(group: Any = ROOT_COMMAND, before: str = "") -> Iterator[tuple[str, set[str]]]:
+    """Every command by its full name, with its long options."""
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from commands(command, f"{before}{name} ")
+        else:
+            yield f"{before}{name}", {name for option in command.params for name in option.opts if name[:2] == "--"}
+
+
+COMMANDS = dict(commands())
+
+
+def page(name: str) -> str:
+    return (ROOT / "docs" / name).read_text()
+
+
+def sections(text: str) -> dict[str, str]:
+    """Heading of the second level -> what stands below it."""
+    _, *parts = re.split(r"^## ", text, flags=re.MULTILINE)
+    return dict(part.split("\n", 1) for part in parts)
+
+
+def test_every_command_has_its_section_and_no_other() -> None:
+    """cli.md names the commands that exist."""
+    headings = [
+        match[1] for heading in sections(page("cli.md")) if (match := re.fullmatch(r"`reelstream (.*)`", heading))
+    ]
+    assert sorted(headings) == sorted(COMMANDS)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_option_has_its_row_and_no_other(name: str) -> None:
+    """The table of a command lists the options that it takes."""
+    rows = re.findall(r"^\| `(--[a-z-]+)", sections(page("cli.md"))[f"`reelstream {name}`"], re.MULTILINE)
+    assert sorted(rows) == sorted(COMMANDS[name])
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_commands_in_examples_exist(path: Path) -> None:
+    """Every `reelstream ...` on a page is a command with options that it takes."""
+    for line in re.findall(r"\breelstream ([a-z-][^`\n|]*)", "\n".join(code_in(path.read_text()))):
+        words = line.split()
+        options = {word.split("=")[0] for word in words if re.match(r"--[a-z]", word)}
+        name = next((name for name in (" ".join(words[:2]), words[0]) if name in COMMANDS), None)
+        groups = {command.split()[0] for command in COMMANDS if " " in command}
+        assert name or words[0] in groups | ALL_OPTIONS, f"{path.name}: reelstream {line}"
+        assert options <= ALL_OPTIONS | COMMANDS.get(name or "", set()), f"{path.name}: reelstream {line}"
+
+
+def code_in(text: str) -> list[str]:
+    """Code blocks and code spans of a page."""
+    blocks = re.findall(r"^```sh\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    prose = re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
+    return blocks + re.findall(r"`([^`\n]+)`", prose)
+
+
+def test_every_setting_is_in_the_table_and_no_other() -> None:
+    """cli.md lists the settings that a file or the environment may name."""
+    rows = re.findall(r"^\| (`[a-z].*?) \|", sections(page("cli.md"))["Settings"], re.MULTILINE)
+    names = [name for row in rows for name in re.findall(r"`([a-z_.]+)`", row)]
+    assert sorted(names) == sorted(settings())
+
+
+def settings() -> Iterator[str]:
+    for name, field in Settings.model_fields.items():
+        section = field.annotation
+        if isinstance(section, type) and issubclass(section, BaseModel):
+            yield from (f"{name}.{inner}" for inner in section.model_fields)
+        else:
+            yield name
+
+
+def test_every_path_of_the_api_is_in_the_table_and_no_other(flask_app: Flask) -> None:
+    """api.md lists what the OpenAPI document has, and /metrics."""
+    listed = set(re.findall(r"`(GET|POST) (/[^`]+)`", page("api.md").split("## Predictions")[0]))
+    document = flask_app.test_client().get("/openapi.json").get_json()
+    served = {(method.upper(), path) for path, methods in document["paths"].items() for method in methods}
+    assert listed == served | {("GET", "/metrics")}
+
+
+@pytest.fixture
+def flask_app(tmp_path: Path) -> Iterator[Flask]:
+    with open_broker(f"sqlite:{tmp_path / 'log.db'}") as broker:
+        registry, predictor, scale = FakeRegistry(1), Predictor(Histories()), RatingScale()
+        batches, snapshots = BatchFolder(tmp_path / "batches"), HistoryStore(tmp_path / "history")
+        updates = LiveUpdates(predictor, registry, batches, snapshots, broker, "ratings", CATALOG, scale)
+        yield create_app(Service(predictor, updates, registry, CATALOG, scale))
+
+
+@pytest.mark.parametrize("module", [producer, batch_writer, trainer], ids=lambda module: module.__name__)
+def test_steps_are_those_of_the_code(module: Any) -> None:
+    """delivery.md numbers the steps in the words of the module's docstring."""
+    wanted = steps(module.__doc__)
+    assert len(wanted) >= 5
+    assert set(wanted) <= set(steps(page("delivery.md")))
+
+
+def steps(text: str) -> list[str]:
+    """Lines `1. ...` with their continuations, on one line each."""
+    found = re.findall(r"^ *(\d\. \S.*(?:\n {3,}(?! *\d\. )\S.*)*)", text, re.MULTILINE)
+    return [" ".join(step.split()) for step in found]
+
+
+def test_tests_that_are_named_exist() -> None:
+    """A promise in the documentation points at the test that keeps it."""
+    code = "".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
+    for path in PAGES:
+        for name in re.findall(r"`(test_\w+)`", path.read_text()):
+            assert f"def {name}(" in code, f"{path.name}: {name}"
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_relative_links_lead_somewhere(path: Path) -> None:
+    """Links between pages name files that exist, and headings that these have."""
+    for target in re.findall(r"\]\((?!https?:|mailto:)([^)\s]+)\)", path.read_text()):
+        name, _, anchor = target.partition("#")
+        linked = (path.parent / name) if name else path
+        assert linked.exists(), f"{path.name}: {target}"
+        assert not anchor or anchor in anchors(linked), f"{path.name}: {target}"
+
+
+def anchors(path: Path) -> set[str]:
+    """What the headings of a page are linked by."""
+    headings = re.findall(r"^#+ (.*)$", path.read_text(), re.MULTILINE)
+    return {re.sub(r"\s+", "-", re.sub(r"[^\w\s-]", "", heading).strip().lower()) for heading in headings}
