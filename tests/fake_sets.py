@@ -67,7 +67,9 @@ class FakeModelSet:
         self.asked_at.append(at)
         mean = np.mean([rating for _, rating in state.learned]) if state.learned else 3.0
         n = len(item_ids)
-        return Predictions(np.full(n, mean), np.full(n, 1 / self.number), np.full(n, self.number / 100))
+        return Predictions(
+            np.full(n, mean), np.full(n, 1 / self.number), np.full(n, self.number / 100), np.full((n, 10), 0.1)
+        )
 
     def segment_of(self, history: RatingColumns) -> Segment:
         return Segment(self.number, "generous drama lovers", 10)

@@ -12,7 +12,7 @@ from conftest import Fitted
 from reelstream.catalog import Catalog, Film
 from reelstream.errors import UnknownItemError
 from reelstream.features.holdout import in_holdout
-from reelstream.models.base import ModelSet, TrainedOn
+from reelstream.models.base import ModelSet, TrainedOn, rating_distribution
 from reelstream.models.like import LikeModel
 from reelstream.models.rating import RatingModel
 from reelstream.models.segment import SegmentModel
@@ -63,6 +63,21 @@ def test_one_more_rating_gives_the_state_of_folding_in_all(fitted: Fitted) -> No
             getattr(fitted.model_set.predict(one_by_one, items, LATER), field),
             rtol=1e-9,
         )
+
+
+def test_the_distribution_is_over_the_scale_and_the_spread_is_its_own(fitted: Fitted) -> None:
+    state = fitted.model_set.fold_in(fitted.history.of_user(int(fitted.history.user_ids[2])))
+    answers = fitted.model_set.predict(state, fitted.model_set.rating.item_ids, LATER)
+    values = RatingScale().values()
+    np.testing.assert_allclose(answers.distribution.sum(1), 1)
+    assert answers.distribution.shape == (len(answers.mean), 10) and (answers.distribution >= 0).all()
+    expected = answers.distribution @ values
+    np.testing.assert_allclose(answers.sd**2, answers.distribution @ values**2 - expected**2, atol=1e-9)
+
+
+def test_what_lies_beyond_the_scale_is_given_at_its_end() -> None:
+    low, middle, high = rating_distribution(np.array([-3.0, 3.1, 9.0]), np.full(3, 1e-4), RatingScale().values())
+    assert low[0] == middle[5] == high[9] == 1
 
 
 def test_a_question_changes_no_state(fitted: Fitted) -> None:

@@ -50,7 +50,8 @@ def make_stages(
         path = folder.stage_logs / f"{name}.log"
         path.write_bytes(b"")
         command = [sys.executable, "-m", "reelstream", name, *shared, *arguments]
-        stages.append(Stage(name, command, path, ends=name == "produce"))
+        # The page can wait: nobody looks at it before there is a model set.
+        stages.append(Stage(name, command, path, ends=name == "produce", niceness=10 if name == "ui" else 0))
     return stages
 
 

@@ -15,13 +15,15 @@ from typing import IO
 import msgspec
 
 from reelstream.cli.exit_codes import WRONG_USAGE
-from reelstream.errors import SettingError
+from reelstream.errors import ReelstreamError, SettingError
 from reelstream.files import translate_errors
 
 FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 30.0
 HEALTHY_SECONDS = 10.0
 """A stage that ran so long before it died starts with the first pause again."""
+SAME_FAILURES = 5
+"""Times in a row that a stage may fail with the same words: what fails alike so often will not heal by itself."""
 
 
 class StageState(StrEnum):
@@ -42,18 +44,23 @@ class _LogLine(msgspec.Struct):
 class Stage:
     """A command that runs until it is done or stopped; its output goes into a log file."""
 
-    def __init__(self, name: str, command: Sequence[str], log: Path, *, ends: bool = False) -> None:
-        """`ends` marks a command that has an end; any other that exits with 0 is started again as well."""
+    def __init__(self, name: str, command: Sequence[str], log: Path, *, ends: bool = False, niceness: int = 0) -> None:
+        """`ends` marks a command that has an end; any other that exits with 0 is started again as well.
+
+        `niceness`: how far it stands back where all stages want the same cores.
+        """
         self.name = name
         self.state = StageState.WAITING
         self.restarts = 0
-        self._command, self._log, self._ends = list(command), log, ends
+        self._command, self._log, self._ends, self._niceness = list(command), log, ends, niceness
         self._process: subprocess.Popen[bytes] | None = None
         self._started = 0.0
         self._pause = FIRST_PAUSE_SECONDS
         self._start_at = 0.0
         self._reading: IO[bytes] | None = None
         self._last_line = ""
+        self._failure = ""
+        self._same_failures = 0
 
     @property
     def group(self) -> int | None:
@@ -71,6 +78,8 @@ class Stage:
                 env={**os.environ, **environment},
                 start_new_session=True,
             )
+        if self._niceness:
+            os.setpriority(os.PRIO_PROCESS, self._process.pid, self._niceness)
         self._started = time.monotonic()
         self.state = StageState.RUNNING
 
@@ -81,8 +90,8 @@ class Stage:
     def check(self) -> str | None:
         """What happened since the last check, in a sentence; None when it is still running.
 
-        Raises SettingError with the stage's own sentence when it calls its usage wrong: starting it again would not
-        help.
+        Raises SettingError with the stage's own sentence when it calls its usage wrong, and ReelstreamError when it goes
+        on failing alike: starting it again would not help.
         """
         if self._process is None or (exit_code := self._process.poll()) is None:
             return None
@@ -93,8 +102,9 @@ class Stage:
             self.state = StageState.DONE
             return f"{self.name} is done"
         if exit_code == WRONG_USAGE:
-            self.warnings()
-            raise SettingError(self._last_line.removeprefix("reelstream: ") or f"{self.name} ended: see {self._log}")
+            raise SettingError(self._last_words())
+        if exit_code > 0:
+            self._count_failure()
         return self._plan_restart(exit_code)
 
     def warnings(self) -> list[str]:
@@ -131,6 +141,16 @@ class Stage:
                 self._process.wait(0.5)
         if self._reading is not None:
             self._reading.close()
+
+    def _last_words(self) -> str:
+        self.warnings()
+        return self._last_line.removeprefix("reelstream: ") or f"{self.name} ended: see {self._log}"
+
+    def _count_failure(self) -> None:
+        failure, self._failure = self._failure, self._last_words()
+        self._same_failures = self._same_failures + 1 if failure == self._failure else 1
+        if self._same_failures == SAME_FAILURES:
+            raise ReelstreamError(f"{self.name} failed {SAME_FAILURES} times alike, see {self._log}: {self._failure}")
 
     def _plan_restart(self, exit_code: int) -> str:
         if time.monotonic() - self._started >= HEALTHY_SECONDS:

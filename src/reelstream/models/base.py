@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtr
 
 from reelstream.catalog import Catalog
 from reelstream.errors import UnknownItemError
@@ -54,9 +55,11 @@ class Predictions:
     mean: NDArray[np.float64]
     """(n,): the expected rating, in stars; it may lie beyond the scale."""
     sd: NDArray[np.float64]
-    """(n,): standard deviation of the rating itself, noise included."""
+    """(n,): standard deviation of the rating itself, noise included, on its scale."""
     like_probability: NDArray[np.float64]
     """(n,): probability of a rating at or above the like threshold."""
+    distribution: NDArray[np.float64]
+    """(n, n_values): probability of each rating of the scale."""
 
 
 @dataclass(frozen=True)
@@ -218,7 +221,24 @@ class ModelSet:
         return Posterior(answers[:, 0] + self.rating.mean, answers[:, 1], answers[:, 2], ratings, likes)
 
     def _predictions(self, posterior: Posterior, item_ids: NDArray[np.int64]) -> Predictions:
-        return Predictions(posterior.mean, np.sqrt(posterior.variance), self.like.probability(posterior, item_ids))
+        values = self.scale.values()
+        distribution = rating_distribution(posterior.mean, posterior.variance, values)
+        expected = distribution @ values
+        sd = np.sqrt(np.maximum(distribution @ values**2 - expected**2, 0.0))
+        return Predictions(posterior.mean, sd, self.like.probability(posterior, item_ids), distribution)
+
+
+def rating_distribution(
+    mean: NDArray[np.float64], variance: NDArray[np.float64], values: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """The probability (n, n_values) of each of the rising `values`, for normal ratings that are rounded to the nearest.
+
+    What lies beyond the scale is given at its end: so a film that can hardly be rated higher is known more surely.
+    """
+    between = (values[1:] + values[:-1]) / 2
+    below = ndtr((between - mean[:, None]) / np.sqrt(variance)[:, None])
+    ends = np.zeros((len(mean), 1)), np.ones((len(mean), 1))
+    return np.diff(np.hstack([ends[0], below, ends[1]]))
 
 
 def _counts_before(counted: NDArray[np.bool_], starts: NDArray[np.int64], ends: NDArray[np.int64]) -> NDArray[np.int64]:
