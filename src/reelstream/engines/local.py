@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import sklearn.cluster  # noqa: F401
+import sklearn.cluster
 import sklearn.linear_model  # noqa: F401  (the models import both only where they are fitted: here, at start)
 from numpy.typing import NDArray
 
