@@ -21,6 +21,7 @@ from reelstream.features.vocabulary import Vocabulary
 from reelstream.models.base import ModelSet, TrainedOn
 from reelstream.models.like import LikeModel
 from reelstream.models.rating import ChainState, Hyperparameters, ItemDraws, RatingModel
+from reelstream.models.replay import ask_events
 from reelstream.models.segment import SegmentModel
 from reelstream.ratings import RatingColumns, RatingScale
 from reelstream.storage.history import History
@@ -84,7 +85,7 @@ def fit_models(
     if has_gate:
         judges[judges] = ~in_gate_half(history.ratings.user_id[judges], history.ratings.item_id[judges])
     unfitted = ModelSet(0, rating, like, segment, catalog, scale, TrainedOn(_everything(history.ratings), {}))
-    posterior = unfitted.posterior(history.ratings, judges, ~held_out)
+    posterior = ask_events(unfitted, history.ratings, judges, ~held_out)
     judged = history.ratings[judges]
     return FittedModels(rating, like.fit(posterior, judged.item_id, judged.rating >= scale.like_threshold), segment)
 

@@ -6,9 +6,7 @@ the user's ratings.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -21,10 +19,11 @@ from reelstream.catalog import Catalog
 from reelstream.errors import UnknownItemError
 from reelstream.features.holdout import in_holdout
 from reelstream.features.user_profiles import GenreShares
+from reelstream.models.film_posterior import OnlineFilms, Questions, ask_films
 from reelstream.models.like import LikeModel, Posterior
 from reelstream.models.rating import RatingModel
 from reelstream.models.segment import Segment, SegmentModel
-from reelstream.models.user_posterior import Dynamics, Events, Films, UserState, dynamics_of, filter_ratings
+from reelstream.models.user_posterior import Dynamics, Events, Films, Moments, UserState, dynamics_of, filter_ratings
 from reelstream.ratings import RatingColumns, RatingScale
 
 
@@ -98,70 +97,49 @@ class ModelSet:
         """Teach a state, in place, ratings of its user that are not earlier than those it knows."""
         if len(newer):
             learns = np.ones(len(newer), bool)
-            self._filter(state, newer, *self._films(newer.item_id), ~learns, learns)
+            nothing = Moments.room_for(0, self.dynamics)
+            self.filter(state, newer, *self.set_films(newer.item_id), ~learns, learns, nothing)
 
-    def predict(self, state: UserState, item_ids: NDArray[np.int64], at: int) -> Predictions:
+    def online_films(self) -> OnlineFilms:
+        """The films as fitted, ready to learn."""
+        return OnlineFilms(self.rating, self.catalog.get)
+
+    def predict(
+        self, state: UserState, item_ids: NDArray[np.int64], at: int, films: OnlineFilms | None = None
+    ) -> Predictions:
         """Answers (n,) about films at the time `at`, in seconds; the state stays as it is.
 
-        Raises UnknownItemError for a film that neither the catalogue nor the set knows.
+        `films` are those that have learned since the set was fitted; without them, the films as fitted. Raises
+        UnknownItemError for a film that neither the catalogue nor the set knows.
         """
         if unknown := [int(item) for item in item_ids if not self.knows(int(item))]:
             raise UnknownItemError(f"no film has the movieId {unknown[0]}: search for one with /v1/items?query=")
         n = len(item_ids)
-        asked = RatingColumns.of(np.zeros(n), item_ids, np.zeros(n), np.full(n, at))
-        asks = np.ones(n, bool)
-        answers = self._filter(state.copy(), asked, *self._films(item_ids), asks, ~asks)
-        counts = np.full(n, state.n_ratings), np.full(n, state.n_likes)
-        return self._predictions(self._posterior(answers, *counts), item_ids)
+        never = np.zeros(n, bool)
+        films = films or self.online_films()
+        questions = Questions(np.zeros(n, np.int64), films.rows(item_ids, learn=False), np.zeros(n), never)
+        answers = self.ask(questions, self.moment(state, at), films)
+        return self.predictions(
+            self.posterior(answers, np.full(n, state.n_ratings), np.full(n, state.n_likes)), item_ids
+        )
+
+    def learn_film(self, state: UserState, item_id: int, rating: float, at: int, films: OnlineFilms) -> None:
+        """Teach a film a rating by the user of `state`, who must not have learned it yet."""
+        rows = films.rows(np.array([item_id]), learn=True)
+        centred = np.array([rating - self.rating.mean])
+        self.ask(Questions(np.zeros(1, np.int64), rows, centred, np.ones(1, bool)), self.moment(state, at), films)
 
     def segment_of(self, history: RatingColumns) -> Segment:
         """The segment of one user."""
         starts = np.array([0, len(history)])
         return self.segment.segments[int(self.segment.segments_of(history, starts, self._genre_shares)[0])]
 
-    def ask_events(
-        self, events: RatingColumns, asks: NDArray[np.bool_], learns: NDArray[np.bool_]
-    ) -> tuple[RatingColumns, Predictions]:
-        """Filter many users from their first event on; the asked events with their answers, in the order of `events`.
-
-        `events` in any order; within a user they are taken in order of time. An event that asks is predicted from all
-        before it that the filter `learns`: those that do not ask first, where the set takes no notice of time.
-        """
-        posterior = self.posterior(events, asks, learns)
-        return events[asks], self._predictions(posterior, events.item_id[asks])
-
-    def posterior(self, events: RatingColumns, asks: NDArray[np.bool_], learns: NDArray[np.bool_]) -> Posterior:
-        """As `ask_events`, before the like model has its say."""
-        time = events.timestamp if self.uses_times else asks.astype(np.int64)
-        order = np.lexsort((events.offset, events.partition, time, events.user_id))
-        ordered, asks_, learns_ = events[order], asks[order], learns[order]
-        starts = np.flatnonzero(np.append(True, ordered.user_id[1:] != ordered.user_id[:-1]))
-        ends = np.append(starts[1:], len(ordered))
-        films, rows = self._films(ordered.item_id)
-        answers = np.empty((len(ordered), 3))
-
-        def one_user(span: tuple[int, int]) -> None:
-            s = slice(*span)
-            if asks_[s].any():
-                state = UserState.prior(self.dynamics)
-                answers[s] = self._filter(state, ordered[s], films, rows[s], asks_[s], learns_[s])
-
-        with ThreadPoolExecutor(os.cpu_count()) as pool:  # the filter holds no lock of Python's
-            list(pool.map(one_user, zip(starts.tolist(), ends.tolist(), strict=True), chunksize=16))
-        counts = (
-            _counts_before(learns_, starts, ends),
-            _counts_before(learns_ & (ordered.rating >= self.scale.like_threshold), starts, ends),
-        )
-        back = np.empty(len(order), np.int64)
-        back[order] = np.arange(len(order))
-        back = back[asks]
-        return self._posterior(answers[back], counts[0][back], counts[1][back])
-
     def prepare(self) -> None:
         """Load or compile all that an answer needs, so that no question waits for it."""
         item = np.array([self.rating.item_ids[0]])
         state = self.fold_in(RatingColumns.of([0], item, [self.rating.mean], [0]))
         self.predict(state, item, 0)
+        self.learn_film(state, int(item[0]), self.rating.mean, 0, self.online_films())
         self.segment_of(RatingColumns.of([0], item, [self.rating.mean], [0]))
 
     def save(self, regression: Path, classification: Path, clustering: Path) -> None:
@@ -170,12 +148,8 @@ class ModelSet:
         self.like.save(classification)
         self.segment.save(clustering)
 
-    @cached_property
-    def _genre_shares(self) -> GenreShares:
-        return GenreShares(self.catalog, self.segment.genres)
-
-    def _films(self, item_ids: NDArray[np.int64]) -> tuple[Films, NDArray[np.int64]]:
-        """The films that `item_ids` (n,) are among, and the row of each."""
+    def set_films(self, item_ids: NDArray[np.int64]) -> tuple[Films, NDArray[np.int64]]:
+        """The films of the set that `item_ids` (n,) are among, for the filter, and the row of each."""
         rows = self.rating.items.rows(item_ids)
         unrated = rows < 0
         ids, which = np.unique(item_ids[unrated], return_inverse=True)
@@ -184,7 +158,7 @@ class ModelSet:
         draws = self.rating.draws
         return Films(draws.drawn, draws.means, draws.covs, means, self.rating.unrated_covariance), rows
 
-    def _filter(
+    def filter(
         self,
         state: UserState,
         ratings: RatingColumns,
@@ -192,40 +166,52 @@ class ModelSet:
         rows: NDArray[np.int64],
         asks: NDArray[np.bool_],
         learns: NDArray[np.bool_],
-    ) -> NDArray[np.float64]:
-        """Run the filter over one user's events, changing `state`; mean, variance and P(above), less mu, as (n, 3)."""
-        answers = np.empty((len(ratings), 3))
-        # A question about a film is not a rating that was learned, whatever its place in the log.
-        learned = self.trained_on.learned(ratings) & learns
+        moments: Moments,
+    ) -> None:
+        """Run the filter over one user's ratings (n,), changing `state` and filling `moments`; see `filter_ratings`."""
+        learned = self.trained_on.learned(ratings)
         centred = ratings.rating.astype(np.float64) - self.rating.mean
-        filter_ratings(
-            state.mean,
-            state.cov,
-            state.log_weight,
-            -1 if state.last is None else state.last,
-            Events(rows, ratings.timestamp, centred, asks, learns, learned),
-            films,
-            self.dynamics,
-            self.scale.like_threshold - self.scale.step / 2 - self.rating.mean,
-            answers,
-        )
+        last = -1 if state.last is None else state.last
+        events = Events(rows, ratings.timestamp, centred, asks, learns, learned)
+        filter_ratings(state.mean, state.cov, state.log_weight, last, events, films, self.dynamics, moments)
         if learns.any():
             state.last = max(int(ratings.timestamp[learns].max()), state.last or 0)
             state.n_ratings += int(learns.sum())
             state.n_likes += int((ratings.rating[learns] >= self.scale.like_threshold).sum())
+
+    def moment(self, state: UserState, at: int) -> Moments:
+        """What is known of a user at the time `at`; the state stays as it is."""
+        moments = Moments.room_for(1, self.dynamics)
+        asked = RatingColumns.of([0], [0], [0.0], [at])
+        asks = np.ones(1, bool)
+        self.filter(state.copy(), asked, *self.set_films(self.rating.item_ids[:1]), asks, ~asks, moments)
+        return moments
+
+    def ask(self, questions: Questions, moments: Moments, films: OnlineFilms) -> NDArray[np.float64]:
+        """Mean, variance and P(like), of ratings less mu, as (n, 3); films learn from questions that say so."""
+        answers = np.empty((len(questions.rows), 3))
+        threshold = self.scale.like_threshold - self.scale.step / 2 - self.rating.mean
+        draws = self.rating.draws
+        ask_films(questions, moments, draws.means, draws.covs, films.means, films.covs, threshold, answers)
         return answers
 
-    def _posterior(
-        self, answers: NDArray[np.float64], ratings: NDArray[np.int64], likes: NDArray[np.int64]
+    def posterior(
+        self, answers: NDArray[np.float64], user_ratings: NDArray[np.int64], user_likes: NDArray[np.int64]
     ) -> Posterior:
-        return Posterior(answers[:, 0] + self.rating.mean, answers[:, 1], answers[:, 2], ratings, likes)
+        """Answers (n, 3) of `ask` in stars, with the counts (n,) of the users' ratings they rest on."""
+        return Posterior(answers[:, 0] + self.rating.mean, answers[:, 1], answers[:, 2], user_ratings, user_likes)
 
-    def _predictions(self, posterior: Posterior, item_ids: NDArray[np.int64]) -> Predictions:
+    def predictions(self, posterior: Posterior, item_ids: NDArray[np.int64]) -> Predictions:
+        """The full answers (n,) from what the rating model says."""
         values = self.scale.values()
         distribution = rating_distribution(posterior.mean, posterior.variance, values)
         expected = distribution @ values
         sd = np.sqrt(np.maximum(distribution @ values**2 - expected**2, 0.0))
         return Predictions(posterior.mean, sd, self.like.probability(posterior, item_ids), distribution)
+
+    @cached_property
+    def _genre_shares(self) -> GenreShares:
+        return GenreShares(self.catalog, self.segment.genres)
 
 
 def rating_distribution(
@@ -239,10 +225,3 @@ def rating_distribution(
     below = ndtr((between - mean[:, None]) / np.sqrt(variance)[:, None])
     ends = np.zeros((len(mean), 1)), np.ones((len(mean), 1))
     return np.diff(np.hstack([ends[0], below, ends[1]]))
-
-
-def _counts_before(counted: NDArray[np.bool_], starts: NDArray[np.int64], ends: NDArray[np.int64]) -> NDArray[np.int64]:
-    """How many counted events of the same user lie before each event."""
-    running: NDArray[np.int64] = np.concatenate([[0], np.cumsum(counted)])
-    before: NDArray[np.int64] = running[:-1] - np.repeat(running[starts], ends - starts)
-    return before

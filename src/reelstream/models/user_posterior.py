@@ -8,10 +8,11 @@ A user's state is `[bias, factors, mood]`, K = D + 1 numbers. For draw s of the 
 So a history is filtered rating by rating in order of time (Kalman, 1960): between two ratings the mood fades and the taste
 drifts, then the rating is predicted, then learned. Grid points are weighted by the marginal likelihood of the user's
 ratings, which the filter gives for free; one that has lost its weight is dropped. A rating that the set has learned from
-is filtered with the films that the draw's users were drawn from; any other, and every prediction, with the films' mean
-given these users, and its covariance as further noise.
+is filtered with the films that the draw's users were drawn from; any other with the films' mean given these users, and
+its covariance as further noise. So a state is a function of (set, history) and nothing else.
 
-The same two functions serve history, live updates, evaluation and questions.
+The same function serves history, live updates, evaluation and questions. What a moment of a user says about a film is
+`film_posterior`'s part.
 """
 
 from __future__ import annotations
@@ -66,6 +67,23 @@ class Events(NamedTuple):
     """(n,): whether it is learned, then."""
     learned: Bools
     """(n,): whether the item side has learned from this rating."""
+
+
+class Moments(NamedTuple):
+    """What was known of users at n moments: for each draw the mean and covariance over its grid points; float32."""
+
+    mean: Floats
+    """(n, S, K)"""
+    cov: Floats
+    """(n, S, K, K)"""
+    noise: Floats
+    """(n, S): expected variance of a rating's noise."""
+
+    @classmethod
+    def room_for(cls, n: int, dynamics: Dynamics) -> Self:
+        """Room for n moments."""
+        S, D = dynamics.prior_mean.shape
+        return cls(*(np.empty((n, S, *shape), np.float32) for shape in ((D + 1,), (D + 1, D + 1), ())))
 
 
 class Dynamics(NamedTuple):
@@ -195,12 +213,6 @@ def learn(mean: Floats, cov: Floats, gain: Floats, error: float, innovation: flo
 
 
 @njit(cache=True, nogil=True)
-def normal_above(mean: float, variance: float, threshold: float) -> float:
-    """P(x > threshold) for normal x."""
-    return 0.5 * math.erfc((threshold - mean) / math.sqrt(2.0 * variance))
-
-
-@njit(cache=True, nogil=True)
 def filter_ratings(
     mean: Floats,
     cov: Floats,
@@ -209,21 +221,20 @@ def filter_ratings(
     events: Events,
     films: Films,
     dynamics: Dynamics,
-    threshold: float,
-    answers: Floats,
+    moments: Moments,
 ) -> None:
-    """Take one user's events in order of time: each is predicted if it asks, then learned if it learns.
+    """Take one user's events in order of time: one that asks leaves a moment, one that learns changes the state.
 
     The state changes in place: mean (S, G, K), cov (S, G, K, K), log_weight (S, G); last: its time in seconds, negative
-    before the first rating. `answers` (n, 3) receives mean, variance and P(rating > threshold), all of ratings less mu.
+    before the first rating. `moments` receives what was known at each event that asks, before it was learned.
     """
     S, G, K = mean.shape
     n_items = films.means.shape[1]
     gain = np.empty(K)
+    asked = 0
     for j in range(events.rows.size):
         row, learned = events.rows[j], events.learned[j]
         seconds = float(max(events.times[j] - last, 0)) if last >= 0 else 0.0
-        first = second = above = 0.0
         for s in range(S):
             if row >= n_items:
                 film, film_cov = films.unrated_means[s, row - n_items], films.unrated_cov[s]
@@ -231,30 +242,52 @@ def filter_ratings(
                 film, film_cov = films.drawn[s, row], films.covs[s, row]
             else:
                 film, film_cov = films.means[s, row], films.covs[s, row]
-            top = log_weight[s].max()
-            total = 0.0
             for g in range(G):
-                total += math.exp(log_weight[s, g] - top)
-            for g in range(G):
-                if log_weight[s, g] < top + WEIGHTLESS:
-                    log_weight[s, g] = -np.inf
-                    continue
-                if seconds > 0.0:
+                if seconds > 0.0 and log_weight[s, g] > -np.inf:
                     advance(mean[s, g], cov[s, g], seconds, dynamics.mood[s, g], dynamics.rate[s], dynamics.drift[s])
-                value, variance = measure(mean[s, g], cov[s, g], film, gain)
-                variance += dynamics.noise[s, g]
-                if not learned:
-                    variance += film_variance(mean[s, g], cov[s, g], film_cov)
-                if events.asks[j]:
-                    share = math.exp(log_weight[s, g] - top) / (total * S)
-                    first += share * value
-                    second += share * (variance + value * value)
-                    above += share * normal_above(value, variance, threshold)
-                if events.learns[j]:
+            if events.asks[j]:
+                mix(mean[s], cov[s], log_weight[s], dynamics.noise[s], asked, s, moments)
+            if events.learns[j]:
+                for g in range(G):
+                    if log_weight[s, g] == -np.inf:
+                        continue
+                    value, variance = measure(mean[s, g], cov[s, g], film, gain)
+                    variance += dynamics.noise[s, g]
+                    if not learned:
+                        variance += film_variance(mean[s, g], cov[s, g], film_cov)
                     error = events.centred[j] - value
                     learn(mean[s, g], cov[s, g], gain, error, variance)
                     log_weight[s, g] -= 0.5 * (math.log(variance) + error * error / variance)
-        answers[j, 0] = first
-        answers[j, 1] = second - first * first
-        answers[j, 2] = above
+                drop_weightless(log_weight[s])
+        asked += events.asks[j]
         last = max(last, events.times[j])
+
+
+@njit(cache=True, nogil=True)
+def drop_weightless(log_weight: Floats) -> None:
+    """Drop the grid points (G,) that have lost their weight, and keep the best at zero."""
+    top = log_weight.max()
+    for g in range(log_weight.size):
+        log_weight[g] = log_weight[g] - top if log_weight[g] > top + WEIGHTLESS else -np.inf
+
+
+@njit(cache=True, nogil=True)
+def mix(mean: Floats, cov: Floats, log_weight: Floats, noise: Floats, n: int, s: int, moments: Moments) -> None:
+    """Fill moment n of draw s with the mean and covariance of the mixture over grid points."""
+    G, K = mean.shape
+    mixed_mean, mixed_cov = moments.mean[n, s], moments.cov[n, s]
+    mixed_mean[:] = 0.0
+    mixed_cov[:] = 0.0
+    weights = np.exp(log_weight - log_weight.max())
+    weights /= weights.sum()
+    moments.noise[n, s] = (weights * noise).sum()
+    for g in range(G):
+        if weights[g] > 0.0:
+            for a in range(K):
+                mixed_mean[a] += weights[g] * mean[g, a]
+    for g in range(G):
+        if weights[g] > 0.0:
+            for a in range(K):
+                off = weights[g] * (mean[g, a] - mixed_mean[a])
+                for b in range(K):
+                    mixed_cov[a, b] += weights[g] * cov[g, a, b] + off * (mean[g, b] - mixed_mean[b])

@@ -43,13 +43,15 @@ class BatchScores(msgspec.Struct, frozen=True):
     model_set: int | None
     """The set that predicted; None for a batch that came before the first set."""
     live: Scores | None
-    """Each rating learned by its user's state before the next is predicted: what the server does."""
+    """Each rating learned by its user and its film before the next is predicted: what the server does."""
     static: Scores | None
     """Without that: users as they were when the batch began."""
     global_mean: Scores
     """The mean of all ratings before the batch."""
     biases: Scores
     """Damped user and item biases of all ratings before the batch."""
+    live_users: Scores | None = None
+    """Each rating learned by its user alone: films as they were when the set was fitted."""
 
 
 class Comparison(msgspec.Struct, frozen=True):

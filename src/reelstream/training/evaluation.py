@@ -22,6 +22,7 @@ from reelstream.ratings import RatingColumns, RatingScale
 from reelstream.storage.history import History
 from reelstream.storage.release import Scores
 from reelstream.training.baselines import BiasBaseline, GlobalMean
+from reelstream.training.prequential import Learns, replay
 from reelstream.training.scores import score, score_points
 
 TRAIN, TEST = 0, 1
@@ -50,7 +51,7 @@ class Evaluation:
     static: Scores | None
     """Without learning from test ratings; None where they are not learned anyway."""
     live_users: Scores | None
-    """With each test rating folded into its user at once."""
+    """With each test rating folded into its user at once, films as they were fitted; None likewise."""
     fit_seconds: float
     """From arrays in memory to all three families fitted, without compilation."""
     compile_seconds: float
@@ -107,13 +108,12 @@ def evaluate(
     models = fit_models(history, catalog, scale, None, parameters, has_gate=False)
     fit_seconds = time.perf_counter() - started
     model_set = _model_set(models, catalog, scale, len(split.train))
-    static = _scores(model_set, split, learns_test=False)
-    live = _scores(model_set, split, learns_test=True) if split.learns_test else None
+    static = _scores(model_set, split, "nothing")
     return Evaluation(
-        live or static,
+        _scores(model_set, split, "users and films") if split.learns_test else static,
         _baselines(split, scale),
-        static if live else None,
-        live,
+        static if split.learns_test else None,
+        _scores(model_set, split, "users") if split.learns_test else None,
         fit_seconds,
         compile_seconds,
         len(split.train),
@@ -121,11 +121,8 @@ def evaluate(
     )
 
 
-def _scores(model_set: ModelSet, split: Split, *, learns_test: bool) -> Scores:
-    events = RatingColumns.concatenate([split.train, split.test])
-    asks = events.partition == TEST
-    asked, predictions = model_set.ask_events(events, asks, np.ones(len(events), bool) if learns_test else ~asks)
-    return score(predictions, asked.rating, model_set.scale)
+def _scores(model_set: ModelSet, split: Split, learns: Learns) -> Scores:
+    return score(replay(model_set, split.train, split.test, learns), split.test.rating, model_set.scale)
 
 
 def _baselines(split: Split, scale: RatingScale) -> dict[str, Scores]:
@@ -146,7 +143,7 @@ def _compile(split: Split, catalog: Catalog, scale: RatingScale, parameters: Fit
     few = Split(split.train[:RATINGS_TO_COMPILE], split.test[:RATINGS_TO_COMPILE], learns_test=False)
     short = replace(parameters, sweeps=2, burn_in=0, n_draws=2)
     models = fit_models(History.of(few.train), catalog, scale, None, short, has_gate=False)
-    _scores(_model_set(models, catalog, scale, len(few.train)), few, learns_test=False)
+    _scores(_model_set(models, catalog, scale, len(few.train)), few, "users and films")
     return time.perf_counter() - started
 
 

@@ -178,7 +178,7 @@ class Trainer:
     ) -> tuple[GateReport, Scores]:
         """The gate's verdict, and the challenger's scores on the gate's ratings."""
         known, asked = _split_for_gate(history)
-        answers = replay(challenger, known, asked, live=False)
+        answers = replay(challenger, known, asked, "nothing")
         holdout = score(answers, asked.rating, self._scale)
         if champion is None:
             return GateReport("first", "there is no set in service to compare it with"), holdout
@@ -186,7 +186,7 @@ class Trainer:
             asked.user_id,
             _batches_of(asked, held),
             asked.rating,
-            clipped_errors(replay(champion, known, asked, live=False).mean, asked.rating, self._scale),
+            clipped_errors(replay(champion, known, asked, "nothing").mean, asked.rating, self._scale),
             clipped_errors(answers.mean, asked.rating, self._scale),
         )
         learned = {number for number, _ in self._registry.release(champion.number).manifests}

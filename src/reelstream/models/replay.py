@@ -1,0 +1,107 @@
+"""Many users' ratings at once: each filtered from his or her first event on, asked where wanted.
+
+Trainer and evaluation use it; a server asks about one user at a time.
+"""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reelstream.features.holdout import in_holdout
+from reelstream.models.base import ModelSet, Predictions
+from reelstream.models.film_posterior import OnlineFilms, Questions
+from reelstream.models.like import Posterior
+from reelstream.models.user_posterior import Moments, UserState
+from reelstream.ratings import RatingColumns
+
+
+def predict_events(
+    model_set: ModelSet,
+    events: RatingColumns,
+    asks: NDArray[np.bool_],
+    learns: NDArray[np.bool_],
+    films: OnlineFilms | None = None,
+) -> Predictions:
+    """Answers to the events that ask, in the order of `events`; see `ask_events`."""
+    return model_set.predictions(ask_events(model_set, events, asks, learns, films), events.item_id[asks])
+
+
+def ask_events(
+    model_set: ModelSet,
+    events: RatingColumns,
+    asks: NDArray[np.bool_],
+    learns: NDArray[np.bool_],
+    films: OnlineFilms | None = None,
+) -> Posterior:
+    """What the rating model says of the events that ask (n,), in the order of `events`.
+
+    `events` in any order; within a user they are taken in order of time. An event that asks is predicted from all of the
+    user's events before it that `learns`; where the set takes no notice of time, those that do not ask come first. With
+    `films`, these learn as well, from events that both ask and learn, in order of time over all users.
+    """
+    time = events.timestamp if model_set.uses_times else asks.astype(np.int64)
+    order = np.lexsort((events.offset, events.partition, time, events.user_id))
+    ordered, asks, learns = events[order], asks[order], learns[order]
+    starts = np.flatnonzero(np.append(True, ordered.user_id[1:] != ordered.user_id[:-1]))
+    ends = np.append(starts[1:], len(ordered))
+    asked = np.flatnonzero(asks)
+    first_asked, after_asked = np.searchsorted(asked, starts), np.searchsorted(asked, ends)
+    set_films, set_rows = model_set.set_films(ordered.item_id)
+    online = films if films is not None else model_set.online_films()
+    rows = online.rows(ordered.item_id[asked], learn=films is not None)
+    never = np.zeros(len(asked), bool)
+    answers = np.empty((len(asked), 3))
+    kept = Moments.room_for(len(asked) if films is not None else 0, model_set.dynamics)
+
+    def one_user(user: int) -> None:
+        mine, questions = slice(starts[user], ends[user]), slice(first_asked[user], after_asked[user])
+        n = questions.stop - questions.start
+        if n == 0:
+            return
+        own = Moments(*(array[questions] for array in kept)) if films is not None else _room(n)
+        state = UserState.prior(model_set.dynamics)
+        model_set.filter(state, ordered[mine], set_films, set_rows[mine], asks[mine], learns[mine], own)
+        if films is None:  # answered at once: the moments of all would fill the memory
+            ask = Questions(np.arange(n), rows[questions], np.zeros(n), never[questions])
+            answers[questions] = model_set.ask(ask, own, online)
+
+    def _room(n: int) -> Moments:
+        return Moments.room_for(n, model_set.dynamics)
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # the filter holds no lock of Python's
+        list(pool.map(one_user, range(len(starts)), chunksize=16))
+    if films is not None:
+        answers = _in_time(model_set, ordered[asked], learns[asked], rows, kept, films)
+    likes = learns & (ordered.rating >= model_set.scale.like_threshold)
+    user_ratings, user_likes = (_counts_before(counted, starts, ends)[asked] for counted in (learns, likes))
+    back = np.argsort(order[asked])
+    return model_set.posterior(answers[back], user_ratings[back], user_likes[back])
+
+
+def _in_time(
+    model_set: ModelSet,
+    asked: RatingColumns,
+    learns: NDArray[np.bool_],
+    rows: NDArray[np.int64],
+    moments: Moments,
+    films: OnlineFilms,
+) -> NDArray[np.float64]:
+    """Answers (n, 3) to the asked events, all users' in order of time, films learning what is not held out."""
+    order = np.lexsort((asked.offset, asked.partition, asked.timestamp))
+    centred = asked.rating.astype(np.float64) - model_set.rating.mean
+    film_learns = learns & ~in_holdout(asked.user_id, asked.item_id)
+    answers = np.empty((len(asked), 3))
+    questions = Questions(order, rows[order], centred[order], film_learns[order])
+    answers[order] = model_set.ask(questions, moments, films)
+    return answers
+
+
+def _counts_before(counted: NDArray[np.bool_], starts: NDArray[np.int64], ends: NDArray[np.int64]) -> NDArray[np.int64]:
+    """How many counted events of the same user lie before each event."""
+    running: NDArray[np.int64] = np.concatenate([[0], np.cumsum(counted)])
+    before: NDArray[np.int64] = running[:-1] - np.repeat(running[starts], ends - starts)
+    return before
