@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 
 from reelstream.datasets import detect, simulate
 from streams import Stream
@@ -28,6 +29,13 @@ def real_data(name: str) -> Path | None:
     root = os.environ.get("REELSTREAM_TEST_DATA")
     folder = Path(root) / name if root else None
     return folder if folder is not None and folder.is_dir() else None
+
+
+@pytest.fixture(autouse=True)
+def _own_logs() -> Iterator[None]:
+    """A command that a test runs configures the logs, onto a stream that ends with the test."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")

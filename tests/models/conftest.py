@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from fitted_set import Fitted
 
-from reelstream.catalog import Catalog
 from reelstream.datasets import detect
 from reelstream.engines.interface import FitParameters
 from reelstream.engines.local import fit_models
 from reelstream.models.base import ModelSet, TrainedOn
 from reelstream.ratings import RatingColumns, RatingScale
 from reelstream.storage.history import History
-
-
-@dataclass(frozen=True)
-class Fitted:
-    """A fitted set, and what it was fitted on."""
-
-    model_set: ModelSet
-    history: History
-    catalog: Catalog
 
 
 @pytest.fixture(scope="session")

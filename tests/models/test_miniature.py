@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from conftest import Fitted
+from fitted_set import Fitted
+
 from reelstream.models.miniature import miniature_set
 from reelstream.models.user_posterior import filter_ratings
 

@@ -7,14 +7,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fitted_set import Fitted
 
-from conftest import Fitted
 from reelstream.catalog import Catalog, Film
 from reelstream.errors import UnknownItemError
 from reelstream.features.holdout import in_holdout
 from reelstream.models.base import ModelSet, TrainedOn, rating_distribution
 from reelstream.models.like import LikeModel
 from reelstream.models.rating import RatingModel
+from reelstream.models.replay import predict_events
 from reelstream.models.segment import SegmentModel
 from reelstream.ratings import RatingColumns, RatingScale
 
@@ -151,14 +152,15 @@ def test_events_are_answered_in_their_own_order(fitted: Fitted) -> None:
     asks = np.zeros(len(ratings), bool)
     asks[::7] = True
     shuffled = np.random.default_rng(0).permutation(len(ratings))
-    asked, answers = fitted.model_set.ask_events(ratings, asks, ~asks)
-    asked_again, answers_again = fitted.model_set.ask_events(ratings[shuffled], asks[shuffled], ~asks[shuffled])
+    asked, answers = ratings[asks], predict_events(fitted.model_set, ratings, asks, ~asks)
+    asked_again = ratings[shuffled][asks[shuffled]]
+    answers_again = predict_events(fitted.model_set, ratings[shuffled], asks[shuffled], ~asks[shuffled])
     place = {(user, item): row for row, (user, item) in enumerate(zip(asked.user_id, asked.item_id, strict=True))}
     rows = [place[pair] for pair in zip(asked_again.user_id, asked_again.item_id, strict=True)]
     np.testing.assert_array_equal(answers.mean[rows], answers_again.mean)
     user = int(asked.user_id[0])
     alone = ratings.user_id == user
     np.testing.assert_array_equal(
-        fitted.model_set.ask_events(ratings[alone], asks[alone], ~asks[alone])[1].mean,
+        predict_events(fitted.model_set, ratings[alone], asks[alone], ~asks[alone]).mean,
         answers.mean[asked.user_id == user],
     )

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from reelstream.models.user_posterior import Dynamics, Events, Films, UserState, filter_ratings
+from reelstream.models.film_posterior import Questions, ask_films
+from reelstream.models.user_posterior import Dynamics, Events, Films, Moments, UserState, filter_ratings
 
-D, N_ITEMS, MU, THRESHOLD = 6, 40, 3.5, 0.25
+D, N_ITEMS = 6, 40
 RATE, MOOD, NOISE, DRIFT = 1 / 500, 0.2, 0.6, 1e-7
 
 
@@ -52,9 +53,14 @@ class User:
             ~ask,
             ~ask,
         )
-        answers = np.empty((n + 1, 3))
-        filter_ratings(state.mean, state.cov, state.log_weight, -1, events, films, dynamics, THRESHOLD, answers)
-        return float(answers[n, 0]), float(answers[n, 1])
+        moments = Moments.room_for(1, dynamics)
+        filter_ratings(state.mean, state.cov, state.log_weight, -1, events, films, dynamics, moments)
+        question = Questions(*(np.array([value]) for value in (0, self.asked_row, 0.0, False)))
+        answers = np.empty((1, 3))
+        ask_films(
+            question, moments, self.films, self.film_covs, self.films[:, :0], self.film_covs[:, :0], 0.25, answers
+        )
+        return float(answers[0, 0]), float(answers[0, 1])
 
     def dense(self) -> tuple[float, float]:
         """The same, from the joint covariance of all ratings."""
@@ -135,5 +141,6 @@ def test_a_grid_point_without_weight_is_dropped_and_stays_dropped() -> None:
     learns = np.ones(n, bool)
     centred = film_rows[0, rows, 0] + 0.1 * rng.standard_normal(n)
     events = Events(rows, np.zeros(n, np.int64), centred, ~learns, learns, learns)
-    filter_ratings(state.mean, state.cov, state.log_weight, -1, events, films, dynamics, 0.0, np.empty((n, 3)))
+    nothing = Moments.room_for(0, dynamics)
+    filter_ratings(state.mean, state.cov, state.log_weight, -1, events, films, dynamics, nothing)
     assert np.isfinite(state.log_weight[0, 0]) and state.log_weight[0, 1] == -np.inf

@@ -24,7 +24,7 @@ app = typer.Typer(
     help="Ratings arrive as a stream; each closed batch trains a model set; an API answers from the newest.",
     add_completion=False,
     no_args_is_help=True,
-    rich_markup_mode=None,
+    rich_markup_mode="rich",
 )
 for command in (
     run.run,

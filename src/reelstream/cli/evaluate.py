@@ -52,7 +52,7 @@ def evaluate(
     data: options.Data = None,
     split: Annotated[SplitName, typer.Option(help="At random, or the newest ratings as test.")] = SplitName.RANDOM,
     test_share: Annotated[
-        float | None, typer.Option(help="Share of the ratings that is the test.  [default: 0.2; by time 0.333]")
+        float | None, typer.Option(help="Share of the ratings that is the test.  \\[default: 0.2; by time 0.333]")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the random split.")] = 42,
     train_file: Annotated[
@@ -61,7 +61,7 @@ def evaluate(
     test_file: Annotated[Path | None, typer.Option("--test", metavar="FILE", help="Ratings to answer for.")] = None,
     times: Annotated[
         Times | None,
-        typer.Option(help="Withhold times from fit and question, or not.  [default: ignore; by time use]"),
+        typer.Option(help="Withhold times from fit and question, or not.  \\[default: ignore; by time use]"),
     ] = None,
     rank: Annotated[int | None, typer.Option(min=1, help="Factors of a user and a film.")] = None,
     sweeps: Annotated[int | None, typer.Option(min=2, help="Sweeps of the sampler.")] = None,

@@ -89,7 +89,7 @@ def activate(
 
 @app.command()
 def prune(
-    keep: Annotated[int | None, typer.Option(min=1, help="How many of the newest sets stay.  [default: 5]")] = None,
+    keep: Annotated[int | None, typer.Option(min=1, help="How many of the newest sets stay.  \\[default: 5]")] = None,
     work: options.Work = None,
     config: options.Config = None,
     as_json: options.Json = False,

@@ -75,7 +75,7 @@ def make_app(work: Path) -> Flask:
 def ui(
     work: options.Work = None,
     api: Annotated[
-        str | None, typer.Option(metavar="URL", help="The API to ask.  [default: the one on this machine]")
+        str | None, typer.Option(metavar="URL", help="The API to ask.  \\[default: the one on this machine]")
     ] = None,
     host: options.Host = None,
     port: options.UiPort = None,

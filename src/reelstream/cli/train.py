@@ -22,8 +22,8 @@ def train(
     work: options.Work = None,
     engine: options.Engine = None,
     follow: Annotated[bool, typer.Option("--follow", help="Go on with every new batch, until Ctrl-C.")] = False,
-    keep: Annotated[int | None, typer.Option(min=1, help="How many of the newest sets stay.  [default: 5]")] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="The same seed gives the same sets.  [default: 0]")] = None,
+    keep: Annotated[int | None, typer.Option(min=1, help="How many of the newest sets stay.  \\[default: 5]")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="The same seed gives the same sets.  \\[default: 0]")] = None,
     config: options.Config = None,
     as_json: options.Json = False,
 ) -> int:

@@ -1,0 +1,18 @@
+"""A fitted model set for the tests of this room."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from reelstream.catalog import Catalog
+from reelstream.models.base import ModelSet
+from reelstream.storage.history import History
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A fitted set, and what it was fitted on."""
+
+    model_set: ModelSet
+    history: History
+    catalog: Catalog
