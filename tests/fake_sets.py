@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 
 import numpy as np
+import pytest
 
 from reelstream.catalog import Catalog, Film
 from reelstream.errors import DamagedError, NoModelSetError
 from reelstream.models.base import Predictions, TrainedOn
+from reelstream.models.replay import ask_events
 from reelstream.models.segment import Segment
 from reelstream.ratings import RatingColumns, RatingScale
 from reelstream.storage.release import GateReport, Release, Scores
@@ -27,6 +29,7 @@ CATALOG = Catalog(
 @dataclass
 class FakeState:
     learned: list[tuple[int, float]]
+    last: int | None = None
 
 
 @dataclass
@@ -63,7 +66,15 @@ class FakeModelSet:
             raise RuntimeError("learning failed half-way")
         state.learned += zip(newer.item_id.tolist(), newer.rating.tolist(), strict=True)
 
-    def predict(self, state: FakeState, item_ids: np.ndarray, at: int) -> Predictions:
+    def online_films(self) -> list[tuple[int, float]]:
+        return []
+
+    def learn_film(
+        self, state: FakeState, item_id: int, rating: float, at: int, films: list[tuple[int, float]]
+    ) -> None:
+        films.append((item_id, rating))
+
+    def predict(self, state: FakeState, item_ids: np.ndarray, at: int, films: object = None) -> Predictions:
         self.asked_at.append(at)
         mean = np.mean([rating for _, rating in state.learned]) if state.learned else 3.0
         n = len(item_ids)
@@ -126,3 +137,12 @@ class FakeRegistry:
             if candidate.number <= (self.current_number or 0) and candidate.number not in self.damaged:
                 return candidate, self.sets[candidate.number]
         raise NoModelSetError("no set")
+
+
+def teach_real_films_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fake set has no filter: its films catch up with nothing."""
+
+    def ask(model_set: object, *arguments: object) -> object:
+        return None if isinstance(model_set, FakeModelSet) else ask_events(model_set, *arguments)
+
+    monkeypatch.setattr("reelstream.serving.live_films.ask_events", ask)

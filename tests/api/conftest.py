@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 from flask.testing import FlaskClient
 
-from fake_sets import CATALOG, FakeRegistry
+from fake_sets import CATALOG, FakeRegistry, teach_real_films_only
 from reelstream.api.app import create_app
 from reelstream.api.service import Service
 from reelstream.broker import open_broker
@@ -22,6 +22,11 @@ from reelstream.storage.history_store import HistoryStore
 
 RATED = [(1, 31, 4.0, 100), (1, 7, 2.0, 200), (12, 1, 5.0, 300), (120, 1, 5.0, 300), (2, 100, 1.0, 300)]
 """User, film, rating, time."""
+
+
+@pytest.fixture(autouse=True)
+def _fakes_catch_up_with_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    teach_real_films_only(monkeypatch)
 
 
 @pytest.fixture

@@ -33,6 +33,10 @@ class _Serving(Collector):
             yield GaugeMetricFamily("reelstream_model_set_age_seconds", "Since the set was published.", age)
         yield CounterMetricFamily("reelstream_swaps", "Sets put into service.", predictor.swaps)
         yield CounterMetricFamily("reelstream_live_ratings", "Ratings taken from the log.", report.live)
+        updates = CounterMetricFamily("reelstream_film_updates", "Live ratings and films.", labels=["outcome"])
+        updates.add_metric(["learned"], predictor.film_updates)
+        updates.add_metric(["shed"], predictor.film_updates_shed)
+        yield updates
         errors = CounterMetricFamily("reelstream_follow_errors", "Failed looks at what is followed.", labels=["what"])
         for what, count in report.errors.items():
             errors.add_metric([what], count)

@@ -78,6 +78,10 @@ class Histories:
                 self._version += 1
         return len(new)
 
+    def lacks(self, row: LogRating) -> bool:
+        """Whether the files do not hold a rating of the log."""
+        return _is_behind(row, self._files)
+
     def of_user(self, user_id: int) -> RatingColumns:
         """What counts of one user's ratings, oldest first (the order of RatingColumns.by_user)."""
         with self._lock:
@@ -88,6 +92,14 @@ class Histories:
             return settled
         deletions = _rows_of(files.snapshot.deletions, user_id)
         return RatingColumns.concatenate([settled, deletions, newer, _columns(tail)]).latest()
+
+    def newest_behind(self, offsets: Mapping[int, int], most: int) -> RatingColumns:
+        """At most `most` ratings from these offsets on that no snapshot holds, the newest by time, oldest first."""
+        with self._lock:
+            files, tail = self._files, [row for rows in self._tail.values() for row in rows]
+        newer = RatingColumns.concatenate([files.batches, _columns(tail)])
+        begin = np.array([offsets.get(partition, 0) for partition in newer.partition.tolist()], np.int64)
+        return newer[(newer.offset >= begin) & ~np.isnan(newer.rating)].in_time()[-most:]
 
     def user_ids(self) -> NDArray[np.int64]:
         """Everybody of whom a layer holds a rating or a deletion, rising."""

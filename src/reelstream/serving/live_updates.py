@@ -160,7 +160,7 @@ class LiveUpdates:
             with suppress(RatingError):
                 rating = decode_message(record.value, record.timestamp // 1000, self._scale)
                 ratings.append(LogRating(rating, record.partition, record.offset))
-        self._live += self._predictor.histories.add(ratings)
+        self._live += self._predictor.take(ratings)
         for record in records:
             self._positions[record.partition] = record.offset + 1
 

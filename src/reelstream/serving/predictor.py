@@ -10,17 +10,23 @@ from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
+import structlog
 
 from reelstream.errors import NoModelSetError, UnknownItemError
 from reelstream.models.base import ModelSet
 from reelstream.models.segment import Segment
-from reelstream.ratings import RatingColumns
-from reelstream.serving.histories import Histories
+from reelstream.ratings import Rating, RatingColumns
+from reelstream.serving.histories import Histories, LogRating
+from reelstream.serving.live_films import LiveFilms
 from reelstream.serving.user_states import FoldedUser, UserStates
 from reelstream.storage.release import Release
 
+log = structlog.get_logger()
+
 USERS_REFOLDED = 100
 """So many of the users asked last are folded in under a new set before it goes into service."""
+MOST_FILM_UPDATES = 100
+"""Ratings read from the log at once, beyond which films do not learn them."""
 SDS_OF_95_PERCENT = 1.96
 
 
@@ -68,6 +74,7 @@ class Serving:
     release: Release
     model_set: ModelSet
     states: UserStates
+    films: LiveFilms
     since: float = field(default_factory=time.time)
     """When it was ready, in seconds since 1970, UTC."""
 
@@ -89,6 +96,12 @@ class Serving:
         with self.states.of_user(user_id) as user:
             return self.model_set.segment_of(user.history), self._basis(user.history)
 
+    def learn_film(self, rating: Rating) -> None:
+        """Teach a film a rating that its user's history does not hold yet."""
+        if self.model_set.knows(rating.item_id):
+            with self.states.of_user(rating.user_id) as user:
+                self.films.learn(user.state, rating)
+
     @cached_property
     def popularity(self) -> Mapping[int, int]:
         """Item -> how many ratings the set has learned of it."""
@@ -104,7 +117,7 @@ class Serving:
 
     def _predict_known(self, user: FoldedUser, item_ids: list[int], at: int) -> list[Prediction]:
         last = int(user.history.timestamp[-1]) if len(user.history) else at
-        predicted = self.model_set.predict(user.state, np.array(item_ids, np.int64), max(at, last))
+        predicted = self.films.predict(user.state, np.array(item_ids, np.int64), max(at, last))
         scale, basis = self.model_set.scale, self._basis(user.history)
         spread = SDS_OF_95_PERCENT * predicted.sd
         mean, low, high = (
@@ -129,6 +142,10 @@ class Predictor:
     def __init__(self, histories: Histories) -> None:
         self.histories = histories
         self.swaps = 0
+        self.film_updates = 0
+        """Ratings from the log that films were offered; those of the holdout they do not learn."""
+        self.film_updates_shed = 0
+        """Ratings from the log that films were not taught, because too many came at once, or because it failed."""
         self._serving: Serving | None = None
         self._swapping = threading.Lock()
 
@@ -148,16 +165,41 @@ class Predictor:
             raise NoModelSetError("no model set is in service yet: the first one follows the first closed batch")
         return self._serving
 
+    def take(self, ratings: Sequence[LogRating]) -> int:
+        """Ratings from the log, in its order; how many the files did not hold.
+
+        Films learn a rating before its user does. When many come at once only the users do: a history is never late.
+        """
+        serving = self._serving
+        if serving is None or len(ratings) > MOST_FILM_UPDATES:
+            self.film_updates_shed += 0 if serving is None else len(ratings)
+            return self.histories.add(ratings)
+        new = 0
+        for row in ratings:
+            if self.histories.lacks(row):
+                self._teach(serving, row.rating)
+                new += self.histories.add([row])
+        return new
+
+    def _teach(self, serving: Serving, rating: Rating) -> None:
+        try:
+            serving.learn_film(rating)
+            self.film_updates += 1
+        except Exception as error:  # whatever it is, the rating must reach its user
+            log.error("film_update_failed", error=str(error), user=rating.user_id, item=rating.item_id)
+            self.film_updates_shed += 1
+
     def swap(self, release: Release, model_set: ModelSet) -> None:
         """Put a set into service: made ready beside the old one, which answers until then."""
         with self._swapping:
             model_set.prepare()
-            states = UserStates(model_set, self.histories)
+            states, films = UserStates(model_set, self.histories), LiveFilms(model_set)
+            films.catch_up(self.histories)
             if self._serving is not None:
                 for user_id in reversed(self._serving.states.recent(USERS_REFOLDED)):
                     with states.of_user(user_id):
                         pass
-            self._serving = Serving(release, model_set, states)
+            self._serving = Serving(release, model_set, states, films)
             self.swaps += 1
 
 

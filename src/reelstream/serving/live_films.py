@@ -1,0 +1,60 @@
+"""The films of the set in service, which go on learning while it serves."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reelstream.features.holdout import in_holdout
+from reelstream.models.base import ModelSet, Predictions
+from reelstream.models.replay import ask_events
+from reelstream.models.user_posterior import UserState
+from reelstream.ratings import Rating, RatingColumns
+from reelstream.serving.histories import Histories
+
+MOST_CAUGHT_UP = 20_000
+"""Newest ratings that a set's films learn before it goes into service, of those that the set has not learned from."""
+
+
+class LiveFilms:
+    """Films as fitted, and what the ratings since have taught them; for threads that ask and one that teaches.
+
+    What a film has learned depends on the order of arrival, so servers may differ a little; users never do, for their
+    states rest on the films as fitted.
+    """
+
+    def __init__(self, model_set: ModelSet) -> None:
+        self._model_set = model_set
+        self._films = model_set.online_films()
+        self._lock = threading.Lock()
+
+    def predict(self, state: UserState, item_ids: NDArray[np.int64], at: int) -> Predictions:
+        """See `ModelSet.predict`."""
+        with self._lock:
+            return self._model_set.predict(state, item_ids, at, self._films)
+
+    def learn(self, state: UserState, rating: Rating) -> None:
+        """Teach a film one rating by the user of `state`, who has not learned it yet; not one of the holdout."""
+        if rating.rating is None or in_holdout(np.array([rating.user_id]), np.array([rating.item_id]))[0]:
+            return
+        at = rating.timestamp if state.last is None else max(rating.timestamp, state.last)
+        with self._lock:
+            self._model_set.learn_film(state, rating.item_id, rating.rating, at, self._films)
+
+    def catch_up(self, histories: Histories) -> None:
+        """Learn the newest ratings that came since the set was trained, each as if it arrived now."""
+        newer = histories.newest_behind(self._model_set.trained_on.trained_through, MOST_CAUGHT_UP)
+        if not len(newer):
+            return
+        events = RatingColumns.concatenate(histories.of_user(user) for user in np.unique(newer.user_id).tolist())
+        asks = np.isin(_places(events), _places(newer))
+        with self._lock:
+            ask_events(self._model_set, events, asks, np.ones(len(events), bool), self._films)
+
+
+def _places(ratings: RatingColumns) -> NDArray[np.int64]:
+    """Partition and offset as one number (n,)."""
+    places: NDArray[np.int64] = (ratings.partition.astype(np.int64) << 48) + ratings.offset
+    return places

@@ -1,0 +1,139 @@
+"""Films learn from ratings as they arrive, and never from what they must not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fake_sets import FakeModelSet, release
+from reelstream.datasets import detect
+from reelstream.engines.interface import FitParameters
+from reelstream.engines.local import fit_models
+from reelstream.features.holdout import in_holdout
+from reelstream.models.base import ModelSet, TrainedOn
+from reelstream.ratings import Rating, RatingColumns, RatingScale
+from reelstream.serving.histories import Histories, LogRating
+from reelstream.serving.predictor import MOST_FILM_UPDATES, Predictor, Question
+from reelstream.storage.history import History
+
+LATER = 2_000_000_000
+FILM = 5
+
+
+@pytest.fixture(scope="module")
+def model_set(small_dataset: Path) -> ModelSet:
+    dataset = detect(small_dataset)
+    ratings, catalog = dataset.read_ratings(), dataset.read_catalog().catalog
+    models = fit_models(
+        History.of(ratings), catalog, RatingScale(), None, FitParameters(n_factors=3, sweeps=20, burn_in=10, n_draws=2)
+    )
+    trained_on = TrainedOn({0: len(ratings)}, {})
+    return ModelSet(1, models.rating, models.like, models.segment, catalog, RatingScale(), trained_on)
+
+
+def newcomers(stars: float, n: int, first_offset: int, *, held_out: bool = False) -> list[LogRating]:
+    """Ratings of one film by users whom nobody knows, in the holdout or not."""
+    users = np.arange(10**6, 10**6 + 5000)
+    fits = users[in_holdout(users, np.full(len(users), FILM)) == held_out][:n]
+    return [
+        LogRating(Rating(int(user), FILM, stars, LATER), 0, first_offset + place) for place, user in enumerate(fits)
+    ]
+
+
+def served(model_set: ModelSet, histories: Histories | None = None) -> Predictor:
+    predictor = Predictor(histories or Histories())
+    predictor.swap(release(model_set.number), model_set)
+    return predictor
+
+
+def expected(predictor: Predictor) -> float:
+    """What a user without ratings is told about the film."""
+    answer = predictor.serving().predict([Question(99, FILM, LATER)])[0]
+    return answer.mean
+
+
+def test_a_film_learns_from_strangers(model_set: ModelSet) -> None:
+    predictor = served(model_set)
+    before = expected(predictor)
+    assert predictor.take(newcomers(0.5, 20, 10_000)) == 20
+    assert expected(predictor) < before - 0.05
+    assert (predictor.film_updates, predictor.film_updates_shed) == (20, 0)
+
+
+def test_ratings_of_the_holdout_teach_no_film(model_set: ModelSet) -> None:
+    predictor = served(model_set)
+    before = expected(predictor)
+    predictor.take(newcomers(0.5, 20, 10_000, held_out=True))
+    assert expected(predictor) == before
+
+
+def test_when_too_many_come_at_once_histories_have_them_all_and_films_none(model_set: ModelSet) -> None:
+    predictor = served(model_set)
+    before = expected(predictor)
+    many = newcomers(0.5, MOST_FILM_UPDATES + 1, 10_000)
+    assert predictor.take(many) == len(many)
+    assert expected(predictor) == before
+    assert predictor.film_updates_shed == len(many)
+    assert len(predictor.histories.of_user(many[-1].rating.user_id)) == 1
+
+
+def test_a_new_set_has_learned_what_came_since_it_was_trained(model_set: ModelSet) -> None:
+    """Its films know the newest ratings before its first answer, as if they had arrived one by one."""
+    live = served(model_set)
+    live.take(newcomers(0.5, 20, 10_000))
+    histories = Histories()
+    histories.add(newcomers(0.5, 20, 10_000))
+    assert expected(served(model_set, histories)) == pytest.approx(expected(live), abs=0.02)
+
+
+def test_what_the_set_was_trained_on_is_not_learned_again(model_set: ModelSet) -> None:
+    histories = Histories()
+    histories.add(newcomers(0.5, 20, 10_000))
+    trained = replace(model_set, trained_on=TrainedOn({0: 20_000}, {}))
+    assert expected(served(trained, histories)) == expected(served(trained))
+
+
+def test_a_user_is_a_function_of_set_and_history_whatever_films_learn(model_set: ModelSet) -> None:
+    """Two servers that got the same ratings in another order know the same user, to the bit."""
+    ratings = [*newcomers(0.5, 20, 10_000), *newcomers(5.0, 40, 20_000)[20:]]
+    mine = [LogRating(Rating(7_000_000, film, 4.0, LATER + film), 1, film) for film in (3, FILM, 9)]
+    states = []
+    for order in ([*ratings, *mine], [*mine, *reversed(ratings)]):
+        predictor = served(model_set)
+        predictor.take(order)
+        with predictor.serving().states.of_user(7_000_000) as user:
+            states.append(user.state.mean.copy())
+    np.testing.assert_array_equal(*states)
+
+
+def test_a_film_that_nobody_knows_is_passed_over() -> None:
+    fake = FakeModelSet(1)
+    predictor = Predictor(Histories())
+    predictor.swap(release(1), fake)
+    assert predictor.take([LogRating(Rating(1, 10**9, 4.0, LATER), 0, 0)]) == 1
+    assert len(predictor.histories.of_user(1)) == 1
+
+
+def test_a_film_that_cannot_learn_keeps_no_rating_from_its_user(
+    model_set: ModelSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("no")
+
+    predictor = served(model_set)
+    monkeypatch.setattr(ModelSet, "learn_film", fail)
+    rows = newcomers(0.5, 3, 10_000)
+    assert predictor.take(rows) == 3
+    assert [len(predictor.histories.of_user(row.rating.user_id)) for row in rows] == [1, 1, 1]
+    assert predictor.film_updates_shed == 3
+
+
+def test_newest_behind_is_in_order_of_time_and_bounded() -> None:
+    histories = Histories()
+    histories.add([LogRating(Rating(user, FILM, 4.0, 100 - user), 0, user) for user in range(50)])
+    newest = histories.newest_behind({0: 10}, 5)
+    assert isinstance(newest, RatingColumns)
+    assert newest.timestamp.tolist() == [86, 87, 88, 89, 90]
