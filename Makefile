@@ -9,9 +9,11 @@ ARGS ?=
 
 RUN_EXTRAS := ui
 ALL_EXTRAS := kafka,spark,ui,dev
+BENCH_EXTRAS := $(ALL_EXTRAS),bench
 BIN := .venv/bin
 RUN_STAMP := .venv/installed-run
 ALL_STAMP := .venv/installed-all
+BENCH_STAMP := .venv/installed-bench
 DECLARED := pyproject.toml requirements.lock
 
 .PHONY: help venv run test check docs clean
@@ -41,6 +43,8 @@ check: $(ALL_STAMP)  ## formatting, lint, types, and who may import whom
 bench-%: $(ALL_STAMP)  ## run benchmarks/NAME.py; its result lands in benchmarks/results/NAME.json
 	$(BIN)/python benchmarks/$*.py $(ARGS)
 
+bench-accuracy bench-training: $(BENCH_STAMP)  # they need the libraries that reelstream is compared with
+
 docs: $(ALL_STAMP)  ## build the documentation into site/
 	$(BIN)/mkdocs build --strict
 
@@ -54,6 +58,10 @@ $(ALL_STAMP): $(DECLARED)
 
 $(RUN_STAMP): $(DECLARED)
 	$(call install,$(RUN_EXTRAS))
+	@touch $@
+
+$(BENCH_STAMP): $(ALL_STAMP)
+	$(call install,$(BENCH_EXTRAS))
 	@touch $@
 
 define install

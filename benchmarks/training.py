@@ -1,0 +1,202 @@
+"""How long does training take, how does it grow with the data, and how long do other libraries take?
+
+Growth: a process for each size, real ratings at 100 k and simulated ones above; a sweep is timed inside a fit, first
+with times ignored (the base model), then with all parts on. Whole fits: ml-latest-small cold, and warm after a further
+tenth of it. Peers: the same part of ml-latest-small in the same run.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+
+from common import Bar, at_least, at_most, data_set, finish, more_than, parser
+from peers import Missing, Question, contestants
+from reelstream.catalog import Catalog
+from reelstream.datasets import Dataset, detect, simulate
+from reelstream.engines.gibbs import Sampler
+from reelstream.engines.interface import FitParameters
+from reelstream.engines.local import fit_rating
+from reelstream.ratings import RatingScale
+from reelstream.storage.history import History
+from reelstream.training.evaluation import Split, split_at_random
+from reelstream.training.scores import score, score_points
+from served import answers, compile_all, fit
+
+SIZES = {1_000_000: (6_000, 4_000), 10_000_000: (60_000, 20_000), 32_000_000: (200_000, 80_000)}
+"""Ratings -> users and films."""
+LARGE = 32_000_000
+TIMED = FitParameters(sweeps=40, burn_in=39, n_draws=1)
+WARM_UP = 10
+"""Sweeps before those that are timed."""
+SEEDS = (42, 43, 44)
+REPEATS = 3
+PEERS = ("Surprise SVD++", "Spark ALS, tuned")
+
+
+def main() -> int:
+    """Growth, whole fits, peers."""
+    arguments = parser(__doc__)
+    arguments.add_argument("--large", action="store_true", help="32 M simulated ratings too: an hour or so")
+    options = arguments.parse_args()
+    dataset = data_set(options.data)
+    growth = measure_growth(dataset, [size for size in SIZES if options.large or size < LARGE])
+    compile_all()
+    catalog = dataset.read_catalog().catalog
+    whole = [measure_fits(dataset, catalog, seed) for seed in SEEDS]
+    peers, missing = measure_peers(dataset, catalog)
+    return finish(
+        "training",
+        {"data": dataset.name, "growth": growth, "fits": whole, "peers": peers, "missing": missing},
+        [*judge_growth(growth), *judge_fits(whole), *judge_peers(peers, missing)],
+        packages=("scikit-surprise", "pyspark"),
+    )
+
+
+def measure_growth(dataset: Dataset, sizes: Sequence[int]) -> list[dict[str, Any]]:
+    """Each size in a process of its own, so that its peak of memory is its own."""
+    rows = [in_own_process(measure_size, dataset.folder)]
+    with tempfile.TemporaryDirectory() as scratch:
+        for size in sizes:
+            users, items = SIZES[size]
+            folder = Path(scratch) / f"simulated-{size}"
+            simulate(folder, users=users, items=items, ratings=size, seed=1)
+            rows.append(in_own_process(measure_size, folder))
+    return rows
+
+
+def in_own_process(work: Any, *arguments: Any) -> Any:
+    """What `work` returns, from a new process."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(work, *arguments).result()
+
+
+def measure_size(folder: Path) -> dict[str, Any]:
+    """Seconds a sweep of the base model and with all parts on, and this process's peak of memory."""
+    compile_all()
+    dataset = detect(folder)
+    history = History.of(dataset.read_ratings())
+    catalog = dataset.read_catalog().catalog
+    n = len(history)
+    row: dict[str, Any] = {"data": dataset.name, "ratings": n, "users": len(history.user_ids)}
+    for name, use_times in (("base", False), ("all_parts", True)):
+        with timed_sweeps() as seconds:
+            fit_rating(history.ratings, catalog, None, replace(TIMED, use_times=use_times))
+        row[name] = {"sweep_seconds": float(np.median(seconds[WARM_UP:])), "sweeps": len(seconds) - WARM_UP}
+        row[name]["ratings_a_second"] = n / row[name]["sweep_seconds"]
+    row["peak_gib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    print(row, flush=True)
+    return row
+
+
+@contextmanager
+def timed_sweeps() -> Iterator[list[float]]:
+    """Collects the seconds of every sweep that is made meanwhile."""
+    seconds: list[float] = []
+    sweep = Sampler.sweep
+
+    def timed(sampler: Sampler, *arguments: Any) -> None:
+        started = time.perf_counter()
+        sweep(sampler, *arguments)
+        seconds.append(time.perf_counter() - started)
+
+    with patch.object(Sampler, "sweep", timed):
+        yield seconds
+
+
+def measure_fits(dataset: Dataset, catalog: Catalog, seed: int) -> dict[str, Any]:
+    """Whole fits with all parts on: all ratings; then, of a random split's train part, cold, and warm on its last tenth."""
+    ratings = dataset.read_ratings()
+    everything = [fit(ratings, catalog, dataset.scale, FitParameters(seed=seed)).seconds for _ in range(REPEATS)]
+    split = split_at_random(ratings, 0.2, seed)
+    in_time = split.train.in_time()
+    earlier = fit(in_time[: len(in_time) * 9 // 10], catalog, dataset.scale, FitParameters(seed=seed))
+    warm = [fit(split.train, catalog, dataset.scale, FitParameters(), earlier.models) for _ in range(REPEATS)]
+    cold = fit(split.train, catalog, dataset.scale, FitParameters(seed=seed))
+    rmse = {name: rmse_of(each, split, dataset.scale) for name, each in (("warm", warm[0]), ("cold", cold))}
+    row = {
+        "seed": seed,
+        "full_seconds": float(np.median(everything)),
+        "warm_seconds": float(np.median([each.seconds for each in warm])),
+        "warm_rmse": rmse["warm"],
+        "cold_rmse": rmse["cold"],
+    }
+    print(row, flush=True)
+    return row
+
+
+def rmse_of(fitted: Any, split: Split, scale: RatingScale) -> float:
+    """Of the served path on the test part."""
+    return float(score(answers(fitted, split), split.test.rating, scale).rmse or np.nan)
+
+
+def measure_peers(dataset: Dataset, catalog: Catalog) -> tuple[list[dict[str, Any]], dict[str, str]]:
+    """Fit seconds and RMSE on one random split, and who could not take part."""
+    split = split_at_random(dataset.read_ratings(), 0.2, SEEDS[0])
+    ours = fit(split.train, catalog, dataset.scale, FitParameters())
+    rows = [{"name": "reelstream", "fit_seconds": ours.seconds, "rmse": rmse_of(ours, split, dataset.scale)}]
+    missing = {}
+    for peer in contestants(quick=False):
+        if peer.name not in PEERS:
+            continue
+        if isinstance(peer.make, Missing):
+            missing[peer.name] = peer.make.reason
+            continue
+        answer = peer.make().answer(Question(split.train, split.test, catalog, dataset.scale, in_time=False))
+        rmse = score_points(answer.predicted, split.test.rating, dataset.scale).rmse
+        rows.append({"name": peer.name, "fit_seconds": answer.fit_seconds, "rmse": rmse})
+        print(rows[-1], flush=True)
+    return rows, missing
+
+
+def judge_growth(rows: Sequence[dict[str, Any]]) -> list[Bar]:
+    """Ratings a second at 1 M; at 32 M, when measured, not much slower, and within memory."""
+    million = next(row for row in rows if row["ratings"] == 1_000_000)
+    bars = [
+        at_least("1 M: million ratings a second, base model", million["base"]["ratings_a_second"] / 1e6, 20),
+        at_least("1 M: million ratings a second, all parts on", million["all_parts"]["ratings_a_second"] / 1e6, 10),
+    ]
+    for row in rows:
+        if row["ratings"] == LARGE:
+            slower = million["all_parts"]["ratings_a_second"] / row["all_parts"]["ratings_a_second"]
+            bars.append(at_most("32 M: time a rating and sweep, as a multiple of 1 M", slower, 1.5))
+            bars.append(at_most("32 M: peak memory, GiB", row["peak_gib"], 8))
+    return bars
+
+
+def judge_fits(rows: Sequence[dict[str, Any]]) -> list[Bar]:
+    """The slowest of the seeds, and their mean RMSE."""
+    worse = float(np.mean([row["warm_rmse"] - row["cold_rmse"] for row in rows]))
+    return [
+        at_most("ml-latest-small: seconds of a full fit, all parts on", max(row["full_seconds"] for row in rows), 8),
+        at_most("warm start after a further tenth: seconds", max(row["warm_seconds"] for row in rows), 2.5),
+        at_most("warm start after a further tenth: RMSE above a cold fit's", worse, 0.002),
+    ]
+
+
+def judge_peers(rows: Sequence[dict[str, Any]], missing: dict[str, str]) -> list[Bar]:
+    """How many times faster, at better RMSE; a peer that is missing is a bar that was not met."""
+    ours = rows[0]
+    bars = [
+        Bar(f"{name}: times faster", 0.0, f">= 5, not measured: {reason}", False) for name, reason in missing.items()
+    ]
+    for row in rows[1:]:
+        bars.append(at_least(f"{row['name']}: times faster", row["fit_seconds"] / ours["fit_seconds"], 5))
+        bars.append(more_than(f"{row['name']}: lead in RMSE", row["rmse"] - ours["rmse"], 0))
+    return bars
+
+
+if __name__ == "__main__":
+    sys.exit(main())
