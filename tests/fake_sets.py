@@ -124,6 +124,12 @@ class FakeRegistry:
     def releases(self) -> list[Release]:
         return [self._releases[number] for number in sorted(self._releases)]
 
+    def all_releases(self) -> list[Release]:
+        return [self._releases[number] for number in sorted(self._releases)]
+
+    def newest_number(self) -> int:
+        return max(self._releases, default=0)
+
     def current(self) -> Release | None:
         return None if self.current_number is None else self._releases[self.current_number]
 

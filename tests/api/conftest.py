@@ -45,7 +45,7 @@ def api(tmp_path: Path) -> Iterator[SimpleNamespace]:
             CATALOG,
             scale,
         )
-        predictor.swap(registry.current(), registry.sets[2])
+        predictor.swap(registry.current(), registry.sets[2], {})
         predictor.histories.add(LogRating(Rating(*row), 0, offset) for offset, row in enumerate(RATED))
         app = create_app(Service(predictor, updates, registry, CATALOG, scale))
         yield SimpleNamespace(

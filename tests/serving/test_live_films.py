@@ -45,7 +45,7 @@ def newcomers(stars: float, n: int, first_offset: int, *, held_out: bool = False
 
 def served(model_set: ModelSet, histories: Histories | None = None) -> Predictor:
     predictor = Predictor(histories or Histories())
-    predictor.swap(release(model_set.number), model_set)
+    predictor.swap(release(model_set.number), model_set, model_set.trained_on.trained_through)
     return predictor
 
 
@@ -96,6 +96,16 @@ def test_what_the_set_was_trained_on_is_not_learned_again(model_set: ModelSet) -
     assert expected(served(trained, histories)) == expected(served(trained))
 
 
+def test_what_a_refused_batch_taught_is_forgotten(model_set: ModelSet) -> None:
+    """After the refusal whoever is not in the batch gets the answers of before."""
+    predictor = served(model_set)
+    before = expected(predictor)
+    predictor.take(newcomers(0.5, 20, 10_000))
+    assert expected(predictor) < before
+    predictor.renew_films({0: 20_000})
+    assert expected(predictor) == before
+
+
 def test_a_user_is_a_function_of_set_and_history_whatever_films_learn(model_set: ModelSet) -> None:
     """Two servers that got the same ratings in another order know the same user, to the bit."""
     ratings = [*newcomers(0.5, 20, 10_000), *newcomers(5.0, 40, 20_000)[20:]]
@@ -112,7 +122,7 @@ def test_a_user_is_a_function_of_set_and_history_whatever_films_learn(model_set:
 def test_a_film_that_nobody_knows_is_passed_over() -> None:
     fake = FakeModelSet(1)
     predictor = Predictor(Histories())
-    predictor.swap(release(1), fake)
+    predictor.swap(release(1), fake, {})
     assert predictor.take([LogRating(Rating(1, 10**9, 4.0, LATER), 0, 0)]) == 1
     assert len(predictor.histories.of_user(1)) == 1
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 import threading
 import time
 from collections.abc import Iterator
@@ -11,6 +13,7 @@ import pytest
 
 from fake_sets import CATALOG, FakeRegistry
 from reelstream.broker import open_broker
+from reelstream.broker.headers import broken_row_headers
 from reelstream.broker.interface import Broker
 from reelstream.errors import BrokerError, DamagedError
 from reelstream.ratings import Rating, RatingColumns, RatingScale, encode_message
@@ -192,6 +195,20 @@ def test_a_new_set_goes_into_service(world: World) -> None:
     until(lambda: world.predictor.number == 1)
 
 
+def test_a_refused_set_or_an_excluded_batch_makes_films_start_again(world: World) -> None:
+    """What they learned of a poisoned batch while it arrived must not stay."""
+    world.rate((1, 31, 4.0, 100))
+    world.close_batch((1, 31, 4.0, 100))
+    world.updates.start()
+    first = world.predictor.serving().films
+    world.registry.add(2, current=False)
+    until(lambda: world.predictor.serving().films is not first)
+    second = world.predictor.serving().films
+    world.batches.exclude(1)
+    until(lambda: world.predictor.serving().films is not second)
+    assert world.predictor.number == 1
+
+
 def test_a_damaged_set_is_reported_and_the_previous_one_keeps_serving(world: World) -> None:
     """Until it is replaced by a sound one."""
     world.updates.start()
@@ -263,3 +280,42 @@ def test_a_follower_shows_its_trouble_until_it_is_over() -> None:
     assert not follower.attempt() and follower.trouble == "RuntimeError"
     assert follower.attempt() and follower.trouble is None
     assert follower.errors == 2
+
+
+def test_a_broken_row_that_reads_like_a_rating_is_passed_over(world: World) -> None:
+    """The batch writer rejects a row that came marked as broken, whatever its bytes say: so it never counts live."""
+    world.updates.start()
+    with world.broker.producer(TOPIC) as producer:
+        value = encode_message(Rating(1, 31, 4.0, 100))
+        producer.send(value, partition=0, headers=broken_row_headers("the row has 1 columns instead of 4"))
+        producer.flush()
+    world.rate((1, 7, 3.0, 101))
+    until(lambda: dict(world.updates.report().positions) == {0: 2})
+    assert world.ratings_of(1) == [3.0]
+
+
+def test_another_topic_under_the_same_name_is_reported_and_not_read(world: World, tmp_path: Path) -> None:
+    """Its offsets mean something else: answers rest on the batches alone."""
+    world.rate((1, 31, 4.0, 100))
+    world.close_batch((1, 31, 4.0, 100))
+    with open_broker(f"sqlite:{tmp_path / 'another.db'}") as another:
+        another.ensure_topic(TOPIC, 1)
+        remade = World(tmp_path, another, 1)
+        remade.rate((1, 31, 1.0, 100), (1, 7, 1.0, 101))
+        remade.updates.start()
+        assert "made anew" in remade.updates.report().troubles["log"]
+        assert remade.ratings_of(1) == [4.0]
+        remade.updates.close()
+
+
+def test_a_log_that_lost_records_is_reported_and_not_read(world: World, tmp_path: Path) -> None:
+    """An older copy of the log put back: what it takes next has the offsets of other ratings."""
+    with contextlib.closing(sqlite3.connect(tmp_path / "log.db")) as log:
+        log.execute("VACUUM INTO ?", (str(tmp_path / "copy.db"),))
+    world.rate((1, 31, 4.0, 100))
+    world.close_batch((1, 31, 4.0, 100))
+    with open_broker(f"sqlite:{tmp_path / 'copy.db'}") as copy:
+        restored = World(tmp_path, copy, 1)
+        restored.updates.start()
+        assert "records were lost" in restored.updates.report().troubles["log"]
+        restored.updates.close()

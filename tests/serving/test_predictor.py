@@ -23,7 +23,7 @@ def rated(offset: int, item: int, rating: float | None, timestamp: int, user: in
 
 def in_service(number: int = 2, trained_through: dict[int, int] | None = None) -> tuple[Predictor, FakeModelSet]:
     predictor, model_set = Predictor(Histories()), FakeModelSet(number, trained_through or {})
-    predictor.swap(release(number), model_set)
+    predictor.swap(release(number), model_set, {})
     return predictor, model_set
 
 
@@ -150,7 +150,7 @@ def test_users_asked_about_are_folded_in_before_the_swap() -> None:
     predictor.histories.add([rated(0, 1, 4.0, 10)])
     mean(predictor)
     newer = FakeModelSet(3)
-    predictor.swap(release(3), newer)
+    predictor.swap(release(3), newer, {})
     assert newer.folded == [1]
     assert mean(predictor) == 4.0
     assert newer.folded == [1]
@@ -160,7 +160,7 @@ def test_a_request_keeps_its_set_through_a_swap() -> None:
     """The serving it took goes on answering, from all ratings up to now."""
     predictor, _ = in_service(number=2)
     serving = predictor.serving()
-    predictor.swap(release(4), FakeModelSet(4))
+    predictor.swap(release(4), FakeModelSet(4), {})
     predictor.histories.add([rated(0, 1, 4.0, 10)])
     (prediction,) = serving.predict([Question(1, 31)])
     assert (prediction.sd, prediction.mean) == (0.5, 4.0)
@@ -196,7 +196,7 @@ def test_threads_that_ask_while_ratings_and_sets_arrive_get_answers_of_one_set_e
     with ThreadPoolExecutor() as pool:
         asking = [pool.submit(ask) for _ in range(4)]
         for number in range(2, 8):
-            predictor.swap(release(number), FakeModelSet(number))
+            predictor.swap(release(number), FakeModelSet(number), {})
             predictor.histories.add([rated(number, number, 4.0, number)])
         done.set()
         assert [asked.result() for asked in asking] == [[], [], [], []]

@@ -33,6 +33,8 @@ class FileLayers:
         self._seen: object = None
         self._base: _Base | None = None
         self._newer: dict[_Revision, RatingColumns] = {}
+        self.topic_id: str | None = None
+        """Of the topic that the batches were made from; None before the first."""
         self.numbers: tuple[int, ...] = ()
         """Of the closed batches, rising."""
         self.excluded: tuple[int, ...] = ()
@@ -50,6 +52,7 @@ class FileLayers:
         next_offsets = manifests[-1].next_offsets if manifests else {}
         self._histories.replace_files(base.history, RatingColumns.concatenate(newer.values()), next_offsets)
         self._base, self._newer = base, newer
+        self.topic_id = manifests[-1].topic_id if manifests else None
         self.numbers = tuple(manifest.number for manifest in manifests)
         self.excluded = tuple(sorted(excluded))
         self._seen = seen

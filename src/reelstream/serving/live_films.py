@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,9 +44,13 @@ class LiveFilms:
         with self._lock:
             self._model_set.learn_film(state, rating.item_id, rating.rating, at, self._films)
 
-    def catch_up(self, histories: Histories) -> None:
-        """Learn the newest ratings that came since the set was trained, each as if it arrived now."""
-        newer = histories.newest_behind(self._model_set.trained_on.trained_through, MOST_CAUGHT_UP)
+    def catch_up(self, histories: Histories, judged: Mapping[int, int]) -> None:
+        """Learn the newest ratings that no set has been trained on yet, each as if it arrived now.
+
+        judged: partition -> offset behind the newest release, refused or not. What lies before it the set has learned
+        from, or it came with a batch that the gate refused and must teach nothing.
+        """
+        newer = histories.newest_behind(judged, MOST_CAUGHT_UP)
         if not len(newer):
             return
         events = RatingColumns.concatenate(histories.of_user(user) for user in np.unique(newer.user_id).tolist())

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 
 import structlog
 
+from reelstream.broker.headers import broken_row_reason
 from reelstream.broker.interface import Broker, Consumer, Record
 from reelstream.catalog import Catalog
-from reelstream.errors import NoModelSetError, RatingError
+from reelstream.errors import BrokerError, NoModelSetError, RatingError
 from reelstream.models.base import ModelSet
 from reelstream.ratings import RatingScale, decode_message
 from reelstream.serving.file_layers import FileLayers
@@ -76,10 +77,12 @@ class LiveUpdates:
         self._files = FileLayers(batches, snapshots, predictor.histories)
         self._broker, self._topic, self._scale = broker, topic, scale
         self._consumer: Consumer | None = None
+        self._topic_id: str | None = None
         self._positions: dict[int, int] = {}
         self._end_offsets: dict[int, int] = {}
         self._end_asked = 0.0
         self._live = 0
+        self._films_know: tuple[int, tuple[int, ...]] = (0, ())
         self._stop = threading.Event()
         self._followers = (
             Follower("batch files", self._files.follow, FILE_SECONDS),
@@ -118,8 +121,10 @@ class LiveUpdates:
     def _follow_models(self) -> None:
         """Put the current set into service; a damaged one is reported, and what was in service before stays there.
 
-        A server that starts on a damaged set begins with the newest sound one before it.
+        A server that starts on a damaged set begins with the newest sound one before it. A set that was refused, or a
+        batch taken out, makes the films forget what they learned of it.
         """
+        known = self._registry.newest_number(), self._files.excluded
         if self._predictor.in_service is None:
             with suppress(NoModelSetError):
                 self._put_into_service(*self._registry.load_current(self._catalog))
@@ -127,10 +132,18 @@ class LiveUpdates:
         serving = self._predictor.in_service
         if current is not None and (serving is None or serving.release != current):
             self._put_into_service(current, self._registry.load(current.number, self._catalog))
+        elif serving is not None and known != self._films_know:
+            self._predictor.renew_films(self._judged())
+        self._films_know = known
 
     def _put_into_service(self, release: Release, model_set: ModelSet) -> None:
-        self._predictor.swap(release, model_set)
+        self._predictor.swap(release, model_set, self._judged())
         log.info("model_set_in_service", number=release.number)
+
+    def _judged(self) -> Mapping[int, int]:
+        """Partition -> offset behind the newest release, in service or refused."""
+        releases = self._registry.all_releases()
+        return releases[-1].trained_through if releases else {}
 
     def _follow_log(self) -> None:
         try:
@@ -150,6 +163,7 @@ class LiveUpdates:
         held = self._predictor.histories.next_offsets
         for partition, first in self._broker.start_offsets(self._topic).items():
             self._positions[partition] = max(first, held.get(partition, 0), self._positions.get(partition, 0))
+        self._check_log()
         consumer.seek(dict(self._positions))
         return consumer
 
@@ -157,6 +171,8 @@ class LiveUpdates:
         """Hand on what is a rating; what is not is the batch writer's to reject."""
         ratings = []
         for record in records:
+            if broken_row_reason(dict(record.headers)) is not None:
+                continue
             with suppress(RatingError):
                 rating = decode_message(record.value, record.timestamp // 1000, self._scale)
                 ratings.append(LogRating(rating, record.partition, record.offset))
@@ -165,10 +181,27 @@ class LiveUpdates:
             self._positions[record.partition] = record.offset + 1
 
     def _ask_end(self) -> None:
-        self._end_offsets = self._broker.end_offsets(self._topic)
+        self._check_log()
         self._end_asked = time.monotonic()
         if self._end_offsets.keys() - self._positions.keys():  # partitions were added
             self._close_consumer()
+
+    def _check_log(self) -> None:
+        """Ask for its end. Raises BrokerError when it is not the log that was followed: offsets mean something else."""
+        topic_id = self._broker.topic_id(self._topic)
+        if {self._topic_id, self._files.topic_id} - {None, topic_id}:
+            raise BrokerError(
+                f"the topic {self._topic!r} is not the one that was followed, it was deleted and made anew: answers "
+                "stay as they were; name another --work folder"
+            )
+        self._topic_id = topic_id
+        self._end_offsets = self._broker.end_offsets(self._topic)
+        for partition, position in self._positions.items():
+            if position > self._end_offsets.get(partition, 0):
+                raise BrokerError(
+                    f"the log ends at offset {self._end_offsets.get(partition, 0)} of partition {partition}, but was "
+                    f"read to {position} before: records were lost from it"
+                )
 
     def _close_consumer(self) -> None:
         if self._consumer is not None:

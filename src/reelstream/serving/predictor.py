@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import NamedTuple
 
@@ -189,12 +189,27 @@ class Predictor:
             log.error("film_update_failed", error=str(error), user=rating.user_id, item=rating.item_id)
             self.film_updates_shed += 1
 
-    def swap(self, release: Release, model_set: ModelSet) -> None:
-        """Put a set into service: made ready beside the old one, which answers until then."""
+    def renew_films(self, judged: Mapping[int, int]) -> None:
+        """Let the films of the set in service forget what they learned, and learn again what they may.
+
+        judged: see `LiveFilms.catch_up`.
+        """
+        with self._swapping:
+            serving = self._serving
+            if serving is not None:
+                films = LiveFilms(serving.model_set)
+                films.catch_up(self.histories, judged)
+                self._serving = replace(serving, films=films)
+
+    def swap(self, release: Release, model_set: ModelSet, judged: Mapping[int, int]) -> None:
+        """Put a set into service: made ready beside the old one, which answers until then.
+
+        judged: see `LiveFilms.catch_up`.
+        """
         with self._swapping:
             model_set.prepare()
             states, films = UserStates(model_set, self.histories), LiveFilms(model_set)
-            films.catch_up(self.histories)
+            films.catch_up(self.histories, judged)
             if self._serving is not None:
                 for user_id in reversed(self._serving.states.recent(USERS_REFOLDED)):
                     with states.of_user(user_id):
