@@ -31,6 +31,7 @@ messages = st.one_of(
 @given(st.lists(messages, max_size=20))
 @example([b'{"userId":"1","movieId":2.0,"rating":"4.5"}', b'{"userId":1,"movieId":2,"rating":null}'])
 @example([b'{"userId":1,"movieId":2,"rating":"nan"}', b'{"userId":18446744073709551616,"movieId":2,"rating":1}'])
+@example([b'{"userId":1,"movieId":2,"rating":1e308}', b'{"userId":1,"movieId":2,"rating":3,"x":' + b"[" * 100_000])
 @example([b"\xff", b"", None, b"[]", b'{"userId":1,"movieId":2,"rating":3}{"userId":1,"movieId":2,"rating":3}'])
 def test_many_at_once_are_decoded_as_one_by_one(values: list[bytes | None]) -> None:
     """The quick way takes what the careful way takes, and refuses the rest with its reason."""

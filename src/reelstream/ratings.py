@@ -74,6 +74,8 @@ class _SoundMessage(msgspec.Struct, gc=False):
 _decoder = msgspec.json.Decoder(_Message, strict=False)
 _sound_decoder = msgspec.json.Decoder(_SoundMessage, strict=False)
 _encoder = msgspec.json.Encoder()
+_UNDECODABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What a decoder raises; the last when lists or objects lie thousands deep in a field that nobody knows."""
 
 
 def encode_message(rating: Rating) -> bytes:
@@ -91,7 +93,7 @@ def decode_message(value: bytes | None, record_seconds: int, scale: RatingScale)
         raise RatingError("the message is empty")
     try:
         message = _decoder.decode(value)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except _UNDECODABLE as error:
         raise RatingError(f"not a rating message: {error}") from error
     timestamp = record_seconds if message.timestamp is None else message.timestamp
     rating = Rating(message.userId, message.movieId, message.rating, timestamp)
@@ -216,8 +218,8 @@ def decode_messages(
     timestamp = np.array([time if time is not None else -1 for time in given], np.int64)
     timestamp = np.where(timestamp < 0, record_seconds, timestamp)
 
-    steps = (rating - scale.lowest) / scale.step
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", over="ignore"):
+        steps = (rating - scale.lowest) / scale.step
         on_scale = (rating >= scale.lowest) & (rating <= scale.highest) & (np.abs(steps - np.rint(steps)) < 1e-6)
     sound = (user_id >= 0) & (timestamp <= record_seconds + SECONDS_A_DAY) & (on_scale | np.isnan(rating))
     reasons = {}
@@ -230,6 +232,7 @@ def decode_messages(
             sound[row] = True
             user_id[row], item_id[row], timestamp[row] = single.user_id, single.item_id, single.timestamp
             rating[row] = math.nan if single.rating is None else single.rating
+    rating[~sound] = math.nan  # it may be too large for its column
     return RatingColumns.of(user_id, item_id, rating, timestamp, partition, offset)[sound], reasons
 
 
@@ -239,7 +242,7 @@ _UNSOUND = _SoundMessage(-1, -1, None)
 def _sound_message(value: bytes | None) -> _SoundMessage:
     try:
         message = _sound_decoder.decode(value or b"")
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except _UNDECODABLE:
         return _UNSOUND
     if message.rating is not None and math.isnan(message.rating):
         return _UNSOUND  # the string "nan" would pass for a deletion among the columns
