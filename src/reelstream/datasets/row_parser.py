@@ -34,6 +34,8 @@ class CsvRow(msgspec.Struct, frozen=True, gc=False):
     """The row as it stands in the file, without its line end; cut to 64 KiB."""
     reason: str | None
     """Why there is no rating."""
+    user_id: int | None = None
+    """Whose row it is, where it has no rating but could be read: one that is ahead of its time is none only today."""
 
 
 class RowParser:
@@ -80,11 +82,12 @@ class RowParser:
         if len(raw) > LARGEST_RAW_BYTES:
             reason = f"the row is {len(raw)} bytes long, and cut to {LARGEST_RAW_BYTES}"
             return CsvRow(number, None, raw[:LARGEST_RAW_BYTES], reason)
+        rating = None
         try:
             rating = self._read(raw)
             check(rating, now, self._scale)
         except RatingError as error:
-            return CsvRow(number, None, raw, str(error))
+            return CsvRow(number, None, raw, str(error), rating and rating.user_id)
         return CsvRow(number, rating, raw, None)
 
     def _read(self, raw: bytes) -> Rating:

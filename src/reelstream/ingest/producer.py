@@ -144,7 +144,9 @@ class _Sending:
         paced_rows = max(1, int(self._rate * PACED_SECONDS)) if self._rate else None
         tell(self.skipped)
         for row in rows:
-            key = b"%d" % row.rating.user_id if row.rating else None
+            # A row ahead of its time is broken today and a rating tomorrow: both in the partition of its user.
+            user_id = row.rating.user_id if row.rating else row.user_id
+            key = None if user_id is None else b"%d" % user_id
             partition = partition_of(key, self._point.partitions) if key else 0
             # 2. What the log has.
             if row.number <= last_rows.get(partition, -1):

@@ -64,6 +64,9 @@ def scan(broker: Broker, topic: str, source: str, known: ResumePoint | None) -> 
     A source that the log does not hold begins with the topic's present partitions.
     """
     ends, starts = broker.end_offsets(topic), broker.start_offsets(topic)
+    if known is not None and any(offset > ends.get(partition, 0) for partition, offset in known.offsets.items()):
+        log.warning("checkpoint_passed_over", reason=f"the log ends at {ends}, before the checkpoint's {known.offsets}")
+        known = None
     point = known or ResumePoint(len(ends), {}, {})
     is_new = not point.last_rows
     positions = {partition: max(start, point.offsets.get(partition, 0)) for partition, start in starts.items()}
