@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 import time
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from mean_engine import CATALOG, TrainingWorld, close_batch
 from reelstream.errors import LockedError
 from reelstream.ratings import RatingColumns
+from reelstream.storage.batch_files import Manifest, OffsetRange
 from reelstream.training.trainer import MOST_SETS_OF_A_BACKLOG, Trainer
 
 ENOUGH = 12_000
@@ -225,3 +227,38 @@ def wait_until(condition) -> None:  # type: ignore[no-untyped-def]
             return
         time.sleep(0.05)
     pytest.fail("it did not happen within 30 seconds")
+
+
+def test_batches_without_anything_to_learn_wait_for_the_next(world: TrainingWorld) -> None:
+    """A first batch of rejected rows only fits no set and stops no trainer: the set after it holds both."""
+    empty = Manifest(
+        number=1,
+        topic_id="a-topic",
+        files=(),
+        rejected=None,
+        partitions={0: OffsetRange(0, 3)},
+        next_offsets={0: 3, 1: 0},
+        sources={},
+        repeats=3,
+        closed_at=0,
+    )
+    world.batches.publish_manifest(empty)
+    assert world.trainer.run_once() == []
+    close_batch(world.batches)
+    (release,) = world.trainer.run_once()
+    assert release.number == 2
+    assert release.manifests == [(1, 1), (2, 1)]
+    assert [entry.batch for entry in release.record] == [1, 2]
+    assert held(world) == ([1, 2], [], latest(world, 2))
+
+
+def test_sets_that_were_thrown_away_are_made_again_without_a_leak(world: TrainingWorld) -> None:
+    """A new first set learns of the first batch only, although the old snapshot holds them all."""
+    for _ in range(3):
+        close_batch(world.batches)
+    world.trainer.run_once()
+    shutil.rmtree(world.root / "models")
+    world.trainer.run_once()
+    assert [release.number for release in world.registry.releases()] == [1, 2, 3]
+    assert world.registry.load(1, CATALOG).rating.item_counts.sum() == latest(world, 1)
+    assert held(world) == ([1, 2, 3], [], latest(world, 1, 2, 3))

@@ -114,11 +114,11 @@ class HistoryStore:
             known = len(meta.manifests)
             if wanted[:known] != meta.manifests:
                 history, known = History.of(RatingColumns.empty()), 0
-        if manifests:
+        if manifests or snapshot is not None:
             history = history.merge(RatingColumns.concatenate(batches.read(manifest) for manifest in held[known:]))
             written = self.new_folder()
             history.save(written)
-            self.publish(written, wanted, left_out, manifests[-1].next_offsets)
+            self.publish(written, wanted, left_out, manifests[-1].next_offsets if manifests else {})
         return history
 
     def current_number(self) -> int | None:

@@ -99,20 +99,27 @@ class Trainer:
         # 1. The history of all that has a release.
         released = [manifest for manifest in manifests if manifest.number <= done]
         history = self._histories.bring_to(self._batches, released, excluded)
-        releases = []
-        for new in _grouped(manifests[len(released) :], excluded):
+        releases: list[Release] = []
+        waiting: list[Manifest] = []
+        for group in _grouped(manifests[len(released) :], excluded):
             if stop is not None and stop.is_set():
                 break
+            new = [*waiting, *group]
             through = [manifest for manifest in manifests if manifest.number <= new[-1].number]
-            release, history = self._train(new, through, excluded, history)
+            trained = self._train(new, through, excluded, history)
+            if trained is None:
+                waiting = new
+                continue
+            (release, history), waiting = trained, []
             releases.append(release)
         return releases
 
     def _train(
         self, new: Sequence[Manifest], through: Sequence[Manifest], excluded: Collection[int], history: History
-    ) -> tuple[Release, History]:
+    ) -> tuple[Release, History] | None:
         """The set of the `new` batches, and the history with them; `history` is what the current snapshot holds.
 
+        None while there is nothing to learn from: rejected rows and deletions only, or a few ratings of the holdout.
         `through`: all batches up to the last of the new ones, excluded or not.
         """
         started = time.monotonic()
@@ -126,6 +133,9 @@ class Trainer:
             batch = self._batches.read(manifest)
             record.append(replay_batch(manifest.number, batch, history, champion, self._scale))
             history = history.merge(batch)
+        if in_holdout(history.ratings.user_id, history.ratings.item_id).all():
+            log.info("nothing_to_learn_from_yet", batches=[manifest.number for manifest in new])
+            return None
         # 3. The fit.
         history_out = self._histories.new_folder()
         models = self._engine.fit(
