@@ -5,7 +5,8 @@ import msgspec
 import numpy as np
 import pytest
 
-from reelstream.errors import AlreadyPublishedError, DamagedError, SettingError
+from reelstream.errors import AlreadyPublishedError, DamagedError, LockedError, SettingError
+from reelstream.files import FileLock
 from reelstream.ratings import RatingColumns
 from reelstream.storage.batch_files import BatchFolder, Manifest, OffsetRange, RejectedRow
 
@@ -188,3 +189,14 @@ def test_batches_are_excluded_and_included(folder: BatchFolder) -> None:
         folder.exclude(3)
     with pytest.raises(SettingError, match="no batch 3"):
         folder.include(3)
+
+
+def test_two_exclusions_at_once_forget_none(folder: BatchFolder) -> None:
+    """Who comes while another changes the exclusions is told so, instead of one of the two being lost."""
+    publish(folder, 1, 0)
+    publish(folder, 2, 11)
+    folder.exclude(1)
+    with FileLock(folder.path / ".excluded.lock"), pytest.raises(LockedError):
+        folder.exclude(2)
+    folder.exclude(2)
+    assert folder.excluded() == {1, 2}

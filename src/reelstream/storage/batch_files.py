@@ -21,7 +21,15 @@ import numpy as np
 import polars as pl
 
 from reelstream.errors import AlreadyPublishedError, DamagedError, SettingError
-from reelstream.files import TEMPORARY_PREFIX, encode_json, publish_bytes, read_json, replace_file, translate_errors
+from reelstream.files import (
+    TEMPORARY_PREFIX,
+    FileLock,
+    encode_json,
+    publish_bytes,
+    read_json,
+    replace_file,
+    translate_errors,
+)
 from reelstream.ratings import RatingColumns
 from reelstream.storage.manifest import FORMAT, BatchFile, Manifest, OffsetRange, RejectedRow
 
@@ -127,14 +135,23 @@ class BatchFolder:
         return frozenset(read_json(path, _Excluded).batches if path.exists() else ())
 
     def exclude(self, number: int) -> None:
-        """Take a batch out of all later fits and histories. Raises SettingError when there is no such batch."""
+        """Take a batch out of all later fits and histories.
+
+        Raises SettingError when there is no such batch, LockedError when another process is doing the same.
+        """
         self._check_exists(number)
-        self._replace_excluded(self.excluded() | {number})
+        with self._excluding():
+            self._replace_excluded(self.excluded() | {number})
 
     def include(self, number: int) -> None:
-        """Take an excluded batch in again. Raises SettingError when there is no such batch."""
+        """Take an excluded batch in again. Raises as `exclude` does."""
         self._check_exists(number)
-        self._replace_excluded(self.excluded() - {number})
+        with self._excluding():
+            self._replace_excluded(self.excluded() - {number})
+
+    def _excluding(self) -> FileLock:
+        """Held from reading the exclusions to replacing them, or one of two commands at once would be forgotten."""
+        return FileLock(self.path / ".excluded.lock")
 
     def _check_exists(self, number: int) -> None:
         numbers = self._newest_revisions()
