@@ -185,3 +185,27 @@ def test_a_release_survives_json(registry: ModelRegistry) -> None:
     assert msgspec.structs.replace(read, folders={}, checksums={}) == msgspec.structs.replace(
         release(1, {0: 10}), created_at=read.created_at
     )
+
+
+def test_recovery_leaves_what_others_put_beside_the_sets(registry: ModelRegistry, tmp_path: Path) -> None:
+    """A person's copy of a set, a link or a file is none of its folders, and must not stop it either."""
+    publish(registry, 1)
+    copy = shutil.copytree(tmp_path / "regression_model_set_1", tmp_path / "regression_model_set_1.backup")
+    (tmp_path / "clustering_model_set_8").symlink_to(copy)
+    (tmp_path / "clustering_model_set_9").write_text("notes")
+    before = names(tmp_path)
+    registry.recover()
+    assert names(tmp_path) == before
+
+
+def test_a_pinned_set_that_was_pruned_meanwhile_is_passed_over(registry: ModelRegistry, tmp_path: Path) -> None:
+    """Pinning takes no lock: a set may be pruned in the same moment. Then the one before it serves."""
+    publish(registry, 1, 2, 3)
+    registry.activate(2)
+    shutil.copy(tmp_path / "PINNED", tmp_path / "kept")
+    registry.activate(None)
+    registry.activate(1)
+    assert registry.prune(1) == [2]
+    shutil.move(tmp_path / "kept", tmp_path / "PINNED")
+    current, _ = registry.load_current(CATALOG)
+    assert current.number == 1

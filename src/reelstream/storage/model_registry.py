@@ -73,7 +73,8 @@ class ModelRegistry:
             kept = {name for number in self._kept_numbers() for name in _folder_names(number).values()}
             for family in FAMILIES:
                 for path in self._folder.glob(f"{family}_model_set_*"):
-                    if path.name not in kept:
+                    is_a_sets = path.name.removeprefix(f"{family}_model_set_").isdecimal() and not path.is_symlink()
+                    if is_a_sets and path.is_dir() and path.name not in kept:
                         shutil.rmtree(path)
         newest = max((release.number for release in self.releases() if release.may_serve), default=None)
         if newest is not None and newest != self._pointed_at("CURRENT"):
@@ -175,7 +176,7 @@ class ModelRegistry:
         for release in self._candidates():
             try:
                 return release, self.load(release.number, catalog)
-            except DamagedError as error:
+            except (DamagedError, SettingError) as error:  # damaged, or pruned while somebody pinned it
                 log.error("model_set_refused", number=release.number, reason=str(error))
         raise NoModelSetError(f"{self._folder} holds no model set that may serve: `reelstream train` makes one")
 
