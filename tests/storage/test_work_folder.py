@@ -97,3 +97,12 @@ def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path: Path) -> None:
 def test_no_films_before_there_is_a_data_set(tmp_path: Path) -> None:
     """Without a catalogue every film is untitled, and nothing fails."""
     assert len(WorkFolder(tmp_path).read_catalog()) == 0
+
+
+def test_a_refused_data_set_is_not_bound(tmp_path: Path) -> None:
+    """A data set of another scale is refused, also the second time, as nothing of it was noted the first time."""
+    folder = WorkFolder(tmp_path / "work")
+    folder.bind()
+    with pytest.raises(SettingError, match="--work"):
+        folder.bind(scale=RatingScale(1.0, 5.0, 1.0, 4.0), data_set=SMALL)
+    assert folder.binding().data_set is None

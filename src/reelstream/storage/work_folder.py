@@ -112,13 +112,13 @@ class WorkFolder:
             )
             self._create(first)
         bound = read_json(self.note, Binding)
+        self._refuse_another("the log", bound.broker, portable)
+        self._refuse_another("the topic", bound.topic, topic)
+        self._refuse_another("the rating scale", bound.scale, scale)
         if bound.data_set is None and data_set is not None:
             bound = self._add_data_set(data_set)
         if data_set is not None and bound.data_set is not None and not bound.data_set.is_same(data_set):
             raise self._refusal("the data set", bound.data_set, data_set)
-        self._refuse_another("the log", bound.broker, portable)
-        self._refuse_another("the topic", bound.topic, topic)
-        self._refuse_another("the rating scale", bound.scale, scale)
         return self.binding()
 
     def check_writable(self) -> None:
