@@ -162,8 +162,8 @@ class Lease:
     def acquire(self) -> bool:
         """Take or renew the lease; False while somebody else holds it."""
         note = self._note()
-        if note is not None and note.owner != self._owner and time.time() - note.renewed < self._seconds:
-            return False
+        if note is not None and note.owner != self._owner and abs(time.time() - note.renewed) < self._seconds:
+            return False  # a time that lies ahead is that of a clock which has been set back since
         replace_file(self._path, encode_json(_LeaseNote(self._owner, time.time())))
         holder = self._note()
         return holder is not None and holder.owner == self._owner
