@@ -87,7 +87,7 @@ class RowParser:
             rating = self._read(raw)
             check(rating, now, self._scale)
         except RatingError as error:
-            return CsvRow(number, None, raw, str(error), rating and rating.user_id)
+            return CsvRow(number, None, raw, str(error), rating.user_id if rating else None)
         return CsvRow(number, rating, raw, None)
 
     def _read(self, raw: bytes) -> Rating:
