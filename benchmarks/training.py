@@ -38,8 +38,8 @@ from served import answers, compile_all, fit
 SIZES = {1_000_000: (6_000, 4_000), 10_000_000: (60_000, 20_000), 32_000_000: (200_000, 80_000)}
 """Ratings -> users and films."""
 LARGE = 32_000_000
-TIMED = FitParameters(sweeps=40, burn_in=39, n_draws=1)
-WARM_UP = 10
+TIMED = FitParameters(sweeps=24, burn_in=23, n_draws=1)
+WARM_UP = 8
 """Sweeps before those that are timed."""
 SEEDS = (42, 43, 44)
 REPEATS = 3

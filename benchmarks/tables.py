@@ -1,0 +1,336 @@
+"""Write docs/benchmarks.md and its plots from benchmarks/results/*.json; `--check` only says whether they are up to date.
+
+Nothing on the page is typed by hand: a figure that no benchmark has written is not there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from charts import Axis, Line, line_chart
+from common import ROOT, read_result
+
+DOCS = ROOT / "docs"
+PAGE = "benchmarks.md"
+SHARES = [(each / 5, f"{each / 5:.1f}") for each in range(6)]
+
+INTRODUCTION = """# Benchmarks
+
+Each benchmark is one file in `benchmarks/` and one question. It writes its result to `benchmarks/results/`, with the
+machine, the versions and the commit, and fails when one of its bars is missed. This page is made from those files by
+`make bench-tables`: no figure on it is typed by hand.
+
+```sh
+export REELSTREAM_TEST_DATA=folder   # holds ml-latest-small/ and the-movies-dataset/
+make bench-startup bench-accuracy bench-calibration bench-mood bench-training
+make bench-tables
+```
+
+`make bench-accuracy ARGS="--quick"` takes one seed and the fast libraries. `make bench-training ARGS="--large"` goes on
+to 32 million ratings.
+"""
+
+Result = Mapping[str, Any]
+
+
+def main() -> int:
+    """Write, or compare."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 when the page is not up to date")
+    check = parser.parse_args().check
+    stale = []
+    for name, text in files().items():
+        path = DOCS / name
+        if not path.exists() or path.read_text() != text:
+            stale.append(name)
+            if not check:
+                path.write_text(text)
+    for name in stale:
+        print(f"docs/{name} {'is not what the results say: run make bench-tables' if check else 'written'}")
+    return 1 if check and stale else 0
+
+
+def files() -> dict[str, str]:
+    """Every generated file of the docs, by its path there."""
+    page = [INTRODUCTION]
+    made: dict[str, str] = {}
+    for name, (heading, section, plots) in SECTIONS.items():
+        result = read_result(name)
+        if result is None:
+            continue
+        page += [f"## {heading}\n", *section(result["results"]), *bars(result["bars"]), provenance(result)]
+        made |= {f"images/benchmark-{plot}.svg": draw(result["results"]) for plot, draw in plots.items()}
+    return {PAGE: "\n".join(page), **made}
+
+
+def startup(results: Result) -> Iterable[str]:
+    """A row a data set."""
+    yield "An empty work folder, nothing compiled: `reelstream run --until-set 3`, page included, until it has ended.\n"
+    yield table(
+        ["data", "seconds", "ratings", "batch files", "audit"],
+        [
+            [row["data"], f"{row['seconds']:.1f}", f"{row['rows']:,}", row["batches"], problems(row["audit_problems"])]
+            for row in results["starts"]
+        ],
+    )
+
+
+def problems(count: int) -> str:
+    """What an audit found, in words."""
+    return "clean" if not count else f"{count} problems"
+
+
+def accuracy(results: Result) -> Iterable[str]:
+    """The means over the random splits, then the time split."""
+    data, seeds = results["data"], list(results["random"])
+    yield (
+        "The same ratings to learn and to predict for everybody. *Behind* is the RMSE beyond that of the reelstream that "
+        "knows no more: times withheld against libraries that ignore time, times used against those that use it; ± is "
+        "one standard error, with a user's ratings as one cluster. AUC is for liking (rating ≥ 4): by the like "
+        "probability for reelstream, by the predicted rating for the others.\n"
+    )
+    yield f"### Random 80/20\n\n{data['name']}, {data['ratings']:,} ratings, mean of seeds {', '.join(seeds)}.\n"
+    yield standings(over_seeds(list(results["random"].values())))
+    yield (
+        f"### By time\n\nThe newest third of {data['name']}, predicted in order. Every library is fitted again before "
+        f"each of {data['batches']} batches; LightGBM's features are up to date at each question. reelstream is fitted "
+        "once and learns each rating after it was predicted.\n"
+    )
+    yield standings(results["time"])
+    if results["missing"]:
+        yield "Not asked: " + "; ".join(f"{name} ({reason})" for name, reason in results["missing"].items()) + ".\n"
+
+
+def over_seeds(tables: Sequence[Sequence[Mapping[str, Any]]]) -> list[dict[str, Any]]:
+    """Means of every figure; the largest of the standard errors, for the splits share their ratings."""
+    rows = []
+    for same in zip(*tables, strict=True):
+        figures = [name for name, value in same[0].items() if isinstance(value, float)]
+        mean = {name: float(np.mean([row[name] for row in same])) for name in figures}
+        largest = max(row["behind_standard_error"] for row in same)
+        rows.append({**same[0], **mean, "behind_standard_error": largest})
+    return rows
+
+
+def standings(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Best RMSE first."""
+    return table(
+        ["", "RMSE", "behind", "AUC", "log loss", "ECE", "within 1 sd", "within 2 sd", "seconds to fit"],
+        [
+            [
+                f"**{row['name']}**" if row["name"].startswith("reelstream") else row["name"],
+                f"{row['rmse']:.4f}",
+                f"{row['behind']:+.4f} ± {row['behind_standard_error']:.4f}" if row["behind_standard_error"] else "–",
+                *(digits(row.get(name)) for name in ("auc", "log_loss", "ece", "coverage_1sd", "coverage_2sd")),
+                f"{row['fit_seconds']:.2f}",
+            ]
+            for row in sorted(rows, key=lambda row: row["rmse"])
+        ],
+    )
+
+
+def calibration(results: Result) -> Iterable[str]:
+    """Reliability, then groups."""
+    yield (
+        "Of all films that were said to be liked with probability 0.7, seven in ten should be. *Random* is the three random "
+        "splits with times withheld, *in time* the newest third with users and films learning.\n"
+    )
+    yield "![Said against came, in ten bins of like probability](images/benchmark-reliability.svg)\n"
+    yield (
+        "One standard deviation should hold about 0.68 of the ratings and two about 0.95, for everybody: also for users and "
+        "films of whom little was known at the question.\n"
+    )
+    yield "![Share of ratings within 1 and 2 sd, by ratings known of the user](images/benchmark-coverage.svg)\n"
+    for split, title in (("random", "Random splits"), ("time", "In time")):
+        for by, whom in (("by_user", "user"), ("by_item", "film")):
+            yield f"{title}, by ratings known of the {whom}:\n"
+            yield table(
+                [f"known of the {whom}", "asked", "RMSE", "mean sd", "within 1 sd", "within 2 sd"],
+                [
+                    [row["known"], f"{row['n']:,}", *(digits(row[name]) for name in ("rmse", "sd")), *coverages(row)]
+                    for row in results[split][by]
+                ],
+            )
+
+
+def coverages(row: Mapping[str, Any]) -> list[str]:
+    """Within one and two standard deviations."""
+    return [f"{row[name]:.3f}" for name in ("coverage_1sd", "coverage_2sd")]
+
+
+def mood(results: Result) -> Iterable[str]:
+    """By gap, then by user."""
+    yield (
+        f"By time, users and films learning: RMSE {results['rmse_with']:.4f} with times and {results['rmse_without']:.4f} "
+        "without. What times add beyond a rating's place in the order is mood, which fades within minutes. So the gain "
+        "should come from questions soon after another rating by the same user; *part* is each row's part of the whole "
+        "gain in squared error.\n"
+    )
+    yield table(
+        ["since the user's rating before", "asked", "RMSE with times", "without", "part of the gain"],
+        [
+            [
+                row["gap"],
+                f"{row['n']:,}",
+                digits(row["rmse_with"]),
+                digits(row["rmse_without"]),
+                f"{row['part_of_gain']:.0%}",
+            ]
+            for row in results["by_gap"]
+        ],
+    )
+    spread = results["by_user"]
+    quantiles = ", ".join(f"{float(share):.0%}: {value:+.3f}" for share, value in spread["quantiles"].items())
+    yield (
+        f"Of the {spread['users']} users with at least {spread['fewest_ratings']} test ratings, {spread['better_off']:.0%} "
+        f"are better off. Quantiles of a user's gain in RMSE: {quantiles}.\n"
+    )
+
+
+def training(results: Result) -> Iterable[str]:
+    """Growth, whole fits, peers."""
+    yield (
+        "A sweep of the sampler at 16 numbers a row: the *base* model with times withheld, and with *all parts* on. The "
+        "peak of memory is the process's, data included. Above 100 k ratings are simulated.\n"
+    )
+    yield "![Seconds a sweep against ratings](images/benchmark-growth.svg)\n"
+    yield table(
+        ["ratings", "users", "base: s a sweep", "M ratings/s", "all parts: s a sweep", "M ratings/s", "peak GiB"],
+        [
+            [
+                f"{row['ratings']:,}",
+                f"{row['users']:,}",
+                *(text for name in ("base", "all_parts") for text in pace(row[name])),
+                f"{row['peak_gib']:.2f}",
+            ]
+            for row in results["growth"]
+        ],
+    )
+    yield f"Whole fits of {results['data']}, all three models, all parts on, without compilation:\n"
+    yield table(
+        ["seed", "all ratings, cold: s", "a further tenth, warm: s", "RMSE warm", "RMSE cold"],
+        [
+            [
+                row["seed"],
+                f"{row['full_seconds']:.2f}",
+                f"{row['warm_seconds']:.2f}",
+                digits(row["warm_rmse"]),
+                digits(row["cold_rmse"]),
+            ]
+            for row in results["fits"]
+        ],
+    )
+    yield "Other libraries, on the train part of the random split of seed 42, in the same run:\n"
+    yield table(
+        ["", "seconds to fit", "RMSE"],
+        [[row["name"], f"{row['fit_seconds']:.2f}", digits(row["rmse"])] for row in results["peers"]],
+    )
+    if results["missing"]:
+        yield "Not asked: " + "; ".join(f"{name} ({reason})" for name, reason in results["missing"].items()) + ".\n"
+
+
+def pace(measured: Mapping[str, float]) -> list[str]:
+    """Seconds a sweep, and million ratings a second."""
+    return [f"{measured['sweep_seconds']:.3f}", f"{measured['ratings_a_second'] / 1e6:.1f}"]
+
+
+def reliability_plot(results: Result) -> str:
+    """Said against came."""
+    lines = [
+        Line(name, [(row["said"], row["came"]) for row in results[split]["reliability"]])
+        for split, name in (("random", "random"), ("time", "in time"))
+    ]
+    return line_chart(Axis("like probability said", SHARES), Axis("share liked", SHARES), lines, [[(0, 0), (1, 1)]])
+
+
+def coverage_plot(results: Result) -> str:
+    """Coverage by ratings known of the user."""
+    names = list(dict.fromkeys(row["known"] for split in ("time", "random") for row in results[split]["by_user"]))
+    places = {name: place for place, name in enumerate(names)}
+    lines = [
+        Line(
+            f"{title}, {sds} sd",
+            [(places[row["known"]], row[f"coverage_{sds}sd"]) for row in results[split]["by_user"]],
+        )
+        for split, title in (("random", "random"), ("time", "in time"))
+        for sds in (1, 2)
+    ]
+    shares = [(each / 10, f"{each / 10:.1f}") for each in range(4, 11)]
+    ends = (0, len(names) - 1)
+    return line_chart(
+        Axis("ratings known of the user", [(place, name) for name, place in places.items()]),
+        Axis("share of ratings inside", shares),
+        lines,
+        [[(end, share) for end in ends] for share in (0.683, 0.954)],
+    )
+
+
+def growth_plot(results: Result) -> str:
+    """Seconds a sweep against ratings, both on a log scale."""
+    rows = results["growth"]
+    lines = [
+        Line(title, [(row["ratings"], row[name]["sweep_seconds"]) for row in rows])
+        for name, title in (("base", "base model"), ("all_parts", "all parts on"))
+    ]
+    seconds = [b for line in lines for _, b in line.points]
+    low, high = int(np.floor(np.log10(min(seconds)))), int(np.ceil(np.log10(max(seconds))))
+    most = int(np.ceil(np.log10(rows[-1]["ratings"])))
+    sizes = {5: "100 k", 6: "1 M", 7: "10 M", 8: "100 M"}
+    return line_chart(
+        Axis("ratings", [(10.0**power, sizes[power]) for power in range(5, most + 1)], is_log=True),
+        Axis("seconds a sweep", [(10.0**power, f"{10.0**power:g}") for power in range(low, high + 1)], is_log=True),
+        lines,
+    )
+
+
+def bars(rows: Sequence[Mapping[str, Any]]) -> Iterable[str]:
+    """What was promised, and whether it was kept."""
+    if rows:
+        yield "Bars:\n"
+        yield table(
+            ["", "measured", "bar", ""],
+            [
+                [row["name"], f"{row['value']:.4g}", row["limit"], "met" if row["passed"] else "**missed**"]
+                for row in rows
+            ],
+        )
+
+
+def provenance(result: Result) -> str:
+    """Where, when and with what."""
+    machine, packages = result["machine"], result["versions"]
+    used = ", ".join(f"{name} {number}" for name, number in packages.items())
+    return (
+        f"*{result['measured_at']}, commit {result['commit']}; {machine['cpu']}, {machine['cores']} cores, "
+        f"{machine['memory_gib']} GiB, {machine['os']}, load average {machine['load_before']:g} before the start; {used}.*\n"
+    )
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A Markdown table; the first column to the left, numbers to the right."""
+    lines = [list(head), [":--", *["--:"] * (len(head) - 1)], *([str(cell) for cell in row] for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+
+
+def digits(value: float | None) -> str:
+    """Four digits, or a dash."""
+    return "–" if value is None else f"{value:.4f}"
+
+
+SECTIONS: dict[str, tuple[str, Callable[[Result], Iterable[str]], dict[str, Callable[[Result], str]]]] = {
+    "accuracy": ("Accuracy beside other libraries", accuracy, {}),
+    "calibration": ("Calibration", calibration, {"reliability": reliability_plot, "coverage": coverage_plot}),
+    "mood": ("What the gain from times rests on", mood, {}),
+    "training": ("Training", training, {"growth": growth_plot}),
+    "startup": ("From nothing to the third model set", startup, {}),
+}
+"""Result -> heading, text, and plots by name, in the order of the page."""
+
+
+if __name__ == "__main__":
+    sys.exit(main())
