@@ -134,10 +134,13 @@ def _read_split(settings: DataSettings, split: SplitName, test_share: float, see
 
 
 def _print(result: Evaluation, name: str) -> None:
-    served = "served, users learning as they rate" if result.live_users else "served"
-    columns = [(served, result.scores)]
-    if result.static is not None:
-        columns.append(("served, users as they were", result.static))
+    columns = [("served", result.scores)]
+    if result.live_users is not None and result.static is not None:
+        columns = [
+            ("served: users and films learn", result.scores),
+            ("users learn", result.live_users),
+            ("nothing learns", result.static),
+        ]
     columns += [(name.replace("_", " "), scores) for name, scores in result.baselines.items()]
     print_table(
         ["", *(label for label, _ in columns)],

@@ -139,6 +139,7 @@ def _record_rows(scores: BatchScores) -> list[list[object]]:
     predicted_by = "no set yet" if scores.model_set is None else f"set {scores.model_set}"
     named = [
         (f"{predicted_by}, live", scores.live),
+        (f"{predicted_by}, live users only", scores.live_users),
         (f"{predicted_by}, static", scores.static),
         ("user and item biases", scores.biases),
         ("global mean", scores.global_mean),

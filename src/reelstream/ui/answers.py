@@ -109,11 +109,13 @@ class BatchScores(msgspec.Struct, frozen=True):
 
     batch: int
     live: Scores | None
-    """With live learning; None for a batch that came before the first set."""
+    """With live learning of users and films; None for a batch that came before the first set."""
     static: Scores | None
     """Without it."""
     biases: Scores
     global_mean: Scores
+    live_users: Scores | None = None
+    """With live learning of users, and films as they were fitted."""
 
 
 class Gate(msgspec.Struct, frozen=True):

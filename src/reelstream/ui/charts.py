@@ -14,6 +14,7 @@ _CURVE_POINTS = 201
 
 _WAYS = {
     "live": "With live learning",
+    "live_users": "Only users learn live",
     "static": "Without live learning",
     "biases": "User and movie bias",
     "global_mean": "Global mean",
