@@ -18,6 +18,10 @@ class FakeRelease:
     manifests: list[tuple[int, int]]
     trained_through: dict[int, int] = field(default_factory=dict)
 
+    @property
+    def through(self) -> int:
+        return self.number
+
 
 @pytest.fixture
 def batched(stream: Stream) -> Stream:

@@ -151,6 +151,33 @@ def test_a_poisoned_batch_is_refused_until_it_is_excluded(world: TrainingWorld) 
     assert held(world) == ([1, 2, 3, 4], [], latest(world, 1, 2, 3, 4))
 
 
+def test_excluding_a_batch_that_later_sets_were_refused_for_makes_a_set_at_once(world: TrainingWorld) -> None:
+    """Nobody must wait for the next batch: the set is the one that the remaining batches give, under the next number."""
+    for shuffled in (False, False, True, False):
+        close_batch(world.batches, ENOUGH, shuffled=shuffled)
+    verdicts = [release.gate.verdict for release in world.trainer.run_once()]
+    assert verdicts == ["first", "accepted", "refused", "refused"]
+    world.batches.exclude(3)
+    (release,) = world.trainer.run_once()
+    assert (release.number, release.through, release.champion) == (5, 4, 2)
+    assert release.gate.verdict == "accepted"
+    assert [number for number, _ in release.manifests] == [1, 2, 4]
+    assert world.trainer.run_once() == [], "once"
+    close_batch(world.batches, ENOUGH)
+    (release,) = world.trainer.run_once()
+    assert (release.number, release.through, release.gate.verdict) == (6, 5, "accepted")
+
+
+def test_excluding_a_batch_of_the_set_in_service_replaces_the_set(world: TrainingWorld) -> None:
+    close_batch(world.batches, ENOUGH)
+    close_batch(world.batches, ENOUGH)
+    world.trainer.run_once()
+    world.batches.exclude(2)
+    (release,) = world.trainer.run_once()
+    assert (release.number, release.manifests, release.excluded) == (3, [(1, 1)], [2])
+    assert held(world) == ([1], [2], latest(world, 1))
+
+
 def test_an_excluded_new_batch_gets_no_set(world: TrainingWorld) -> None:
     """A batch that is excluded before it is trained is passed over, and its offsets count as read."""
     close_batch(world.batches)

@@ -47,7 +47,7 @@ class PipelineStatus:
     def all_is_trained(self) -> bool:
         """Whether the newest batch has its model set, served or refused."""
         wanted = [manifest.number for manifest in self.manifests if manifest.number not in self.excluded]
-        return not wanted or (bool(self.releases) and self.releases[-1].number >= wanted[-1])
+        return not wanted or (bool(self.releases) and self.releases[-1].through >= wanted[-1])
 
 
 class StatusReader:

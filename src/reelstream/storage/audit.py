@@ -31,6 +31,10 @@ class AuditedRelease(Protocol):
         """(number, revision) of the batches it was trained on."""
 
     @property
+    def through(self) -> int:
+        """The number of the last batch that the set knew of."""
+
+    @property
     def trained_through(self) -> Mapping[int, int]:
         """Partition -> offset behind the last batch."""
 
@@ -190,7 +194,7 @@ class _Audit:
         for number, revision in release.manifests:
             if number not in manifests or manifests[number].revision < revision:
                 yield f"set {release.number} was trained on manifest {number}.{revision}, which is missing"
-        last = manifests.get(release.number)
+        last = manifests.get(release.through)
         covered = last.next_offsets if last else {}
         for partition, offset in release.trained_through.items():
             if offset != covered.get(partition, 0):

@@ -86,7 +86,7 @@ class Release(msgspec.Struct, frozen=True, kw_only=True):
     """The file that makes a model set exist."""
 
     number: int
-    """That of the last batch the set was trained on."""
+    """That of the last batch; further, where exclusions made a set of the same batches necessary."""
     created_at: int
     """Seconds since 1970, UTC."""
     manifests: list[tuple[int, int]]
@@ -115,6 +115,11 @@ class Release(msgspec.Struct, frozen=True, kw_only=True):
     checksums: dict[str, str] = {}
     """`folder/file` -> SHA-256, for every file of the set."""
     format: int = 1
+
+    @property
+    def through(self) -> int:
+        """The number of the last batch that the set knew of, trained on or left out."""
+        return max([*(number for number, _ in self.manifests), *self.excluded])
 
     @property
     def may_serve(self) -> bool:

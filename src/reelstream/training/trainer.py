@@ -95,17 +95,21 @@ class Trainer:
         self._histories.sweep()
         # Read once: what changes from here on is the next run's.
         manifests, excluded = self._batches.manifests(), self._batches.excluded()
-        done = self._registry.newest_number()
+        known = self._registry.all_releases()
+        done = known[-1].through if known else 0
         # 1. The history of all that has a release.
         released = [manifest for manifest in manifests if manifest.number <= done]
         history = self._histories.bring_to(self._batches, released, excluded)
         releases: list[Release] = []
         waiting: list[Manifest] = []
-        for group in _grouped(manifests[len(released) :], excluded):
+        groups = _grouped(manifests[len(released) :], excluded)
+        if not groups and known and self._is_outdated(known[-1], released, excluded):
+            groups = [[]]
+        for group in groups:
             if stop is not None and stop.is_set():
                 break
             new = [*waiting, *group]
-            through = [manifest for manifest in manifests if manifest.number <= new[-1].number]
+            through = [manifest for manifest in manifests if manifest.number <= (new[-1].number if new else done)]
             trained = self._train(new, through, excluded, history)
             if trained is None:
                 waiting = new
@@ -114,17 +118,26 @@ class Trainer:
             releases.append(release)
         return releases
 
+    def _is_outdated(self, newest: Release, released: Sequence[Manifest], excluded: Collection[int]) -> bool:
+        """Whether batches were excluded or included since the newest release, so that another set should serve."""
+        numbers = {manifest.number for manifest in released}
+        current = self._registry.current()
+        if current is None or numbers & set(excluded) == set(newest.excluded):
+            return False
+        return {number for number, _ in current.manifests} != numbers - set(excluded)
+
     def _train(
         self, new: Sequence[Manifest], through: Sequence[Manifest], excluded: Collection[int], history: History
     ) -> tuple[Release, History] | None:
         """The set of the `new` batches, and the history with them; `history` is what the current snapshot holds.
 
         None while there is nothing to learn from: rejected rows and deletions only, or a few ratings of the holdout.
-        `through`: all batches up to the last of the new ones, excluded or not.
+        `through`: all batches up to the last of the new ones, excluded or not. Without a new batch, the set is made for
+        exclusions that have changed.
         """
         started = time.monotonic()
         champion = self._champion()
-        last = new[-1]
+        last = through[-1]
         held = [manifest for manifest in through if manifest.number not in excluded]
         left_out = [manifest for manifest in through if manifest.number in excluded]
         # 2. The record.
@@ -152,8 +165,9 @@ class Trainer:
             )
         )
         trained_on = TrainedOn(last.next_offsets, _offset_ranges(left_out))
+        number = max(last.number, self._registry.newest_number() + 1)
         challenger = ModelSet(
-            last.number, models.rating, models.like, models.segment, self._catalog, self._scale, trained_on
+            number, models.rating, models.like, models.segment, self._catalog, self._scale, trained_on
         )
         # 4. The gate.
         report, holdout = self._judge(challenger, champion, history, held)
