@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from html import escape
 
 WIDTH, HEIGHT = 640, 380
-LEFT, RIGHT, TOP, BOTTOM = 64, 16, 40, 52
+LEFT, RIGHT, TOP, BOTTOM = 64, 28, 40, 52
 COLOURS = ("#00897b", "#e07a1f", "#5e6ad2", "#c2406b")
 STYLE = """
 text { font: 13px system-ui, sans-serif; fill: #444 }
