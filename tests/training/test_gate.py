@@ -99,3 +99,14 @@ def test_no_ratings_at_all() -> None:
     """A first batch without held-out ratings is no error."""
     nothing = answers({1: 0.0}, n=0)
     assert judge(nothing, {1}).verdict == "insufficient"
+
+
+@pytest.mark.parametrize(("unexplained", "verdict"), [(0.97, "refused"), (0.9, "accepted"), (0.8, "accepted")])
+def test_a_new_batch_must_be_about_as_predictable_as_the_earlier_ones(unexplained: float, verdict: str) -> None:
+    """Of the earlier batch's variance a third is explained; of the new one at least 0.4 of that must be."""
+    rng = np.random.default_rng(2)
+    n = 4000
+    batches = np.repeat([1, 2], n // 2)
+    errors = rng.normal(0, np.where(batches == 1, 0.8, unexplained))
+    ratings = GateRatings(np.arange(n) % 300, batches, 3.5 + rng.normal(0, 1.0, n), errors, errors)
+    assert judge(ratings, {1}).verdict == verdict

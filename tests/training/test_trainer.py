@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -191,13 +192,15 @@ def test_an_excluded_new_batch_gets_no_set(world: TrainingWorld) -> None:
     assert held(world) == ([1, 3], [2], latest(world, 1, 3))
 
 
-def test_a_damaged_history_is_made_again(world: TrainingWorld) -> None:
+@pytest.mark.parametrize("name", ["starts.npy", "meta.json"])
+@pytest.mark.parametrize("damage", [lambda path: path.write_bytes(b""), Path.unlink], ids=["emptied", "removed"])
+def test_a_damaged_history_is_made_again(world: TrainingWorld, name: str, damage: Callable[[Path], None]) -> None:
     """Histories come from batch files: a damaged snapshot costs time and nothing else."""
     close_batch(world.batches)
     world.trainer.run_once()
     folder = world.histories.current_folder()
     assert folder is not None
-    (folder / "starts.npy").write_bytes(b"")
+    damage(folder / name)
     close_batch(world.batches)
     world.trainer.run_once()
     assert held(world) == ([1, 2], [], latest(world, 1, 2))
