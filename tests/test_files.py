@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from reelstream.files import Lease
+from reelstream.errors import StorageError
+from reelstream.files import Lease, sweep_temporary, translate_errors
 
 
 def test_a_lease_from_before_the_clock_was_set_back_runs_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -25,3 +26,18 @@ def test_a_lease_is_held_by_one(tmp_path: Path) -> None:
     assert holder.acquire() and not other.acquire() and holder.acquire()
     holder.release()
     assert other.acquire()
+
+
+def test_a_write_that_the_disk_took_in_part_is_a_full_disk(tmp_path: Path) -> None:
+    """What numpy raises has no error number: the sentence says what to do all the same."""
+    with pytest.raises(StorageError, match="free some space"), translate_errors(tmp_path):
+        raise OSError("175104 requested and 17376 written")
+
+
+def test_sweeping_removes_links_and_not_what_they_lead_to(tmp_path: Path) -> None:
+    """A link under a temporary name is no folder of ours."""
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (tmp_path / ".tmp-link").symlink_to(elsewhere)
+    sweep_temporary(tmp_path)
+    assert elsewhere.is_dir() and not (tmp_path / ".tmp-link").is_symlink()

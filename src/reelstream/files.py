@@ -114,7 +114,7 @@ def sync_folder(folder: Path) -> None:
 def sweep_temporary(folder: Path) -> None:
     """Remove what unpublished writes left in `folder`; call it only where no other writer is at work."""
     for path in folder.glob(f"{TEMPORARY_PREFIX}*"):
-        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+        shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink(missing_ok=True)
 
 
 class FileLock:
@@ -186,7 +186,9 @@ def translate_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        advice = _ADVICE.get(error.errno or 0, "check the path and its permissions")
+        if error.errno is None:  # how numpy says that the disk took a part only
+            raise StorageError(f"{path}: {error}: {_ADVICE[errno.ENOSPC]}") from error
+        advice = _ADVICE.get(error.errno, "check the path and its permissions")
         raise StorageError(f"{path}: {(error.strerror or str(error)).lower()}: {advice}") from error
 
 

@@ -200,3 +200,11 @@ def test_two_exclusions_at_once_forget_none(folder: BatchFolder) -> None:
         folder.exclude(2)
     folder.exclude(2)
     assert folder.excluded() == {1, 2}
+
+
+def test_folder_under_a_files_name_is_left_alone(folder: BatchFolder) -> None:
+    """Sweeping removes what writers leave, and stops at nothing else."""
+    publish(folder, 1, 0)
+    (folder.path / "movielens_batch_1_1.csv").mkdir()
+    folder.sweep()
+    assert (folder.path / "movielens_batch_1_1.csv").is_dir()

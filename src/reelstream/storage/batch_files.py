@@ -126,6 +126,8 @@ class BatchFolder:
         for path in self._list():
             match = _BATCH_FILE_NAME.fullmatch(path.name)
             unnamed = match is not None and path.name not in named and int(match[1] or match[2]) <= newest
+            if path.is_dir():
+                continue  # nothing that a writer leaves
             if unnamed or (path.name.startswith(TEMPORARY_PREFIX) and _age(path) > ABANDONED_SECONDS):
                 path.unlink(missing_ok=True)
 
