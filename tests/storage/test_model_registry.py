@@ -12,7 +12,7 @@ import pytest
 
 from fake_sets import release
 from mean_engine import CATALOG, SCALE, mean_models
-from reelstream.errors import AlreadyPublishedError, DamagedError, NoModelSetError, SettingError
+from reelstream.errors import AlreadyPublishedError, DamagedError, NoModelSetError, SettingError, StorageError
 from reelstream.models.base import ModelSet, TrainedOn
 from reelstream.ratings import RatingColumns
 from reelstream.storage.history import History
@@ -209,3 +209,26 @@ def test_a_pinned_set_that_was_pruned_meanwhile_is_passed_over(registry: ModelRe
     shutil.move(tmp_path / "kept", tmp_path / "PINNED")
     current, _ = registry.load_current(CATALOG)
     assert current.number == 1
+
+
+def test_recovery_makes_a_damaged_pointer_anew(registry: ModelRegistry, tmp_path: Path) -> None:
+    """The releases say what CURRENT should hold."""
+    publish(registry, 1, 2)
+    (tmp_path / "CURRENT").write_bytes(b"12")
+    registry.recover()
+    assert in_service(registry) == 2
+
+
+def test_full_disk_while_a_set_is_saved_is_said(
+    registry: ModelRegistry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing of the set is there afterwards."""
+
+    def fill(*_: object) -> None:
+        raise OSError("175104 requested and 17376 written")
+
+    monkeypatch.setattr(ModelSet, "save", fill)
+    with pytest.raises(StorageError, match="free some space"):
+        publish(registry, 1)
+    registry.recover()
+    assert names(tmp_path) == set()

@@ -136,7 +136,7 @@ class HistoryStore:
         folder = self.current_folder()
         if folder is None:
             return None
-        if not folder.is_dir():
+        if not (folder / "meta.json").is_file():
             raise DamagedError(f"{folder} is missing, but {self._folder / 'CURRENT'} names it: run `reelstream train`")
         return History.load(folder), read_json(folder / "meta.json", SnapshotMeta)
 

@@ -77,7 +77,12 @@ class ModelRegistry:
                     if is_a_sets and path.is_dir() and path.name not in kept:
                         shutil.rmtree(path)
         newest = max((release.number for release in self.releases() if release.may_serve), default=None)
-        if newest is not None and newest != self._pointed_at("CURRENT"):
+        try:
+            current = self._pointed_at("CURRENT")
+        except DamagedError as error:
+            log.warning("pointer_made_anew", reason=str(error))
+            current = None
+        if newest is not None and newest != current:
             self._point(newest)
 
     def publish(self, model_set: ModelSet, release: Release) -> Release:
@@ -93,7 +98,8 @@ class ModelRegistry:
         with translate_errors(self._folder):
             for path in temporary.values():
                 path.mkdir(parents=True)
-        model_set.save(*(temporary[family] for family in FAMILIES))
+        with translate_errors(self._folder):
+            model_set.save(*(temporary[family] for family in FAMILIES))
         checksums = {
             f"{folders[family]}/{path.name}": _sha256(path)
             for family, folder in temporary.items()
