@@ -115,6 +115,10 @@ def rating_scale(scale: RatingScale, settings: DataSettings) -> RatingScale:
     names = ("lowest", "highest", "step", "like_threshold")
     said = {name: value for name in names if (value := getattr(settings, name)) is not None}
     wanted = replace(scale, **said)
+    if wanted.step <= 0:
+        raise SettingError(
+            f"data.step {wanted.step:g} is not above 0: set data.step, or correct the scale in work.json"
+        )
     if not wanted.lowest < wanted.like_threshold <= wanted.highest:
         raise SettingError(
             f"data.like_threshold {wanted.like_threshold:g} is not above the lowest rating {wanted.lowest:g} "
