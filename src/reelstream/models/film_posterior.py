@@ -50,9 +50,9 @@ class OnlineFilms:
         S, _, D = model.draws.means.shape
         self._model, self._film_of = model, film_of
         self._rows: dict[int, int] = {}
-        self.means = np.empty((S, 0, D), np.float32)
+        self.means: NDArray[np.float32] = np.empty((S, 0, D), np.float32)
         """(S, E, D), E at least the number of these films."""
-        self.covs = np.empty((S, 0, D, D), np.float32)
+        self.covs: NDArray[np.float32] = np.empty((S, 0, D, D), np.float32)
         """(S, E, D, D)"""
 
     def __len__(self) -> int:
@@ -73,22 +73,20 @@ class OnlineFilms:
     def _add(self, item_id: int, fitted: int) -> int:
         own = self._rows[item_id] = len(self._rows)
         if own == self.means.shape[1]:
-            more = max(16, own)
-            self.means = np.concatenate(
-                [self.means, np.empty_like(self.means, shape=(len(self.means), more, *self.means.shape[2:]))], axis=1
-            )
-            self.covs = np.concatenate(
-                [self.covs, np.empty_like(self.covs, shape=(len(self.covs), more, *self.covs.shape[2:]))], axis=1
-            )
+            self.means, self.covs = _with_room(self.means), _with_room(self.covs)
+        draws = self._model.draws
         if fitted >= 0:
-            self.means[:, own], self.covs[:, own] = (
-                self._model.draws.means[:, fitted],
-                self._model.draws.covs[:, fitted],
-            )
+            self.means[:, own], self.covs[:, own] = draws.means[:, fitted], draws.covs[:, fitted]
         else:
             self.means[:, own] = self._model.unrated_means([self._film_of(item_id)])[:, 0]
             self.covs[:, own] = self._model.unrated_covariance
         return own
+
+
+def _with_room(films: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The same films (S, E, ...) with room for as many more."""
+    room = np.empty((len(films), max(16, films.shape[1]), *films.shape[2:]), np.float32)
+    return np.concatenate([films, room], axis=1)
 
 
 @njit(cache=True, nogil=True)

@@ -62,15 +62,15 @@ def ask_events(
         n = questions.stop - questions.start
         if n == 0:
             return
-        own = Moments(*(array[questions] for array in kept)) if films is not None else _room(n)
+        if films is None:
+            own = Moments.room_for(n, model_set.dynamics)
+        else:
+            own = Moments(*(array[questions] for array in kept))
         state = UserState.prior(model_set.dynamics)
         model_set.filter(state, ordered[mine], set_films, set_rows[mine], asks[mine], learns[mine], own)
         if films is None:  # answered at once: the moments of all would fill the memory
             ask = Questions(np.arange(n), rows[questions], np.zeros(n), never[questions])
             answers[questions] = model_set.ask(ask, own, online)
-
-    def _room(n: int) -> Moments:
-        return Moments.room_for(n, model_set.dynamics)
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # the filter holds no lock of Python's
         list(pool.map(one_user, range(len(starts)), chunksize=16))
