@@ -62,10 +62,8 @@ def ask_events(
         n = questions.stop - questions.start
         if n == 0:
             return
-        if films is None:
-            own = Moments.room_for(n, model_set.dynamics)
-        else:
-            own = Moments(*(array[questions] for array in kept))
+        kept_here = Moments(*(array[questions] for array in kept))
+        own = kept_here if films is not None else Moments.room_for(n, model_set.dynamics)
         state = UserState.prior(model_set.dynamics)
         model_set.filter(state, ordered[mine], set_films, set_rows[mine], asks[mine], learns[mine], own)
         if films is None:  # answered at once: the moments of all would fill the memory
