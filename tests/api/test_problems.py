@@ -9,6 +9,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from reelstream.api.app import LARGEST_BODY
+from reelstream.api.problems import MOST_ERRORS
 
 
 @pytest.mark.parametrize(
@@ -76,3 +77,12 @@ def test_the_docs_show_every_operation_and_need_nobody_else(client: FlaskClient)
     assert style.status_code == 200 and style.mimetype == "text/css"
     assert client.get("/").headers["Location"] == "/docs"
     assert json.dumps({"userId": 1, "movieId": 31}).replace('"', "&#34;") in page
+
+
+def test_of_very_many_errors_a_few_are_listed(client: FlaskClient) -> None:
+    """A body of nothing but mistakes is answered in a moment, with what a person can read."""
+    body = {"userId": 1, "movieId": 31} | {f"field{n}": n for n in range(5000)}
+    answer = client.post("/predict_regression", json=body)
+    assert answer.status_code == 422
+    assert len(answer.json["errors"]) == MOST_ERRORS
+    assert answer.json["detail"].endswith(f"and {5000 - MOST_ERRORS} more")

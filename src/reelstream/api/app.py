@@ -10,7 +10,7 @@ from reelstream.api.metrics import measure
 from reelstream.api.problems import handle_problems
 from reelstream.api.service import Service
 
-LARGEST_BODY = 4 * 1024**2
+LARGEST_BODY = 2 * 1024**2
 """Bytes: a list of the most questions allowed fits in several times over."""
 
 _RESOURCES = (predictions, items, users, model_sets, status)

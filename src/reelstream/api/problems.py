@@ -24,6 +24,9 @@ _DETAILS = {
     413: "the body is too large: ask in several smaller lists",
 }
 
+MOST_ERRORS = 20
+"""Things wrong with one question that are listed: a person mends a few at a time."""
+
 
 class ProblemError(Exception):
     """Ends a request with a problem."""
@@ -44,8 +47,10 @@ def problem_of_validation(error: ValidationError) -> Problem:
         FieldError(where=".".join(str(part) for part in wrong["loc"]), message=wrong["msg"])
         for wrong in error.errors(include_url=False, include_context=False, include_input=False)
     ]
+    errors, more = errors[:MOST_ERRORS], len(errors) - MOST_ERRORS
     listed = "; ".join(f"{wrong.where or 'the question'}: {wrong.message}" for wrong in errors)
-    return problem(422, f"the question is not understood: {listed}", errors)
+    rest = f"; and {more} more" if more > 0 else ""
+    return problem(422, f"the question is not understood: {listed}{rest}", errors)
 
 
 def problem_of_error(error: ReelstreamError) -> Problem:

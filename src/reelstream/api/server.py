@@ -15,8 +15,8 @@ from granian.constants import Interfaces
 
 from reelstream.errors import SettingError
 
-BLOCKING_THREADS = 2
-"""Threads that run Python. The models let go of Python's lock while they compute: a second thread answers meanwhile."""
+BLOCKING_THREADS = 4
+"""Threads that run Python. The models let go of Python's lock while they compute: others answer meanwhile."""
 STOP_SECONDS = 1
 """What a stopping server grants to the requests under way."""
 
