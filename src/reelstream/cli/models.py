@@ -119,6 +119,32 @@ def verify(work: options.Work = None, config: options.Config = None, as_json: op
     return FAILED if problems else DONE
 
 
+@app.command()
+def rebuild(
+    number: Number,
+    work: options.Work = None,
+    config: options.Config = None,
+    as_json: options.Json = False,
+) -> int:
+    """Make a model set again from its batches, seed and predecessor, and compare the two bit for bit."""
+    folder, _ = open_work_folder(open_settings(config, {"work": work}))
+
+    from reelstream.engines.local import LocalEngine  # noqa: PLC0415
+    from reelstream.storage.batch_files import BatchFolder  # noqa: PLC0415
+    from reelstream.storage.model_registry import ModelRegistry  # noqa: PLC0415
+    from reelstream.training.rebuild import rebuild as make_again  # noqa: PLC0415
+
+    registry, batches = ModelRegistry(folder.models), BatchFolder(folder.batches)
+    different = make_again(number, registry, batches, LocalEngine(), folder.read_catalog())
+    if as_json:
+        print_json({"number": number, "identical": not different, "different": different})
+    elif not different:
+        typer.echo(f"model set {number} comes out bit for bit the same")
+    for name in different:
+        say(f"{name} comes out differently: compare the versions in `reelstream models show {number} --json`")
+    return FAILED if different else DONE
+
+
 def print_release(release: Release) -> None:
     """One release for a person: verdict, scores, and the prequential record."""
     served = "may serve" if release.may_serve else "does not serve"

@@ -10,10 +10,13 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
+from threadpoolctl import threadpool_limits
 
 from reelstream.features.user_profiles import HABITS, GenreShares, average_profile, user_profiles
 from reelstream.files import encode_json, read_json, write_synced
 from reelstream.ratings import RatingColumns
+
+# k-means adds up in as many parts as it has threads: on one, the same users give the same centroids bit for bit.
 
 FORMAT = 1
 MOST_SEGMENTS = 8
@@ -96,7 +99,8 @@ class SegmentModel:
         follows = previous is not None and previous.genres == genres
         if previous is not None and follows and n < 2 * previous.users_when_counted:
             start = (previous.centroids - centre) / scale
-            found = KMeans(len(start), init=start, n_init=1).fit(scaled)
+            with threadpool_limits(1):
+                found = KMeans(len(start), init=start, n_init=1).fit(scaled)
             centroids, counted = found.cluster_centers_, previous.users_when_counted
         else:
             centroids, counted = _best_centroids(scaled, seed), n
@@ -142,7 +146,8 @@ def _best_centroids(scaled: NDArray[np.float64], seed: int) -> NDArray[np.float6
     if most < FEWEST_SEGMENTS:
         return np.zeros((1, scaled.shape[1]))
     sample = np.random.default_rng(seed).permutation(len(scaled))[:SILHOUETTE_SAMPLE]
-    fits = [KMeans(k, n_init=4, random_state=seed).fit(scaled) for k in range(FEWEST_SEGMENTS, most + 1)]
+    with threadpool_limits(1):
+        fits = [KMeans(k, n_init=4, random_state=seed).fit(scaled) for k in range(FEWEST_SEGMENTS, most + 1)]
     best = max(fits, key=lambda fit: float(silhouette_score(scaled[sample], fit.labels_[sample])))
     centroids: NDArray[np.float64] = best.cluster_centers_
     return centroids

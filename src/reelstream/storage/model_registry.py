@@ -101,7 +101,7 @@ class ModelRegistry:
         with translate_errors(self._folder):
             model_set.save(*(temporary[family] for family in FAMILIES))
         checksums = {
-            f"{folders[family]}/{path.name}": _sha256(path)
+            f"{folders[family]}/{path.name}": sha256_of(path)
             for family, folder in temporary.items()
             for path in sorted(folder.iterdir())
         }
@@ -262,7 +262,7 @@ class ModelRegistry:
             path = self._folder / name
             if not path.is_file():
                 problems.append(f"{path} is missing")
-            elif _sha256(path) != checksum:
+            elif sha256_of(path) != checksum:
                 problems.append(f"{path} has another checksum than when it was published")
         return problems
 
@@ -290,6 +290,7 @@ def _folder_names(number: int) -> dict[str, str]:
     return {family: f"{family}_model_set_{number}" for family in FAMILIES}
 
 
-def _sha256(path: Path) -> str:
+def sha256_of(path: Path) -> str:
+    """The checksum of a set's file, in hex. Raises StorageError."""
     with translate_errors(path), open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,75 @@
+"""Makes a model set again, from what its release says, and compares it with what was published, file by file."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from reelstream.catalog import Catalog
+from reelstream.engines.interface import Engine, FitJob, FitParameters, FittedModels
+from reelstream.errors import SettingError
+from reelstream.models.base import ModelSet, TrainedOn
+from reelstream.storage.batch_files import BatchFolder, Manifest
+from reelstream.storage.model_registry import ModelRegistry, sha256_of
+from reelstream.storage.release import FAMILIES, Release
+
+
+def rebuild(number: int, registry: ModelRegistry, batches: BatchFolder, engine: Engine, catalog: Catalog) -> list[str]:
+    """The names of the files of set `number` that come out differently; none when the set is the same bit for bit.
+
+    Raises SettingError when what the set was made from is gone: its predecessor, or a batch as it was then.
+    """
+    release = registry.release(number)
+    if release.engine != engine.name:
+        raise SettingError(f"model set {number} was fitted by the {release.engine} engine: name it with --engine")
+    manifests = _manifests(release, batches)
+    previous = _predecessor(release, registry, catalog)
+    with tempfile.TemporaryDirectory() as folder:
+        history = Path(folder) / "history"
+        history.mkdir()
+        models = engine.fit(
+            FitJob(
+                batches,
+                manifests,
+                None,
+                manifests,
+                history,
+                catalog,
+                release.scale,
+                previous,
+                FitParameters(**release.parameters),
+            )
+        )
+        trained_on = TrainedOn(release.trained_through, release.excluded_offsets)
+        parts = (models.rating, models.like, models.segment)
+        made = [Path(folder) / release.folders[family] for family in FAMILIES]
+        for path in made:
+            path.mkdir()
+        ModelSet(number, *parts, catalog, release.scale, trained_on).save(*made)
+        found = {f"{path.parent.name}/{path.name}": sha256_of(path) for each in made for path in each.iterdir()}
+    names = sorted(found.keys() | release.checksums.keys())
+    return [name for name in names if found.get(name) != release.checksums.get(name)]
+
+
+def _manifests(release: Release, batches: BatchFolder) -> list[Manifest]:
+    """The batches that the set was trained on, as they were then."""
+    present = {(manifest.number, manifest.revision): manifest for manifest in batches.manifests()}
+    gone = [number for number, revision in release.manifests if (number, revision) not in present]
+    if gone:
+        raise SettingError(
+            f"model set {release.number} cannot be made again: batch {gone[0]} is not what it was trained on any more"
+        )
+    return [present[number, revision] for number, revision in release.manifests]
+
+
+def _predecessor(release: Release, registry: ModelRegistry, catalog: Catalog) -> FittedModels | None:
+    """The models whose chain the set goes on from; None for one that started cold."""
+    if release.champion is None:
+        return None
+    if release.champion not in {kept.number for kept in registry.releases()}:
+        raise SettingError(
+            f"model set {release.number} cannot be made again: set {release.champion}, whose chain it goes on from, was "
+            "removed; more sets are kept with `train --keep`"
+        )
+    champion = registry.load(release.champion, catalog)
+    return FittedModels(champion.rating, champion.like, champion.segment)
