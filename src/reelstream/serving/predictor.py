@@ -59,7 +59,7 @@ class Prediction(NamedTuple):
     mean: float
     """The expected rating, cut off at the ends of the scale."""
     sd: float
-    """Standard deviation of the rating, not cut off."""
+    """Standard deviation of the rating, on its scale."""
     low: float
     high: float
     """The central 95 % interval, mean ± 1.96 sd, cut off likewise."""
