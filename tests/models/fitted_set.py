@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from reelstream.catalog import Catalog
 from reelstream.models.base import ModelSet
+from reelstream.models.rating import RatingModel
 from reelstream.storage.history import History
 
 
@@ -16,3 +17,7 @@ class Fitted:
     model_set: ModelSet
     history: History
     catalog: Catalog
+
+    def with_rating(self, rating: RatingModel) -> ModelSet:
+        """The same set with another rating model."""
+        return replace(self.model_set, rating=rating)

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from fitted_set import Fitted
 
+from reelstream.models.film_posterior import ask_films
 from reelstream.models.miniature import miniature_set
+from reelstream.models.rating import RatingModel
 from reelstream.models.user_posterior import filter_ratings
+from reelstream.storage.history import History
 
 
-def test_a_fitted_set_needs_nothing_compiled_that_the_miniature_did_not(fitted: Fitted) -> None:
+def test_no_question_waits_for_a_compiler(fitted: Fitted, tmp_path: Path) -> None:
+    """Neither a set just fitted nor one read from disk, nor a history read from disk, brings another type of array."""
     miniature_set().prepare()
-    compiled = set(filter_ratings.signatures)
-    fitted.model_set.prepare()
-    assert set(filter_ratings.signatures) == compiled
+    compiled = set(filter_ratings.signatures), set(ask_films.signatures)
+    fitted.history.save(tmp_path)
+    fitted.model_set.rating.save(tmp_path)
+    history = History.load(tmp_path)
+    loaded = RatingModel.load(tmp_path)
+    for model_set in (fitted.model_set, fitted.with_rating(loaded)):
+        model_set.prepare()
+        state = model_set.fold_in(history.of_user(int(history.user_ids[0])))
+        model_set.predict(state, loaded.item_ids[:3], 2_000_000_000)
+    assert (set(filter_ratings.signatures), set(ask_films.signatures)) == compiled

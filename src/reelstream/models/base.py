@@ -172,7 +172,8 @@ class ModelSet:
         learned = self.trained_on.learned(ratings)
         centred = ratings.rating.astype(np.float64) - self.rating.mean
         last = -1 if state.last is None else state.last
-        events = Events(rows, ratings.timestamp, centred, asks, learns, learned)
+        times = np.array(ratings.timestamp)  # one of a snapshot is read-only: to the compiled filter another type
+        events = Events(rows, times, centred, asks, learns, learned)
         filter_ratings(state.mean, state.cov, state.log_weight, last, events, films, self.dynamics, moments)
         if learns.any():
             state.last = max(int(ratings.timestamp[learns].max()), state.last or 0)
