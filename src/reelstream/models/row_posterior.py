@@ -52,7 +52,7 @@ def fill_gram(
 
 @njit(cache=True, nogil=True, fastmath=True)
 def factorize(precision: Floats, weight: float, gram: Floats, cholesky: Floats) -> None:
-    """Fill `cholesky` with the lower factor of `A = precision + weight * gram[:D, :D]`."""
+    """Fill `cholesky` with the lower factor of `A = precision + weight * gram[:D, :D]`, its diagonal inverted."""
     # LAPACK's call for a 16 x 16 matrix costs more than its arithmetic: the loops are written out.
     D = precision.shape[0]
     for a in range(D):
@@ -61,9 +61,9 @@ def factorize(precision: Floats, weight: float, gram: Floats, cholesky: Floats) 
             for c in range(b):
                 v -= cholesky[a, c] * cholesky[b, c]
             if a == b:
-                cholesky[a, a] = math.sqrt(v)
+                cholesky[a, a] = np.float32(1.0) / math.sqrt(v)  # every later step multiplies where it would divide
             else:
-                cholesky[a, b] = v / cholesky[b, b]
+                cholesky[a, b] = v * cholesky[b, b]
 
 
 @njit(cache=True, nogil=True, fastmath=True)
@@ -83,7 +83,7 @@ def solve(
         v = prior_terms[row, a] + weight * gram[a, D]
         for b in range(a):
             v -= cholesky[a, b] * means[row, b]
-        means[row, a] = v / cholesky[a, a]
+        means[row, a] = v * cholesky[a, a]
     for a in range(D):
         draws[row, a] = means[row, a] + noise[a]
     for a in range(D - 1, -1, -1):  # backward: cholesky' w = z
@@ -92,25 +92,25 @@ def solve(
         for b in range(a + 1, D):
             v -= cholesky[b, a] * draws[row, b]
             u -= cholesky[b, a] * means[row, b]
-        draws[row, a] = v / cholesky[a, a]
-        means[row, a] = u / cholesky[a, a]
+        draws[row, a] = v * cholesky[a, a]
+        means[row, a] = u * cholesky[a, a]
 
 
 @njit(cache=True, nogil=True, fastmath=True)
 def invert(row: int, cholesky: Floats, inverses: Floats) -> None:
-    """Fill `inverses[row]` (D, D) with inv(A), A = cholesky cholesky'."""
+    """Fill `inverses[row]` (D, D) with inv(A), from its factor as `factorize` leaves it."""
     D = cholesky.shape[0]
     for column in range(D):
         for a in range(D):
             v = np.float32(1.0) if a == column else np.float32(0.0)
             for b in range(a):
                 v -= cholesky[a, b] * inverses[row, b, column]
-            inverses[row, a, column] = v / cholesky[a, a]
+            inverses[row, a, column] = v * cholesky[a, a]
         for a in range(D - 1, -1, -1):
             v = inverses[row, a, column]
             for b in range(a + 1, D):
                 v -= cholesky[b, a] * inverses[row, b, column]
-            inverses[row, a, column] = v / cholesky[a, a]
+            inverses[row, a, column] = v * cholesky[a, a]
 
 
 @njit(cache=True, nogil=True, parallel=True, fastmath=True)
