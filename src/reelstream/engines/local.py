@@ -84,15 +84,18 @@ def fit_models(
         parameters.seed,
     )
     unfitted = ModelSet(0, rating, like, segment, catalog, scale, TrainedOn(_everything(history.ratings), {}))
-    return FittedModels(rating, _fit_like(unfitted, history, has_gate=has_gate), segment)
+    return FittedModels(rating, fit_like(unfitted, history, has_gate=has_gate), segment)
 
 
-def _fit_like(model_set: ModelSet, history: History, *, has_gate: bool) -> LikeModel:
-    """The set's like model, fitted on what its rating model says of the holdout, or of the half that is not the gate's."""
+def fit_like(model_set: ModelSet, history: History, *, has_gate: bool, looks_ahead: bool = False) -> LikeModel:
+    """The set's like model, fitted on what its rating model says of the holdout, or of the half that is not the gate's.
+
+    `looks_ahead` as in `ask_events`.
+    """
     some = history.of_users(history.user_ids[:: len(history.user_ids) // MOST_LIKE_USERS + 1])
     held_out = in_holdout(some.user_id, some.item_id)
     judges = held_out & ~in_gate_half(some.user_id, some.item_id) if has_gate else held_out
-    posterior = ask_events(model_set, some, judges, ~held_out)
+    posterior = ask_events(model_set, some, judges, ~held_out, looks_ahead=looks_ahead)
     return model_set.like.fit(posterior, some.item_id[judges], some.rating[judges] >= model_set.scale.like_threshold)
 
 

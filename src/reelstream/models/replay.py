@@ -25,9 +25,12 @@ def predict_events(
     asks: NDArray[np.bool_],
     learns: NDArray[np.bool_],
     films: OnlineFilms | None = None,
+    *,
+    looks_ahead: bool = False,
 ) -> Predictions:
     """Answers to the events that ask, in the order of `events`; see `ask_events`."""
-    return model_set.predictions(ask_events(model_set, events, asks, learns, films), events.item_id[asks])
+    posterior = ask_events(model_set, events, asks, learns, films, looks_ahead=looks_ahead)
+    return model_set.predictions(posterior, events.item_id[asks])
 
 
 def ask_events(
@@ -36,12 +39,16 @@ def ask_events(
     asks: NDArray[np.bool_],
     learns: NDArray[np.bool_],
     films: OnlineFilms | None = None,
+    *,
+    looks_ahead: bool = False,
 ) -> Posterior:
     """What the rating model says of the events that ask (n,), in the order of `events`.
 
     `events` in any order; within a user they are taken in order of time. An event that asks is predicted from all of the
     user's events before it that `learns`; where the set takes no notice of time, those that do not ask come first. With
-    `films`, these learn as well, from events that both ask and learn, in order of time over all users.
+    `films`, these learn as well, from events that both ask and learn, in order of time over all users. What `looks_ahead`
+    is predicted from the events after it too, as no server can: for comparison with figures that know them; then no event
+    may both ask and learn.
     """
     time = events.timestamp if model_set.uses_times else asks.astype(np.int64)
     order = np.lexsort((events.offset, events.partition, time, events.user_id))
@@ -64,8 +71,11 @@ def ask_events(
             return
         kept_here = Moments(*(array[questions] for array in kept))
         own = kept_here if films is not None else Moments.room_for(n, model_set.dynamics)
-        state = UserState.prior(model_set.dynamics)
-        model_set.filter(state, ordered[mine], set_films, set_rows[mine], asks[mine], learns[mine], own)
+        if looks_ahead:
+            model_set.smooth(ordered[mine], set_films, set_rows[mine], asks[mine], learns[mine], own)
+        else:
+            state = UserState.prior(model_set.dynamics)
+            model_set.filter(state, ordered[mine], set_films, set_rows[mine], asks[mine], learns[mine], own)
         if films is None:  # answered at once: the moments of all would fill the memory
             ask = Questions(np.arange(n), rows[questions], np.zeros(n), never[questions])
             answers[questions] = model_set.ask(ask, own, online)
@@ -75,7 +85,8 @@ def ask_events(
     if films is not None:
         answers = _in_time(model_set, ordered[asked], learns[asked], rows, kept, films)
     likes = learns & (ordered.rating >= model_set.scale.like_threshold)
-    user_ratings, user_likes = (_counts_before(counted, starts, ends)[asked] for counted in (learns, likes))
+    count = _counts_in_all if looks_ahead else _counts_before
+    user_ratings, user_likes = (count(counted, starts, ends)[asked] for counted in (learns, likes))
     back = np.argsort(order[asked])
     return model_set.posterior(answers[back], user_ratings[back], user_likes[back])
 
@@ -103,3 +114,8 @@ def _counts_before(counted: NDArray[np.bool_], starts: NDArray[np.int64], ends: 
     running: NDArray[np.int64] = np.concatenate([[0], np.cumsum(counted)])
     before: NDArray[np.int64] = running[:-1] - np.repeat(running[starts], ends - starts)
     return before
+
+
+def _counts_in_all(counted: NDArray[np.bool_], starts: NDArray[np.int64], ends: NDArray[np.int64]) -> NDArray[np.int64]:
+    """How many counted events the user of each event has."""
+    return np.repeat(np.add.reduceat(counted, starts, dtype=np.int64), ends - starts)

@@ -155,6 +155,17 @@ class UserState:
         )
 
 
+@njit(cache=True, nogil=True)
+def film_at(films: Films, s: int, row: int, learned: bool) -> tuple[Floats, Floats]:
+    """A film's row (D,) and covariance (D, D) in draw s; the row is the drawn one for a rating that the set has learned."""
+    n_items = films.means.shape[1]
+    if row >= n_items:
+        return films.unrated_means[s, row - n_items], films.unrated_cov[s]
+    if learned:
+        return films.drawn[s, row], films.covs[s, row]
+    return films.means[s, row], films.covs[s, row]
+
+
 @njit(cache=True, nogil=True, fastmath=True)
 def advance(mean: Floats, cov: Floats, seconds: float, mood_variance: float, rate: float, drift: Floats) -> None:
     """Let `seconds` pass for one normal state (K,), (K, K): the taste drifts, the mood fades to `mood_variance`."""
@@ -229,19 +240,13 @@ def filter_ratings(
     before the first rating. `moments` receives what was known at each event that asks, before it was learned.
     """
     S, G, K = mean.shape
-    n_items = films.means.shape[1]
     gain = np.empty(K)
     asked = 0
     for j in range(events.rows.size):
         row, learned = events.rows[j], events.learned[j]
         seconds = float(max(events.times[j] - last, 0)) if last >= 0 else 0.0
         for s in range(S):
-            if row >= n_items:
-                film, film_cov = films.unrated_means[s, row - n_items], films.unrated_cov[s]
-            elif learned:
-                film, film_cov = films.drawn[s, row], films.covs[s, row]
-            else:
-                film, film_cov = films.means[s, row], films.covs[s, row]
+            film, film_cov = film_at(films, s, row, learned)
             for g in range(G):
                 if seconds > 0.0 and log_weight[s, g] > -np.inf:
                     advance(mean[s, g], cov[s, g], seconds, dynamics.mood[s, g], dynamics.rate[s], dynamics.drift[s])

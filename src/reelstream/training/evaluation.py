@@ -15,9 +15,10 @@ import numpy as np
 
 from reelstream.catalog import Catalog
 from reelstream.engines.interface import FitParameters, FittedModels
-from reelstream.engines.local import fit_models
+from reelstream.engines.local import fit_like, fit_models
 from reelstream.errors import InputError
 from reelstream.models.base import ModelSet, TrainedOn
+from reelstream.models.replay import predict_events
 from reelstream.ratings import RatingColumns, RatingScale
 from reelstream.storage.history import History
 from reelstream.storage.release import Scores
@@ -27,6 +28,9 @@ from reelstream.training.scores import score, score_points
 
 TRAIN, TEST = 0, 1
 """The partitions that stand for the two parts: the set has learned from all of the first and nothing of the second."""
+
+LEARNS: tuple[Learns, ...] = ("users and films", "users", "nothing")
+"""What learns of the test ratings where they are learned: as served, and what is scored beside it."""
 
 RATINGS_TO_COMPILE = 200
 """What is fitted once beforehand, so that no figure holds the time of compilation."""
@@ -95,7 +99,8 @@ def evaluate(
 ) -> Evaluation:
     """Fit on the one part, answer for the other. With times ignored they are withheld from fit and question.
 
-    Raises InputError when a part is empty.
+    With times used, a test rating that is not learned is predicted from its user's training ratings before and after
+    it. Raises InputError when a part is empty.
     """
     if not len(split.train) or not len(split.test):
         raise InputError("one part of the split is empty: give more ratings, or another --test-share")
@@ -108,17 +113,32 @@ def evaluate(
     models = fit_models(history, catalog, scale, None, parameters, has_gate=False)
     fit_seconds = time.perf_counter() - started
     model_set = _model_set(models, catalog, scale, len(split.train))
-    static = _scores(model_set, split, "nothing")
+    static = live_users = None
+    if split.learns_test:
+        served, live_users, static = (_scores(model_set, split, learns) for learns in LEARNS)
+    elif times == "use":
+        served = _scores_from_both_sides(model_set, history, split)
+    else:
+        served = _scores(model_set, split, "nothing")
     return Evaluation(
-        _scores(model_set, split, "users and films") if split.learns_test else static,
+        served,
         _baselines(split, scale),
-        static if split.learns_test else None,
-        _scores(model_set, split, "users") if split.learns_test else None,
+        static,
+        live_users,
         fit_seconds,
         compile_seconds,
         len(split.train),
         len(split.test),
     )
+
+
+def _scores_from_both_sides(model_set: ModelSet, history: History, split: Split) -> Scores:
+    """Each test rating predicted from all of its user's training ratings, earlier and later; the like model likewise."""
+    model_set = replace(model_set, like=fit_like(model_set, history, has_gate=False, looks_ahead=True))
+    events = RatingColumns.concatenate([split.train, split.test])
+    asks = np.arange(len(events)) >= len(split.train)
+    answers = predict_events(model_set, events, asks, ~asks, looks_ahead=True)
+    return score(answers, split.test.rating, model_set.scale)
 
 
 def _scores(model_set: ModelSet, split: Split, learns: Learns) -> Scores:

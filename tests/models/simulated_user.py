@@ -1,0 +1,114 @@
+"""A user of random taste and times, for holding the filter and the smoother against a dense Gaussian process."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from reelstream.models.film_posterior import Questions, ask_films
+from reelstream.models.smoothing import smooth_ratings
+from reelstream.models.user_posterior import Dynamics, Events, Films, Moments, UserState, filter_ratings
+
+D, N_ITEMS = 6, 40
+RATE, MOOD, NOISE, DRIFT = 1 / 500, 0.2, 0.6, 1e-7
+
+
+class SimulatedUser:
+    """A user of random taste and times, as the filter and as a dense Gaussian process see him or her."""
+
+    def __init__(self, seed: int, n: int, later: int = 0) -> None:
+        """`n` ratings before the question and `later` after it."""
+        rng = np.random.default_rng(seed)
+        root = rng.standard_normal((D, D)) / 3
+        self.prior_cov = root @ root.T + 0.05 * np.eye(D)
+        self.prior_mean = 0.2 * rng.standard_normal(D)
+        self.films = rng.standard_normal((1, N_ITEMS, D)).astype(np.float32) * 0.7
+        film_root = rng.standard_normal((1, N_ITEMS, D, D)).astype(np.float32) * 0.1
+        self.film_covs = film_root @ np.swapaxes(film_root, 2, 3)
+        self.rows = rng.integers(0, N_ITEMS, n + later)
+        self.times = np.cumsum(rng.choice([0, 5, 40, 3000, 2_000_000], n + later)) + 1000
+        self.centred = rng.standard_normal(n + later)
+        self.asked_row, self.asked_at = int(rng.integers(N_ITEMS)), int(self.times[n - 1] + rng.choice([0, 60, 10_000]))
+        self.times[n:] += self.asked_at - self.times[n - 1]
+
+    def filtered(self, order: np.ndarray | None = None) -> tuple[float, float]:
+        """Mean and variance of the asked rating from the ratings in `order`; the film is known with `film_covs`."""
+        state = UserState.prior(self.dynamics)
+        moments = Moments.room_for(1, self.dynamics)
+        events = self._events(np.arange(len(self.rows)) if order is None else order, len(self.rows))
+        filter_ratings(state.mean, state.cov, state.log_weight, -1, events, self._films, self.dynamics, moments)
+        return self._answer(moments)
+
+    def smoothed(self) -> tuple[float, float]:
+        """The same, with the question at its place among the ratings."""
+        moments = Moments.room_for(1, self.dynamics)
+        before = int((self.times <= self.asked_at).sum())
+        smooth_ratings(self._events(np.arange(len(self.rows)), before), self._films, self.dynamics, moments)
+        return self._answer(moments)
+
+    @property
+    def dynamics(self) -> Dynamics:
+        """One draw, one grid point."""
+        return Dynamics(
+            np.array([[NOISE]]),
+            np.array([[MOOD]]),
+            np.array([RATE]),
+            DRIFT * self.prior_cov[None],
+            self.prior_mean[None],
+            self.prior_cov[None],
+        )
+
+    @property
+    def _films(self) -> Films:
+        no_rows, no_cov = np.empty((1, 0, D), np.float32), np.empty((1, D, D), np.float32)
+        return Films(self.films, self.films, self.film_covs, no_rows, no_cov)
+
+    def _events(self, order: np.ndarray, place: int) -> Events:
+        """The ratings in `order`, and the question before the one at `place`."""
+        asks = np.insert(np.zeros(len(order), bool), place, True)
+        return Events(
+            np.insert(self.rows[order], place, self.asked_row),
+            np.insert(self.times[order], place, self.asked_at),
+            np.insert(self.centred[order], place, 0.0),
+            asks,
+            ~asks,
+            ~asks,
+        )
+
+    def _answer(self, moments: Moments) -> tuple[float, float]:
+        question = Questions(*(np.array([value]) for value in (0, self.asked_row, 0.0, False)))
+        answers = np.empty((1, 3))
+        ask_films(
+            question, moments, self.films, self.film_covs, self.films[:, :0], self.film_covs[:, :0], 0.25, answers
+        )
+        return float(answers[0, 0]), float(answers[0, 1])
+
+    def dense(self) -> tuple[float, float]:
+        """The same, from the joint covariance of all ratings."""
+        rows, times = np.append(self.rows, self.asked_row), np.append(self.times, self.asked_at)
+        films = self.films[0, rows].astype(np.float64)
+        h = np.column_stack([np.ones(len(rows)), films[:, 1:]])
+        passed = np.minimum.outer(times, times) - times[0]
+        cov = (h @ self.prior_cov @ h.T) * (1 + DRIFT * passed)
+        cov += MOOD * np.exp(-RATE * np.abs(np.subtract.outer(times, times)))
+        expected = films[:, 0] + h @ self.prior_mean
+        seen = cov[:-1, :-1] + NOISE * np.eye(len(self.rows))
+        gain = np.linalg.solve(seen, cov[:-1, -1])
+        mean = expected[-1] + gain @ (self.centred - expected[:-1])
+        variance = cov[-1, -1] - gain @ cov[:-1, -1] + NOISE
+        return mean, variance + self.film_noise()
+
+    def film_noise(self) -> float:
+        """What the asked film's own uncertainty adds, from the posterior of the taste."""
+        times = np.append(self.times, self.asked_at)
+        films = self.films[0, self.rows].astype(np.float64)
+        h = np.column_stack([np.ones(len(self.rows)), films[:, 1:]])
+        since = times - times[0]
+        seen = (h @ self.prior_cov @ h.T) * (1 + DRIFT * np.minimum.outer(since[:-1], since[:-1]))
+        seen += MOOD * np.exp(-RATE * np.abs(np.subtract.outer(self.times, self.times))) + NOISE * np.eye(len(h))
+        across = (self.prior_cov @ h.T) * (1 + DRIFT * np.minimum(since[:-1], since[-1]))
+        expected = films[:, 0] + h @ self.prior_mean
+        mean = self.prior_mean + across @ np.linalg.solve(seen, self.centred - expected)
+        cov = self.prior_cov * (1 + DRIFT * since[-1]) - across @ np.linalg.solve(seen, across.T)
+        x = np.concatenate([[1.0], mean[1:]])
+        C = self.film_covs[0, self.asked_row].astype(np.float64)
+        return float(x @ C @ x + (C[1:, 1:] * cov[1:, 1:]).sum())

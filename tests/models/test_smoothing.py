@@ -1,0 +1,39 @@
+"""Questions with ratings on both sides, against a dense Gaussian process in double precision."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from fitted_set import Fitted
+from simulated_user import SimulatedUser
+
+from reelstream.models.replay import ask_events
+from reelstream.ratings import RatingColumns
+
+
+@pytest.mark.parametrize(("before", "after"), [(1, 1), (5, 40), (60, 60), (10, 0)])
+def test_the_smoother_equals_a_dense_gaussian_process(before: int, after: int) -> None:
+    for seed in range(30):
+        user = SimulatedUser(seed, before, after)
+        np.testing.assert_allclose(user.smoothed(), user.dense(), rtol=1e-3, atol=1e-3)
+
+
+def test_without_later_ratings_looking_ahead_changes_nothing(fitted: Fitted) -> None:
+    """The grid points are weighted as in the filter, and films that the set has not learned are as uncertain."""
+    user = fitted.history.of_user(int(fitted.history.user_ids[0]))
+    asks = np.arange(len(user)) >= len(user) - 3
+    asked = RatingColumns.of(user.user_id, user.item_id, user.rating, np.sort(user.timestamp))
+    back = ask_events(fitted.model_set, asked, asks, ~asks)
+    both = ask_events(fitted.model_set, asked, asks, ~asks, looks_ahead=True)
+    np.testing.assert_allclose(both.mean, back.mean, rtol=1e-5)
+    np.testing.assert_allclose(both.variance, back.variance, rtol=1e-4)
+    assert both.user_ratings.tolist() == back.user_ratings.tolist() == [len(user) - 3] * 3
+
+
+def test_a_later_rating_of_the_same_evening_lifts_what_was_asked_before_it(fitted: Fitted) -> None:
+    item = int(fitted.model_set.rating.item_ids[0])
+    events = RatingColumns.of([7] * 4, [item, item, item, item], [0.0, 5.0, 5.0, 5.0], [1000, 1010, 1020, 1030])
+    asks = np.array([True, False, False, False])
+    back = ask_events(fitted.model_set, events, asks, ~asks)
+    both = ask_events(fitted.model_set, events, asks, ~asks, looks_ahead=True)
+    assert both.mean[0] > back.mean[0] + 0.1
