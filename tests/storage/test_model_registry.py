@@ -132,6 +132,17 @@ def test_a_damaged_pointer_or_release_does_not_stop_service(registry: ModelRegis
     assert registry.newest_number() == 2
 
 
+def test_a_release_that_names_no_folders_is_damaged(registry: ModelRegistry, tmp_path: Path) -> None:
+    """One that was edited by hand is refused by name, like any other damage."""
+    publish(registry, 1, 2)
+    path = tmp_path / "release_2.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "folders": {}}))
+    with pytest.raises(DamagedError, match=r"release_2.json .* names no regression folder"):
+        registry.load(2, CATALOG)
+    assert registry.load_current(CATALOG)[0].number == 1
+    assert any("release_2.json" in problem for problem in registry.verify())
+
+
 def test_all_damaged(registry: ModelRegistry, tmp_path: Path) -> None:
     """Without any sound set there is nothing to serve, and the error says so."""
     with pytest.raises(NoModelSetError):

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from mean_engine import CATALOG, TrainingWorld, close_batch
-from reelstream.errors import LockedError
+from reelstream.errors import DamagedError, LockedError
 from reelstream.ratings import RatingColumns
 from reelstream.storage.batch_files import Manifest, OffsetRange
 from reelstream.training.trainer import MOST_SETS_OF_A_BACKLOG, Trainer
@@ -214,6 +214,20 @@ def test_a_damaged_champion_is_passed_over(world: TrainingWorld) -> None:
     next((world.root / "models/regression_model_set_2").glob("*.npy")).unlink()
     close_batch(world.batches)
     assert world.trainer.run_once()[0].champion == 1
+
+
+def test_nothing_is_trained_while_no_set_is_sound(world: TrainingWorld) -> None:
+    """A set that started cold would replace what serves without a gate; another set in service goes on."""
+    for _ in range(2):
+        close_batch(world.batches)
+    world.trainer.run_once()
+    world.registry.activate(1)
+    next((world.root / "models/regression_model_set_1").glob("*.npy")).unlink()
+    close_batch(world.batches)
+    with pytest.raises(DamagedError, match="nothing is trained"):
+        world.trainer.run_once()
+    world.registry.activate(None)
+    assert world.trainer.run_once()[0].champion == 2
 
 
 def test_old_sets_are_pruned_and_the_record_stays(tmp_path: Path) -> None:

@@ -136,7 +136,11 @@ class ModelRegistry:
         path = self._release_path(number)
         if not path.exists():
             raise SettingError(f"there is no model set {number} in {self._folder}: `reelstream models list` shows all")
-        return read_json(path, Release)
+        release = read_json(path, Release)
+        missing = [family for family in FAMILIES if family not in release.folders]
+        if missing:
+            raise DamagedError(f"{path} is not what was published: it names no {missing[0]} folder")
+        return release
 
     def newest_number(self) -> int:
         """The largest number that was ever published; 0 before the first."""

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from reelstream.catalog import Catalog
 from reelstream.engines.interface import Engine, FitJob, FitParameters, FittedModels
-from reelstream.errors import NoModelSetError
+from reelstream.errors import DamagedError, NoModelSetError
 from reelstream.features.holdout import in_gate_half, in_holdout
 from reelstream.models.base import ModelSet, TrainedOn
 from reelstream.ratings import RatingColumns, RatingScale
@@ -191,11 +191,19 @@ class Trainer:
         return release, history
 
     def _champion(self) -> ModelSet | None:
-        """The set in service, whose chain is gone on with; None before the first."""
+        """The set in service, whose chain is gone on with; None before the first.
+
+        Raises DamagedError when there are sets and none is sound: one that started cold would pass no gate.
+        """
         try:
             return self._registry.load_current(self._catalog)[1]
-        except NoModelSetError:
-            return None
+        except NoModelSetError as error:
+            if not self._registry.newest_number():
+                return None
+            raise DamagedError(
+                "the set in service is damaged, and no sound one before it can stand in, so nothing is trained: "
+                "`reelstream models verify` names the files to put back, `reelstream models activate` serves another"
+            ) from error
 
     def _judge(
         self, challenger: ModelSet, champion: ModelSet | None, history: History, held: Sequence[Manifest]
