@@ -112,10 +112,11 @@ def test_batch_may_hold_rejected_rows_only(stream: Stream) -> None:
 
 
 def test_deletion_is_an_empty_rating(stream: Stream) -> None:
-    """Whole numbers stay short, and null is nothing."""
+    """Whole numbers stay short, and null is nothing; the histogram counts ratings only."""
     send(stream, rating(1, "4"), rating(2, "3.5"), rating(3, "null"))
     stream.batch()
     (manifest,) = stream.batches.manifests()
+    assert manifest.histogram == {3.5: 1, 4.0: 1}
     lines = (stream.batches.path / manifest.files[0].name).read_text().splitlines()
     assert lines == [
         "userId,movieId,rating,timestamp,partition,offset",

@@ -101,6 +101,7 @@ class OpenBatch:
             sources=self._sources,
             repeats=self._repeats,
             closed_at=int(time.time()),
+            histogram=_histogram(self._ratings),
         )
 
     def _advance(self, records: Sequence[Record]) -> None:
@@ -123,6 +124,13 @@ class OpenBatch:
             return False
         last_rows[partition] = found.row
         return True
+
+
+def _histogram(parts: Sequence[RatingColumns]) -> dict[float, int]:
+    """Rating -> how many; without those that delete."""
+    ratings = np.concatenate([part.rating for part in parts]) if parts else np.empty(0, np.float32)
+    values, counts = np.unique(ratings[~np.isnan(ratings)], return_counts=True)
+    return {round(value, 4): n for value, n in zip(values.tolist(), counts.tolist(), strict=True)}
 
 
 def _rejected(record: Record, reason: str) -> RejectedRow:

@@ -47,11 +47,18 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """Records passed over because their source's row was in the log before."""
     closed_at: int
     """Seconds since 1970, UTC."""
+    histogram: dict[float, int] = {}
+    """Rating -> how many of the batch's ratings; deletions are not counted. Empty where an older version closed it."""
 
     @property
     def rows(self) -> int:
         """How many ratings it holds."""
         return sum(file.rows for file in self.files)
+
+    @property
+    def rejected_rows(self) -> int:
+        """How many rows of the log it rejected."""
+        return self.rejected.rows if self.rejected else 0
 
     @property
     def named_files(self) -> tuple[BatchFile, ...]:

@@ -1,0 +1,76 @@
+"""What the closed batches say of the stream: how fast it comes, how much is rejected, and whether ratings drift."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from scipy.spatial.distance import jensenshannon
+
+from reelstream.storage.manifest import Manifest
+
+RECENT_BATCHES = 10
+"""So many of the last batches are what a new one is held against."""
+RECENT_SECONDS = 60
+"""Throughput is that of the batches closed in this time."""
+FEWEST_RATINGS = 200
+"""Of fewer ratings a distance says nothing: chance alone makes it about 0.1."""
+REMARKABLE_DRIFT = 0.2
+"""A population stability index of 0.22: by convention a shift is moderate from 0.1, significant from 0.25 on."""
+REMARKABLE_REJECTED_SHARE = 0.01
+"""Above it somebody sends what is no rating."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trends:
+    """The closed batches, in a few numbers."""
+
+    ratings: int
+    """In all batches."""
+    rejected: int
+    """Rows rejected in all batches."""
+    repeats: int
+    """Records passed over in all batches."""
+    ratings_a_second: float
+    """Over the last minute, counted when their batch closes."""
+    rejected_share: float | None
+    """Of the newest batch's rows, those rejected; None before the first row."""
+    drift: float | None
+    """`rating_drift` of the newest batch against the recent ones before it that are not excluded."""
+
+    @classmethod
+    def of(cls, manifests: Sequence[Manifest], excluded: Collection[int], now: float) -> Trends:
+        """The trends of all manifests, rising; `now` in seconds since 1970, UTC."""
+        newest = manifests[-1] if manifests else None
+        held = [manifest for manifest in manifests[:-1] if manifest.number not in excluded]
+        lately = [manifest.rows for manifest in manifests if now - manifest.closed_at < RECENT_SECONDS]
+        return cls(
+            ratings=sum(manifest.rows for manifest in manifests),
+            rejected=sum(manifest.rejected_rows for manifest in manifests),
+            repeats=sum(manifest.repeats for manifest in manifests),
+            ratings_a_second=sum(lately) / RECENT_SECONDS,
+            rejected_share=rejected_share(newest) if newest else None,
+            drift=rating_drift(newest, held[-RECENT_BATCHES:]) if newest else None,
+        )
+
+
+def rejected_share(batch: Manifest) -> float | None:
+    """Of its rows, those rejected: 0 to 1; None for a batch without rows."""
+    rows = batch.rows + batch.rejected_rows
+    return batch.rejected_rows / rows if rows else None
+
+
+def rating_drift(batch: Manifest, before: Sequence[Manifest]) -> float | None:
+    """How differently a batch's ratings are distributed than those of the batches before it: 0 (alike) to 1.
+
+    The Jensen-Shannon distance, the square root of the divergence in bits between the two shares of each rating (Lin,
+    IEEE Trans. Inf. Theory 1991; a metric: Endres & Schindelin, ibid. 2003). For small shifts the population stability
+    index (Siddiqi, Credit Risk Scorecards, 2006) is 8 ln 2 times its square. None where either side has few ratings.
+    """
+    new = Counter(batch.histogram)
+    old: Counter[float] = sum((Counter(manifest.histogram) for manifest in before), Counter())
+    if min(new.total(), old.total()) < FEWEST_RATINGS:
+        return None
+    values = sorted(new.keys() | old.keys())
+    return float(jensenshannon([new[value] for value in values], [old[value] for value in values], base=2))
