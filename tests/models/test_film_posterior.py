@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 from fitted_set import Fitted
 
 from reelstream.catalog import Catalog, Film
-from reelstream.models.film_posterior import learn_film
+from reelstream.models.base import ModelSet
+from reelstream.models.film_posterior import Questions, learn_film
+from reelstream.models.rating import ItemDraws
 from reelstream.models.replay import predict_events
 from reelstream.ratings import RatingColumns
 
@@ -27,6 +29,27 @@ def test_one_rating_conditions_the_film_as_a_gaussian() -> None:
     learn_film(user, learned_mean, learned_cov, error, noise, np.empty(D))
     np.testing.assert_allclose(learned_mean, mean + gain * error)
     np.testing.assert_allclose(learned_cov, cov - np.outer(gain, x @ cov))
+
+
+def test_few_draws_are_a_sample_of_many(fitted: Fitted) -> None:
+    """Rubin's rule: the variance within the draws, and that between them made larger for their small number."""
+    rating, history = fitted.model_set.rating, fitted.history.of_user(int(fitted.history.user_ids[1]))
+    S = rating.n_draws
+
+    def answers(model_set: ModelSet) -> np.ndarray:
+        moment, films = model_set.moment(model_set.fold_in(history), LATER), model_set.online_films()
+        return model_set.ask(
+            Questions(np.zeros(50, np.int64), np.arange(50), np.zeros(50), np.zeros(50, bool)), moment, films
+        )
+
+    each = []
+    for s in range(S):
+        draw = ItemDraws(*(getattr(rating.draws, field.name)[s : s + 1] for field in fields(ItemDraws)))
+        each.append(answers(fitted.with_rating(replace(rating, draws=draw))))
+    means, variances = np.array(each)[:, :, 0], np.array(each)[:, :, 1]
+    together = answers(fitted.model_set)
+    np.testing.assert_allclose(together[:, 0], means.mean(0), rtol=1e-6)
+    np.testing.assert_allclose(together[:, 1], variances.mean(0) + (1 + 1 / S) * means.var(0, ddof=1), rtol=1e-6)
 
 
 def test_a_film_rises_with_high_ratings_and_the_set_stays_as_it_was(fitted: Fitted) -> None:

@@ -110,13 +110,17 @@ def ask_films(
 
     means (S, I, D) and covs (S, I, D, D): the films as fitted; online_means (S, E, D) and online_covs (S, E, D, D): those
     behind them, which learn in place. `answers` (n, 3) receives mean, variance and P(rating > threshold), of ratings less
-    mu.
+    mu. The variance is that within the draws plus (1 + 1/S) times that between them (Rubin, *Multiple Imputation for
+    Nonresponse in Surveys*, 1987).
     """
     S, n_items, D = means.shape
     gain, direction = np.empty(D + 1), np.empty(D)
+    few_draws = (
+        (S + 1) / (S - 1) if S > 1 else 0.0
+    )  # of S draws the variance is a sample's, and their mean is uncertain
     for j in range(questions.rows.size):
         at, row = questions.moments[j], questions.rows[j]
-        first = second = above = 0.0
+        first = within = squares = above = 0.0
         for s in range(S):
             user, user_cov, noise = moments.mean[at, s], moments.cov[at, s], moments.noise[at, s]
             if row < n_items:
@@ -126,12 +130,13 @@ def ask_films(
             value, user_variance = measure(user, user_cov, film, gain)
             variance = noise + user_variance + film_variance(user, user_cov, film_cov)
             first += value / S
-            second += (variance + value * value) / S
+            within += variance / S
+            squares += value * value / S
             above += normal_above(value, variance, threshold) / S
             if questions.learns[j]:
                 learn_film(user, film, film_cov, questions.centred[j] - value, noise + user_variance, direction)
         answers[j, 0] = first
-        answers[j, 1] = second - first * first
+        answers[j, 1] = within + (squares - first * first) * few_draws
         answers[j, 2] = above
 
 
