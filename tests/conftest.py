@@ -31,6 +31,17 @@ def real_data(name: str) -> Path | None:
     return folder if folder is not None and folder.is_dir() else None
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _no_log_outlives_its_stream() -> Iterator[None]:
+    """A logger that is kept would go on writing to the stream of the test that was the first to use it."""
+    configure = structlog.configure
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            structlog, "configure", lambda **options: configure(**options | {"cache_logger_on_first_use": False})
+        )
+        yield
+
+
 @pytest.fixture(autouse=True)
 def _own_logs() -> Iterator[None]:
     """A command that a test runs configures the logs, onto a stream that ends with the test."""

@@ -17,7 +17,7 @@ from reelstream.api.app import create_app
 from reelstream.api.service import Service
 from reelstream.broker import open_broker
 from reelstream.cli.app import app
-from reelstream.ingest import batch_writer, producer
+from reelstream.ingest import batch_writer, producer, requeue
 from reelstream.ratings import RatingScale
 from reelstream.serving.histories import Histories
 from reelstream.serving.live_updates import LiveUpdates
@@ -122,7 +122,7 @@ def flask_app(tmp_path: Path) -> Iterator[Flask]:
         yield create_app(Service(predictor, updates, registry, CATALOG, scale))
 
 
-@pytest.mark.parametrize("module", [producer, batch_writer, trainer], ids=lambda module: module.__name__)
+@pytest.mark.parametrize("module", [producer, batch_writer, requeue, trainer], ids=lambda module: module.__name__)
 def test_steps_are_those_of_the_code(module: Any) -> None:
     """delivery.md numbers the steps in the words of the module's docstring."""
     wanted = steps(module.__doc__)

@@ -22,6 +22,9 @@ NEED_A_WORK_FOLDER = (
     ["models", "prune"],
     ["models", "verify"],
     ["batches", "list"],
+    ["rejected", "list"],
+    ["rejected", "show", "1"],
+    ["rejected", "requeue", "-"],
     ["batches", "exclude", "1"],
     ["batches", "include", "1"],
 )

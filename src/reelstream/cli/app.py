@@ -12,7 +12,7 @@ import typer
 from typer.exceptions import TyperException
 
 from reelstream import __version__
-from reelstream.cli import audit, batches, evaluate, models, run, serving, simulate, stream, train
+from reelstream.cli import audit, batches, evaluate, models, rejected, run, serving, simulate, stream, train
 from reelstream.cli.exit_codes import DONE, FAILED, INTERRUPTED, WRONG_USAGE
 from reelstream.cli.opening import say
 from reelstream.errors import InputError, ReelstreamError
@@ -40,6 +40,7 @@ for command in (
     app.command()(command)
 app.add_typer(models.app, name="models")
 app.add_typer(batches.app, name="batches")
+app.add_typer(rejected.app, name="rejected")
 
 
 def _version(asked: bool) -> None:

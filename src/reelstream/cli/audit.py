@@ -26,15 +26,17 @@ def audit(
     from reelstream.storage.audit import audit as reconcile  # noqa: PLC0415
     from reelstream.storage.batch_files import BatchFolder  # noqa: PLC0415
     from reelstream.storage.model_registry import ModelRegistry  # noqa: PLC0415
+    from reelstream.storage.requeue_folder import RequeueFolder  # noqa: PLC0415
 
     registry = ModelRegistry(folder.models)
     with open_log(binding) as log:
         report = reconcile(log, binding.topic, BatchFolder(folder.batches), registry.all_releases())
     problems = [*report.problems, *registry.verify()]
+    totals = asdict(report.totals) | {"requeued_rows": len(RequeueFolder(folder.requeued).places())}
     if as_json:
-        print_json({"problems": problems, "totals": report.totals})
+        print_json({"problems": problems, "totals": totals})
     else:
-        for name, total in asdict(report.totals).items():
+        for name, total in totals.items():
             typer.echo(f"{name.replace('_', ' ')}: {total:,}")
         if not problems:
             typer.echo("everything adds up")

@@ -90,7 +90,7 @@ def produce(
     """
     started = time.monotonic()
     n_partitions = broker.ensure_topic(topic, partitions)
-    source = f"{dataset.fingerprint[:16]}:{order}"
+    source = source_name(dataset, order)
     # 1. How far the source has come.
     marks = Checkpoint.read(checkpoint, broker.topic_id(topic))
     point = marks.sources[source] = scan(broker, topic, source, marks.sources.get(source))
@@ -120,6 +120,11 @@ def produce(
     report = ProduceReport(sending.sent, sending.skipped, sending.unreadable, time.monotonic() - started)
     log.info("produced", source=source, sent=report.sent, skipped=report.skipped, unreadable=report.unreadable)
     return report
+
+
+def source_name(dataset: Source, order: Literal["time", "file"]) -> str:
+    """What the headers call a data set in an order."""
+    return f"{dataset.fingerprint[:16]}:{order}"
 
 
 class _Sending:

@@ -66,6 +66,7 @@ class WorkFolder:
         self.batches = root / "batched_data"
         self.history = root / "history"
         self.models = root / "models"
+        self.requeued = root / "requeued"
         self.checkpoints = root / "checkpoints"
         self.stage_logs = root / "logs"
         self.simulated = root / "simulated"

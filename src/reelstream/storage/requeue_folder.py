@@ -1,0 +1,101 @@
+"""Rejected rows that are to be sent again, as they are after an edit.
+
+    requeued/requeued_<k>.jsonl   what one command asked for: created once, never changed
+    requeued/SENT                 the newest of these files that is in the log as a whole
+
+A file is a source of rows, as a data set is: its content and its order are settled before the first of them is sent.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from reelstream.errors import DamagedError
+from reelstream.files import (
+    FileLock,
+    encode_json,
+    publish_bytes,
+    read_json,
+    replace_file,
+    sweep_temporary,
+    translate_errors,
+)
+from reelstream.ratings import Rating
+from reelstream.storage.rejected import Place
+
+
+class RequeuedRow(msgspec.Struct, frozen=True):
+    """A rejected row after its edit."""
+
+    partition: int
+    """Of the record that was rejected."""
+    offset: int
+    rating: Rating
+
+
+class _Sent(msgspec.Struct):
+    number: int
+    format: int = 1
+
+
+class RequeueFolder:
+    """The files of rows that are sent again. Publish and mark only under the lock."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def lock(self) -> FileLock:
+        """Held in `with` by the one command that requeues. Raises LockedError at once when there is another."""
+        return FileLock(self._path / ".lock")
+
+    def sweep(self) -> None:
+        """Remove what a killed command left. Call it only under the lock."""
+        sweep_temporary(self._path)
+
+    def numbers(self) -> list[int]:
+        """Of all files, rising."""
+        names = (path.stem.removeprefix("requeued_") for path in self._path.glob("requeued_*.jsonl"))
+        return sorted(int(name) for name in names if name.isdecimal())
+
+    def read(self, number: int) -> list[RequeuedRow]:
+        """The rows of a file, in their order. Raises DamagedError."""
+        path = self._file(number)
+        with translate_errors(path):
+            data = path.read_bytes()
+        try:
+            return msgspec.json.Decoder(RequeuedRow).decode_lines(data)
+        except msgspec.MsgspecError as error:
+            raise DamagedError(f"{path} is not what was published: {error}") from error
+
+    def fingerprint(self, number: int) -> str:
+        """The content hash of a file, in hex. Raises StorageError."""
+        path = self._file(number)
+        with translate_errors(path):
+            return hashlib.sha256(path.read_bytes()).hexdigest()
+
+    def places(self) -> set[Place]:
+        """Of all rejected rows that were requeued. Raises DamagedError."""
+        return {(row.partition, row.offset) for number in self.numbers() for row in self.read(number)}
+
+    def publish(self, rows: Sequence[RequeuedRow]) -> int:
+        """Create the next file: from now on these rows are requeued. Returns its number; raises StorageError."""
+        number = max(self.numbers(), default=0) + 1
+        publish_bytes(self._file(number), msgspec.json.Encoder().encode_lines(rows))
+        return number
+
+    def unsent(self) -> list[int]:
+        """The numbers of the files that may not be in the log as a whole, rising. Raises DamagedError."""
+        path = self._path / "SENT"
+        sent = read_json(path, _Sent).number if path.exists() else 0
+        return [number for number in self.numbers() if number > sent]
+
+    def mark_sent(self, number: int) -> None:
+        """Note that this file, and all before it, are in the log."""
+        replace_file(self._path / "SENT", encode_json(_Sent(number)))
+
+    def _file(self, number: int) -> Path:
+        return self._path / f"requeued_{number}.jsonl"
