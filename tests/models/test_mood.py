@@ -11,43 +11,48 @@ NOISE, VARIANCE, RATE = 0.5, 0.3, 1 / 600
 TIMES = np.array([0, 20, 20, 45, 700, 710, 90_000, 90_030])
 RESIDUALS = np.array([0.5, 0.8, 0.2, 0.9, -0.4, -0.6, 0.1, 0.0], np.float32)
 N = len(TIMES)
-PROCESS = VARIANCE * np.exp(-RATE * np.abs(TIMES[:, None] - TIMES))
 
 
-def decays() -> np.ndarray:
-    out = np.empty(N)
-    mood.fill_decays(0, N, TIMES, RATE, out)
+def process(variance: float = VARIANCE, rate: float = RATE) -> np.ndarray:
+    return np.asarray(variance * np.exp(-rate * np.abs(TIMES[:, None] - TIMES)))
+
+
+def decays(rate: float = RATE) -> np.ndarray:
+    gaps = np.diff(TIMES, prepend=0).astype(np.float32)
+    gaps[0] = np.inf
+    out = np.empty(N, np.float32)
+    mood.fill_decays(0, N, gaps, rate, out)
     return out
 
 
-def test_the_likelihood_is_that_of_the_gaussian_process() -> None:
-    def dense(residuals: np.ndarray) -> float:
-        return float(multivariate_normal(np.zeros(N), PROCESS + NOISE * np.eye(N)).logpdf(residuals))
+def test_the_likelihoods_are_those_of_two_gaussian_processes() -> None:
+    def dense(variance: float, rate: float) -> float:
+        cov = process(variance, rate) + NOISE * np.eye(N)
+        return float(multivariate_normal(np.zeros(N), cov).logpdf(RESIDUALS))
 
-    def filtered(residuals: np.ndarray) -> float:
-        return mood.log_likelihood(0, N, decays(), residuals, NOISE, VARIANCE)
-
-    other = RESIDUALS[::-1].copy()
-    gained, expected = filtered(RESIDUALS) - filtered(other), dense(RESIDUALS) - dense(other)
-    np.testing.assert_allclose(gained, expected, rtol=1e-6)
+    for other_variance, other_rate in ((0.9, RATE), (VARIANCE, 1 / 5000), (0.01, 1 / 30)):
+        gained = mood.log_ratio(RESIDUALS, NOISE, decays(), VARIANCE, decays(other_rate), other_variance)
+        np.testing.assert_allclose(gained, dense(other_variance, other_rate) - dense(VARIANCE, RATE), atol=1e-5)
 
 
 def test_many_ratings_do_not_overflow_the_product_of_innovations() -> None:
-    n = 20_000
-    residuals = np.zeros(n, np.float32)
-    steps = np.ones(n)
+    n = 200_000
+    steps = np.ones(n, np.float32)
     steps[0] = 0
-    long = mood.log_likelihood(0, n, steps, residuals, 2.0, 0.1)
-    # With one instant, the covariance is 2 I + 0.1 11': its log determinant is known.
-    assert np.isclose(long, -0.5 * (n * np.log(2.0) + np.log1p(n * 0.1 / 2.0)), rtol=1e-9)
+    gained = mood.log_ratio(np.zeros(n, np.float32), 2.0, steps * 0, 0.1, steps, 0.1)
+    # Without correlation the covariance is 2.1 I; with one instant, it is 2 I + 0.1 11': both determinants are known.
+    alone, together = n * np.log(2.1), n * np.log(2.0) + np.log1p(n * 0.1 / 2.0)
+    assert np.isclose(gained, (alone - together) / 2, rtol=1e-6)
 
 
 def test_draws_have_the_posterior_mean_and_covariance() -> None:
-    cov = PROCESS - PROCESS @ np.linalg.solve(PROCESS + NOISE * np.eye(N), PROCESS)
-    mean = PROCESS @ np.linalg.solve(PROCESS + NOISE * np.eye(N), RESIDUALS)
+    prior = process()
+    cov = prior - prior @ np.linalg.solve(prior + NOISE * np.eye(N), prior)
+    mean = prior @ np.linalg.solve(prior + NOISE * np.eye(N), RESIDUALS)
     rng = np.random.default_rng(0)
     drawn = np.empty((20_000, N), np.float32)
     for row in drawn:
-        mood.draw_mood(0, N, decays(), RESIDUALS, NOISE, VARIANCE, rng.standard_normal(N), row, np.empty(N))
+        normals = rng.standard_normal(N).astype(np.float32)
+        mood.draw_mood(RESIDUALS, decays(), NOISE, VARIANCE, normals, np.empty(N, np.float32), row)
     np.testing.assert_allclose(drawn.mean(0), mean, atol=0.015)
     np.testing.assert_allclose(np.cov(drawn.T), cov, atol=0.015)

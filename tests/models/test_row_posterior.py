@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from reelstream.models import noise
-from reelstream.models.row_posterior import draw_rows
+from reelstream.models.row_posterior import CHUNK, LANES, draw_rows, fill_regressors
 
-N_ROWS, N_OTHERS, D = 40, 30, 6
+N_ROWS, N_OTHERS, D = LANES + 8, 30, 6
 
 
 class Regressions:
@@ -17,9 +17,9 @@ class Regressions:
     def __init__(self) -> None:
         rng = np.random.default_rng(1)
         counts = rng.integers(0, 25, N_ROWS)
+        counts[5] = 2 * CHUNK + 3
         self.starts = np.concatenate([[0], np.cumsum(counts)])
         n = int(self.starts[-1])
-        self.ratings = rng.permutation(n)
         self.others = rng.integers(0, N_OTHERS, n).astype(np.int32)
         self.targets = rng.standard_normal(n).astype(np.float32)
         self.other = rng.standard_normal((N_OTHERS, D)).astype(np.float32)
@@ -30,22 +30,28 @@ class Regressions:
         self.prior_terms = rng.standard_normal((N_ROWS, D)).astype(np.float32)
         self.ids = np.arange(N_ROWS) * 17
 
-    def draw(self, sweep: int, threads: int = 1) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def draw(self, sweep: int, threads: int = 1) -> tuple[np.ndarray, ...]:
         draws, means = np.empty((2, N_ROWS, D), np.float32)
-        covs = np.empty((N_ROWS, D, D), np.float32)
+        covs, squares = np.empty((N_ROWS, D, D), np.float32), np.empty(N_ROWS, np.float32)
+        regressors = np.empty((N_OTHERS, D + 1), np.float32)
+        fill_regressors(threads, self.other, self.root_weight, regressors)
         stream = noise.stream_of(0, sweep, noise.USER_ROW)
-        arrays = (self.starts, self.ratings, self.others, self.targets, self.other, self.weight, self.root_weight)
-        longest = int(np.diff(self.starts).max())
-        draw_rows(threads, longest, *arrays, self.precision, self.prior_terms, stream, self.ids, draws, means, covs)
-        return draws, means, covs
+        prior = (self.precision, self.prior_terms)
+        ratings = (self.starts, self.others, self.targets, regressors, self.weight)
+        draw_rows(threads, *ratings, *prior, stream, self.ids, draws, means, covs, squares)
+        return draws, means, covs, squares
 
-    def dense(self, row: int) -> tuple[np.ndarray, np.ndarray]:
-        """Mean and covariance of one row, as the docstring's formula says."""
+    def of_row(self, row: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """x, y and the other side's weights of one row's ratings."""
         chosen = slice(self.starts[row], self.starts[row + 1])
         other = self.other[self.others[chosen]].astype(np.float64)
         x = np.column_stack([np.ones(len(other)), other[:, 1:]])
-        y = self.targets[self.ratings[chosen]] - other[:, 0]
-        weights = self.weight[row] * self.root_weight[self.others[chosen]].astype(np.float64) ** 2
+        return x, self.targets[chosen] - other[:, 0], self.root_weight[self.others[chosen]].astype(np.float64) ** 2
+
+    def dense(self, row: int) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and covariance of one row, as the docstring's formula says."""
+        x, y, weights = self.of_row(row)
+        weights = weights * self.weight[row]
         cov = np.linalg.inv(self.precision + (x.T * weights) @ x)
         return cov @ (self.prior_terms[row] + (x.T * weights) @ y), cov
 
@@ -56,11 +62,18 @@ def regressions() -> Regressions:
 
 
 def test_mean_and_covariance_are_those_of_the_regression(regressions: Regressions) -> None:
-    _, means, covs = regressions.draw(0)
+    _, means, covs, _ = regressions.draw(0)
     for row in range(N_ROWS):
         mean, cov = regressions.dense(row)
         np.testing.assert_allclose(means[row], mean, rtol=1e-3, atol=1e-4)
         np.testing.assert_allclose(covs[row], cov, rtol=1e-3, atol=1e-4)
+
+
+def test_squares_are_those_of_the_drawn_row(regressions: Regressions) -> None:
+    draws, _, _, squares = regressions.draw(1)
+    for row in range(N_ROWS):
+        x, y, weights = regressions.of_row(row)
+        np.testing.assert_allclose(squares[row], (weights * (y - x @ draws[row]) ** 2).sum(), rtol=1e-4, atol=1e-4)
 
 
 def test_draws_scatter_about_the_mean_with_that_covariance(regressions: Regressions) -> None:

@@ -5,8 +5,8 @@ One sweep, each step given the last result of the others:
 1. (q, rate) of the mood by Metropolis, with every mood integrated out
 2. every user's k_u, by Metropolis with the mood integrated out, and mood f_u
 3. (G, L) of the users' prior, then every user row
-4. (G, L) of the items' prior, then every item row
-5. every user's noise lam_u, its shape nu, and the precision alpha
+4. every user's noise lam_u, its shape nu, and the precision alpha
+5. (G, L) of the items' prior, then every item row
 
 Steps 1 and 2 fall away where times do not count.
 """
@@ -25,7 +25,7 @@ from scipy.special import gammaln
 from reelstream.models import mood, noise
 from reelstream.models.arrays import Floats, Ints
 from reelstream.models.rating import Hyperparameters
-from reelstream.models.row_posterior import draw_rows
+from reelstream.models.row_posterior import draw_rows, fill_regressors
 from reelstream.models.row_prior import RowPrior
 
 NOISE_SHAPES = np.array([1, 1.5, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 30, 50])
@@ -33,6 +33,11 @@ NOISE_SHAPES = np.array([1, 1.5, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 30, 50])
 
 VARIANCE_STEP, RATE_STEP = 0.15, 0.3
 """Standard deviations of the random walks on log q and log rate."""
+
+
+MOST_SHAPE_RATINGS = 250_000
+"""The mood's (q, rate) is learned from an even sample of the users, who gave about so many: they settle it within a few
+per cent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +48,6 @@ class Side:
     """(n,): external ids; they key the noise."""
     starts: NDArray[np.int64]
     """(n + 1,): where each row's ratings begin."""
-    ratings: NDArray[np.int64]
-    """(N,): positions in the order by user and time, in which targets are kept."""
     others: NDArray[np.int32]
     """(N,): rows of the other side."""
 
@@ -57,8 +60,10 @@ class TrainingData:
     items: Side
     centred: NDArray[np.float32]
     """(N,): ratings less their mean, by user and time."""
-    times: NDArray[np.int64]
-    """(N,): seconds, by user and time."""
+    gaps: NDArray[np.float32]
+    """(N,): seconds since the user's rating before, by user and time; infinite at a user's first."""
+    by_item: NDArray[np.uint32]
+    """(N,): positions in that order, grouped by item."""
     mean: float
 
     @classmethod
@@ -73,12 +78,16 @@ class TrainingData:
     ) -> TrainingData:
         """From ratings sorted by user and time, each with its user's and item's row."""
         mean = float(ratings.mean(dtype=np.float64))
-        by_item = np.argsort(item_rows, kind="stable")
+        by_item = np.argsort(item_rows, kind="stable").astype(np.uint32)
+        starts = _starts(user_rows, len(user_ids))
+        gaps = np.diff(times, prepend=times[:1]).astype(np.float32)
+        gaps[starts[:-1]] = np.inf
         return cls(
-            Side(user_ids, _starts(user_rows, len(user_ids)), np.arange(len(ratings)), item_rows.astype(np.int32)),
-            Side(item_ids, _starts(item_rows, len(item_ids)), by_item, user_rows[by_item].astype(np.int32)),
+            Side(user_ids, starts, item_rows.astype(np.int32)),
+            Side(item_ids, _starts(item_rows, len(item_ids)), user_rows.astype(np.int32)[by_item]),
             ratings - np.float32(mean),
-            times,
+            gaps,
+            by_item,
             mean,
         )
 
@@ -91,14 +100,19 @@ class Rows:
     """(n, D)"""
     means: NDArray[np.float32]
     """(n, D): conditional means of the last draw, given the other side."""
+    regressors: NDArray[np.float32]
+    """(n, D + 1): what the other side's rows are drawn with."""
+    squares: NDArray[np.float32]
+    """(n,): sums of squared residuals, weighted by the other side, when they were drawn."""
     G: NDArray[np.float64]
     L: NDArray[np.float64]
 
     @classmethod
     def start(cls, draws: NDArray[np.float32], n_features: int) -> Rows:
         """Rows as they were left, or as they begin."""
-        D = draws.shape[1]
-        return cls(draws, draws.copy(), np.zeros((n_features, D)), np.eye(D))
+        n, D = draws.shape
+        regressors, squares = np.empty((n, D + 1), np.float32), np.empty(n, np.float32)
+        return cls(draws, draws.copy(), regressors, squares, np.zeros((n_features, D)), np.eye(D))
 
 
 class Sampler:
@@ -126,46 +140,39 @@ class Sampler:
         self._user_prior = RowPrior(np.ones((len(data.users.ids), 1)))
         self._item_prior = RowPrior(item_features)
         self._threads = numba.get_num_threads()
-        self._longest = max(int(np.diff(side.starts).max()) for side in (data.users, data.items))
-        self._targets = data.centred.copy()
-        self._moods = np.zeros_like(data.centred)
-        self._residuals = np.empty_like(data.centred)
-        self._squares = np.empty(len(data.users.ids))
-        self._refresh_residuals()
+        self._longest = int(np.diff(data.users.starts).max())
+        n_users, n = len(data.users.ids), len(data.centred)
+        self._shape_users = np.arange(0, n_users, n // MOST_SHAPE_RATINGS + 1)
+        self._ones_u, self._ones_i = np.ones(n_users, np.float32), np.ones(len(data.items.ids), np.float32)
+        self._by_user, self._by_item = data.centred.copy(), data.centred[data.by_item]
+        self._no_covs = np.empty((0, *item_rows.shape[1:] * 2), np.float32)
 
-    def sweep(self, item_covs: NDArray[np.float32]) -> None:
-        """One sweep. `item_covs` (n_items, D, D) receives the items' conditional covariances; with no rows, nothing."""
+    def sweep(self, item_covs: NDArray[np.float32] | None = None) -> None:
+        """One sweep. `item_covs` (n_items, D, D) receives the items' conditional covariances."""
+        data = self.data
         generator = np.random.default_rng([self.seed, self.sweeps])
         if self.hyperparameters.mood_variance > 0:
             self._draw_mood_shape(generator)
             self._draw_moods(generator)
-        ones_i = np.ones(len(self.data.items.ids), np.float32)
         weight = (self.hyperparameters.alpha * self.user_noise).astype(np.float32)
-        no_covs = np.empty((0, *item_covs.shape[1:]), np.float32)
+        fill_regressors(self._threads, self.items.draws, self._ones_i, self.items.regressors)
         self._draw_side(
-            self.data.users,
-            self.users,
-            self.items,
-            self._user_prior,
-            weight,
-            ones_i,
-            noise.USER_ROW,
-            no_covs,
-            generator,
+            data.users, self.users, self.items, self._user_prior, self._by_user, weight, noise.USER_ROW, None, generator
         )
+        self._draw_noise(generator)
+        weight = np.sqrt(self.hyperparameters.alpha * self.user_noise).astype(np.float32)
+        fill_regressors(self._threads, self.users.draws, weight, self.users.regressors)
         self._draw_side(
-            self.data.items,
+            data.items,
             self.items,
             self.users,
             self._item_prior,
-            ones_i,
-            np.sqrt(weight),
+            self._by_item,
+            self._ones_i,
             noise.ITEM_ROW,
             item_covs,
             generator,
         )
-        self._refresh_residuals()
-        self._draw_noise(generator)
         self.sweeps += 1
 
     def _draw_side(
@@ -174,59 +181,55 @@ class Sampler:
         rows: Rows,
         other: Rows,
         prior: RowPrior,
+        targets: NDArray[np.float32],
         weight: NDArray[np.float32],
-        other_root_weight: NDArray[np.float32],
         purpose: np.uint64,
-        covs: NDArray[np.float32],
+        covs: NDArray[np.float32] | None,
         generator: np.random.Generator,
     ) -> None:
         rows.G, rows.L = prior.draw(rows.draws, generator)
         draw_rows(
             self._threads,
-            self._longest,
             side.starts,
-            side.ratings,
             side.others,
-            self._targets,
-            other.draws,
+            targets,
+            other.regressors,
             weight,
-            other_root_weight,
             rows.L.astype(np.float32),
             prior.terms(rows.G, rows.L),
             noise.stream_of(self.seed, self.sweeps, purpose),
             side.ids,
             rows.draws,
             rows.means,
-            covs,
+            self._no_covs if covs is None else covs,
+            rows.squares,
         )
 
     def _draw_mood_shape(self, generator: np.random.Generator) -> None:
-        now = self.hyperparameters
-        proposed = replace(
-            now,
-            mood_variance=now.mood_variance * math.exp(VARIANCE_STEP * generator.standard_normal()),
-            mood_rate=now.mood_rate * math.exp(RATE_STEP * generator.standard_normal()),
-        )
-        gain = self._mood_log_likelihood(proposed) - self._mood_log_likelihood(now)
-        if math.log(generator.random()) < gain:
-            self.hyperparameters = proposed
-
-    def _mood_log_likelihood(self, h: Hyperparameters) -> float:
-        users = self.data.users
-        each = np.empty(len(users.ids))
-        mood.log_likelihoods(
+        h, users = self.hyperparameters, self.data.users
+        variance = h.mood_variance * math.exp(VARIANCE_STEP * generator.standard_normal())
+        rate = h.mood_rate * math.exp(RATE_STEP * generator.standard_normal())
+        gains = np.empty(len(self._shape_users))
+        mood.log_ratios(
             self._threads,
             self._longest,
+            self._shape_users,
             users.starts,
-            self.data.times,
-            self._residuals,
+            users.others,
+            self.data.centred,
+            self.data.gaps,
+            self.users.draws,
+            self.items.draws,
             1 / (h.alpha * self.user_noise),
             self.mood_scale,
             h.mood_variance,
             h.mood_rate,
-            each,
+            variance,
+            rate,
+            gains,
         )
-        return float(each.sum())
+        if math.log(generator.random()) < gains.sum():
+            self.hyperparameters = replace(h, mood_variance=variance, mood_rate=rate)
 
     def _draw_moods(self, generator: np.random.Generator) -> None:
         h, users = self.hyperparameters, self.data.users
@@ -234,8 +237,11 @@ class Sampler:
             self._threads,
             self._longest,
             users.starts,
-            self.data.times,
-            self._residuals,
+            users.others,
+            self.data.centred,
+            self.data.gaps,
+            self.users.draws,
+            self.items.draws,
             1 / (h.alpha * self.user_noise),
             self.mood_scale,
             h.mood_scale_sd,
@@ -244,34 +250,20 @@ class Sampler:
             noise.stream_of(self.seed, self.sweeps, noise.MOOD_SCALE),
             noise.stream_of(self.seed, self.sweeps, noise.MOOD),
             users.ids,
-            self._moods,
+            self._by_user,
         )
-        np.subtract(self.data.centred, self._moods, out=self._targets)
+        _take(self._threads, self._by_user, self.data.by_item, self._by_item)
         squares = float((np.log(self.mood_scale) ** 2).sum())
         precision = generator.gamma(1 + len(users.ids) / 2, 1 / (1 + squares / 2))
         self.hyperparameters = replace(h, mood_scale_sd=1 / math.sqrt(precision))
 
-    def _refresh_residuals(self) -> None:
-        users = self.data.users
-        _residuals(
-            self._threads,
-            users.starts,
-            users.others,
-            self.data.centred,
-            self._moods,
-            self.users.draws,
-            self.items.draws,
-            self._residuals,
-            self._squares,
-        )
-
     def _draw_noise(self, generator: np.random.Generator) -> None:
         h, users = self.hyperparameters, self.data.users
-        weighted = float((self._squares * self.user_noise).sum())
-        alpha = generator.gamma(1 + len(self.data.centred) / 2, 1 / (1 + weighted / 2))
+        squares = self.users.squares.astype(np.float64)
+        alpha = generator.gamma(1 + len(self.data.centred) / 2, 1 / (1 + float((squares * self.user_noise).sum()) / 2))
         _draw_user_noise(
             users.starts,
-            self._squares,
+            squares,
             alpha,
             h.noise_shape,
             noise.stream_of(self.seed, self.sweeps, noise.USER_NOISE),
@@ -293,30 +285,12 @@ def _starts(rows: NDArray[np.int64], n: int) -> NDArray[np.int64]:
     return np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=n))])
 
 
-@njit(cache=True, nogil=True, parallel=True, fastmath=True)
-def _residuals(
-    threads: int,
-    starts: Ints,
-    items: Ints,
-    centred: Floats,
-    moods: Floats,
-    user_rows: Floats,
-    item_rows: Floats,
-    residuals: Floats,
-    squares: Floats,
-) -> None:
-    """Fill residuals (N,), mood still in them, and squares (n_users,): each user's sum of squares, mood taken off."""
+@njit(cache=True, nogil=True, parallel=True)
+def _take(threads: int, values: Floats, positions: Ints, taken: Floats) -> None:
+    """Fill `taken` with values[positions]."""
     for thread in prange(threads):
-        for u in range(thread, starts.size - 1, threads):
-            total = 0.0
-            for j in range(starts[u], starts[u + 1]):
-                i = items[j]
-                v = centred[j] - user_rows[u, 0] - item_rows[i, 0]
-                for a in range(1, user_rows.shape[1]):
-                    v -= user_rows[u, a] * item_rows[i, a]
-                residuals[j] = v
-                total += (v - moods[j]) ** 2
-            squares[u] = total
+        for j in range(thread * positions.size // threads, (thread + 1) * positions.size // threads):
+            taken[j] = values[positions[j]]
 
 
 @njit(cache=True, nogil=True)

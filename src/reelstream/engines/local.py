@@ -180,12 +180,11 @@ def _known(old_ids: NDArray[np.int64], ids: NDArray[np.int64]) -> tuple[NDArray[
 def _keep_draws(sampler: Sampler, *, burn_in: int, sweeps: int, n_draws: int) -> ItemDraws:
     """Run the chain and keep `n_draws` draws, evenly spread behind the burn-in."""
     n_items, D = sampler.items.draws.shape
-    no_covs = np.empty((0, D, D), np.float32)
     kept: list[dict[str, Any]] = []
     spacing = max((sweeps - burn_in) // n_draws, 1)
     for sweep in range(1, sweeps + 1):
         keeps = sweep > burn_in and (sweeps - sweep) % spacing == 0 and len(kept) < n_draws
-        covs = np.empty((n_items, D, D), np.float32) if keeps else no_covs
+        covs = np.empty((n_items, D, D), np.float32) if keeps else None
         drawn = sampler.items.draws.copy() if keeps else None
         sampler.sweep(covs)
         if keeps:

@@ -4,6 +4,10 @@
 it is a first-order autoregression, so a Kalman filter gives the likelihood of a user's residuals with the mood integrated
 out, and filtering forwards and sampling backwards draws the mood itself (Carter and Kohn, *On Gibbs sampling for state space
 models*, Biometrika 1994); both take one pass over the user's ratings in order of time.
+
+With noise variance n, the filter's variance before a rating, P, and after it, nP / (P + n), would make every rating wait for
+the division of the one before. So their ratios are carried instead: `P = n p / i`, where i is the product of all
+innovations so far, each over n; then `p' = v (1 - c^2) i + c^2 p` with v = variance / n, and `i' = p' + i`, without division.
 """
 
 from __future__ import annotations
@@ -15,102 +19,148 @@ from numba import njit, prange
 
 from reelstream.models.arrays import Floats, Ints
 from reelstream.models.noise import fill_normals, key_of, normal, uniform
+from reelstream.models.vector_math import exp_minus
 
 SCALE_STEP = 0.8
 """Standard deviation of the random walk on log k_u: about a third of the proposals are taken."""
+_LARGE = 1e100
+"""A product of innovations above it is set back to one."""
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def fill_decays(begin: int, end: int, gaps: Floats, rate: float, decays: Floats) -> None:
+    """Fill `decays` with what is left of a mood at each of one user's ratings, `begin` to `end`, since the one before.
+
+    gaps (N,) float32: seconds since the user's rating before, infinite at the first.
+    """
+    slope = np.float32(rate)
+    for j in range(end - begin):
+        decays[j] = exp_minus(slope * gaps[begin + j])
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def fill_residuals(
+    u: int, begin: int, end: int, items: Ints, centred: Floats, user_rows: Floats, item_rows: Floats, residuals: Floats
+) -> None:
+    """Fill `residuals` with what the rows leave of user u's ratings, `begin` to `end`: mood and noise."""
+    for j in range(end - begin):
+        i = items[begin + j]
+        v = centred[begin + j] - user_rows[u, 0] - item_rows[i, 0]
+        for a in range(1, user_rows.shape[1]):
+            v -= user_rows[u, a] * item_rows[i, a]
+        residuals[j] = v
 
 
 @njit(cache=True, nogil=True)
-def fill_decays(begin: int, end: int, times: Ints, rate: float, decays: Floats) -> None:
-    """Fill `decays` with what is left of a mood at each of one user's ratings, `begin` to `end`, since the one before."""
-    decays[0] = 0.0
-    for j in range(begin + 1, end):
-        decays[j - begin] = math.exp(-rate * (times[j] - times[j - 1]))
+def _step(
+    filtered: tuple[float, float, float, float, float], v: float, c: float, residual: float
+) -> tuple[float, float, float, float, float]:
+    """The filter after one more residual: its mean, p, i, the weighted squares of its errors, the logs of former i."""
+    mean, p, i, squares, logs = filtered
+    p = v * (1.0 - c * c) * i + c * c * p
+    error = residual - c * mean
+    after = p + i
+    inverse = 1.0 / after
+    squares += error * error * i * inverse
+    mean = c * mean + error * p * inverse
+    if after > _LARGE:
+        return mean, p * inverse, 1.0, squares, logs + math.log(after)
+    return mean, p, after, squares, logs
 
 
 @njit(cache=True, nogil=True)
-def log_likelihood(
-    begin: int, end: int, decays: Floats, residuals: Floats, noise_variance: float, variance: float
+def log_ratio(
+    residuals: Floats,
+    noise_variance: float,
+    decays: Floats,
+    variance: float,
+    other_decays: Floats,
+    other_variance: float,
 ) -> float:
-    """Of one user's residuals, `begin` to `end` in order of time, with the mood integrated out; up to a constant."""
-    mean = 0.0
-    spread = variance
-    total = 0.0
-    product = 1.0  # of innovations: one logarithm for many
-    for j in range(begin, end):
-        c = decays[j - begin]
-        mean *= c
-        spread = variance + c * c * (spread - variance)
-        innovation = spread + noise_variance
-        error = residuals[j] - mean
-        gain = spread / innovation
-        total += error * error / innovation
-        product *= innovation
-        if not 1e-100 < product < 1e100:
-            total += math.log(product)
-            product = 1.0
-        mean += gain * error
-        spread = gain * noise_variance
-    return -0.5 * (total + math.log(product))
+    """Log of how much likelier one user's residuals (n,), in order of time, are under the second mood than under the first.
+
+    The moods are integrated out. Both filters run side by side, where one alone would wait for its own last step.
+    """
+    v, other_v = variance / noise_variance, other_variance / noise_variance
+    one = other = (0.0, 0.0, 1.0, 0.0, 0.0)
+    for j in range(residuals.size):
+        one = _step(one, v, decays[j], residuals[j])
+        other = _step(other, other_v, other_decays[j], residuals[j])
+    squares, logs = one[3] - other[3], one[4] - other[4] + math.log(one[2] / other[2])
+    return 0.5 * (squares / noise_variance + logs)
 
 
 @njit(cache=True, nogil=True)
 def draw_mood(
-    begin: int,
-    end: int,
-    decays: Floats,
     residuals: Floats,
+    decays: Floats,
     noise_variance: float,
     variance: float,
     normals: Floats,
+    gains: Floats,
     moods: Floats,
-    spread: Floats,
 ) -> None:
-    """Fill `moods` from `begin` to `end` with a draw of f. normals: one for each; spread: scratch of the same length."""
-    n = end - begin
-    for j in range(n):  # forwards: moods holds the filtered mean, spread the filtered variance
-        predicted, prior = 0.0, variance
+    """Fill `moods` with a draw of one user's f. All (n,); normals: standard normal; gains: scratch."""
+    n = residuals.size
+    v = variance / noise_variance
+    mean, p, i = 0.0, 0.0, 1.0
+    for j in range(n):
+        # Given the next mood f', f is normal: mean m + g (f' - c' m), g = c' p / p', variance n p / i (1 - g c').
+        c = decays[j]
+        before = p
+        p = v * (1.0 - c * c) * i + c * c * p
         if j > 0:
-            predicted = decays[j] * moods[begin + j - 1]
-            prior += decays[j] ** 2 * (spread[j - 1] - variance)
-        gain = prior / (prior + noise_variance)
-        moods[begin + j] = predicted + gain * (residuals[begin + j] - predicted)
-        spread[j] = gain * noise_variance
-    for j in range(n - 1, -1, -1):  # backwards: each given the one drawn after it
-        left = spread[j]
-        if j < n - 1:
-            c = decays[j + 1]
-            prior = variance + c * c * (left - variance)
-            gain = c * left / prior
-            moods[begin + j] += gain * (moods[begin + j + 1] - c * moods[begin + j])
-            left -= gain * gain * prior
-        moods[begin + j] += math.sqrt(max(left, 0.0)) * normals[j]
+            gain = c * before / p
+            left = max(1.0 - gain * c, 0.0)
+            gains[j - 1] = gain
+            moods[j - 1] = mean * left + math.sqrt(noise_variance * before / i * left) * normals[j - 1]
+        i += p
+        mean = c * mean + (residuals[j] - c * mean) * p / i
+        if i > _LARGE:
+            p /= i
+            i = 1.0
+    moods[n - 1] = mean + math.sqrt(noise_variance * p / i) * normals[n - 1]
+    for j in range(n - 2, -1, -1):
+        moods[j] += gains[j] * moods[j + 1]
 
 
 @njit(cache=True, nogil=True, parallel=True)
-def log_likelihoods(
+def log_ratios(
     threads: int,
     longest: int,
+    chosen: Ints,
     starts: Ints,
-    times: Ints,
-    residuals: Floats,
+    items: Ints,
+    centred: Floats,
+    gaps: Floats,
+    user_rows: Floats,
+    item_rows: Floats,
     noise_variances: Floats,
     scale: Floats,
     variance: float,
     rate: float,
+    other_variance: float,
+    other_rate: float,
     out: Floats,
 ) -> None:
-    """Fill `out` (n_users,) with each user's `log_likelihood`; the variance of user u is variance * scale[u].
+    """Fill `out` with the `log_ratio` of every chosen user, of the other (variance, rate) against the first.
 
-    starts (n_users + 1,), times in seconds and residuals, both (N,): a user's ratings, at most `longest`, in order of
-    time; noise_variances (n_users,): of a rating; rate per second.
+    chosen: rows of users; items (N,) int32, centred and gaps (N,) float32: what the users of starts (n_users + 1,) rated,
+    each in order of time, at most `longest` ratings; noise_variances and scale (n_users,): of a rating, and the k_u by
+    which a user's variance differs; rates per second.
     """
     for thread in prange(threads):
-        decays = np.empty(longest)
-        for u in range(thread, starts.size - 1, threads):
-            fill_decays(starts[u], starts[u + 1], times, rate, decays)
-            out[u] = log_likelihood(
-                starts[u], starts[u + 1], decays, residuals, noise_variances[u], variance * scale[u]
+        residuals, decays = np.empty(longest, np.float32), np.empty(longest, np.float32)
+        other_decays = np.empty(longest, np.float32)
+        for c in range(thread, chosen.size, threads):
+            u = chosen[c]
+            begin, end = starts[u], starts[u + 1]
+            n = end - begin
+            fill_residuals(u, begin, end, items, centred, user_rows, item_rows, residuals)
+            fill_decays(begin, end, gaps, rate, decays)
+            fill_decays(begin, end, gaps, other_rate, other_decays)
+            out[c] = log_ratio(
+                residuals[:n], noise_variances[u], decays, variance * scale[u], other_decays, other_variance * scale[u]
             )
 
 
@@ -119,8 +169,11 @@ def draw_moods(
     threads: int,
     longest: int,
     starts: Ints,
-    times: Ints,
-    residuals: Floats,
+    items: Ints,
+    centred: Floats,
+    gaps: Floats,
+    user_rows: Floats,
+    item_rows: Floats,
     noise_variances: Floats,
     scale: Floats,
     scale_sd: float,
@@ -129,23 +182,33 @@ def draw_moods(
     scale_stream: np.uint64,
     mood_stream: np.uint64,
     ids: Ints,
-    moods: Floats,
+    targets: Floats,
 ) -> None:
-    """Draw every user's k_u by Metropolis with the mood integrated out, then the mood; arrays as `log_likelihoods`.
+    """Draw every user's k_u by Metropolis with the mood integrated out, then the mood; arrays as `log_ratios`.
 
-    Written: scale (n_users,), the k_u, and moods (N,). log k_u ~ N(0, scale_sd^2).
+    Written: scale (n_users,), the k_u, and targets (N,): `centred` without the mood. log k_u ~ N(0, scale_sd^2).
     """
     for thread in prange(threads):
-        decays, normals, spread = np.empty(longest), np.empty(longest), np.empty(longest)
+        residuals, decays, normals = (
+            np.empty(longest, np.float32),
+            np.empty(longest, np.float32),
+            np.empty(longest, np.float32),
+        )
+        gains, moods = np.empty(longest, np.float32), np.empty(longest, np.float32)
         for u in range(thread, starts.size - 1, threads):
             begin, end = starts[u], starts[u + 1]
-            fill_decays(begin, end, times, rate, decays)
+            n = end - begin
+            fill_residuals(u, begin, end, items, centred, user_rows, item_rows, residuals)
+            fill_decays(begin, end, gaps, rate, decays)
             key = key_of(scale_stream, ids[u])
             proposed = scale[u] * math.exp(SCALE_STEP * normal(key, 0))
-            gain = log_likelihood(begin, end, decays, residuals, noise_variances[u], variance * proposed)
-            gain -= log_likelihood(begin, end, decays, residuals, noise_variances[u], variance * scale[u])
+            gain = log_ratio(
+                residuals[:n], noise_variances[u], decays, variance * scale[u], decays, variance * proposed
+            )
             gain -= (math.log(proposed) ** 2 - math.log(scale[u]) ** 2) / (2.0 * scale_sd * scale_sd)
             if math.log(uniform(key, 2)) < gain:
                 scale[u] = proposed
-            fill_normals(key_of(mood_stream, ids[u]), normals[: end - begin])
-            draw_mood(begin, end, decays, residuals, noise_variances[u], variance * scale[u], normals, moods, spread)
+            fill_normals(key_of(mood_stream, ids[u]), normals[:n])
+            draw_mood(residuals[:n], decays, noise_variances[u], variance * scale[u], normals, gains, moods)
+            for j in range(n):
+                targets[begin + j] = centred[begin + j] - moods[j]

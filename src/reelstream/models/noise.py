@@ -12,13 +12,16 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from reelstream.models.vector_math import log, on_circle
+
 USER_ROW, ITEM_ROW, MOOD, MOOD_SCALE, USER_NOISE = (np.uint64(purpose) for purpose in range(5))
 """What a key is for: no two draws of one sweep share numbers."""
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
 _MIX_2 = np.uint64(0x94D049BB133111EB)
-_S11, _S27, _S30, _S31 = np.uint64(11), np.uint64(27), np.uint64(30), np.uint64(31)
+_S11, _S27, _S30, _S31, _S32 = np.uint64(11), np.uint64(27), np.uint64(30), np.uint64(31), np.uint64(32)
+_ONE, _TWO, _LOW = np.uint64(1), np.uint64(2), np.uint64(0xFFFF_FFFF)
 
 
 @njit(cache=True, nogil=True)
@@ -60,16 +63,36 @@ def normal(key: np.uint64, counter: int) -> float:
     return radius * math.cos(2.0 * math.pi * uniform(key, 2 * counter + 1))
 
 
-@njit(cache=True, nogil=True)
-def fill_normals(key: np.uint64, out: NDArray[np.floating]) -> None:
-    """Fill `out` with standard normals, two from every pair of uniforms (Box and Muller, 1958)."""
-    n = out.size
-    for pair in range((n + 1) // 2):
-        radius = math.sqrt(-2.0 * math.log(uniform(key, 2 * pair)))
-        angle = 2.0 * math.pi * uniform(key, 2 * pair + 1)
-        out[2 * pair] = radius * math.cos(angle)
-        if 2 * pair + 1 < n:
-            out[2 * pair + 1] = radius * math.sin(angle)
+@njit(cache=True, nogil=True, fastmath=True)
+def _two_normals(bits: np.uint64) -> tuple[np.float32, np.float32]:
+    """Two standard normals from 64 random bits (Box and Muller, 1958)."""
+    u = (np.float32(np.uint32(bits >> _S32)) + np.float32(0.5)) * np.float32(2.0**-32)
+    radius = math.sqrt(max(np.float32(-2.0) * log(u), np.float32(0.0)))
+    cosine, sine = on_circle(np.uint32(bits & _LOW))
+    return radius * cosine, radius * sine
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def fill_normals(key: np.uint64, out: NDArray[np.float32]) -> None:
+    """Fill `out` with standard normals, two from each number of `key`."""
+    n = np.uint64(out.size)
+    half = n // _TWO
+    # Unsigned positions: with signed ones numba allows for negative ones, and the loop becomes no vector code.
+    for pair in range(half):
+        out[pair], out[half + pair] = _two_normals(_mix(key + _GOLDEN * (pair + _ONE)))
+    if n % _TWO:
+        out[n - _ONE], _ = _two_normals(_mix(key + _GOLDEN * (half + _ONE)))
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def fill_lanes(keys: NDArray[np.uint64], out: NDArray[np.float32]) -> None:
+    """Fill `out` (n, lanes) with standard normals: its column k depends on `keys[k]` alone."""
+    for pair in range((out.shape[0] + 1) // 2):
+        second = min(2 * pair + 1, out.shape[0] - 1)  # of an odd number the last pair is half used
+        for k in range(out.shape[1]):
+            one, other = _two_normals(_mix(keys[k] + _GOLDEN * np.uint64(pair + 1)))
+            out[second, k] = other
+            out[2 * pair, k] = one
 
 
 @njit(cache=True, nogil=True)

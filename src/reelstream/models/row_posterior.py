@@ -5,6 +5,10 @@ A row is `w = [bias, factors]`, D numbers. Its ratings are `y_j = w . x_j + e_j`
 posterior is normal with precision `A = L + sum(weight x x')` and mean `inv(A) (L m + sum(weight x y))` (Salakhutdinov and
 Mnih, *Bayesian Probabilistic Matrix Factorization using MCMC*, ICML 2008). Rows of one side are independent of each other
 given the other side: they are drawn in parallel, over threads here and over machines on a cluster.
+
+The work is in two parts. The Gram matrix of [x, y] over a row's ratings is gathered and given to BLAS. What follows, the
+factor of A and the solves, is too small for LAPACK, whose call costs more than its arithmetic: it is written out, for LANES
+rows side by side, so that every operation is one on whole vectors.
 """
 
 from __future__ import annotations
@@ -15,115 +19,155 @@ import numpy as np
 from numba import njit, prange
 
 from reelstream.models.arrays import Floats, Ints
-from reelstream.models.noise import fill_normals, key_of
+from reelstream.models.noise import fill_lanes, key_of
+
+LANES = 32
+"""Rows that are solved side by side: the last axis of every array of the solve."""
+CHUNK = 256
+"""Ratings that one call of BLAS takes: their design still lies in the fastest cache."""
+
+
+@njit(cache=True, nogil=True, parallel=True, fastmath=True)
+def fill_regressors(threads: int, rows: Floats, root_weight: Floats, regressors: Floats) -> None:
+    """Fill regressors (n, D+1), what the other side sees of rows (n, D): root_weight [1, factors, bias]."""
+    D = rows.shape[1]
+    for thread in prange(threads):
+        for row in range(thread, rows.shape[0], threads):
+            w = root_weight[row]
+            regressors[row, 0] = w
+            for a in range(1, D):
+                regressors[row, a] = w * rows[row, a]
+            regressors[row, D] = w * rows[row, 0]
+
 
 # Rows are passed as (array, row) and not as slices: a slice counts references to its array, and two threads that count
 # on one counter are four times slower.
 
 
 @njit(cache=True, nogil=True, fastmath=True)
-def fill_gram(
+def _fill_gram(
     begin: int,
     end: int,
-    ratings: Ints,
     others: Ints,
     targets: Floats,
-    other: Floats,
-    root_weight: Floats,
+    regressors: Floats,
     design: Floats,
-    gram: Floats,
+    part: Floats,
+    grams: Floats,
+    lane: int,
 ) -> None:
-    """Fill `gram` (D+1, D+1): the weighted Gram matrix of [x, y] over one row's ratings, those from `begin` to `end`.
+    """Fill the lower half of `grams[:, :, lane]`: the weighted Gram matrix of [x, y] over the ratings `begin` to `end`.
 
-    See `draw_rows` for the arrays. `design` (longest row, D+1) is scratch: one gather and one BLAS call take a quarter of
-    the time of plain loops.
+    Scratch: design (CHUNK, D+1) and part (D+1, D+1).
     """
-    D = other.shape[1]
-    m = end - begin
-    for j in range(m):
-        o = others[begin + j]
-        w = root_weight[o]
-        design[j, 0] = w
-        for a in range(1, D):
-            design[j, a] = w * other[o, a]
-        design[j, D] = w * (targets[ratings[begin + j]] - other[o, 0])
-    np.dot(design[:m].T, design[:m], gram)
-
-
-@njit(cache=True, nogil=True, fastmath=True)
-def factorize(precision: Floats, weight: float, gram: Floats, cholesky: Floats) -> None:
-    """Fill `cholesky` with the lower factor of `A = precision + weight * gram[:D, :D]`, its diagonal inverted."""
-    # LAPACK's call for a 16 x 16 matrix costs more than its arithmetic: the loops are written out.
-    D = precision.shape[0]
-    for a in range(D):
+    D = regressors.shape[1] - 1
+    for a in range(D + 1):
         for b in range(a + 1):
-            v = precision[a, b] + weight * gram[a, b]
-            for c in range(b):
-                v -= cholesky[a, c] * cholesky[b, c]
-            if a == b:
-                cholesky[a, a] = np.float32(1.0) / math.sqrt(v)  # every later step multiplies where it would divide
-            else:
-                cholesky[a, b] = v * cholesky[b, b]
+            grams[a, b, lane] = 0
+    for first in range(begin, end, CHUNK):
+        m = min(CHUNK, end - first)
+        for j in range(m):
+            o = others[first + j]
+            for a in range(D):
+                design[j, a] = regressors[o, a]
+            design[j, D] = regressors[o, 0] * targets[first + j] - regressors[o, D]
+        np.dot(design[:m].T, design[:m], part)
+        for a in range(D + 1):
+            for b in range(a + 1):
+                grams[a, b, lane] += part[a, b]
 
 
 @njit(cache=True, nogil=True, fastmath=True)
-def solve(
-    row: int,
-    prior_terms: Floats,
-    weight: float,
-    gram: Floats,
-    cholesky: Floats,
-    noise: Floats,
-    draws: Floats,
-    means: Floats,
+def _fill_system(
+    first: int, n: int, precision: Floats, prior_terms: Floats, weight: Floats, grams: Floats, factors: Floats
 ) -> None:
-    """Fill `draws[row]` and `means[row]`: a draw from the row's posterior, with D normals from `noise`, and its mean."""
-    D = noise.size
-    for a in range(D):  # forward: cholesky z = right-hand side
-        v = prior_terms[row, a] + weight * gram[a, D]
-        for b in range(a):
-            v -= cholesky[a, b] * means[row, b]
-        means[row, a] = v * cholesky[a, a]
-    for a in range(D):
-        draws[row, a] = means[row, a] + noise[a]
-    for a in range(D - 1, -1, -1):  # backward: cholesky' w = z
-        v = draws[row, a]
-        u = means[row, a]
-        for b in range(a + 1, D):
-            v -= cholesky[b, a] * draws[row, b]
-            u -= cholesky[b, a] * means[row, b]
-        draws[row, a] = v * cholesky[a, a]
-        means[row, a] = u * cholesky[a, a]
+    """Fill factors (D+1, D, LANES) with A, and below it its right-hand side, of the rows from `first` on.
+
+    Lanes behind row n repeat what the last row has: they are solved and not used.
+    """
+    D = precision.shape[0]
+    for a in range(D + 1):
+        for b in range(min(a + 1, D)):
+            for k in range(factors.shape[2]):
+                row = min(first + k, n - 1)
+                prior = precision[a, b] if a < D else prior_terms[row, b]
+                factors[a, b, k] = prior + weight[row] * grams[a, b, k]
 
 
 @njit(cache=True, nogil=True, fastmath=True)
-def invert(row: int, cholesky: Floats, inverses: Floats) -> None:
-    """Fill `inverses[row]` (D, D) with inv(A), from its factor as `factorize` leaves it."""
-    D = cholesky.shape[0]
+def _factorize(factors: Floats, pivots: Floats) -> None:
+    """Replace A in factors (D+1, D, LANES) by its lower Cholesky factor C with the diagonal inverted, b below it by inv(C) b.
+
+    To factorize A bordered by b is to solve for b forwards on the way. Scratch: pivots (D+1, LANES), one column of the
+    factor: read from an array that nothing is written to meanwhile, it makes the inner loop vector code.
+    """
+    D = factors.shape[1]
+    for b in range(D):
+        for k in range(factors.shape[2]):
+            pivots[b, k] = np.float32(1.0) / math.sqrt(factors[b, b, k])
+            factors[b, b, k] = pivots[b, k]
+        for a in range(b + 1, D + 1):
+            for k in range(factors.shape[2]):
+                pivots[a, k] = factors[a, b, k] * pivots[b, k]
+                factors[a, b, k] = pivots[a, k]
+        for a in range(b + 1, D + 1):
+            for c in range(b + 1, min(a + 1, D)):
+                for k in range(factors.shape[2]):
+                    factors[a, c, k] -= pivots[a, k] * pivots[c, k]
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def _solve_backwards(factors: Floats, z: Floats) -> None:
+    """Replace z (D, LANES) by inv(C') z."""
+    for b in range(z.shape[0] - 1, -1, -1):
+        for k in range(z.shape[1]):
+            z[b, k] *= factors[b, b, k]
+        for a in range(b):
+            for k in range(z.shape[1]):
+                z[a, k] -= factors[b, a, k] * z[b, k]
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def _fill_squares(grams: Floats, w: Floats, squares: Floats) -> None:
+    """Fill squares (LANES,) with sum (y - w.x)^2, weighted as the Gram matrix G of [x, y] is: [w, -1]' G [w, -1]."""
+    D = w.shape[0]
+    for k in range(squares.size):
+        squares[k] = grams[D, D, k]
+    for a in range(D):
+        for k in range(squares.size):
+            squares[k] += w[a, k] * (w[a, k] * grams[a, a, k] - np.float32(2.0) * grams[D, a, k])
+        for b in range(a):
+            for k in range(squares.size):
+                squares[k] += np.float32(2.0) * w[a, k] * w[b, k] * grams[a, b, k]
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def _fill_covariances(first: int, n: int, factors: Floats, z: Floats, covs: Floats) -> None:
+    """Fill `covs` (n, D, D) of the rows from `first` on with inv(A). Scratch: z (D, LANES)."""
+    D = factors.shape[1]
     for column in range(D):
-        for a in range(D):
-            v = np.float32(1.0) if a == column else np.float32(0.0)
-            for b in range(a):
-                v -= cholesky[a, b] * inverses[row, b, column]
-            inverses[row, a, column] = v * cholesky[a, a]
-        for a in range(D - 1, -1, -1):
-            v = inverses[row, a, column]
-            for b in range(a + 1, D):
-                v -= cholesky[b, a] * inverses[row, b, column]
-            inverses[row, a, column] = v * cholesky[a, a]
+        for a in range(D):  # forwards: z = inv(C) e_column
+            for k in range(z.shape[1]):
+                z[a, k] = np.float32(1.0) if a == column else np.float32(0.0)
+            for b in range(column, a):
+                for k in range(z.shape[1]):
+                    z[a, k] -= factors[a, b, k] * z[b, k]
+            for k in range(z.shape[1]):
+                z[a, k] *= factors[a, a, k]
+        _solve_backwards(factors, z)
+        for k in range(min(z.shape[1], n - first)):
+            for a in range(D):
+                covs[first + k, a, column] = z[a, k]
 
 
 @njit(cache=True, nogil=True, parallel=True, fastmath=True)
 def draw_rows(
     threads: int,
-    longest: int,
     starts: Ints,
-    ratings: Ints,
     others: Ints,
     targets: Floats,
-    other: Floats,
+    regressors: Floats,
     weight: Floats,
-    root_weight: Floats,
     precision: Floats,
     prior_terms: Floats,
     stream: np.uint64,
@@ -131,26 +175,45 @@ def draw_rows(
     draws: Floats,
     means: Floats,
     covs: Floats,
+    squares: Floats,
 ) -> None:
     """Draw every row of one side given the other.
 
-    starts (n+1,): where each row's ratings, at most `longest`, begin in ratings (N,), their positions in `targets`
-    (N,), and in others (N,), their rows in `other` (n_other, D); targets: ratings less mu and mood; weight (n,) and
-    root_weight (n_other,): a row's own share of a rating's weight, and the square root of the other row's; precision
-    (D, D) and prior_terms (n, D): L and L m; ids (n,): external ids, which with `stream` key the noise. Written: draws
-    and means (n, D), and covs (n, D, D) = inv(A) where it has rows. Floats are float32.
+    starts (n+1,): where each row's ratings begin in others (N,), their rows of the other side, and in targets (N,): the
+    ratings less mu and mood; regressors (n_other, D+1): the other side by `fill_regressors`; weight (n,): a row's own
+    share of a rating's weight; precision (D, D) and prior_terms (n, D): L and L m; ids (n,): external ids, which with
+    `stream` key the noise. Written: draws and means (n, D); squares (n,), the sum of squared residuals of the drawn row,
+    weighted by the other side; covs (n, D, D) = inv(A) where it has rows. Floats are float32.
     """
     n = starts.size - 1
-    D = other.shape[1]
+    D = precision.shape[0]
     for thread in prange(threads):
-        design = np.empty((longest, D + 1), np.float32)
-        gram = np.empty((D + 1, D + 1), np.float32)
-        cholesky = np.empty((D, D), np.float32)
-        noise = np.empty(D, np.float32)
-        for row in range(thread, n, threads):
-            fill_gram(starts[row], starts[row + 1], ratings, others, targets, other, root_weight, design, gram)
-            factorize(precision, weight[row], gram, cholesky)
-            fill_normals(key_of(stream, ids[row]), noise)
-            solve(row, prior_terms, weight[row], gram, cholesky, noise, draws, means)
+        design = np.empty((CHUNK, D + 1), np.float32)
+        part = np.empty((D + 1, D + 1), np.float32)
+        grams = np.zeros((D + 1, D + 1, LANES), np.float32)
+        factors = np.empty((D + 1, D, LANES), np.float32)
+        pivots = np.empty((D + 1, LANES), np.float32)
+        drawn, mean = np.empty((D, LANES), np.float32), np.empty((D, LANES), np.float32)
+        keys = np.zeros(LANES, np.uint64)
+        lane_squares = np.empty(LANES, np.float32)
+        for first in range(thread * LANES, n, threads * LANES):
+            for k in range(min(LANES, n - first)):
+                row = first + k
+                _fill_gram(starts[row], starts[row + 1], others, targets, regressors, design, part, grams, k)
+                keys[k] = key_of(stream, ids[row])
+            _fill_system(first, n, precision, prior_terms, weight, grams, factors)
+            _factorize(factors, pivots)
+            fill_lanes(keys, drawn)
+            for a in range(D):
+                for k in range(LANES):
+                    mean[a, k] = factors[D, a, k]
+                    drawn[a, k] += mean[a, k]
+            _solve_backwards(factors, mean)
+            _solve_backwards(factors, drawn)
+            _fill_squares(grams, drawn, lane_squares)
+            for k in range(min(LANES, n - first)):
+                squares[first + k] = lane_squares[k]
+                for a in range(D):
+                    draws[first + k, a], means[first + k, a] = drawn[a, k], mean[a, k]
             if covs.shape[0] > 0:
-                invert(row, cholesky, covs)
+                _fill_covariances(first, n, factors, drawn, covs)
