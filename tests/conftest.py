@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import structlog
 
+from kafka_cluster import KafkaCluster, why_not
 from reelstream.datasets import detect, simulate
 from streams import Stream
 
@@ -47,6 +48,15 @@ def _own_logs() -> Iterator[None]:
     """A command that a test runs configures the logs, onto a stream that ends with the test."""
     yield
     structlog.reset_defaults()
+
+
+@pytest.fixture(scope="session")
+def kafka_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A Kafka broker that all tests share: each takes topics of its own."""
+    if reason := why_not():
+        pytest.skip(reason)
+    with KafkaCluster(tmp_path_factory.mktemp("kafka")) as cluster:
+        yield cluster.url
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,8 @@
 """Every log keeps one contract: a fixture a log, one suite for all."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -9,10 +10,12 @@ from reelstream.broker import open_broker
 from reelstream.broker.interface import Broker
 
 
-@pytest.fixture(params=["sqlite"])
+@pytest.fixture(params=["sqlite", "kafka"])
 def broker_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The URL of a log that is fresh for this test."""
-    return {"sqlite": f"sqlite:{tmp_path / 'log.db'}"}[request.param]
+    """The URL of each log."""
+    if request.param == "kafka":
+        return str(request.getfixturevalue("kafka_url"))
+    return f"sqlite:{tmp_path / 'log.db'}"
 
 
 @pytest.fixture
@@ -22,7 +25,14 @@ def broker(broker_url: str) -> Iterator[Broker]:
 
 
 @pytest.fixture
-def topic(broker: Broker) -> str:
+def new_name() -> Callable[[], str]:
+    """Names of topics and groups that nobody has used: the logs may be shared."""
+    return lambda: f"t{uuid4().hex}"
+
+
+@pytest.fixture
+def topic(broker: Broker, new_name: Callable[[], str]) -> str:
     """A topic of three partitions."""
-    broker.ensure_topic("ratings", 3)
-    return "ratings"
+    name = new_name()
+    broker.ensure_topic(name, 3)
+    return name

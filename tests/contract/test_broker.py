@@ -7,13 +7,17 @@ import sys
 import threading
 import time
 from collections import defaultdict
+from collections.abc import Callable
 
 import pytest
 
 from reelstream.broker import open_broker
 from reelstream.broker.interface import Broker, Record
 from reelstream.broker.partitioning import partition_of
+from reelstream.broker.reading import read_between
 from reelstream.errors import BrokerError
+
+NewName = Callable[[], str]
 
 
 def send_all(broker: Broker, topic: str, records: list[tuple[bytes | None, bytes]]) -> None:
@@ -23,33 +27,26 @@ def send_all(broker: Broker, topic: str, records: list[tuple[bytes | None, bytes
         producer.flush()
 
 
-def read_all(broker: Broker, topic: str, most: int = 1000) -> list[Record]:
+def read_all(broker: Broker, topic: str) -> list[Record]:
     """All records up to the present end of the topic."""
-    positions, ends = broker.start_offsets(topic), broker.end_offsets(topic)
-    records: list[Record] = []
-    with broker.consumer(topic) as consumer:
-        consumer.seek(positions)
-        while any(positions[partition] < end for partition, end in ends.items()):
-            polled = consumer.poll(most, 10.0)
-            assert polled, f"the log ends at {ends}, reading stopped at {positions}"
-            for record in polled:
-                positions[record.partition] = record.offset + 1
-            records += polled
-    return records
+    chunks = read_between(broker, topic, broker.start_offsets(topic), broker.end_offsets(topic))
+    return [record for chunk in chunks for record in chunk]
 
 
-def test_topic_keeps_its_first_partition_count(broker: Broker) -> None:
+def test_topic_keeps_its_first_partition_count(broker: Broker, new_name: NewName) -> None:
     """Making a topic twice changes nothing and returns what it has."""
-    assert broker.ensure_topic("ratings", 3) == 3
-    assert broker.ensure_topic("ratings", 5) == 3
-    assert broker.start_offsets("ratings") == broker.end_offsets("ratings") == {0: 0, 1: 0, 2: 0}
+    topic = new_name()
+    assert broker.ensure_topic(topic, 3) == 3
+    assert broker.ensure_topic(topic, 5) == 3
+    assert broker.start_offsets(topic) == broker.end_offsets(topic) == {0: 0, 1: 0, 2: 0}
 
 
-def test_topics_have_different_identities(broker: Broker) -> None:
+def test_topics_have_different_identities(broker: Broker, new_name: NewName) -> None:
     """A topic's id is its own, and stays."""
-    broker.ensure_topic("one", 1)
-    broker.ensure_topic("two", 1)
-    assert broker.topic_id("one") == broker.topic_id("one") != broker.topic_id("two")
+    one, two = new_name(), new_name()
+    broker.ensure_topic(one, 1)
+    broker.ensure_topic(two, 1)
+    assert broker.topic_id(one) == broker.topic_id(one) != broker.topic_id(two)
 
 
 @pytest.mark.parametrize("question", ["topic_id", "start_offsets", "end_offsets", "producer", "consumer"])
@@ -81,7 +78,7 @@ def test_one_key_stays_in_one_partition_and_in_order(broker: Broker, topic: str)
     """Records of one key are read in the order in which they were sent, from the partition that murmur2 names."""
     send_all(broker, topic, [(b"%d" % (row % 17), b"%d" % row) for row in range(2000)])
     rows = defaultdict(list)
-    for record in read_all(broker, topic, most=97):
+    for record in read_all(broker, topic):
         assert record.key is not None
         assert record.value is not None
         assert record.partition == partition_of(record.key, 3)
@@ -118,7 +115,7 @@ def test_offsets_rise_from_start_to_end(broker: Broker, topic: str) -> None:
     """Every offset lies between the start and the end that the log names, and rises within its partition."""
     send_all(broker, topic, [(b"%d" % row, b"value") for row in range(300)])
     send_all(broker, topic, [(b"%d" % row, b"value") for row in range(300)])
-    records, ends = read_all(broker, topic, most=50), broker.end_offsets(topic)
+    records, ends = read_all(broker, topic), broker.end_offsets(topic)
     assert len(records) == 600
     for partition in range(3):
         offsets = [record.offset for record in records if record.partition == partition]
@@ -157,6 +154,17 @@ def test_seek_names_the_partitions_and_where_to_begin(broker: Broker, topic: str
             assert [(record.partition, record.offset) for record in found] == [(1, at) for at in range(start, 10)]
 
 
+def test_positions_follow_what_was_returned(broker: Broker, topic: str) -> None:
+    """They begin where the reader sought, and lie behind the last record that `poll` returned."""
+    send_all(broker, topic, [(b"%d" % row, b"value") for row in range(100)])
+    with broker.consumer(topic) as consumer:
+        consumer.seek({0: 2, 1: 0})
+        assert consumer.positions() == {0: 2, 1: 0}
+        records = consumer.poll(5, 10.0)
+        wanted = {0: 2, 1: 0} | {record.partition: record.offset + 1 for record in records}
+        assert consumer.positions() == wanted
+
+
 def test_waiting_poll_sees_what_another_appends(broker: Broker, broker_url: str, topic: str) -> None:
     """A consumer at the end of the log waits, and gets the record that another connection appends meanwhile."""
 
@@ -173,20 +181,23 @@ def test_waiting_poll_sees_what_another_appends(broker: Broker, broker_url: str,
     assert [record.value for record in records] == [b"late"]
 
 
-def test_groups_note_how_far_they_read(broker: Broker, broker_url: str, topic: str) -> None:
+def test_groups_note_how_far_they_read(broker: Broker, broker_url: str, topic: str, new_name: NewName) -> None:
     """Each group has its own note; the last one counts, partition by partition, for other processes too."""
-    assert broker.committed_offsets("writers", topic) == {}
-    broker.commit_offsets("writers", topic, {0: 5, 1: 7})
-    broker.commit_offsets("writers", topic, {1: 9})
-    broker.commit_offsets("others", topic, {2: 1})
+    writers, others = new_name(), new_name()
+    assert broker.committed_offsets(writers, topic) == {}
+    broker.commit_offsets(writers, topic, {0: 5, 1: 7})
+    broker.commit_offsets(writers, topic, {1: 9})
+    broker.commit_offsets(others, topic, {2: 1})
     with open_broker(broker_url) as other:
-        assert other.committed_offsets("writers", topic) == {0: 5, 1: 9}
-        assert other.committed_offsets("others", topic) == {2: 1}
+        assert other.committed_offsets(writers, topic) == {0: 5, 1: 9}
+        assert other.committed_offsets(others, topic) == {2: 1}
 
 
 APPEND = """
 import sys
 from reelstream.broker import open_broker
+from reelstream.telemetry import configure_logs
+configure_logs()
 url, topic, name = sys.argv[1:]
 with open_broker(url) as broker, broker.producer(topic) as producer:
     for row in range(500):

@@ -27,7 +27,7 @@ class SourceRow(NamedTuple):
     row: int
 
 
-def source_row(headers: Mapping[str, bytes]) -> SourceRow | None:
+def source_row(headers: Mapping[str, bytes | None]) -> SourceRow | None:
     """The row that a record came from; None when its headers name none."""
     source, row = headers.get(SOURCE), headers.get(ROW)
     if source is None or row is None or not row.isdigit() or len(row) > _MOST_DIGITS:
@@ -35,9 +35,9 @@ def source_row(headers: Mapping[str, bytes]) -> SourceRow | None:
     return SourceRow(source.decode(errors="replace"), int(row))
 
 
-def source_partitions(headers: Mapping[str, bytes]) -> int | None:
+def source_partitions(headers: Mapping[str, bytes | None]) -> int | None:
     """The number of partitions that the record's source began with; None when its headers do not say."""
-    count = headers.get(PARTITIONS, b"")
+    count = headers.get(PARTITIONS) or b""
     return int(count) if count.isdigit() and len(count) <= _MOST_DIGITS and int(count) > 0 else None
 
 
@@ -46,8 +46,8 @@ def broken_row_headers(reason: str) -> Sequence[tuple[str, bytes]]:
     return (CONTENT_TYPE, CSV), (REASON, reason.encode())
 
 
-def broken_row_reason(headers: Mapping[str, bytes]) -> str | None:
+def broken_row_reason(headers: Mapping[str, bytes | None]) -> str | None:
     """Why a record is a raw row that breaks the contract; None when it should be a rating."""
     if headers.get(CONTENT_TYPE) != CSV:
         return None
-    return headers.get(REASON, b"the row is not a rating").decode(errors="replace")
+    return (headers.get(REASON) or b"the row is not a rating").decode(errors="replace")

@@ -1,6 +1,7 @@
 """The log as the rest of reelstream sees it: topics of partitions of records, and offsets.
 
-An offset is the place of a record in its partition; the *next offset* is one behind the last. Offsets may have gaps.
+An offset is the place of a record in its partition; the *next offset* is one behind the last. Offsets may have gaps,
+also at the end: a log may hold what no reader gets, such as the marks at the end of a transaction.
 Adapters raise BrokerError, keep the foreign error as its cause, and are used in `with`.
 """
 
@@ -23,7 +24,7 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     offset: int
     key: bytes | None
     value: bytes | None
-    headers: Sequence[tuple[str, bytes]]
+    headers: Sequence[tuple[str, bytes | None]]
     timestamp: int
     """When it entered the log, in milliseconds since 1970, UTC."""
 
@@ -66,6 +67,9 @@ class Consumer(Closing, Protocol):
     def poll(self, most: int, seconds: float) -> list[Record]:
         """Up to `most` records, in order within each partition; an empty list when none came in `seconds`."""
 
+    def positions(self) -> dict[int, int]:
+        """Partition -> where the next `poll` goes on: behind the records returned, and behind a gap that ends it."""
+
 
 class Broker(Closing, Protocol):
     """A log with named topics."""
@@ -88,8 +92,8 @@ class Broker(Closing, Protocol):
     def committed_offsets(self, group: str, topic: str) -> dict[int, int]:
         """What the group noted last; partitions that it never noted are absent."""
 
-    def producer(self, topic: str) -> Producer:
-        """A producer for an existing topic."""
+    def producer(self, topic: str, *, linger_seconds: float = 0.005) -> Producer:
+        """A producer for an existing topic; a record may wait so long for others that are sent with it."""
 
     def consumer(self, topic: str) -> Consumer:
         """A consumer of an existing topic; it reads nothing before its first `seek`."""

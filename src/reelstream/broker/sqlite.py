@@ -164,8 +164,8 @@ class SqliteBroker(_Connected):
             query = "SELECT partition, offset FROM commits WHERE consumer_group = ? AND topic = ? ORDER BY partition"
             return dict(self._connection.execute(query, (group, row)).fetchall())
 
-    def producer(self, topic: str) -> SqliteProducer:
-        """A producer for an existing topic; several threads may share it."""
+    def producer(self, topic: str, *, linger_seconds: float = 0.005) -> SqliteProducer:
+        """A producer for an existing topic; several threads may share it. Records wait for `flush`, not for a time."""
         return SqliteProducer(self._path, topic)
 
     def consumer(self, topic: str) -> SqliteConsumer:
@@ -259,6 +259,10 @@ class SqliteConsumer(_Connected):
         """Read these partitions, and no others, each from this offset on."""
         self._positions = dict(offsets)
         self._turns = deque(self._positions)
+
+    def positions(self) -> dict[int, int]:
+        """Partition -> where the next `poll` goes on."""
+        return dict(self._positions)
 
     def poll(self, most: int, seconds: float) -> list[Record]:
         """Up to `most` records, in order within each partition; an empty list when none came in `seconds`."""

@@ -146,6 +146,7 @@ class BatchWriter:
     def _read(self, consumer: Consumer, batch: OpenBatch) -> None:
         until_old = max(0.0, self._batch_seconds - batch.age)
         batch.add(consumer.poll(self._most(batch), min(LONGEST_WAIT_SECONDS, until_old)))
+        batch.pass_gaps(consumer.positions())
 
     def _read_up_to(self, ends: Offsets, consumer: Consumer, batch: OpenBatch) -> None:
         if batch.reaches(ends):
@@ -153,6 +154,7 @@ class BatchWriter:
         records = consumer.poll(self._most(batch), LONGEST_WAIT_SECONDS)
         wanted = [record for record in records if record.offset < ends.get(record.partition, 0)]
         batch.add(wanted)
+        batch.pass_gaps({p: min(position, ends.get(p, 0)) for p, position in consumer.positions().items()})
         if len(wanted) < len(records):  # a partition has come to its end: read the others only
             consumer.seek({p: position for p, position in batch.positions.items() if position < ends.get(p, 0)})
 

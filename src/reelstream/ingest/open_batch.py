@@ -22,7 +22,7 @@ class OpenBatch:
         self.before = before
         self.number = before.number + 1 if before else 1
         self.positions = dict(starts) | (before.next_offsets if before else {})
-        """Partition -> offset behind the last record taken."""
+        """Partition -> offset behind the last record taken, and behind gaps after it."""
         self.rejected: list[RejectedRow] = []
         self._first_offsets = dict(self.positions)
         self._scale = scale
@@ -80,6 +80,11 @@ class OpenBatch:
         self._n_ratings += len(ratings)
         self.rejected += [_rejected(fresh[row], reason) for row, reason in (reasons | broken).items()]
 
+    def pass_gaps(self, positions: Offsets) -> None:
+        """Count as read what a reader never gets: how far the consumer is, where that is behind the last record."""
+        for partition, position in positions.items():
+            self.positions[partition] = max(position, self.positions[partition])
+
     def ratings(self) -> RatingColumns:
         """The accepted ratings in the order of reading."""
         return RatingColumns.concatenate(self._ratings)
@@ -114,7 +119,7 @@ class OpenBatch:
                 )
             positions[record.partition] = record.offset + 1
 
-    def _is_fresh(self, headers: Mapping[str, bytes], partition: int) -> bool:
+    def _is_fresh(self, headers: Mapping[str, bytes | None], partition: int) -> bool:
         """Whether its source's row is new: a dead producer's last request may arrive behind its successor's rows."""
         found = source_row(headers)
         if found is None:

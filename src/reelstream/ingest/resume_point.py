@@ -13,12 +13,9 @@ import structlog
 
 from reelstream.broker.headers import source_partitions, source_row
 from reelstream.broker.interface import Broker
-from reelstream.errors import BrokerError, DamagedError
+from reelstream.broker.reading import read_between
+from reelstream.errors import DamagedError
 from reelstream.files import encode_json, read_json, replace_file, translate_errors
-
-SCANNED_RECORDS = 20_000
-SCAN_SECONDS = 30.0
-"""So long one read of records that the log has named may take."""
 
 log = structlog.get_logger()
 
@@ -70,21 +67,14 @@ def scan(broker: Broker, topic: str, source: str, known: ResumePoint | None) -> 
     point = known or ResumePoint(len(ends), {}, {})
     is_new = not point.last_rows
     positions = {partition: max(start, point.offsets.get(partition, 0)) for partition, start in starts.items()}
-    with broker.consumer(topic) as consumer:
-        while behind := {p: position for p, position in positions.items() if position < ends[p]}:
-            consumer.seek(behind)
-            while any(positions[partition] < ends[partition] for partition in behind):
-                records = consumer.poll(SCANNED_RECORDS, SCAN_SECONDS)
-                if not records:
-                    raise BrokerError(f"the log ends at {ends}, but could be read to {positions} only: try again")
-                for record in records:
-                    positions[record.partition] = record.offset + 1
-                    headers = dict(record.headers)
-                    found = source_row(headers)
-                    if found is None or found.source != source:
-                        continue
-                    point.last_rows[record.partition] = max(found.row, point.last_rows.get(record.partition, -1))
-                    if is_new:
-                        point.partitions, is_new = source_partitions(headers) or point.partitions, False
-    point.offsets = positions
+    for records in read_between(broker, topic, positions, ends):
+        for record in records:
+            headers = dict(record.headers)
+            found = source_row(headers)
+            if found is None or found.source != source:
+                continue
+            point.last_rows[record.partition] = max(found.row, point.last_rows.get(record.partition, -1))
+            if is_new:
+                point.partitions, is_new = source_partitions(headers) or point.partitions, False
+    point.offsets = ends
     return point

@@ -11,12 +11,9 @@ from numpy.typing import NDArray
 
 from reelstream.broker.headers import source_row
 from reelstream.broker.interface import Broker, Record
+from reelstream.broker.reading import read_between
 from reelstream.errors import DamagedError
 from reelstream.storage.batch_files import BatchFolder, Manifest, OffsetRange
-
-READ_SECONDS = 10.0
-"""So long a read of records that the log should hold may take."""
-READ_RECORDS = 10_000
 
 
 class AuditedRelease(Protocol):
@@ -171,12 +168,9 @@ class _Audit:
         offsets = offsets[offsets >= self._starts[partition]]
         if not len(offsets):
             return
-        wanted, position, last = set(offsets.tolist()), int(offsets[0]), int(offsets[-1])
-        with self._broker.consumer(self._topic) as consumer:
-            consumer.seek({partition: position})
-            while position <= last and (records := consumer.poll(READ_RECORDS, READ_SECONDS)):
-                yield from (record for record in records if record.offset in wanted)
-                position = records[-1].offset + 1
+        wanted, starts, ends = set(offsets.tolist()), {partition: int(offsets[0])}, {partition: int(offsets[-1]) + 1}
+        for records in read_between(self._broker, self._topic, starts, ends):
+            yield from (record for record in records if record.offset in wanted)
 
     def _check_hint(self, group: str) -> Iterator[str]:
         """A writer commits offsets after it has created their manifest: what it committed must be in a batch."""

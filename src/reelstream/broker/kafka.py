@@ -1,0 +1,437 @@
+"""The log on Apache Kafka, by confluent-kafka.
+
+What delivery rests on is set in `kafka_settings.py` and cannot be changed by a setting: an idempotent producer that all
+replicas must acknowledge and that never gives one record up to send the next; and a reader that sees committed records
+only, from offsets that it names itself. It joins no consumer group, so there is none to be thrown out of.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import structlog
+from confluent_kafka import (
+    Consumer,
+    ConsumerGroupTopicPartitions,
+    IsolationLevel,
+    KafkaError,
+    KafkaException,
+    Message,
+    Producer,
+    TopicCollection,
+    TopicPartition,
+)
+from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, OffsetSpec, ResourceType, TopicDescription
+
+from reelstream.broker.interface import Offsets, Record
+from reelstream.broker.kafka_settings import TOPIC, KafkaSettings
+from reelstream.errors import BrokerError, SettingError
+
+OPEN_SECONDS = 5.0
+"""So long a cluster may take to answer at first."""
+OPERATION_SECONDS = 10.0
+"""So long a question to the cluster may take, restarts and changes of leaders included."""
+DELIVERY_SECONDS = 60.0
+"""So long the cluster may acknowledge nothing before what waits for it is given up."""
+PAUSE_SECONDS = 0.1
+CONSUMED_MESSAGES = 500
+"""Messages in one call of the client: more gain nothing."""
+SERVED_RECORDS = 1_000
+"""So often a producer looks for failures while it takes records."""
+
+_PASSING = {
+    KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+    KafkaError.NOT_COORDINATOR,
+    KafkaError.NOT_CONTROLLER,
+    KafkaError.OFFSET_NOT_AVAILABLE,
+    KafkaError.FENCED_LEADER_EPOCH,
+    KafkaError.UNKNOWN_LEADER_EPOCH,
+    KafkaError._TRANSPORT,
+    KafkaError._ALL_BROKERS_DOWN,
+    KafkaError._WAIT_COORD,
+}
+"""Errors that go by themselves: a broker starts, or another one becomes leader."""
+_UNREACHABLE = {
+    KafkaError._TRANSPORT,
+    KafkaError._ALL_BROKERS_DOWN,
+    KafkaError._TIMED_OUT,
+    KafkaError._TIMED_OUT_QUEUE,
+    KafkaError._RESOLVE,
+    KafkaError.REQUEST_TIMED_OUT,
+}
+_IDENTITY = {KafkaError._AUTHENTICATION, KafkaError.SASL_AUTHENTICATION_FAILED, KafkaError.UNSUPPORTED_SASL_MECHANISM}
+_RIGHTS = {
+    KafkaError.TOPIC_AUTHORIZATION_FAILED,
+    KafkaError.GROUP_AUTHORIZATION_FAILED,
+    KafkaError.CLUSTER_AUTHORIZATION_FAILED,
+}
+_AFTER_STATE = re.compile(r" \(after \d+ms in state \w+.*\)$")
+
+Client = TypeVar("Client")
+Key = TypeVar("Key")
+Value = TypeVar("Value")
+log = structlog.get_logger()
+
+
+class _Cluster:
+    """How a cluster is reached: its clients' settings, what they complain about, and what becomes of their errors."""
+
+    def __init__(self, url: str, settings: Mapping[str, str]) -> None:
+        self.url = url
+        self.settings = KafkaSettings(url, settings)
+        self.is_open = False
+        self._trouble: KafkaError | None = None
+
+    def made(self, client: Callable[..., Client], settings: Mapping[str, object]) -> Client:
+        """A client; raises SettingError for a setting that it does not take."""
+        try:
+            return client({**settings, "error_cb": self._note_trouble}, logger=self)
+        except (KafkaException, TypeError, ValueError) as error:
+            text = error.args[0].str() if isinstance(error, KafkaException) else str(error)
+            raise SettingError(f"a setting of kafka.* is wrong: {self.settings.without_secrets(text)}") from error
+
+    def await_answer(self, admin: AdminClient) -> None:
+        """Return when a broker has answered. Raises BrokerError when none does, or when it does not know us."""
+        deadline = time.monotonic() + OPEN_SECONDS
+        while True:
+            try:
+                admin.list_topics(timeout=OPEN_SECONDS / 10)
+            except KafkaException as error:
+                known = self._trouble is not None and self._trouble.code() in _IDENTITY | {KafkaError._SSL}
+                if known or time.monotonic() > deadline:
+                    raise self.refusal(error.args[0]) from error
+            else:
+                self.is_open = True
+                return
+
+    def refusal(self, error: KafkaError) -> BrokerError:
+        """A foreign error in a sentence of ours; what a client complained about before says more than a time-out."""
+        if error.code() in _UNREACHABLE and self._trouble is not None:
+            error = self._trouble
+        text = self.settings.without_secrets(_AFTER_STATE.sub("", error.str()))
+        code = error.code()
+        if code in _UNREACHABLE:
+            advice = "start a broker there (`make kafka` starts one on this machine), or check --broker"
+            return BrokerError(f"the log {self.url} cannot be reached ({text}): {advice}")
+        if code in _IDENTITY:
+            advice = "check kafka.security.protocol, kafka.sasl.mechanism, kafka.sasl.username and kafka.sasl.password"
+            return BrokerError(f"the log {self.url} does not know us ({text}): {advice}")
+        if code == KafkaError._SSL:
+            advice = "check kafka.security.protocol and kafka.ssl.ca.location"
+            return BrokerError(f"the log {self.url} and its client do not trust each other ({text}): {advice}")
+        if code in _RIGHTS:
+            return BrokerError(
+                f"the log {self.url} does not allow us to do this ({text}): ask its owner for the rights"
+            )
+        return BrokerError(f"the log {self.url}: {text}")
+
+    def log(self, level: int, text: str, *arguments: object) -> None:
+        """Take a line of a client's own log; its troubles come by `error_cb` as well."""
+        if "CONFWARN" not in arguments:  # every client is given all settings, also those for the others
+            log.debug("kafka_client", level=level, text=self.settings.without_secrets(text % arguments))
+
+    def _note_trouble(self, error: KafkaError) -> None:
+        is_new = self._trouble is None or self._trouble.code() != error.code()
+        self._trouble = error
+        if self.is_open and is_new:
+            log.warning("kafka_trouble", reason=self.settings.without_secrets(error.str()))
+
+
+class KafkaBroker:
+    """A cluster; closed at the end of its `with`."""
+
+    def __init__(self, url: str, settings: Mapping[str, str]) -> None:
+        """Raises SettingError for a setting that the client does not take, BrokerError when nobody answers."""
+        self._cluster = _Cluster(url, settings)
+        self._admin = self._cluster.made(AdminClient, self._cluster.settings.client())
+        self._cluster.await_answer(self._admin)
+        log.debug("kafka_connected", url=url, settings=self._cluster.settings.masked())
+
+    def close(self) -> None:
+        """Let go of the cluster."""
+        self._admin.__exit__(None, None, None)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def ensure_topic(self, topic: str, partitions: int) -> int:
+        """Make the topic if it does not exist; return how many partitions it has.
+
+        Raises BrokerError for a compacted topic: of two ratings by one user Kafka would delete the earlier.
+        """
+        try:
+            found = self._describe(topic)
+        except BrokerError as error:
+            if _code(error) != KafkaError.UNKNOWN_TOPIC_OR_PART:
+                raise
+            found = self._make_topic(topic, partitions)
+        resource = ConfigResource(ResourceType.TOPIC, topic)
+        config = self._ask(lambda: self._admin.describe_configs([resource], request_timeout=OPERATION_SECONDS))
+        if "compact" in str(config[resource]["cleanup.policy"].value):
+            raise BrokerError(
+                f"the topic {topic!r} of {self._cluster.url} is compacted, which keeps no more than a user's last "
+                "rating: set its cleanup.policy to delete, or name another topic with --topic"
+            )
+        return len(found.partitions)
+
+    def topic_id(self, topic: str) -> str:
+        """The identity of a topic: another one under the same name has another."""
+        return str(self._describe(topic).topic_id)
+
+    def start_offsets(self, topic: str) -> dict[int, int]:
+        """The first offset that each partition still holds."""
+        return self._offsets(topic, OffsetSpec.earliest())
+
+    def end_offsets(self, topic: str) -> dict[int, int]:
+        """The next offset of each partition, as far as a reader can come: before a transaction that is still open."""
+        return self._offsets(topic, OffsetSpec.latest())
+
+    def commit_offsets(self, group: str, topic: str, offsets: Offsets) -> None:
+        """Note how far a consumer group has read."""
+        places = [TopicPartition(topic, partition, offset) for partition, offset in offsets.items()]
+        noted = [ConsumerGroupTopicPartitions(group, places)]
+        self._ask(lambda: self._admin.alter_consumer_group_offsets(noted, request_timeout=OPERATION_SECONDS))
+
+    def committed_offsets(self, group: str, topic: str) -> dict[int, int]:
+        """What the group noted last; partitions that it never noted are absent."""
+        wanted = [ConsumerGroupTopicPartitions(group)]
+        answer = self._ask(lambda: self._admin.list_consumer_group_offsets(wanted, request_timeout=OPERATION_SECONDS))
+        places = answer[group].topic_partitions or []
+        return {place.partition: place.offset for place in sorted(places) if place.topic == topic and place.offset >= 0}
+
+    def producer(self, topic: str, *, linger_seconds: float = 0.005) -> KafkaProducer:
+        """A producer for an existing topic; several threads may share it."""
+        self._describe(topic)
+        return KafkaProducer(self._cluster, topic, linger_seconds)
+
+    def consumer(self, topic: str) -> KafkaConsumer:
+        """A consumer of an existing topic; it reads nothing before its first `seek`."""
+        self._describe(topic)
+        return KafkaConsumer(self._cluster, topic)
+
+    def _make_topic(self, topic: str, partitions: int) -> TopicDescription:
+        wanted = [NewTopic(topic, partitions, config=TOPIC)]
+        try:
+            self._ask(lambda: self._admin.create_topics(wanted, request_timeout=OPERATION_SECONDS))
+        except BrokerError as error:
+            if _code(error) != KafkaError.TOPIC_ALREADY_EXISTS:  # another process was faster
+                raise
+        deadline = time.monotonic() + OPERATION_SECONDS
+        while True:  # the controller has it, and brokers learn of it in a moment
+            try:
+                self.end_offsets(topic)
+                return self._describe(topic)
+            except BrokerError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(PAUSE_SECONDS)
+
+    def _describe(self, topic: str) -> TopicDescription:
+        wanted = TopicCollection([topic])
+        try:
+            answer = self._ask(lambda: self._admin.describe_topics(wanted, request_timeout=OPERATION_SECONDS))
+        except BrokerError as error:
+            if _code(error) != KafkaError.UNKNOWN_TOPIC_OR_PART:
+                raise
+            raise BrokerError(
+                f"the log {self._cluster.url} has no topic {topic!r}: produce into it first, or check --topic"
+            ) from error.__cause__
+        found: TopicDescription = answer[topic]
+        return found
+
+    def _offsets(self, topic: str, which: OffsetSpec) -> dict[int, int]:
+        wanted = {TopicPartition(topic, partition.id): which for partition in self._describe(topic).partitions}
+        answer = self._ask(
+            lambda: self._admin.list_offsets(
+                wanted, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=OPERATION_SECONDS
+            )
+        )
+        return {place.partition: found.offset for place, found in sorted(answer.items())}
+
+    def _ask(self, ask: Callable[[], Mapping[Key, Future[Value]]]) -> dict[Key, Value]:
+        """What the cluster answers, asked again while it has no leader to answer."""
+        deadline = time.monotonic() + OPERATION_SECONDS
+        while True:
+            try:
+                return {key: future.result() for key, future in ask().items()}
+            except KafkaException as error:
+                if error.args[0].code() not in _PASSING or time.monotonic() > deadline:
+                    raise self._cluster.refusal(error.args[0]) from error
+                time.sleep(PAUSE_SECONDS)
+
+
+class KafkaProducer:
+    """Sends records on threads of the client; after a failure it takes no more."""
+
+    def __init__(self, cluster: _Cluster, topic: str, linger_seconds: float) -> None:
+        self._cluster, self._topic = cluster, topic
+        self._failure: KafkaError | None = None
+        settings = {**cluster.settings.producer(linger_seconds), "on_delivery": self._note_failure}
+        self._producer: Producer = cluster.made(Producer, settings)
+        self._taken = 0
+
+    def close(self) -> None:
+        """Let go of the cluster; records that were not flushed are given up."""
+        self._producer.purge()
+        self._producer.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def send(
+        self,
+        value: bytes | None,
+        key: bytes | None = None,
+        *,
+        partition: int | None = None,
+        headers: Sequence[tuple[str, bytes]] = (),
+    ) -> None:
+        """Take one record. It is durable once `flush` has returned, not before. Raises BrokerError."""
+        place = -1 if partition is None else partition
+        self._taken += 1
+        if self._taken % SERVED_RECORDS == 0:
+            self._producer.poll(0)
+            self._check()
+        try:
+            self._producer.produce(self._topic, value, key, place, headers=list(headers))
+        except BufferError:
+            self._await_delivery(lambda: self._producer.poll(PAUSE_SECONDS), len(self._producer) // 2)
+            self._producer.produce(self._topic, value, key, place, headers=list(headers))
+        except KafkaException as error:
+            self._check()
+            raise self._cluster.refusal(error.args[0]) from error
+
+    def flush(self) -> None:
+        """Return when every record taken so far is durable. Raises BrokerError when one was not."""
+        self._await_delivery(lambda: self._producer.flush(PAUSE_SECONDS), 0)
+
+    def _await_delivery(self, serve: Callable[[], int], most: int) -> None:
+        """Until no more than `most` records wait. Raises BrokerError when one failed, or all stand still too long."""
+        left, deadline = len(self._producer), time.monotonic() + DELIVERY_SECONDS
+        while True:
+            serve()
+            self._check()
+            waiting = len(self._producer)
+            if waiting <= most:
+                return
+            if waiting < left:
+                left, deadline = waiting, time.monotonic() + DELIVERY_SECONDS
+            if time.monotonic() > deadline:
+                raise self._cluster.refusal(KafkaError(KafkaError._TIMED_OUT, f"{waiting} records wait"))
+
+    def _check(self) -> None:
+        if self._failure is not None:
+            raise self._cluster.refusal(self._failure) from KafkaException(self._failure)
+
+    def _note_failure(self, error: KafkaError | None, _: Message) -> None:
+        """Told by the client of every record that could not be sent; the first one is the reason for the others."""
+        if self._failure is None:
+            self._failure = error
+
+
+class KafkaConsumer:
+    """Reads the partitions that it was told to."""
+
+    def __init__(self, cluster: _Cluster, topic: str) -> None:
+        self._cluster, self._topic = cluster, topic
+        self._consumer: Consumer = cluster.made(Consumer, cluster.settings.consumer())
+        self._positions: dict[int, int] = {}
+
+    def close(self) -> None:
+        """Let go of the cluster."""
+        self._consumer.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def seek(self, offsets: Offsets) -> None:
+        """Read these partitions, and no others, each from this offset on."""
+        self._positions = dict(offsets)
+        try:
+            self._consumer.assign([TopicPartition(self._topic, *place) for place in offsets.items()])
+        except KafkaException as error:
+            raise self._cluster.refusal(error.args[0]) from error
+
+    def positions(self) -> dict[int, int]:
+        """Partition -> where the next `poll` goes on, behind records that no reader gets."""
+        return dict(self._positions)
+
+    def poll(self, most: int, seconds: float) -> list[Record]:
+        """Up to `most` records, in order within each partition; an empty list when none came in `seconds`."""
+        if not self._positions:
+            return []
+        deadline = time.monotonic() + seconds
+        while True:
+            # The first alone: the client would wait for all that it is asked for.
+            records = self._consume(1, max(0.0, deadline - time.monotonic()))
+            while len(records) < most and (more := self._consume(min(CONSUMED_MESSAGES, most - len(records)), 0.0)):
+                records += more
+            if records or time.monotonic() >= deadline:
+                return records
+
+    def _consume(self, most: int, seconds: float) -> list[Record]:
+        messages: list[Any] = self._consumer.consume(most, seconds)
+        records = []
+        for message in messages:
+            if (error := message.error()) is not None:
+                self._take_event(error, message)
+                continue
+            record = Record(
+                message.partition(),
+                message.offset(),
+                message.key(),
+                message.value(),
+                _headers(message),
+                message.timestamp()[1],
+            )
+            self._positions[record.partition] = record.offset + 1
+            records.append(record)
+        return records
+
+    def _take_event(self, error: KafkaError, message: Any) -> None:
+        code = error.code()
+        if code == KafkaError._PARTITION_EOF:
+            self._positions[message.partition()] = max(self._positions[message.partition()], message.offset())
+        elif code == KafkaError._AUTO_OFFSET_RESET:
+            raise BrokerError(
+                f"the log {self._cluster.url} does not hold offset {self._positions[message.partition()]} of partition "
+                f"{message.partition()} of {self._topic!r}: records were lost from it"
+            ) from KafkaException(error)
+        elif code not in _PASSING and not error.retriable():
+            raise self._cluster.refusal(error) from KafkaException(error)
+
+
+def _headers(message: Any) -> Sequence[tuple[str, bytes | None]]:
+    try:
+        return message.headers() or ()
+    except UnicodeDecodeError:  # a name that is no text is none of ours
+        return ()
+
+
+def _code(error: BrokerError) -> int | None:
+    """What Kafka calls the error that ours was made from."""
+    cause = error.__cause__
+    return cause.args[0].code() if isinstance(cause, KafkaException) else None
