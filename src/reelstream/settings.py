@@ -6,11 +6,11 @@ then environment variables (`REELSTREAM_BATCH_ROWS=1000` is `rows` of `[batch]`)
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from reelstream.errors import SettingError
@@ -95,6 +95,16 @@ class UiSettings(_Section):
     """URL of the API that the page asks; the one on this machine by default."""
 
 
+def _named(given: Mapping[str, object], before: str = "") -> Iterator[tuple[str, str]]:
+    """`sasl.mechanism` for `sasl = {mechanism = ...}` of a file and `sasl_mechanism` of a variable, with its value."""
+    for name, value in given.items():
+        full = before + name.lower().replace("_", ".")
+        if isinstance(value, Mapping):
+            yield from _named(value, f"{full}.")
+        else:
+            yield full, str(value).lower() if isinstance(value, bool) else str(value)
+
+
 class Settings(BaseSettings):
     """The tree; read it with `load`."""
 
@@ -105,12 +115,18 @@ class Settings(BaseSettings):
     work: Path = Path("work")
     data: DataSettings = DataSettings()
     broker: BrokerSettings = BrokerSettings()
+    kafka: dict[str, str] = {}
     batch: BatchSettings = BatchSettings()
     train: TrainSettings = TrainSettings()
     serve: ServeSettings = ServeSettings()
     ui: UiSettings = UiSettings()
 
     toml_file: ClassVar[Path | None] = None
+
+    @field_validator("kafka", mode="before")
+    @classmethod
+    def _flatten(cls, given: object) -> object:
+        return dict(_named(given)) if isinstance(given, Mapping) else given
 
     @classmethod
     def settings_customise_sources(
