@@ -6,17 +6,19 @@ DATA ?=
 BROKER ?=
 ENGINE ?=
 ARGS ?=
+comma := ,
 
-RUN_EXTRAS := ui
+KAFKA := $(filter kafka:%,$(BROKER))
+RUN_EXTRAS := ui$(if $(KAFKA),$(comma)kafka)
 ALL_EXTRAS := kafka,spark,ui,dev
 BENCH_EXTRAS := $(ALL_EXTRAS),bench
 BIN := .venv/bin
-RUN_STAMP := .venv/installed-run
+RUN_STAMP := .venv/installed-run$(if $(KAFKA),-kafka)
 ALL_STAMP := .venv/installed-all
 BENCH_STAMP := .venv/installed-bench
 DECLARED := pyproject.toml requirements.lock
 
-.PHONY: help venv run test check docs clean
+.PHONY: help venv run kafka test check docs clean
 .DELETE_ON_ERROR:
 
 help:  ## say what can be made
@@ -27,6 +29,9 @@ venv: $(ALL_STAMP)  ## make .venv with everything for working on reelstream
 run: $(RUN_STAMP)  ## run the whole pipeline: make run [DATA=folder] [BROKER=url] [ENGINE=local] [ARGS="--until-set 3"]
 	@$(BIN)/reelstream run $(if $(DATA),--data '$(DATA)') $(if $(BROKER),--broker '$(BROKER)') \
 		$(if $(ENGINE),--engine '$(ENGINE)') $(ARGS)
+
+kafka: $(if $(shell command -v mvn),,$(ALL_STAMP))  ## start a Kafka broker on 127.0.0.1:9092, until Ctrl-C; needs Java 17
+	@python=$(BIN)/python; test -x $$python || python='$(PYTHON)'; exec $$python tools/local_kafka.py $(ARGS)
 
 test: $(ALL_STAMP)  ## run all tests; fails under 90 % line coverage
 	$(BIN)/coverage erase
@@ -54,7 +59,7 @@ clean:  ## remove the virtual environment and caches, never a work folder
 # One environment: `run` puts into it what running needs, `venv` adds the rest.
 $(ALL_STAMP): $(DECLARED)
 	$(call install,$(ALL_EXTRAS))
-	@touch $(RUN_STAMP) $@
+	@touch .venv/installed-run .venv/installed-run-kafka $@
 
 $(RUN_STAMP): $(DECLARED)
 	$(call install,$(RUN_EXTRAS))

@@ -165,6 +165,11 @@ def load(file: Path | None = None, flags: Mapping[str, Any] | None = None) -> Se
         raise SettingError(f"{FromFile.toml_file} is not readable as TOML: {error}") from error
 
 
+def environment_of(kafka: Mapping[str, str]) -> dict[str, str]:
+    """The variables that hand settings of Kafka's client on to another process."""
+    return {f"{PREFIX}KAFKA_{name.upper().replace('.', '_')}": value for name, value in kafka.items()}
+
+
 def _nested(flags: Mapping[str, Any]) -> dict[str, Any]:
     tree: dict[str, Any] = {}
     for name, value in flags.items():

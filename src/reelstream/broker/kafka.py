@@ -105,6 +105,7 @@ class _Cluster:
             try:
                 admin.list_topics(timeout=OPEN_SECONDS / 10)
             except KafkaException as error:
+                admin.poll(0)  # now it says what troubles it
                 known = self._trouble is not None and self._trouble.code() in _IDENTITY | {KafkaError._SSL}
                 if known or time.monotonic() > deadline:
                     raise self.refusal(error.args[0]) from error
@@ -268,6 +269,7 @@ class KafkaBroker:
             try:
                 return {key: future.result() for key, future in ask().items()}
             except KafkaException as error:
+                self._admin.poll(0)
                 if error.args[0].code() not in _PASSING or time.monotonic() > deadline:
                     raise self._cluster.refusal(error.args[0]) from error
                 time.sleep(PAUSE_SECONDS)

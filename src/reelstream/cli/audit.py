@@ -16,11 +16,12 @@ def audit(
     work: options.Work = None,
     broker: options.Broker = None,
     topic: options.Topic = None,
+    kafka: options.Kafka = None,
     config: options.Config = None,
     as_json: options.Json = False,
 ) -> int:
     """Reconcile log, batches, rejected rows and model sets; name the first thing that does not add up."""
-    settings = open_settings(config, {"work": work, "broker.url": broker, "broker.topic": topic})
+    settings = open_settings(config, {"work": work, "broker.url": broker, "broker.topic": topic, "kafka": kafka})
     folder, binding = open_work_folder(settings)
 
     from reelstream.storage.audit import audit as reconcile  # noqa: PLC0415
@@ -29,7 +30,7 @@ def audit(
     from reelstream.storage.requeue_folder import RequeueFolder  # noqa: PLC0415
 
     registry = ModelRegistry(folder.models)
-    with open_log(binding) as log:
+    with open_log(binding, settings.kafka) as log:
         report = reconcile(log, binding.topic, BatchFolder(folder.batches), registry.all_releases())
     problems = [*report.problems, *registry.verify()]
     totals = asdict(report.totals) | {"requeued_rows": len(RequeueFolder(folder.requeued).places())}

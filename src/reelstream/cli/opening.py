@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -32,7 +32,7 @@ def open_settings(config: Path | None, flags: Mapping[str, Any]) -> Settings:
     """The settings; `flags` by dotted name, None for those not given. Raises SettingError."""
     from reelstream.settings import load  # noqa: PLC0415
 
-    return load(config, flags)
+    return load(config, {**flags, "kafka": _kafka_flags(flags.get("kafka") or ())})
 
 
 def open_work_folder(settings: Settings) -> tuple[WorkFolder, Binding]:
@@ -51,13 +51,17 @@ def open_work_folder(settings: Settings) -> tuple[WorkFolder, Binding]:
 def bind_work_folder(settings: Settings, dataset: Dataset | None) -> tuple[WorkFolder, Binding]:
     """The work folder, which from now on belongs to this data set and log, and that stream.
 
-    The films of the data set are written into it. Raises SettingError when it belongs to another stream already, and
-    StorageError when it cannot be written.
+    The films of the data set are written into it. Raises SettingError when it belongs to another stream already,
+    StorageError when it cannot be written, and BrokerError when its log is new and cannot be opened.
     """
+    from reelstream.broker import open_broker  # noqa: PLC0415
     from reelstream.ratings import RatingScale  # noqa: PLC0415
     from reelstream.storage.work_folder import BoundDataSet, WorkFolder  # noqa: PLC0415
 
     folder = WorkFolder(settings.work)
+    if settings.broker.url is not None and not folder.is_bound:
+        with open_broker(settings.broker.url, settings.kafka):
+            pass  # a URL where nobody answers is not written down
     known = folder.binding() if folder.is_bound else None
     data_set = None
     if dataset is not None:
@@ -103,11 +107,11 @@ def open_dataset(settings: Settings) -> Dataset:
     return detect(folder.simulated)
 
 
-def open_log(binding: Binding) -> Broker:
-    """The log of a stream, to be used in `with`. Raises BrokerError."""
+def open_log(binding: Binding, kafka: Mapping[str, str]) -> Broker:
+    """The log of a stream, to be used in `with`. Raises BrokerError, and MissingExtraError without Kafka's client."""
     from reelstream.broker import open_broker  # noqa: PLC0415
 
-    return open_broker(binding.broker)
+    return open_broker(binding.broker, kafka)
 
 
 def rating_scale(scale: RatingScale, settings: DataSettings) -> RatingScale:
@@ -135,6 +139,17 @@ def cache_folder() -> Path:
 def say(sentence: str) -> None:
     """A sentence for a person, beside the answer."""
     print(f"reelstream: {sentence}", file=sys.stderr, flush=True)
+
+
+def _kafka_flags(given: Sequence[str]) -> dict[str, str] | None:
+    """`sasl_mechanism` -> value for each `sasl.mechanism=value`: spelt as in the environment, so that it comes first."""
+    flags = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        if not name or not equals:
+            raise SettingError(f"--kafka {text!r}: write NAME=VALUE, for example --kafka sasl.mechanism=PLAIN")
+        flags[name.lower().replace(".", "_")] = value
+    return flags or None
 
 
 def _overridden(bound: RatingScale, settings: DataSettings) -> RatingScale | None:

@@ -33,7 +33,15 @@ Data = Annotated[
     Path | None, typer.Option(metavar="DIR", help="A data set's folder.  \\[default: MovieLens small, downloaded once]")
 ]
 Broker = Annotated[
-    str | None, typer.Option(metavar="URL", help="The log.  \\[default: sqlite:log.db in the work folder]")
+    str | None,
+    typer.Option(
+        metavar="URL", help="The log: sqlite:PATH or kafka://HOST:PORT.  \\[default: sqlite:log.db in the work folder]"
+    ),
+]
+Partitions = Annotated[int | None, typer.Option(min=1, help="How many partitions a new topic gets.  \\[default: 3]")]
+Kafka = Annotated[
+    list[str] | None,
+    typer.Option("--kafka", metavar="NAME=VALUE", help="A setting of Kafka's client; may be repeated."),
 ]
 Topic = Annotated[str | None, typer.Option(metavar="NAME", help="The log's topic.  \\[default: ratings]")]
 Engine = Annotated[EngineName | None, typer.Option(help="What fits the models.  \\[default: local]")]

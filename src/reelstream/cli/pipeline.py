@@ -34,7 +34,7 @@ def make_stages(
     """Every stage with all that it must be told; what is left out it finds where the run found it."""
     folder.stage_logs.mkdir(exist_ok=True)
     shared = ["--work", str(folder.root), *(["--config", str(config)] if config else [])]
-    log = ["--broker", binding.broker, "--topic", binding.topic]
+    log = ["--broker", binding.broker, "--topic", binding.topic, "--partitions", str(settings.broker.partitions)]
     rate = ["--rate", str(settings.data.rate)] if settings.data.rate else []
     commands = {
         "produce": ["--data", str(data), "--order", settings.data.order, *rate, *log],
@@ -59,6 +59,7 @@ def follow(
     stages: Sequence[Stage],
     folder: WorkFolder,
     binding: Binding,
+    kafka: Mapping[str, str],
     urls: Mapping[str, str],
     until_set: int | None,
     stop: threading.Event,
@@ -74,7 +75,7 @@ def follow(
         from reelstream.cli.status_view import StatusView  # noqa: PLC0415
 
         status = None
-        with StatusReader(folder, binding, urls["API"]) as reader, StatusView(stages, urls, on_stderr) as view:
+        with StatusReader(folder, binding, kafka, urls["API"]) as reader, StatusView(stages, urls, on_stderr) as view:
             while not stop.is_set():
                 supervisor.check()
                 while said:

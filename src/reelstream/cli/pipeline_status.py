@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -53,10 +54,10 @@ class PipelineStatus:
 class StatusReader:
     """Reads the status of one pipeline again and again, in `with`."""
 
-    def __init__(self, folder: WorkFolder, binding: Binding, api_url: str) -> None:
+    def __init__(self, folder: WorkFolder, binding: Binding, kafka: Mapping[str, str], api_url: str) -> None:
         self._topic = binding.topic
         self._batches, self._models = BatchFolder(folder.batches), folder.models
-        self._binding = binding
+        self._binding, self._kafka = binding, kafka
         self._broker: Broker | None = None
         self._http = httpx.Client(base_url=api_url, timeout=1.0, trust_env=False)
         self._manifests: list[Manifest] = []
@@ -64,7 +65,7 @@ class StatusReader:
         self._manifest_names: set[str] = set()
 
     def __enter__(self) -> StatusReader:
-        self._broker = open_log(self._binding)
+        self._broker = open_log(self._binding, self._kafka)
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -100,13 +100,14 @@ def requeue_rows(
     work: options.Work = None,
     broker: options.Broker = None,
     topic: options.Topic = None,
+    kafka: options.Kafka = None,
     config: options.Config = None,
     as_json: options.Json = False,
 ) -> int:
     """Send rejected rows again after an edit, each once; nothing is sent unless all of them are ratings."""
     if (file is None) == (edit is None):
         raise SettingError("name the edited lines in FILE (- for stdin), or the rows to edit with --edit")
-    settings = open_settings(config, {"work": work, "broker.url": broker, "broker.topic": topic})
+    settings = open_settings(config, {"work": work, "broker.url": broker, "broker.topic": topic, "kafka": kafka})
     folder, binding = open_work_folder(settings)
     batches, queue = _open(folder)
 
@@ -114,7 +115,7 @@ def requeue_rows(
 
     text = _edited(batches, queue, edit) if edit is not None else _read(file)
     rows = _requeued_rows(batches, binding, text)
-    with open_log(binding) as log:
+    with open_log(binding, settings.kafka) as log:
         _check_log(log, binding.topic, batches)
         report = requeue(rows, queue, log, binding.topic, folder.checkpoints / "requeue.json")
     if as_json:

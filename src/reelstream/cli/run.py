@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from reelstream.cli import options
-from reelstream.cli.opening import bind_work_folder, open_dataset, open_settings
+from reelstream.cli.opening import bind_work_folder, open_dataset, open_log, open_settings
 from reelstream.cli.output import print_json
 from reelstream.cli.preflight import check_page, free_port
 from reelstream.cli.serving import url
@@ -24,6 +25,8 @@ def run(
     work: options.Work = None,
     broker: options.Broker = None,
     topic: options.Topic = None,
+    partitions: options.Partitions = None,
+    kafka: options.Kafka = None,
     engine: options.Engine = None,
     until_set: Annotated[
         int | None,
@@ -48,6 +51,8 @@ def run(
             "work": work,
             "broker.url": broker,
             "broker.topic": topic,
+            "broker.partitions": partitions,
+            "kafka": kafka,
             "train.engine": engine,
             "batch.rows": batch_rows,
             "batch.seconds": batch_seconds,
@@ -82,13 +87,18 @@ def _run(
     dataset = open_dataset(settings)
     folder, binding = bind_work_folder(settings, dataset)
     folder.check_writable()
+    with open_log(binding, settings.kafka):
+        pass  # if nobody answers there, it is better said here than by every stage
 
     from reelstream.cli.pipeline import follow, make_stages  # noqa: PLC0415
     from reelstream.files import FileLock  # noqa: PLC0415
+    from reelstream.settings import environment_of  # noqa: PLC0415
 
+    # Stages find Kafka's settings in their environment: everybody can read a command line.
+    os.environ.update(environment_of(settings.kafka))
     with FileLock(folder.run_lock):
         stages = make_stages(settings, config, folder, binding, dataset.ratings_file, api_port, ui_port)
-        exit_code, status = follow(stages, folder, binding, urls, until_set, stop, on_stderr=as_json)
+        exit_code, status = follow(stages, folder, binding, settings.kafka, urls, until_set, stop, on_stderr=as_json)
     if as_json and status is not None:
         print_json(
             {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -24,22 +25,23 @@ def serve(
     work: options.Work = None,
     host: options.Host = None,
     port: options.Port = None,
+    kafka: options.Kafka = None,
     config: options.Config = None,
     as_json: options.Json = False,
 ) -> int:
     """Answer from the newest model set and every user's ratings up to now; Ctrl-C ends it."""
-    settings = open_settings(config, {"work": work, "serve.host": host, "serve.port": port})
+    settings = open_settings(config, {"work": work, "serve.host": host, "serve.port": port, "kafka": kafka})
     folder, _ = open_work_folder(settings)
 
     from reelstream.api.server import serve as listen  # noqa: PLC0415
 
     at = free_port(settings.serve.host, settings.serve.port, "--port")
     announce("API", settings.serve.host, at, as_json)
-    listen(settings.serve.host, at, partial(make_app, folder.root))
+    listen(settings.serve.host, at, partial(make_app, folder.root, settings.kafka))
     return DONE
 
 
-def make_app(work: Path) -> Flask:
+def make_app(work: Path, kafka: Mapping[str, str]) -> Flask:
     """The API on a work folder, following it; called in the process that answers."""
     from reelstream.api.app import create_app  # noqa: PLC0415
     from reelstream.api.service import Service  # noqa: PLC0415
@@ -62,7 +64,7 @@ def make_app(work: Path) -> Flask:
         registry,
         BatchFolder(folder.batches),
         HistoryStore(folder.history),
-        open_log(binding),
+        open_log(binding, kafka),
         binding.topic,
         catalog,
         binding.scale,

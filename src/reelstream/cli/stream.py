@@ -21,6 +21,8 @@ def produce(
     work: options.Work = None,
     broker: options.Broker = None,
     topic: options.Topic = None,
+    partitions: options.Partitions = None,
+    kafka: options.Kafka = None,
     order: options.SendOrder = None,
     rate: options.Rate = None,
     config: options.Config = None,
@@ -34,6 +36,8 @@ def produce(
             "work": work,
             "broker.url": broker,
             "broker.topic": topic,
+            "broker.partitions": partitions,
+            "kafka": kafka,
             "data.order": order,
             "data.rate": rate,
         },
@@ -43,7 +47,7 @@ def produce(
 
     from reelstream.ingest.producer import produce as send  # noqa: PLC0415
 
-    with stop_on_signals() as stop, open_log(binding) as log, _progress_bar() as bar:
+    with stop_on_signals() as stop, open_log(binding, settings.kafka) as log, _progress_bar() as bar:
         task = bar.add_task(f"sending {dataset.name}", total=None)
         report = send(
             dataset.with_scale(binding.scale),
@@ -70,6 +74,8 @@ def batch(
     work: options.Work = None,
     broker: options.Broker = None,
     topic: options.Topic = None,
+    partitions: options.Partitions = None,
+    kafka: options.Kafka = None,
     batch_rows: options.BatchRows = None,
     batch_seconds: options.BatchSeconds = None,
     once: Annotated[
@@ -85,6 +91,8 @@ def batch(
             "work": work,
             "broker.url": broker,
             "broker.topic": topic,
+            "broker.partitions": partitions,
+            "kafka": kafka,
             "batch.rows": batch_rows,
             "batch.seconds": batch_seconds,
         },
@@ -96,7 +104,7 @@ def batch(
 
     batches = BatchFolder(folder.batches)
     before = len(batches.manifests())
-    with stop_on_signals() as stop, open_log(binding) as log:
+    with stop_on_signals() as stop, open_log(binding, settings.kafka) as log:
         log.ensure_topic(binding.topic, settings.broker.partitions)
         writer = BatchWriter(
             log,
