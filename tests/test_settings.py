@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from reelstream.errors import SettingError
-from reelstream.settings import load
+from reelstream.settings import environment_of, load
 
 
 @pytest.fixture(autouse=True)
@@ -67,3 +67,22 @@ def test_a_settings_file_that_is_not_there_is_named() -> None:
     """--config must exist."""
     with pytest.raises(SettingError, match="--config"):
         load(Path("nowhere.toml"))
+
+
+def test_settings_of_kafkas_client_have_dots_wherever_they_come_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A nested table, quoted names and variables all name one setting; flags come first here too."""
+    Path("reelstream.toml").write_text(
+        'kafka.sasl.mechanism = "PLAIN"\nkafka.sasl.username = "file"\nkafka.sasl.password = "file"\n'
+        "kafka.socket.keepalive.enable = true\nkafka.fetch.wait.max.ms = 7\n"
+    )
+    monkeypatch.setenv("REELSTREAM_KAFKA_SASL_PASSWORD", "0123")
+    monkeypatch.setenv("REELSTREAM_KAFKA_SASL_USERNAME", "variable")
+    settings = load(flags={"kafka": {"sasl_username": "flag"}})
+    assert settings.kafka == {
+        "sasl.mechanism": "PLAIN",
+        "sasl.username": "flag",
+        "sasl.password": "0123",
+        "socket.keepalive.enable": "true",
+        "fetch.wait.max.ms": "7",
+    }
+    assert environment_of({"sasl.username": "me"}) == {"REELSTREAM_KAFKA_SASL_USERNAME": "me"}

@@ -310,8 +310,7 @@ class KafkaProducer:
         place = -1 if partition is None else partition
         self._taken += 1
         if self._taken % SERVED_RECORDS == 0:
-            self._producer.poll(0)
-            self._check()
+            self._serve(lambda: self._producer.poll(0))
         try:
             self._producer.produce(self._topic, value, key, place, headers=list(headers))
         except BufferError:
@@ -329,8 +328,7 @@ class KafkaProducer:
         """Until no more than `most` records wait. Raises BrokerError when one failed, or all stand still too long."""
         left, deadline = len(self._producer), time.monotonic() + DELIVERY_SECONDS
         while True:
-            serve()
-            self._check()
+            self._serve(serve)
             waiting = len(self._producer)
             if waiting <= most:
                 return
@@ -338,6 +336,14 @@ class KafkaProducer:
                 left, deadline = waiting, time.monotonic() + DELIVERY_SECONDS
             if time.monotonic() > deadline:
                 raise self._cluster.refusal(KafkaError(KafkaError._TIMED_OUT, f"{waiting} records wait"))
+
+    def _serve(self, serve: Callable[[], int]) -> None:
+        """Let the client tell of failures. Raises BrokerError when there was one."""
+        try:
+            serve()
+        except KafkaException as error:
+            self._failure = self._failure or error.args[0]
+        self._check()
 
     def _check(self) -> None:
         if self._failure is not None:
@@ -429,7 +435,7 @@ class KafkaConsumer:
 def _headers(message: Any) -> Sequence[tuple[str, bytes | None]]:
     try:
         return message.headers() or ()
-    except UnicodeDecodeError:  # a name that is no text is none of ours
+    except (UnicodeDecodeError, SystemError):  # a name that is no text; the client raises either
         return ()
 
 
