@@ -115,8 +115,8 @@ class FakeRegistry:
         self.damaged: set[int] = set()
         self._releases = {number: release(number) for number in numbers}
 
-    def add(self, number: int, current: bool = True) -> FakeModelSet:
-        self.sets[number], self._releases[number] = FakeModelSet(number), release(number)
+    def add(self, number: int, current: bool = True, verdict: str = "accepted") -> FakeModelSet:
+        self.sets[number], self._releases[number] = FakeModelSet(number), release(number, verdict=verdict)
         if current:
             self.current_number = number
         return self.sets[number]

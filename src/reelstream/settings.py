@@ -84,6 +84,15 @@ class ServeSettings(_Section):
     """TCP port."""
 
 
+class MetricsSettings(_Section):
+    """What producer, batch writer and trainer tell Prometheus; the API has its own /metrics."""
+
+    host: str = "127.0.0.1"
+    """0.0.0.0 opens it to other machines."""
+    port: int | None = Field(default=None, ge=0, le=65_535)
+    """TCP port; None: nowhere. A run gives it to the producer, and the next two to batch writer and trainer."""
+
+
 class UiSettings(_Section):
     """The page."""
 
@@ -120,6 +129,7 @@ class Settings(BaseSettings):
     train: TrainSettings = TrainSettings()
     serve: ServeSettings = ServeSettings()
     ui: UiSettings = UiSettings()
+    metrics: MetricsSettings = MetricsSettings()
 
     toml_file: ClassVar[Path | None] = None
 

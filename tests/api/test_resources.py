@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,7 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reelstream.api.users import beginning_with
-from reelstream.ratings import LARGEST_ID
+from reelstream.broker import open_broker
+from reelstream.broker.interface import Broker
+from reelstream.ingest.batch_writer import BatchWriter
+from reelstream.ratings import LARGEST_ID, RatingScale
+from reelstream.storage.batch_files import BatchFolder
 
 
 def test_films_are_found_by_title(client: FlaskClient) -> None:
@@ -99,9 +105,86 @@ def test_the_status_says_where_the_stream_is(api: SimpleNamespace) -> None:
     assert answer["model_set"]["number"] == 2
     assert answer["scale"] == {"lowest": 0.5, "highest": 5.0, "step": 0.5, "like_threshold": 4.0}
     assert answer["histories"]["users"] == 4
-    assert answer["batches"] == {"count": 0, "newest": None, "excluded": []}
+    assert answer["batches"] == {
+        "count": 0,
+        "newest": None,
+        "closed_at": None,
+        "excluded": [],
+        "ratings": 0,
+        "rejected": 0,
+        "repeats": 0,
+        "ratings_a_second": 0.0,
+        "rejected_share": None,
+        "drift": None,
+    }
     assert answer["log"] == {"end": 0, "batched": 0, "trained": 0, "followed": 0}
+    assert answer["partitions"] == []
     assert answer["troubles"] == []
+
+
+@pytest.fixture
+def followed(api: SimpleNamespace, tmp_path: Path) -> Iterator[SimpleNamespace]:
+    """Behind the API: ten messages in the log, of which a batch holds eight, two of them rejected; set 3 was refused."""
+    api.registry.add(3, current=False, verdict="refused")
+    with open_broker(f"sqlite:{tmp_path / 'log.db'}") as broker:
+        send(broker, *[b"null"] * 2, *[RATING] * 6)
+        BatchWriter(broker, "ratings", BatchFolder(tmp_path / "batches"), RatingScale()).run(once=True)
+        send(broker, RATING, RATING)
+    api.updates.start()
+    yield api
+    api.updates.close()
+
+
+RATING = b'{"userId":5,"movieId":31,"rating":4,"timestamp":1}'
+
+
+def send(broker: Broker, *values: bytes) -> None:
+    with broker.producer("ratings") as producer:
+        for value in values:
+            producer.send(value, partition=0)
+        producer.flush()
+
+
+def test_the_status_says_how_far_each_stage_is_behind(followed: SimpleNamespace) -> None:
+    """Partition by partition, with what the newest batch brought and what became of the newest set."""
+    answer = followed.client.get("/v1/status").json
+    (partition,) = answer["partitions"]
+    assert (partition["first"], partition["end"]) == (0, 10)
+    assert (partition["unbatched"], partition["untrained"]) == (2, 10)
+    batches = answer["batches"]
+    assert (batches["count"], batches["newest"], batches["ratings"], batches["rejected"]) == (1, 1, 6, 2)
+    assert batches["rejected_share"] == 0.25
+    assert batches["ratings_a_second"] == 0.1
+    assert batches["drift"] is None
+    assert answer["newest_set"] == {"number": 3, "verdict": "refused"}
+    assert answer["model_set"]["number"] == 2
+    assert answer["model_set"]["age"] >= 0
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'reelstream_log_end_offset{partition="0"} 10.0',
+        'reelstream_log_start_offset{partition="0"} 0.0',
+        'reelstream_lag_offsets{partition="0",stage="batch"} 2.0',
+        'reelstream_lag_offsets{partition="0",stage="train"} 10.0',
+        "reelstream_batches_total 1.0",
+        "reelstream_batched_ratings_total 6.0",
+        "reelstream_rejected_rows_total 2.0",
+        "reelstream_repeated_rows_total 0.0",
+        "reelstream_rejected_share 0.25",
+        "reelstream_excluded_batches 0.0",
+        'reelstream_model_sets_total{gate="accepted"} 2.0',
+        'reelstream_model_sets_total{gate="refused"} 1.0',
+        "reelstream_newest_set_number 3.0",
+        "reelstream_newest_set_refused 1.0",
+        "reelstream_holdout_rmse 0.8",
+        'reelstream_trouble{what="log"} 0.0',
+    ],
+)
+def test_metrics_of_the_stream(followed: SimpleNamespace, line: str) -> None:
+    """As Prometheus reads them: the same that the status says."""
+    assert line in followed.client.get("/metrics").text.splitlines()
 
 
 def test_before_the_first_set_questions_wait_and_the_rest_answers(api: SimpleNamespace) -> None:

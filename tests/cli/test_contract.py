@@ -16,6 +16,7 @@ NEED_A_WORK_FOLDER = (
     ["train"],
     ["serve"],
     ["audit"],
+    ["status"],
     ["models", "list"],
     ["models", "show", "1"],
     ["models", "activate", "1"],

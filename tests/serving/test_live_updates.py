@@ -124,7 +124,7 @@ def test_a_batch_that_closes_changes_no_history(world: World) -> None:
     world.rate((1, 31, 4.0, 100))
     until(lambda: world.ratings_of(1) == [4.0])
     world.close_batch((1, 31, 4.0, 100))
-    until(lambda: list(world.updates.report().batches) == [1])
+    until(lambda: [manifest.number for manifest in world.updates.report().batches] == [1])
     assert world.ratings_of(1) == [4.0]
     assert dict(world.updates.report().batched) == {0: 1}
 

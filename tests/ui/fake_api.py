@@ -56,14 +56,29 @@ class FakeApi:
         return _json(answer, 503 if self.model_set is None else 200)
 
     def _status(self) -> Response:
-        service = self.model_set and schemas.ServiceStatus(number=self.model_set, since=time.time() - 75)
+        service = self.model_set and schemas.ServiceStatus(
+            number=self.model_set, created_at=0, age=80.0, since=time.time() - 75
+        )
         return _json(
             schemas.StatusAnswer(
                 model_set=service,
                 swaps=1,
                 scale=schemas.ScaleStatus(lowest=0.5, highest=5.0, step=0.5, like_threshold=4.0),
                 log=schemas.LogStatus(end=self.log_end, batched=4000, trained=4000, followed=self.log_end),
-                batches=schemas.BatchStatus(count=3, newest=3, excluded=[]),
+                newest_set=schemas.NewestSet(number=3, verdict="accepted"),
+                partitions=[],
+                batches=schemas.BatchStatus(
+                    count=3,
+                    newest=3,
+                    closed_at=0,
+                    excluded=[],
+                    ratings=4000,
+                    rejected=0,
+                    repeats=0,
+                    ratings_a_second=0.0,
+                    rejected_share=0.0,
+                    drift=None,
+                ),
                 histories=schemas.HistoryStatus(users=len(USERS), ratings=4000, live=0),
                 troubles=[],
             )

@@ -6,11 +6,19 @@ import time
 from collections.abc import Iterator
 
 from flask import Flask, Response, g, request
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Histogram,
+    ProcessCollector,
+    generate_latest,
+)
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from reelstream.api.service import Service
+from reelstream.api.stream_metrics import StreamMetrics
 
 _BUCKETS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 5.0)
 
@@ -25,12 +33,9 @@ class _Serving(Collector):
         """The present values."""
         predictor, report = self._service.predictor, self._service.live_updates.report()
         serving = predictor.in_service
-        if serving is not None:
-            yield GaugeMetricFamily(
-                "reelstream_model_set_number", "Number of the set in service.", serving.release.number
-            )
-            age = time.time() - serving.release.created_at
-            yield GaugeMetricFamily("reelstream_model_set_age_seconds", "Since the set was published.", age)
+        age = None if serving is None else time.time() - serving.release.created_at
+        yield GaugeMetricFamily("reelstream_model_set_number", "Number of the set in service.", predictor.number)
+        yield GaugeMetricFamily("reelstream_model_set_age_seconds", "Since the set was published.", age)
         yield CounterMetricFamily("reelstream_swaps", "Sets put into service.", predictor.swaps)
         yield CounterMetricFamily("reelstream_live_ratings", "Ratings taken from the log.", report.live)
         updates = CounterMetricFamily("reelstream_film_updates", "Live ratings and films.", labels=["outcome"])
@@ -46,7 +51,9 @@ class _Serving(Collector):
 def measure(app: Flask, service: Service) -> None:
     """Count and time every request of `app`, and give it /metrics."""
     registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
     registry.register(_Serving(service))
+    registry.register(StreamMetrics(service))
     requests = Counter("reelstream_requests", "Requests answered.", ["endpoint", "method", "status"], registry=registry)
     seconds = Histogram(
         "reelstream_request_seconds", "Time to answer.", ["endpoint"], buckets=_BUCKETS, registry=registry

@@ -271,10 +271,23 @@ class LogStatus(Answer):
     followed: Annotated[int, Field(ge=0, description="Of those in the log, read by this server.")]
 
 
+class PartitionStatus(Answer):
+    """One partition of the log, in offsets."""
+
+    partition: int
+    first: Annotated[int, Field(description="The first that the log still holds.")]
+    end: Annotated[int, Field(description="Behind the last.")]
+    unbatched: Annotated[int, Field(ge=0, description="Not in a batch yet.")]
+    untrained: Annotated[int, Field(ge=0, description="Not seen by the model set in service.")]
+    unread: Annotated[int, Field(ge=0, description="Not read by this server yet.")]
+
+
 class ServiceStatus(Answer):
     """The set in service."""
 
     number: int
+    created_at: Annotated[int, Field(description="When it was published, in seconds since 1970, UTC.")]
+    age: Annotated[float, Field(description="Seconds since then.")]
     since: Annotated[float, Field(description="When it went into service, in seconds since 1970, UTC.")]
 
 
@@ -292,7 +305,27 @@ class BatchStatus(Answer):
 
     count: Annotated[int, Field(ge=0)]
     newest: int | None
+    closed_at: Annotated[int | None, Field(description="When the newest was closed, in seconds since 1970, UTC.")]
     excluded: list[int]
+    ratings: Annotated[int, Field(ge=0, description="In all of them.")]
+    rejected: Annotated[int, Field(ge=0, description="Rows that were no ratings, in all of them.")]
+    repeats: Annotated[int, Field(ge=0, description="Records passed over as a source's row came twice.")]
+    ratings_a_second: Annotated[float, Field(ge=0, description="In the batches closed in the last minute.")]
+    rejected_share: Annotated[float | None, Field(description="Of the newest batch's rows, those rejected.")]
+    drift: Annotated[
+        float | None,
+        Field(
+            description="How differently the newest batch's ratings are distributed than those of the ten before it: "
+            "Jensen-Shannon distance, 0 to 1; remarkable from 0.2 on. null: too few ratings to say."
+        ),
+    ]
+
+
+class NewestSet(Answer):
+    """The set that was published last, in service or refused."""
+
+    number: int
+    verdict: str
 
 
 class HistoryStatus(Answer):
@@ -313,9 +346,11 @@ class StatusAnswer(Answer):
     """What the stream is doing now."""
 
     model_set: ServiceStatus | None
+    newest_set: NewestSet | None
     swaps: Annotated[int, Field(ge=0, description="Sets put into service since the server started.")]
     scale: ScaleStatus
     log: LogStatus
+    partitions: list[PartitionStatus]
     batches: BatchStatus
     histories: HistoryStatus
     troubles: list[Trouble]

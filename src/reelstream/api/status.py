@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+
+import msgspec
+
 from reelstream.api import schemas
 from reelstream.api.operation import Operation
 from reelstream.api.service import Service
+from reelstream.serving.predictor import Serving
+from reelstream.storage.batch_files import Manifest
+from reelstream.storage.lag import partition_lags
+from reelstream.storage.release import Release
+from reelstream.storage.trends import Trends
 
 
 def operations(service: Service) -> list[Operation]:
@@ -16,9 +27,8 @@ def operations(service: Service) -> list[Operation]:
         followed = {**report.batched, **report.positions}
         scale = service.scale
         return schemas.StatusAnswer(
-            model_set=None
-            if serving is None
-            else schemas.ServiceStatus(number=serving.release.number, since=serving.since),
+            model_set=None if serving is None else _service(serving),
+            newest_set=_newest(report.releases),
             swaps=service.predictor.swaps,
             scale=schemas.ScaleStatus(
                 lowest=scale.lowest, highest=scale.highest, step=scale.step, like_threshold=scale.like_threshold
@@ -29,11 +39,13 @@ def operations(service: Service) -> list[Operation]:
                 trained=sum(trained.values()),
                 followed=sum(followed.values()),
             ),
-            batches=schemas.BatchStatus(
-                count=len(report.batches),
-                newest=report.batches[-1] if report.batches else None,
-                excluded=list(report.excluded),
-            ),
+            partitions=[
+                schemas.PartitionStatus(
+                    **msgspec.structs.asdict(lag), unread=max(lag.end - followed.get(lag.partition, lag.first), 0)
+                )
+                for lag in partition_lags(report.start_offsets, report.end_offsets, report.batched, trained)
+            ],
+            batches=_batches(report.batches, report.excluded),
             histories=schemas.HistoryStatus(users=len(service.predictor.histories.user_ids()), live=report.live),
             troubles=[schemas.Trouble(what=what, message=message) for what, message in report.troubles.items()],
         )
@@ -62,3 +74,25 @@ def operations(service: Service) -> list[Operation]:
             other_answers={503: schemas.HealthAnswer},
         ),
     ]
+
+
+def _service(serving: Serving) -> schemas.ServiceStatus:
+    created_at = serving.release.created_at
+    return schemas.ServiceStatus(
+        number=serving.release.number, created_at=created_at, age=time.time() - created_at, since=serving.since
+    )
+
+
+def _newest(releases: Sequence[Release]) -> schemas.NewestSet | None:
+    return schemas.NewestSet(number=releases[-1].number, verdict=releases[-1].gate.verdict) if releases else None
+
+
+def _batches(manifests: Sequence[Manifest], excluded: Sequence[int]) -> schemas.BatchStatus:
+    newest = manifests[-1] if manifests else None
+    return schemas.BatchStatus(
+        count=len(manifests),
+        newest=newest.number if newest else None,
+        closed_at=newest.closed_at if newest else None,
+        excluded=list(excluded),
+        **asdict(Trends.of(manifests, excluded, time.time())),
+    )

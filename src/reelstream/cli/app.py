@@ -12,7 +12,7 @@ import typer
 from typer.exceptions import TyperException
 
 from reelstream import __version__
-from reelstream.cli import audit, batches, evaluate, models, rejected, run, serving, simulate, stream, train
+from reelstream.cli import audit, batches, evaluate, models, rejected, run, serving, simulate, status, stream, train
 from reelstream.cli.exit_codes import DONE, FAILED, INTERRUPTED, WRONG_USAGE
 from reelstream.cli.opening import say
 from reelstream.errors import InputError, ReelstreamError
@@ -33,6 +33,7 @@ for command in (
     train.train,
     serving.serve,
     serving.ui,
+    status.status,
     audit.audit,
     evaluate.evaluate,
     simulate.simulate,

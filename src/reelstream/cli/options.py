@@ -60,3 +60,7 @@ Host = Annotated[
 ]
 Port = Annotated[int | None, typer.Option(min=0, max=65_535, help="The API's port.  \\[default: 5000]")]
 UiPort = Annotated[int | None, typer.Option(min=0, max=65_535, help="The page's port.  \\[default: 8501]")]
+Api = Annotated[str | None, typer.Option(metavar="URL", help="The API to ask.  \\[default: the one on this machine]")]
+MetricsPort = Annotated[
+    int | None, typer.Option(min=0, max=65_535, help="Serve metrics for Prometheus here.  \\[default: nowhere]")
+]

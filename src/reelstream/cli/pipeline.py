@@ -42,6 +42,10 @@ def make_stages(
         "train": ["--engine", settings.train.engine, "--follow"],
         "serve": ["--host", settings.serve.host, "--port", str(api_port)],
     }
+    if settings.metrics.port is not None:
+        for place, name in enumerate(("produce", "batch", "train")):
+            port = settings.metrics.port + place if settings.metrics.port else 0
+            commands[name] += ["--metrics-port", str(port)]
     if ui_port is not None:
         api = settings.ui.api or url(settings.serve.host, api_port)
         commands["ui"] = ["--api", api, "--host", settings.ui.host, "--port", str(ui_port)]

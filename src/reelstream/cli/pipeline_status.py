@@ -54,10 +54,19 @@ class PipelineStatus:
 class StatusReader:
     """Reads the status of one pipeline again and again, in `with`."""
 
-    def __init__(self, folder: WorkFolder, binding: Binding, kafka: Mapping[str, str], api_url: str) -> None:
+    def __init__(
+        self,
+        folder: WorkFolder,
+        binding: Binding,
+        kafka: Mapping[str, str],
+        api_url: str,
+        *,
+        log_may_be_away: bool = False,
+    ) -> None:
+        """`log_may_be_away`: a log that cannot be opened counts as one without messages; else BrokerError is raised."""
         self._topic = binding.topic
         self._batches, self._models = BatchFolder(folder.batches), folder.models
-        self._binding, self._kafka = binding, kafka
+        self._binding, self._kafka, self._log_may_be_away = binding, kafka, log_may_be_away
         self._broker: Broker | None = None
         self._http = httpx.Client(base_url=api_url, timeout=1.0, trust_env=False)
         self._manifests: list[Manifest] = []
@@ -65,13 +74,24 @@ class StatusReader:
         self._manifest_names: set[str] = set()
 
     def __enter__(self) -> StatusReader:
-        self._broker = open_log(self._binding, self._kafka)
+        try:
+            self._broker = open_log(self._binding, self._kafka)
+        except BrokerError:
+            if not self._log_may_be_away:
+                raise
         return self
 
     def __exit__(self, *_: object) -> None:
         self._http.close()
         if self._broker is not None:
             self._broker.close()
+
+    def log_begins(self) -> tuple[str | None, dict[int, int]]:
+        """The topic's identity, and the first offset that each partition holds; None while the log does not answer."""
+        if self._broker is not None:
+            with suppress(BrokerError):
+                return self._broker.topic_id(self._topic), self._broker.start_offsets(self._topic)
+        return None, {}
 
     def read(self) -> PipelineStatus:
         """The status now; what is not there yet counts as nothing."""

@@ -39,6 +39,7 @@ def run(
     host: options.Host = None,
     port: options.Port = None,
     ui_port: options.UiPort = None,
+    metrics_port: options.MetricsPort = None,
     no_ui: Annotated[bool, typer.Option("--no-ui", help="Without the page.")] = False,
     config: options.Config = None,
     as_json: options.Json = False,
@@ -62,6 +63,7 @@ def run(
             "serve.port": port,
             "ui.host": host,
             "ui.port": ui_port,
+            "metrics.port": metrics_port,
         },
     )
     with stop_on_signals() as stop:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -76,9 +76,7 @@ def make_app(work: Path, kafka: Mapping[str, str]) -> Flask:
 
 def ui(
     work: options.Work = None,
-    api: Annotated[
-        str | None, typer.Option(metavar="URL", help="The API to ask.  \\[default: the one on this machine]")
-    ] = None,
+    api: options.Api = None,
     host: options.Host = None,
     port: options.UiPort = None,
     config: options.Config = None,

@@ -10,6 +10,7 @@ from reelstream.cli import options
 from reelstream.cli.exit_codes import DONE, INTERRUPTED
 from reelstream.cli.opening import bind_work_folder, open_dataset, open_log, open_settings
 from reelstream.cli.output import print_json
+from reelstream.cli.stage_metrics import metrics_served
 from reelstream.cli.stopping import stop_on_signals
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ def produce(
     kafka: options.Kafka = None,
     order: options.SendOrder = None,
     rate: options.Rate = None,
+    metrics_port: options.MetricsPort = None,
     config: options.Config = None,
     as_json: options.Json = False,
 ) -> int:
@@ -40,6 +42,7 @@ def produce(
             "kafka": kafka,
             "data.order": order,
             "data.rate": rate,
+            "metrics.port": metrics_port,
         },
     )
     dataset = open_dataset(settings)
@@ -47,7 +50,12 @@ def produce(
 
     from reelstream.ingest.producer import produce as send  # noqa: PLC0415
 
-    with stop_on_signals() as stop, open_log(binding, settings.kafka) as log, _progress_bar() as bar:
+    with (
+        stop_on_signals() as stop,
+        metrics_served(settings.metrics),
+        open_log(binding, settings.kafka) as log,
+        _progress_bar() as bar,
+    ):
         task = bar.add_task(f"sending {dataset.name}", total=None)
         report = send(
             dataset.with_scale(binding.scale),
@@ -78,6 +86,7 @@ def batch(
     kafka: options.Kafka = None,
     batch_rows: options.BatchRows = None,
     batch_seconds: options.BatchSeconds = None,
+    metrics_port: options.MetricsPort = None,
     once: Annotated[
         bool, typer.Option("--once", help="Read what the log holds now, close the batch, and end.")
     ] = False,
@@ -95,6 +104,7 @@ def batch(
             "kafka": kafka,
             "batch.rows": batch_rows,
             "batch.seconds": batch_seconds,
+            "metrics.port": metrics_port,
         },
     )
     folder, binding = bind_work_folder(settings, None)
@@ -104,7 +114,7 @@ def batch(
 
     batches = BatchFolder(folder.batches)
     before = len(batches.manifests())
-    with stop_on_signals() as stop, open_log(binding, settings.kafka) as log:
+    with stop_on_signals() as stop, metrics_served(settings.metrics), open_log(binding, settings.kafka) as log:
         log.ensure_topic(binding.topic, settings.broker.partitions)
         writer = BatchWriter(
             log,

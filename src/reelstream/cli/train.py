@@ -11,6 +11,7 @@ from reelstream.cli.exit_codes import DONE, FAILED
 from reelstream.cli.models import print_release
 from reelstream.cli.opening import open_settings, open_work_folder
 from reelstream.cli.output import print_json
+from reelstream.cli.stage_metrics import metrics_served
 from reelstream.cli.stopping import stop_on_signals
 
 if TYPE_CHECKING:
@@ -24,17 +25,28 @@ def train(
     follow: Annotated[bool, typer.Option("--follow", help="Go on with every new batch, until Ctrl-C.")] = False,
     keep: Annotated[int | None, typer.Option(min=1, help="How many of the newest sets stay.  \\[default: 5]")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="The same seed gives the same sets.  \\[default: 0]")] = None,
+    metrics_port: options.MetricsPort = None,
     config: options.Config = None,
     as_json: options.Json = False,
 ) -> int:
     """Train a model set for every batch that has none; exit code 1 says that the gate refused the last of them."""
-    settings = open_settings(config, {"work": work, "train.engine": engine, "train.keep": keep, "train.seed": seed})
+    settings = open_settings(
+        config,
+        {
+            "work": work,
+            "train.engine": engine,
+            "train.keep": keep,
+            "train.seed": seed,
+            "metrics.port": metrics_port,
+        },
+    )
     trainer = open_trainer(settings)
-    if follow:
-        with stop_on_signals() as stop:
-            trainer.follow(stop)
-        return DONE
-    releases = trainer.run_once()
+    with metrics_served(settings.metrics):
+        if follow:
+            with stop_on_signals() as stop:
+                trainer.follow(stop)
+            return DONE
+        releases = trainer.run_once()
     if as_json:
         print_json({"releases": releases})
     elif not releases:

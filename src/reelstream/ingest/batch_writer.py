@@ -27,6 +27,7 @@ import time
 import uuid
 
 import structlog
+from prometheus_client import Counter, Gauge, Histogram
 
 from reelstream.broker.interface import Broker, Consumer, Offsets
 from reelstream.errors import BrokerError, StorageError
@@ -39,6 +40,10 @@ MOST_RECORDS = 10_000
 """Records in one read of the log."""
 LONGEST_WAIT_SECONDS = 0.2
 """How long one read waits for a record: a stop is heard that soon."""
+
+_ACTIVE = Gauge("reelstream_batch_writer_active", "1 in the writer that writes, 0 in those that stand by.")
+_CLOSE_SECONDS = Histogram("reelstream_batch_close_seconds", "Time to write, sync and publish a batch.")
+_WRITTEN = Counter("reelstream_batch_writer_rows", "Rows of the batches that this writer closed.", ["outcome"])
 
 log = structlog.get_logger()
 
@@ -113,6 +118,7 @@ class BatchWriter:
         self._renew_at = time.monotonic() + self._renewal_seconds
         was_active, self._is_active = self._is_active, self._lease.acquire()
         if was_active != self._is_active:
+            _ACTIVE.set(self._is_active)
             log.info("batch_writer_active" if self._is_active else "batch_writer_standby", topic=self._topic)
         partitions = self._broker.end_offsets(self._topic).keys()
         return self._is_active and batch is not None and partitions == batch.positions.keys()
@@ -181,6 +187,10 @@ class BatchWriter:
             return None
         # 5. The hint.
         self._broker.commit_offsets(self._group, self._topic, manifest.next_offsets)
+        _CLOSE_SECONDS.observe(time.monotonic() - started)
+        _WRITTEN.labels("accepted").inc(manifest.rows)
+        _WRITTEN.labels("rejected").inc(manifest.rejected_rows)
+        _WRITTEN.labels("repeat").inc(manifest.repeats)
         log.info(
             "batch_closed",
             number=manifest.number,

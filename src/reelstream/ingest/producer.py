@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 import structlog
+from prometheus_client import Gauge
 
 from reelstream.broker.headers import PARTITIONS, ROW, SOURCE, broken_row_headers
 from reelstream.broker.interface import Broker, Producer
@@ -34,6 +35,9 @@ CHECKPOINT_ROWS = 200_000
 PROGRESS_ROWS = 1_000
 PACED_SECONDS = 0.1
 """With a rate, so often what was sent is flushed and the clock looked at."""
+
+_DONE = Gauge("reelstream_producer_rows", "Rows of the source that are sent, or that the log had before.")
+_ALL = Gauge("reelstream_producer_source_rows", "Rows of the source.")
 
 log = structlog.get_logger()
 
@@ -113,6 +117,8 @@ def produce(
             marks.write(checkpoint)
 
         def tell(done: int) -> None:
+            _DONE.set(done)
+            _ALL.set(len(rows))
             if on_progress is not None:
                 on_progress(done, len(rows))
 

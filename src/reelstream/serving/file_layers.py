@@ -35,10 +35,10 @@ class FileLayers:
         self._newer: dict[_Revision, RatingColumns] = {}
         self.topic_id: str | None = None
         """Of the topic that the batches were made from; None before the first."""
-        self.numbers: tuple[int, ...] = ()
+        self.manifests: tuple[Manifest, ...] = ()
         """Of the closed batches, rising."""
         self.excluded: tuple[int, ...] = ()
-        """Those of them that were taken out by hand."""
+        """Numbers of those that were taken out by hand."""
 
     def follow(self) -> None:
         """Look once; hand on what has changed. Raises DamagedError, StorageError."""
@@ -53,7 +53,7 @@ class FileLayers:
         self._histories.replace_files(base.history, RatingColumns.concatenate(newer.values()), next_offsets)
         self._base, self._newer = base, newer
         self.topic_id = manifests[-1].topic_id if manifests else None
-        self.numbers = tuple(manifest.number for manifest in manifests)
+        self.manifests = tuple(manifests)
         self.excluded = tuple(sorted(excluded))
         self._seen = seen
 

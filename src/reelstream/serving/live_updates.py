@@ -20,7 +20,7 @@ from reelstream.serving.file_layers import FileLayers
 from reelstream.serving.follower import Follower
 from reelstream.serving.histories import LogRating
 from reelstream.serving.predictor import Predictor
-from reelstream.storage.batch_files import BatchFolder
+from reelstream.storage.batch_files import BatchFolder, Manifest
 from reelstream.storage.history_store import HistoryStore
 from reelstream.storage.model_registry import ModelRegistry
 from reelstream.storage.release import Release
@@ -41,18 +41,22 @@ log = structlog.get_logger()
 class StreamReport:
     """How far the server has followed the stream."""
 
+    start_offsets: Mapping[int, int]
+    """Partition -> first offset that the log still holds."""
     end_offsets: Mapping[int, int]
     """Partition -> next offset of the log."""
     positions: Mapping[int, int]
     """Partition -> offset behind the last record read from the log."""
     live: int
     """Ratings read from the log that no batch held at the time."""
-    batches: Sequence[int]
-    """Numbers of the closed batches, rising."""
+    batches: Sequence[Manifest]
+    """The closed batches, rising."""
     excluded: Sequence[int]
     """Numbers of those taken out by hand."""
     batched: Mapping[int, int]
     """Partition -> offset behind the newest batch."""
+    releases: Sequence[Release]
+    """Of all model sets ever published, rising."""
     troubles: Mapping[str, str]
     """What fails at present -> the message of the failure."""
     errors: Mapping[str, int]
@@ -79,10 +83,13 @@ class LiveUpdates:
         self._consumer: Consumer | None = None
         self._topic_id: str | None = None
         self._positions: dict[int, int] = {}
+        self._start_offsets: dict[int, int] = {}
         self._end_offsets: dict[int, int] = {}
         self._end_asked = 0.0
         self._live = 0
         self._films_know: tuple[int, tuple[int, ...]] = (0, ())
+        self._newest_number = 0
+        self._releases: list[Release] = []
         self._stop = threading.Event()
         self._followers = (
             Follower("batch files", self._files.follow, FILE_SECONDS),
@@ -108,12 +115,14 @@ class LiveUpdates:
         """How far everything is."""
         followers = self._followers
         return StreamReport(
+            self._start_offsets,
             self._end_offsets,
             dict(self._positions),
             self._live,
-            self._files.numbers,
+            self._files.manifests,
             self._files.excluded,
             self._predictor.histories.next_offsets,
+            self._releases,
             {follower.what: follower.trouble for follower in followers if follower.trouble is not None},
             {follower.what: follower.errors for follower in followers},
         )
@@ -124,7 +133,10 @@ class LiveUpdates:
         A server that starts on a damaged set begins with the newest sound one before it. A set that was refused, or a
         batch taken out, makes the films forget what they learned of it.
         """
-        known = self._registry.newest_number(), self._files.excluded
+        newest = self._registry.newest_number()
+        if newest != self._newest_number:
+            self._releases, self._newest_number = self._registry.all_releases(), newest
+        known = newest, self._files.excluded
         if self._predictor.in_service is None:
             with suppress(NoModelSetError):
                 self._put_into_service(*self._registry.load_current(self._catalog))
@@ -142,8 +154,7 @@ class LiveUpdates:
 
     def _judged(self) -> Mapping[int, int]:
         """Partition -> offset behind the newest release, in service or refused."""
-        releases = self._registry.all_releases()
-        return releases[-1].trained_through if releases else {}
+        return self._releases[-1].trained_through if self._releases else {}
 
     def _follow_log(self) -> None:
         try:
@@ -195,6 +206,7 @@ class LiveUpdates:
                 "stay as they were; name another --work folder"
             )
         self._topic_id = topic_id
+        self._start_offsets = self._broker.start_offsets(self._topic)
         self._end_offsets = self._broker.end_offsets(self._topic)
         for partition, position in self._positions.items():
             if position > self._end_offsets.get(partition, 0):

@@ -36,14 +36,9 @@ from reelstream.models.base import ModelSet, TrainedOn
 from reelstream.models.like import LikeModel
 from reelstream.models.rating import RatingModel
 from reelstream.models.segment import SegmentModel
-from reelstream.storage.release import FAMILIES, Release
+from reelstream.storage.release import FAMILIES, Pointer, Release, pointed_at
 
 log = structlog.get_logger()
-
-
-class _Pointer(msgspec.Struct):
-    number: int
-    format: int = 1
 
 
 class _Pruned(msgspec.Struct):
@@ -201,7 +196,7 @@ class ModelRegistry:
             raise SettingError(
                 f"model set {number} has been pruned: `reelstream models list` shows those that are left"
             )
-        replace_file(self._folder / "PINNED", encode_json(_Pointer(number)))
+        replace_file(self._folder / "PINNED", encode_json(Pointer(number)))
 
     def prune(self, keep: int) -> list[int]:
         """Remove all but the newest `keep` sets, never the one in service; return the numbers of those that went.
@@ -271,11 +266,10 @@ class ModelRegistry:
         return problems
 
     def _point(self, number: int) -> None:
-        replace_file(self._folder / "CURRENT", encode_json(_Pointer(number)))
+        replace_file(self._folder / "CURRENT", encode_json(Pointer(number)))
 
     def _pointed_at(self, name: str) -> int | None:
-        path = self._folder / name
-        return read_json(path, _Pointer).number if path.exists() else None
+        return pointed_at(self._folder / name)
 
     def _release_path(self, number: int) -> Path:
         return self._folder / f"release_{number}.json"

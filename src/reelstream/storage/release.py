@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 
+from reelstream.files import read_json
 from reelstream.ratings import RatingScale
 
 FAMILIES = ("regression", "classification", "clustering")
@@ -125,3 +127,16 @@ class Release(msgspec.Struct, frozen=True, kw_only=True):
     def may_serve(self) -> bool:
         """Whether the gate let it through."""
         return self.gate.verdict != "refused"
+
+
+class Pointer(msgspec.Struct):
+    """What CURRENT and PINNED hold."""
+
+    number: int
+    """Of a model set."""
+    format: int = 1
+
+
+def pointed_at(path: Path) -> int | None:
+    """The number in a pointer's file; None when there is no such file. Raises DamagedError."""
+    return read_json(path, Pointer).number if path.exists() else None

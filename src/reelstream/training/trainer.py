@@ -24,6 +24,7 @@ from importlib.metadata import version
 import numpy as np
 import structlog
 from numpy.typing import NDArray
+from prometheus_client import Histogram
 
 from reelstream.catalog import Catalog
 from reelstream.engines.interface import Engine, FitJob, FitParameters, FittedModels
@@ -46,6 +47,13 @@ MOST_GATE_USERS = 10_000
 """Of more users the gate asks an even sample: folding in all would cost time and change no verdict."""
 POLL_SECONDS = 0.2
 DECISIVE_PACKAGES = ("reelstream", "numpy", "numba", "scipy", "scikit-learn")
+
+_TRAINING_SECONDS = Histogram(
+    "reelstream_training_seconds",
+    "Time to make a set, from its batches to its release.",
+    ["gate"],
+    buckets=(0.5, 1, 2, 5, 10, 20, 60, 120, 300, 600, 1800),
+)
 
 log = structlog.get_logger()
 
@@ -180,6 +188,7 @@ class Trainer:
         self._histories.publish(history_out, manifests, release.excluded, last.next_offsets)
         # 7. What is no longer kept.
         self._registry.prune(self._keep)
+        _TRAINING_SECONDS.labels(report.verdict).observe(time.monotonic() - started)
         log.info(
             "model_set_published",
             number=release.number,

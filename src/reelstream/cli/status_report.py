@@ -1,0 +1,131 @@
+"""What `reelstream status` says: how far each stage is, which set serves, and what is remarkable about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import msgspec
+
+from reelstream.cli.pipeline_status import PipelineStatus
+from reelstream.storage.lag import PartitionLag, partition_lags
+from reelstream.storage.trends import REMARKABLE_DRIFT, REMARKABLE_REJECTED_SHARE, Trends
+
+
+class BatchReport(msgspec.Struct, frozen=True):
+    """The closed batches."""
+
+    count: int
+    newest: int | None
+    closed_at: int | None
+    """When the newest was closed, in seconds since 1970, UTC."""
+    excluded: list[int]
+    """Numbers of those taken out by hand."""
+    trends: Trends
+
+
+class ModelSetReport(msgspec.Struct, frozen=True):
+    """The model sets."""
+
+    serving: int | None
+    """The set that the API answers from; None while it does not answer."""
+    current: int | None
+    """The set that should serve: the pinned one, else the newest that the gate let through."""
+    pinned: int | None
+    created_at: int | None
+    """When the current set was published, in seconds since 1970, UTC."""
+    age: float | None
+    """Seconds since then."""
+    newest: int | None
+    """The set that was published last."""
+    verdict: str | None
+    """The gate's, on that one."""
+
+
+class StatusReport(msgspec.Struct, frozen=True):
+    """The stream at one moment."""
+
+    partitions: list[PartitionLag]
+    batches: BatchReport
+    model_set: ModelSetReport
+    remarks: list[str]
+    """What a person should look at, a sentence each."""
+
+
+def report_of(
+    status: PipelineStatus,
+    topic_id: str | None,
+    starts: Mapping[int, int],
+    pointers: Mapping[str, int | None],
+    now: float,
+) -> StatusReport:
+    """The report. `topic_id` is None while the log does not answer; `pointers` has `CURRENT` and `PINNED`.
+
+    `starts` maps each partition to the first offset that the log holds; `now` is in seconds since 1970, UTC.
+    """
+    newest = status.manifests[-1] if status.manifests else None
+    releases = {release.number: release for release in status.releases}
+    current = pointers["PINNED"] if pointers["PINNED"] is not None else pointers["CURRENT"]
+    serving = releases.get(status.serving if status.serving is not None else current or 0)
+    created_at = releases[current].created_at if current in releases else None
+    last = status.releases[-1] if status.releases else None
+    trends = Trends.of(status.manifests, status.excluded, now)
+    return StatusReport(
+        partition_lags(
+            starts,
+            status.end_offsets,
+            newest.next_offsets if newest else {},
+            serving.trained_through if serving else {},
+        ),
+        BatchReport(
+            len(status.manifests),
+            newest.number if newest else None,
+            newest.closed_at if newest else None,
+            sorted(status.excluded),
+            trends,
+        ),
+        ModelSetReport(
+            status.serving,
+            current,
+            pointers["PINNED"],
+            created_at,
+            None if created_at is None else now - created_at,
+            last.number if last else None,
+            last.gate.verdict if last else None,
+        ),
+        [*_log_remarks(status, topic_id, starts), *_batch_remarks(status, trends), *_set_remarks(status, current)],
+    )
+
+
+def _log_remarks(status: PipelineStatus, topic_id: str | None, starts: Mapping[int, int]) -> Iterator[str]:
+    if topic_id is None:
+        yield "the log does not answer, or has no topic yet"
+        return
+    if not status.manifests:
+        return
+    newest = status.manifests[-1]
+    if newest.topic_id != topic_id:
+        yield "the topic is not the one that the batches were made from: it was deleted and made anew"
+        return
+    for partition, first in starts.items():
+        batched = newest.next_offsets.get(partition, 0)
+        if first > batched:
+            yield f"the log has lost offsets {batched} to {first - 1} of partition {partition}, which no batch holds"
+
+
+def _batch_remarks(status: PipelineStatus, trends: Trends) -> Iterator[str]:
+    if trends.rejected_share is not None and trends.rejected_share >= REMARKABLE_REJECTED_SHARE:
+        newest = status.manifests[-1]
+        yield f"{trends.rejected_share:.1%} of the rows of batch {newest.number} were rejected: `reelstream rejected list`"
+    if trends.drift is not None and trends.drift >= REMARKABLE_DRIFT:
+        yield (
+            f"the ratings of batch {status.manifests[-1].number} are distributed unlike those before: a distance of "
+            f"{trends.drift:.2f}, remarkable from {REMARKABLE_DRIFT:g} on"
+        )
+
+
+def _set_remarks(status: PipelineStatus, current: int | None) -> Iterator[str]:
+    if status.releases and not status.releases[-1].may_serve:
+        newest = status.releases[-1]
+        yield f"model set {newest.number} was refused: {newest.gate.reason}"
+    if status.serving is not None and status.serving != current:
+        yield f"the API answers from model set {status.serving}, not from set {current}: its /health/ready says why"
