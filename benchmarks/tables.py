@@ -27,7 +27,7 @@ machine, the versions and the commit, and fails when one of its bars is missed. 
 
 ```sh
 export REELSTREAM_TEST_DATA=folder   # holds ml-latest-small/ and the-movies-dataset/
-make bench-startup bench-accuracy bench-calibration bench-mood bench-training
+make bench-startup bench-accuracy bench-calibration bench-mood bench-segments bench-training
 make bench-tables
 ```
 
@@ -192,6 +192,44 @@ def mood(results: Result) -> Iterable[str]:
     )
 
 
+def segments(results: Result) -> Iterable[str]:
+    """Chains, then re-fits."""
+    yield (
+        "Sets go on from each other while the data grow by 1 %, from a tenth of it to all: the share of users that keep "
+        "their segment number from one set to the next. *Agreement* is the adjusted Rand index of two cold fits of all "
+        "users: 1 is the same segments, 0 what chance gives. *Redrawn* users are drawn with replacement.\n"
+    )
+    yield table(
+        [
+            "data",
+            "users",
+            "segments",
+            *(
+                f"{order}: {which}"
+                for order in ("by time", "in random order")
+                for which in ("worst of", "sets", "mean")
+            ),
+            "agreement, other seed",
+            "agreement, redrawn users",
+        ],
+        [
+            [
+                row["data"],
+                row["users"],
+                row["segments"],
+                *(
+                    figure
+                    for chain in row["chains"].values()
+                    for figure in (f"{chain['worst']:.1%}", chain["sets"], f"{chain['mean']:.1%}")
+                ),
+                f"{row['agreement_other_seed']:.2f}",
+                f"{row['agreement_redrawn_users']:.2f}",
+            ]
+            for row in results["data"]
+        ],
+    )
+
+
 def training(results: Result) -> Iterable[str]:
     """Growth, whole fits, peers."""
     yield (
@@ -326,6 +364,7 @@ SECTIONS: dict[str, tuple[str, Callable[[Result], Iterable[str]], dict[str, Call
     "accuracy": ("Accuracy beside other libraries", accuracy, {}),
     "calibration": ("Calibration", calibration, {"reliability": reliability_plot, "coverage": coverage_plot}),
     "mood": ("What the gain from times rests on", mood, {}),
+    "segments": ("Segments that stay", segments, {}),
     "training": ("Training", training, {"growth": growth_plot}),
     "startup": ("From nothing to the third model set", startup, {}),
 }

@@ -13,7 +13,7 @@ from reelstream.catalog import Catalog, Film
 from reelstream.errors import DamagedError, NoModelSetError
 from reelstream.models.base import Predictions, TrainedOn
 from reelstream.models.replay import ask_events
-from reelstream.models.segment import Segment
+from reelstream.models.segment_table import GenreLift, Segment
 from reelstream.ratings import RatingColumns, RatingScale
 from reelstream.storage.release import GateReport, Release, Scores
 
@@ -48,6 +48,7 @@ class FakeModelSet:
 
     def __post_init__(self) -> None:
         self.trained_on = TrainedOn(self.trained_through, {})
+        self.segment = SimpleNamespace(segments=(segment(4), segment(2)))
         self.rating = SimpleNamespace(item_ids=np.array([1, 31]), item_counts=np.array([5, 2]))
 
     def prepare(self) -> None:
@@ -83,7 +84,13 @@ class FakeModelSet:
         )
 
     def segment_of(self, history: RatingColumns) -> Segment:
-        return Segment(self.number, "generous drama lovers", 10)
+        return segment(self.number)
+
+
+def segment(number: int) -> Segment:
+    """A segment that loves drama."""
+    drama = GenreLift("Drama", 0.5, 1.25)
+    return Segment(number, "generous drama lovers", 10, 40, 3.9, 0.8, (drama,), (31, 100))
 
 
 def release(number: int, trained_through: dict[int, int] | None = None, verdict: str = "accepted") -> Release:

@@ -12,7 +12,7 @@ from reelstream.ratings import LARGEST_ID
 BASIS = {"ratings": 2, "live": 2, "known_user": True}
 REGRESSION = {"prediction": 3.0, "sd": 0.5, "interval": [2.02, 3.98]}
 CLASSIFICATION = {"prediction": 0, "probability": 0.02, "threshold": 4.0}
-CLUSTERING = {"prediction": 2, "label": "generous drama lovers", "size": 10}
+CLUSTERING = {"prediction": 2, "label": "generous drama lovers", "size": 10, "genres": ["Drama"]}
 PAIR = {"userId": 1, "movieId": 31, "title": "Dangerous Minds"}
 OF_SET = {"model_set": 2, "basis": BASIS}
 

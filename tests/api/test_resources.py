@@ -86,6 +86,23 @@ def test_a_user_with_ratings_newest_first(client: FlaskClient) -> None:
     assert client.get("/v1/users/77").json == {"userId": 77, "known_user": False, "total": 0, "ratings": []}
 
 
+def test_segments_by_number(client: FlaskClient) -> None:
+    """What each is, with the titles of its films where they have one."""
+    answer = client.get("/v1/segments").json
+    assert answer["model_set"] == 2
+    assert [segment["number"] for segment in answer["segments"]] == [2, 4]
+    assert answer["segments"][0] == {
+        "number": 2,
+        "label": "generous drama lovers",
+        "size": 10,
+        "ratings": 40,
+        "mean": 3.9,
+        "spread": 0.8,
+        "genres": [{"genre": "Drama", "share": 0.5, "lift": 1.25}],
+        "films": [{"movieId": 31, "title": "Dangerous Minds"}, {"movieId": 100, "title": None}],
+    }
+
+
 def test_model_sets_newest_first(client: FlaskClient) -> None:
     """Which is current, which answers, and what they scored."""
     answer = client.get("/v1/models").json
@@ -192,6 +209,7 @@ def test_before_the_first_set_questions_wait_and_the_rest_answers(api: SimpleNam
     api.predictor._serving = None
     for response in (
         api.client.get("/predict_clustering?userId=1"),
+        api.client.get("/v1/segments"),
         api.client.post("/predict_regression", json=[{"userId": 1, "movieId": 31}]),
     ):
         assert response.status_code == 503

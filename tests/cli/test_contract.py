@@ -19,6 +19,7 @@ NEED_A_WORK_FOLDER = (
     ["status"],
     ["models", "list"],
     ["models", "show", "1"],
+    ["models", "segments", "1"],
     ["models", "activate", "1"],
     ["models", "prune"],
     ["models", "verify"],

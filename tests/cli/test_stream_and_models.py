@@ -76,6 +76,15 @@ def test_models_are_listed_shown_and_verified(command: Command, work: Path) -> N
     assert changed.name in answer.err
 
 
+def test_segments_are_told_in_words(command: Command, work: Path) -> None:
+    """Every user is in one of the segments of a set."""
+    answer = command("models", "segments", 2, "--work", work, "--json").json
+    assert answer["number"] == 2
+    assert sum(segment["size"] for segment in answer["segments"]) == 60
+    assert answer["segments"][0]["label"] in " ".join(command("models", "segments", 2, "--work", work).out.split())
+    assert command("models", "segments", 9, "--work", work).code == 2
+
+
 def test_a_set_can_be_pinned_and_pruning_spares_it(command: Command, work: Path) -> None:
     """`activate N` holds until `activate --latest`; `prune` removes neither the current nor the pinned set."""
     newest = command("models", "list", "--work", work, "--json").json["current"]

@@ -10,6 +10,7 @@ import pytest
 from reelstream.catalog import Catalog, Film
 from reelstream.features.user_profiles import GenreShares
 from reelstream.models.segment import SegmentModel
+from reelstream.models.segment_table import describe, example_films
 from reelstream.ratings import RatingColumns
 from reelstream.storage.history import History
 
@@ -53,6 +54,7 @@ def test_sizes_add_up_and_labels_differ() -> None:
     assert sum(segment.size for segment in model.segments) == 200
     assert len({segment.label for segment in model.segments}) == len(model.segments)
     assert [segment.number for segment in model.segments] == list(range(len(model.segments)))
+    assert [model.numbered(number).number for number in range(len(model.segments))] == list(range(len(model.segments)))
 
 
 def test_users_keep_their_segment_when_a_little_is_added() -> None:
@@ -77,20 +79,83 @@ def test_numbers_survive_a_new_choice_of_their_number() -> None:
     assert (old == new).mean() >= 0.95
 
 
-@pytest.mark.parametrize("n_previous", [2, 4, 8])
-def test_fewer_or_more_segments_than_before_are_numbered_from_zero(n_previous: int) -> None:
-    first = fit(crowd(100))
-    centroids = np.random.default_rng(3).permutation(np.repeat(first.centroids, 2, axis=0)[:n_previous])
-    second = fit(crowd(400), previous=replace(first, centroids=centroids))
-    assert [segment.number for segment in second.segments] == list(range(4))
+@pytest.mark.parametrize("n_previous", [2, 8])
+def test_another_number_of_segments_lets_most_users_keep_theirs(n_previous: int) -> None:
+    """Segments that are found again keep their numbers, whatever these are; new ones get new numbers."""
+    before, after = crowd(100), crowd(400)
+    first = fit(before)
+    others = first.centroids.mean(0) + 10.0 * np.arange(1, 1 + n_previous)[:, None]  # nobody is near those
+    kept = min(n_previous, 4)
+    centroids = np.concatenate([others[kept:], first.centroids[:kept]])
+    segments = tuple(replace(first.segments[0], number=5 + place) for place in range(n_previous))
+    second = fit(after, previous=replace(first, centroids=centroids, segments=segments))
+    numbers = [segment.number for segment in second.segments]
+    assert len(set(numbers)) == 4
+    assert {5 + n_previous - kept + place for place in range(kept)} <= set(numbers)
     assert sum(segment.size for segment in second.segments) == 400
+    assert {*second.segments_of(after.ratings, after.starts, SHARES).tolist()} == set(numbers)
+
+
+def test_the_number_of_segments_stays_unless_another_is_clearly_better() -> None:
+    """Users without any kinds give no reason to change it, however often it is looked at."""
+    rng = np.random.default_rng(0)
+
+    def anybody(n_users: int) -> History:
+        users = np.repeat(np.arange(n_users), 30)
+        return History.of(
+            RatingColumns.of(users, rng.integers(0, 200, len(users)), rng.integers(1, 6, len(users)), users)
+        )
+
+    model = fit(anybody(50))
+    numbers = {segment.number for segment in model.segments}
+    for n_users in (120, 260, 600):
+        model = fit(anybody(n_users), previous=model)
+        assert model.users_when_counted == n_users
+        assert {segment.number for segment in model.segments} == numbers
+
+
+def test_the_table_says_what_a_segment_is() -> None:
+    """Size, habits, the genre that its users rate far more often than anybody, and films of that genre."""
+    history = crowd(200)
+    table = fit(history).segments
+    horror = next(segment for segment in table if "horror" in segment.label)
+    assert horror.size == pytest.approx(50, abs=3)
+    assert horror.ratings == 30
+    assert horror.mean == pytest.approx(2.0, abs=0.3)
+    assert 0.3 < horror.spread < 1.0
+    assert horror.genres[0].genre == "Horror"
+    assert horror.genres[0].share == pytest.approx((30 * 0.75 + 5 * 0.25) / 35, abs=0.05), "five average ratings added"
+    assert horror.genres[0].lift == pytest.approx(4 * horror.genres[0].share, abs=0.2)
+    assert len(horror.item_ids) == 5 and {item % 4 for item in horror.item_ids} == {3}
+
+
+def test_one_segment_is_told_by_the_films_rated_most() -> None:
+    model = fit(crowd(8))
+    assert len(model.segments[0].item_ids) == 5
+
+
+def test_a_film_stands_out_where_it_is_rated_more_than_chance_has_it() -> None:
+    """Not where it is rated most: film 0 is everybody's. A film outside the catalogue is nobody's example."""
+    segments = np.array([0, 0, 0, 0, 1, 1, 1, 1])
+    rows = np.array([0, 0, 1, -1, 0, 0, 2, 2])
+    assert example_films(segments, rows, 2, np.array([10, 11, 12])) == [(11, 10), (12,)]
+
+
+def test_a_segment_that_nobody_is_in_is_described_as_the_average() -> None:
+    profiles = np.array([[1.0, 3.0, 1.0, 0.5], [2.0, 4.0, 1.0, 0.5]])
+    two = describe(
+        np.arange(2), np.zeros(2, np.int64), np.array([3, 5]), profiles, ("Drama",), np.array([True]), [(), ()]
+    )
+    assert [segment.size for segment in two] == [2, 0]
+    assert two[1].mean == 3.5 and two[1].ratings == 4 and two[1].genres[0].lift == 1.0
+    assert two[0].label != two[1].label
 
 
 def test_a_user_without_ratings_is_placed_with_the_average_user() -> None:
     history = crowd(100)
     model = fit(history)
     number = int(model.segments_of(RatingColumns.empty(), np.array([0, 0]), SHARES)[0])
-    assert 0 <= number < len(model.segments)
+    assert model.numbered(number) in model.segments
 
 
 def test_users_who_all_rate_alike_are_one_segment() -> None:

@@ -38,6 +38,7 @@ class FakeApi:
         app.get("/health/ready")(self._health)
         app.get("/v1/status")(self._status)
         app.get("/v1/models")(self._models)
+        app.get("/v1/segments")(self._segments)
         app.get("/v1/users")(self._users)
         app.get("/v1/users/<int:user_id>")(self._user)
         app.get("/v1/items")(self._items)
@@ -112,6 +113,19 @@ class FakeApi:
             record=[line],
         )
 
+    def _segments(self) -> Response:
+        segment = schemas.SegmentAnswer(
+            number=2,
+            label="generous drama lovers",
+            size=132,
+            ratings=45,
+            mean=4.05,
+            spread=0.75,
+            genres=[schemas.GenreLift(genre="Drama", share=0.5, lift=1.25)],
+            films=[schemas.ExampleFilm(movieId=7, title="Matrix, The"), schemas.ExampleFilm(movieId=8, title=None)],
+        )
+        return _json(schemas.SegmentsAnswer(model_set=self.model_set or 0, segments=[segment]))
+
     def _users(self) -> Response:
         found = [
             schemas.UserSummary(userId=user_id, ratings=ratings)
@@ -144,7 +158,7 @@ class FakeApi:
                 basis=schemas.Basis(ratings=USERS.get(user_id, 0), live=2 if known else 0, known_user=known),
                 regression=schemas.Regression(prediction=3.62, sd=0.84, interval=(1.97, 5.0)),
                 classification=schemas.Classification(prediction=1, probability=0.63, threshold=4.0),
-                clustering=schemas.Clustering(prediction=2, label="generous drama lovers", size=132),
+                clustering=schemas.Clustering(prediction=2, label="generous drama lovers", size=132, genres=["Drama"]),
             )
         )
 

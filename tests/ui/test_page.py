@@ -95,6 +95,17 @@ def test_model_sets_with_verdicts_and_scores(app: AppTest) -> None:
     assert "Set 2: set 2 was refused for a reason" in words(app)
 
 
+def test_segments_are_explained(app: AppTest) -> None:
+    """What each kind of user is: size, habits, genres against all users, films."""
+    app.run()
+    table = app.table[1].value
+    assert list(table["Segment"]) == ["2 · generous drama lovers"]
+    assert list(table["Users"]) == ["132"]
+    assert list(table["Rates"]) == ["4.05 ± 0.75"]
+    assert list(table["More than others"]) == ["Drama ×1.25"]
+    assert list(table["Films"]) == ["The Matrix, Movie 8"]
+
+
 def test_before_the_first_set_the_page_waits(app: AppTest, api: FakeApi) -> None:
     """It says why nothing can be asked, counts the stream, and opens by itself once a set serves."""
     api.model_set, api.reasons = None, ["no model set has been published yet"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Flask, Response, request
 
-from reelstream.api import items, model_sets, openapi, predictions, status, users
+from reelstream.api import items, model_sets, openapi, predictions, segments, status, users
 from reelstream.api.docs import add_docs
 from reelstream.api.metrics import measure
 from reelstream.api.problems import handle_problems
@@ -13,7 +13,7 @@ from reelstream.api.service import Service
 LARGEST_BODY = 2 * 1024**2
 """Bytes: a list of the most questions allowed fits in several times over."""
 
-_RESOURCES = (predictions, items, users, model_sets, status)
+_RESOURCES = (predictions, items, users, segments, model_sets, status)
 
 
 def create_app(service: Service) -> Flask:

@@ -11,7 +11,7 @@ from reelstream.api.problems import ProblemError, problem_of_error
 from reelstream.api.schemas import Answer, Problem
 from reelstream.api.service import Service
 from reelstream.errors import UnknownItemError
-from reelstream.models.segment import Segment
+from reelstream.models.segment_table import Segment
 from reelstream.serving import predictor
 from reelstream.serving.predictor import Prediction, Question, Serving
 
@@ -146,7 +146,12 @@ def _classification(prediction: Prediction, threshold: float) -> dict[str, Any]:
 
 
 def _clustering(segment: Segment) -> dict[str, Any]:
-    return {"prediction": segment.number, "label": segment.label, "size": segment.size}
+    return {
+        "prediction": segment.number,
+        "label": segment.label,
+        "size": segment.size,
+        "genres": [each.genre for each in segment.genres],
+    }
 
 
 def _clustering_answer(serving: Serving, user_id: int, segment: Segment, basis: predictor.Basis) -> Answer:

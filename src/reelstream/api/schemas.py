@@ -153,6 +153,7 @@ class Clustering(Answer):
     prediction: Annotated[int, Field(description="The segment's number, which it keeps from set to set.")]
     label: Annotated[str, Field(description="What sets the segment apart.")]
     size: Annotated[int, Field(ge=0, description="How many users it had when the set was trained.")]
+    genres: Annotated[list[str], Field(description="What they rate more than all users do, the most striking first.")]
 
 
 class _OfSet(Answer):
@@ -236,6 +237,43 @@ class UserAnswer(Answer):
     known_user: bool
     total: Annotated[int, Field(ge=0, description="How many films the user has rated.")]
     ratings: list[RatedFilm]
+
+
+class GenreLift(Answer):
+    """A genre that a segment's users rate more, or less, than all users."""
+
+    genre: str
+    share: Annotated[float, Field(ge=0, description="Of such a user's ratings; a film of k genres counts 1/k in each.")]
+    lift: Annotated[float, Field(ge=0, description="That share against the share among all users: 2 is twice as much.")]
+
+
+class ExampleFilm(Answer):
+    """A film, by its name."""
+
+    movieId: MovieId
+    title: str | None
+
+
+class SegmentAnswer(Answer):
+    """One kind of user; averages are over its users when the set was trained."""
+
+    number: Annotated[int, Field(description="Kept from set to set.")]
+    label: Annotated[str, Field(description="What sets it apart.")]
+    size: Annotated[int, Field(ge=0, description="How many users it had.")]
+    ratings: Annotated[int, Field(ge=0, description="How many films such a user has rated; the median.")]
+    mean: Annotated[float, Field(description="A user's mean rating.")]
+    spread: Annotated[float, Field(ge=0, description="Standard deviation of a user's ratings.")]
+    genres: Annotated[list[GenreLift], Field(description="Those with the largest lift, of genres that are not rare.")]
+    films: Annotated[
+        list[ExampleFilm], Field(description="Rated more often than chance would have it, the most striking first.")
+    ]
+
+
+class SegmentsAnswer(Answer):
+    """The segments of a model set, by number."""
+
+    model_set: Annotated[int, Field(description="The number of the set in service.")]
+    segments: list[SegmentAnswer]
 
 
 class ModelSetAnswer(Answer):

@@ -14,6 +14,8 @@ from reelstream.cli.output import print_json, print_table
 from reelstream.errors import SettingError
 
 if TYPE_CHECKING:
+    from reelstream.catalog import Catalog
+    from reelstream.models.segment_table import Segment
     from reelstream.settings import Settings
     from reelstream.storage.model_registry import ModelRegistry
     from reelstream.storage.release import BatchScores, Release, Scores
@@ -62,6 +64,35 @@ def show(
         print_json(release)
         return DONE
     print_release(release)
+    return DONE
+
+
+@app.command()
+def segments(
+    number: Number, work: options.Work = None, config: options.Config = None, as_json: options.Json = False
+) -> int:
+    """What each segment of a model set is: size, habits, genres and films that its users rate more than others."""
+    folder, _ = open_work_folder(open_settings(config, {"work": work}))
+
+    from reelstream.storage.model_registry import ModelRegistry  # noqa: PLC0415
+
+    catalog = folder.read_catalog()
+    table = sorted(ModelRegistry(folder.models).load(number, catalog).segment.segments, key=lambda each: each.number)
+    if as_json:
+        print_json({"number": number, "segments": table})
+        return DONE
+    print_table(
+        ["segment", "", "users", "ratings of one", "mean", "spread"],
+        [[each.number, each.label, each.size, each.ratings, each.mean, each.spread] for each in table],
+    )
+    print_table(
+        ["segment", "genres", "films"],
+        [
+            [each.number, _lifts(each), "; ".join(_title(catalog, item_id) for item_id in each.item_ids)]
+            for each in table
+        ],
+        title="Rated more than by all users",
+    )
     return DONE
 
 
@@ -159,6 +190,15 @@ def print_release(release: Release) -> None:
             [row for scores in release.record for row in _record_rows(scores)],
             title="Each new batch, predicted before anybody learned from it",
         )
+
+
+def _lifts(segment: Segment) -> str:
+    return ", ".join(f"{each.genre} ×{each.lift:.2f}" for each in segment.genres)
+
+
+def _title(catalog: Catalog, item_id: int) -> str:
+    film = catalog.get(item_id)
+    return film.title if film is not None else f"film {item_id}"
 
 
 def _record_rows(scores: BatchScores) -> list[list[object]]:

@@ -22,7 +22,8 @@ from reelstream.features.user_profiles import GenreShares
 from reelstream.models.film_posterior import OnlineFilms, Questions, ask_films
 from reelstream.models.like import LikeModel, Posterior
 from reelstream.models.rating import RatingModel
-from reelstream.models.segment import Segment, SegmentModel
+from reelstream.models.segment import SegmentModel
+from reelstream.models.segment_table import Segment
 from reelstream.models.smoothing import smooth_ratings
 from reelstream.models.user_posterior import Dynamics, Events, Films, Moments, UserState, dynamics_of, filter_ratings
 from reelstream.ratings import RatingColumns, RatingScale
@@ -133,7 +134,7 @@ class ModelSet:
     def segment_of(self, history: RatingColumns) -> Segment:
         """The segment of one user."""
         starts = np.array([0, len(history)])
-        return self.segment.segments[int(self.segment.segments_of(history, starts, self._genre_shares)[0])]
+        return self.segment.numbered(int(self.segment.segments_of(history, starts, self._genre_shares)[0]))
 
     def prepare(self) -> None:
         """Load or compile all that an answer needs, so that no question waits for it."""

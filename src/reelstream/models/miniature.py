@@ -10,7 +10,8 @@ from reelstream.features.vocabulary import Vocabulary
 from reelstream.models.base import ModelSet, TrainedOn
 from reelstream.models.like import LikeModel
 from reelstream.models.rating import ChainState, Hyperparameters, ItemDraws, RatingModel
-from reelstream.models.segment import Segment, SegmentModel
+from reelstream.models.segment import SegmentModel
+from reelstream.models.segment_table import Segment
 from reelstream.ratings import RatingScale
 
 D = 2
@@ -29,5 +30,6 @@ def miniature_set() -> ModelSet:
     rating = RatingModel(0.0, item_ids, np.ones(1, np.int64), draws, encoder, hyperparameters, state, 0, 0)
     like = LikeModel(4.0, 0.5, Vocabulary(item_ids), item_ids, item_ids, none, none, none, 0.0)
     profile = np.ones(3)
-    segment = SegmentModel((), np.ones(2), profile, profile, profile[None], (Segment(0, "everybody", 1),), 1)
+    everybody = Segment(0, "everybody", 1, 1, 4.0, 0.0, (), ())
+    segment = SegmentModel((), np.ones(2), profile, profile, profile[None], (everybody,), 1)
     return ModelSet(0, rating, like, segment, Catalog([]), RatingScale(), TrainedOn({}, {}))

@@ -1,4 +1,4 @@
-"""The segment model: k-means on users' rating profiles, with numbers that stay and labels in words."""
+"""The segment model: k-means on users' rating profiles, with numbers that stay."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from threadpoolctl import threadpool_limits
 
 from reelstream.features.user_profiles import HABITS, GenreShares, average_profile, user_profiles
 from reelstream.files import encode_json, read_json, write_synced
+from reelstream.models.segment_table import COMMON_GENRE, Segment, describe, example_films
 from reelstream.ratings import RatingColumns
 
 # k-means adds up in as many parts as it has threads: on one, the same users give the same centroids bit for bit.
@@ -22,28 +23,14 @@ FORMAT = 1
 MOST_SEGMENTS = 8
 FEWEST_SEGMENTS = 4
 FEWEST_USERS_A_SEGMENT = 5
-SILHOUETTE_SAMPLE = 2_000
-"""Users that the number of segments is chosen on: the score costs their square."""
-
-STRIKING = 0.35
-"""Standard deviations from the average user at which a habit is worth a word."""
-COMMON_GENRE = 0.03
-"""Share of all ratings below which a genre is too rare to call users its lovers."""
-WORDS = {"mean": ("strict", "generous"), "activity": ("occasional", "avid"), "spread": ("even-tempered", "decided")}
+CHOICE_SAMPLE = 2_000
+"""Users that the number of segments is chosen on: a silhouette costs their square."""
+STARTS = 10
+"""Of k-means from random centroids; the best counts."""
+CLEARLY = 2.0
+"""Standard errors by which another number of segments must be better than the present one."""
 
 _ARRAYS = ("average", "centre", "scale", "centroids")
-
-
-@dataclass(frozen=True, slots=True)
-class Segment:
-    """A kind of user."""
-
-    number: int
-    """Keeps its meaning from set to set."""
-    label: str
-    """What sets it apart, in words."""
-    size: int
-    """Users in it when the set was trained."""
 
 
 class _About(msgspec.Struct):
@@ -68,6 +55,7 @@ class SegmentModel:
     centroids: NDArray[np.float64]
     """(k, F): profiles in the middle of each segment, not scaled."""
     segments: tuple[Segment, ...]
+    """(k): in the order of the centroids, which is not always that of their numbers."""
     users_when_counted: int
     """Users when the number of segments was last chosen."""
 
@@ -83,34 +71,34 @@ class SegmentModel:
     ) -> Self:
         """Segments of users whose ratings begin at `starts` in `ratings`.
 
-        The number of segments is the one with the best silhouette score (Rousseeuw, 1987) among 4 to 8; it is chosen
-        again when the users have doubled. In between, k-means goes on from the previous centroids, so that a segment
-        keeps its number; after a new choice, segments take the number of the previous one they are nearest to.
+        The number of segments is the one with the best silhouette score (Rousseeuw, 1987) among 4 to 8. It is chosen
+        again when the users have doubled, and stays unless another is clearly better. While it stays, k-means goes on
+        from the previous centroids, which take part in it with the weight of their users; so a segment keeps its number.
+        When it changes, segments take the numbers that let most users keep theirs.
         """
-        from sklearn.cluster import KMeans  # noqa: PLC0415  (seconds to import; a server never fits)
-
         average = average_profile(ratings, shares)
         profiles = user_profiles(ratings, starts, shares, average)
-        n = len(profiles)
         centre = profiles.mean(0)
         scale = np.maximum(profiles.std(0), 1e-9)
         scale[len(HABITS) :] *= np.sqrt(max(len(genres), 1) / len(HABITS))  # all genres weigh as much as all habits
         scaled = (profiles - centre) / scale
-        follows = previous is not None and previous.genres == genres
-        if previous is not None and follows and n < 2 * previous.users_when_counted:
-            start = (previous.centroids - centre) / scale
-            with threadpool_limits(1):
-                found = KMeans(len(start), init=start, n_init=1).fit(scaled)
-            centroids, counted = found.cluster_centers_, previous.users_when_counted
-        else:
-            centroids, counted = _best_centroids(scaled, seed), n
-            if previous is not None and follows:
-                centroids = _renumber(centroids, (previous.centroids - centre) / scale)
-        sizes = np.bincount(cdist(scaled, centroids).argmin(1), minlength=len(centroids))
-        deviations = centroids * scale / np.maximum(profiles.std(0), 1e-9)
-        segments = tuple(
-            Segment(number, label, int(size))
-            for number, (label, size) in enumerate(zip(_labels(deviations, genres, average[2:]), sizes, strict=True))
+        with threadpool_limits(1):
+            if previous is None or previous.genres != genres:
+                centroids, counted = _best_centroids(scaled, None, seed), len(scaled)
+                numbers = np.arange(len(centroids))
+            else:
+                centroids, numbers, counted = previous._go_on(scaled, centre, scale, seed)
+        place = cdist(scaled, centroids).argmin(1)
+        segments = describe(
+            numbers,
+            place,
+            np.diff(starts),
+            profiles,
+            genres,
+            average[2:] > COMMON_GENRE,
+            example_films(
+                np.repeat(place, np.diff(starts)), shares.items.rows(ratings.item_id), len(numbers), shares.items.ids
+            ),
         )
         return cls(genres, average, centre, scale, centroids * scale + centre, segments, counted)
 
@@ -118,8 +106,13 @@ class SegmentModel:
         """The segment numbers (n_users,) of users; one without ratings is placed by the average user's profile."""
         profiles = user_profiles(ratings, starts, shares, self.average)
         profiles[np.diff(starts) == 0] = self.centre
-        numbers: NDArray[np.int64] = cdist(profiles / self.scale, self.centroids / self.scale).argmin(1)
+        places = cdist(profiles / self.scale, self.centroids / self.scale).argmin(1)
+        numbers: NDArray[np.int64] = self._numbers[places]
         return numbers
+
+    def numbered(self, number: int) -> Segment:
+        """The segment with this number."""
+        return next(segment for segment in self.segments if segment.number == number)
 
     def save(self, folder: Path) -> None:
         """Write the model into an existing folder."""
@@ -135,53 +128,81 @@ class SegmentModel:
         average, centre, scale, centroids = (np.load(folder / f"{name}.npy") for name in _ARRAYS)
         return cls(about.genres, average, centre, scale, centroids, about.segments, about.users_when_counted)
 
+    @property
+    def _numbers(self) -> NDArray[np.int64]:
+        """(k,): of the segments, in the order of the centroids."""
+        return np.array([segment.number for segment in self.segments])
 
-def _best_centroids(scaled: NDArray[np.float64], seed: int) -> NDArray[np.float64]:
-    """The centroids (k, F) whose number k has the best silhouette."""
+    def _go_on(
+        self, scaled: NDArray[np.float64], centre: NDArray[np.float64], scale: NDArray[np.float64], seed: int
+    ) -> tuple[NDArray[np.float64], NDArray[np.int64], int]:
+        """Centroids for the users of the next set, their numbers, and the users when their number was last chosen."""
+        before = (self.centroids - centre) / scale
+        weights = np.array([max(segment.size, 1) for segment in self.segments])
+        centroids = _continued(scaled, before, weights)
+        if len(scaled) < 2 * self.users_when_counted:
+            return centroids, self._numbers, self.users_when_counted
+        best = _best_centroids(scaled, centroids, seed)
+        if best is centroids:
+            return centroids, self._numbers, len(scaled)
+        old, new = (cdist(scaled, each).argmin(1) for each in (before, best))
+        return best, _renumbered(old, new, self._numbers, len(best)), len(scaled)
+
+
+def _continued(
+    scaled: NDArray[np.float64], before: NDArray[np.float64], weights: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Centroids (k, F) from users (n, F) and previous centroids, each of which counts as `weights` (k,) users.
+
+    Without that weight, k-means may walk far off for the sake of a few new users.
+    """
+    from sklearn.cluster import KMeans  # noqa: PLC0415  (seconds to import; a server never fits)
+
+    weighted = np.concatenate([np.ones(len(scaled)), weights])
+    found = KMeans(len(before), init=before, n_init=1).fit(np.vstack([scaled, before]), sample_weight=weighted)
+    centroids: NDArray[np.float64] = found.cluster_centers_
+    return centroids
+
+
+def _best_centroids(scaled: NDArray[np.float64], present: NDArray[np.float64] | None, seed: int) -> NDArray[np.float64]:
+    """The centroids (k, F) whose number k has the best silhouette; `present` ones unless another number is clearly better.
+
+    Clearly: users' silhouettes with that number are better than with the present one by more than two standard errors.
+    """
     from sklearn.cluster import KMeans  # noqa: PLC0415
-    from sklearn.metrics import silhouette_score  # noqa: PLC0415
+    from sklearn.metrics import silhouette_samples  # noqa: PLC0415
 
     kinds = len(np.unique(scaled.round(9), axis=0))  # users who rate alike cannot be told apart
     most = min(MOST_SEGMENTS, len(scaled) // FEWEST_USERS_A_SEGMENT, kinds - 1)
     if most < FEWEST_SEGMENTS:
-        return np.zeros((1, scaled.shape[1]))
-    sample = np.random.default_rng(seed).permutation(len(scaled))[:SILHOUETTE_SAMPLE]
-    with threadpool_limits(1):
-        fits = [KMeans(k, n_init=4, random_state=seed).fit(scaled) for k in range(FEWEST_SEGMENTS, most + 1)]
-    best = max(fits, key=lambda fit: float(silhouette_score(scaled[sample], fit.labels_[sample])))
-    centroids: NDArray[np.float64] = best.cluster_centers_
+        return np.zeros((1, scaled.shape[1])) if present is None else present
+    sample = scaled[np.random.default_rng(seed).permutation(len(scaled))[:CHOICE_SAMPLE]]
+    fits = {k: KMeans(k, n_init=STARTS, random_state=seed).fit(sample) for k in range(FEWEST_SEGMENTS, most + 1)}
+    silhouettes = {k: silhouette_samples(sample, fit.labels_) for k, fit in fits.items()}
+    best = max(silhouettes, key=lambda k: float(silhouettes[k].mean()))
+    if present is not None and len(present) in silhouettes:
+        gain = silhouettes[best] - silhouettes[len(present)]
+        if gain.mean() <= CLEARLY * gain.std() / np.sqrt(len(sample)):
+            return present
+    centroids: NDArray[np.float64] = (
+        KMeans(best, init=fits[best].cluster_centers_, n_init=1).fit(scaled).cluster_centers_
+    )
     return centroids
 
 
-def _renumber(centroids: NDArray[np.float64], previous: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The same centroids, ordered so that each stands where its nearest previous one stood (Kuhn, 1955)."""
+def _renumbered(
+    old: NDArray[np.int64], new: NDArray[np.int64], numbers: NDArray[np.int64], n_segments: int
+) -> NDArray[np.int64]:
+    """Numbers (n_segments,) of new segments, so that as many users as can be keep theirs (Kuhn, 1955).
+
+    old, new (n_users,): each user's place among segments before, with these `numbers`, and now.
+    """
     from scipy.optimize import linear_sum_assignment  # noqa: PLC0415
 
-    old, new = linear_sum_assignment(cdist(previous, centroids))
-    order = np.full(len(centroids), -1)
-    kept = old < len(centroids)  # of fewer segments than before, the last numbers are gone
-    order[old[kept]] = new[kept]
-    order[order < 0] = np.setdiff1d(np.arange(len(centroids)), order)
-    renumbered: NDArray[np.float64] = centroids[order]
+    both = np.bincount(old * n_segments + new, minlength=len(numbers) * n_segments).reshape(len(numbers), n_segments)
+    matched, places = linear_sum_assignment(-both)
+    renumbered = np.full(n_segments, -1)
+    renumbered[places] = numbers[matched]
+    unknown = renumbered < 0
+    renumbered[unknown] = numbers.max() + 1 + np.arange(unknown.sum())
     return renumbered
-
-
-def _labels(deviations: NDArray[np.float64], genres: tuple[str, ...], shares: NDArray[np.float64]) -> list[str]:
-    """A label for each row of `deviations` (k, F), in standard deviations from the average user.
-
-    shares (n_genres,): how common each genre is among all ratings.
-    """
-    labels: list[str] = []
-    for row in deviations:
-        habits = dict(zip(HABITS, row, strict=False))
-        by_weight = sorted(habits, key=lambda habit: -abs(habits[habit]))
-        words = [WORDS[habit][int(habits[habit] > 0)] for habit in by_weight if abs(habits[habit]) > STRIKING]
-        liked = np.argsort(-np.where(shares > COMMON_GENRE, row[len(HABITS) :], -np.inf))
-        favourites = [genres[column].lower() for column in liked] or ["film"]
-        label = " ".join([*words[:1], favourites[0], "lovers"])
-        if label in labels:
-            label = " ".join(
-                [*words[:2], *favourites[:1], *(["and", favourites[1]] if favourites[1:] else []), "lovers"]
-            )
-        labels.append(label if label not in labels else f"{label} ({len(labels) + 1})")
-    return labels

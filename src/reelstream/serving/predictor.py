@@ -14,7 +14,7 @@ import structlog
 
 from reelstream.errors import NoModelSetError, UnknownItemError
 from reelstream.models.base import ModelSet
-from reelstream.models.segment import Segment
+from reelstream.models.segment_table import Segment
 from reelstream.ratings import Rating, RatingColumns
 from reelstream.serving.histories import Histories, LogRating
 from reelstream.serving.live_films import LiveFilms

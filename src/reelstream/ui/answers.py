@@ -73,6 +73,8 @@ class Clustering(msgspec.Struct, frozen=True):
     prediction: int
     label: str
     size: int
+    genres: tuple[str, ...] = ()
+    """What its users rate more than all users do, the most striking first."""
 
 
 class Basis(msgspec.Struct, frozen=True):
@@ -94,6 +96,40 @@ class Answer(msgspec.Struct, frozen=True):
     model_set: int
     basis: Basis
     title: str | None = None
+
+
+class GenreLift(msgspec.Struct, frozen=True):
+    """A genre, and how much more a segment's users rate it than all users do."""
+
+    genre: str
+    lift: float
+
+
+class ExampleFilm(msgspec.Struct, frozen=True, rename={"item_id": "movieId"}):
+    """A film that a segment's users rate more often than others do."""
+
+    item_id: int
+    title: str | None = None
+
+
+class Segment(msgspec.Struct, frozen=True):
+    """One kind of user."""
+
+    number: int
+    label: str
+    size: int
+    ratings: int
+    """Of such a user; the median."""
+    mean: float
+    spread: float
+    genres: tuple[GenreLift, ...]
+    films: tuple[ExampleFilm, ...]
+
+
+class Segments(msgspec.Struct, frozen=True):
+    """The segments of the set in service, by number."""
+
+    segments: tuple[Segment, ...]
 
 
 class Scores(msgspec.Struct, frozen=True):

@@ -15,6 +15,8 @@ from reelstream.ui.answers import (
     Health,
     ModelSet,
     ModelSets,
+    Segment,
+    Segments,
     Status,
     User,
     UserHistory,
@@ -51,6 +53,10 @@ class ApiClient:
     def model_sets(self) -> tuple[ModelSet, ...]:
         """The releases, newest first."""
         return self._answer("/v1/models", ModelSets).model_sets
+
+    def segments(self) -> tuple[Segment, ...]:
+        """What each kind of user is, by number."""
+        return self._answer("/v1/segments", Segments).segments
 
     def users(self, query: str, limit: int) -> tuple[User, ...]:
         """Known users whose id begins with the digits `query`."""

@@ -10,6 +10,7 @@ import streamlit as st
 from reelstream.ui.client import API_URL_VARIABLE, DEFAULT_API_URL, ApiClient
 from reelstream.ui.model_sets import show_model_sets
 from reelstream.ui.prediction import show_prediction
+from reelstream.ui.segments import show_segments
 from reelstream.ui.stream import read_standing, watch_stream
 
 _WIDEST = 1240  # pixels: lines that run wider are hard to read
@@ -22,7 +23,7 @@ def _open_client(url: str) -> ApiClient:
 
 
 def show_page() -> None:
-    """The stream's standing always; questions and model sets once a set is in service."""
+    """The stream's standing always; questions, segments and model sets once a set is in service."""
     st.set_page_config(page_title="reelstream", page_icon=_FAVICON, layout="wide")
     client = _open_client(os.environ.get(API_URL_VARIABLE, DEFAULT_API_URL))
     with st.container(horizontal_alignment="center"), st.container(width=_WIDEST):
@@ -33,6 +34,8 @@ def show_page() -> None:
         watch_stream(client, standing)
         if standing.model_set is not None and standing.status is not None:
             show_prediction(client, standing.status.scale)
+            st.header("Segments", anchor=False)
+            show_segments(client)
             st.header("Model sets", anchor=False)
             show_model_sets(client)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 
-from reelstream.ui.answers import Film, RatedFilm
+from reelstream.ui.answers import ExampleFilm, Film, RatedFilm
 
 _ARTICLE_LAST = re.compile("^(.+), (The|A|An|Le|La|Les|Il|El|Los|Las|Der|Die|Das)$")
 _UNITS = (("day", 86_400), ("hour", 3_600), ("min", 60))
@@ -36,7 +36,7 @@ def plain(text: str) -> str:
     return "".join(f"\\{letter}" if letter in r"\`*_{}[]()#+-.!|<>$~:" else letter for letter in text)
 
 
-def film_name(film: Film | RatedFilm) -> str:
+def film_name(film: Film | RatedFilm | ExampleFilm) -> str:
     """`The Matrix (1999)` where MovieLens sorts it as `Matrix, The`; the id of a film without a title."""
     name = _ARTICLE_LAST.sub(r"\2 \1", film.title) if film.title else f"Movie {film.item_id}"
     year = film.year if isinstance(film, Film) else None
