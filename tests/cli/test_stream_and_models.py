@@ -100,6 +100,8 @@ def test_a_batch_is_taken_out_and_put_back(command: Command, work: Path) -> None
     listed = command("batches", "list", "--work", work, "--json").json
     assert listed["excluded"] == [2]
     assert sum(file["rows"] for batch in listed["batches"] for file in batch["files"]) == 3000
+    assert listed["drift"]["1"] is None
+    assert 0 <= listed["drift"]["2"] < 0.5
     assert "excluded" in command("batches", "list", "--work", work).out
     assert "none" in command("batches", "include", 2, "--work", work).out
     assert command("batches", "exclude", 7, "--work", work).code == 2

@@ -23,21 +23,25 @@ Number = Annotated[int, typer.Argument(metavar="N", help="The batch's number.")]
 
 @app.command("list")
 def list_batches(work: options.Work = None, config: options.Config = None, as_json: options.Json = False) -> int:
-    """Every closed batch: its ratings, what was rejected, and whether it is taken out."""
+    """Every closed batch: its ratings, what was rejected, how they drift, and whether it is taken out."""
+    from reelstream.storage.trends import drift_of  # noqa: PLC0415
+
     batches = _open(work, config)
     excluded, manifests = batches.excluded(), batches.manifests()
+    drift = {manifest.number: drift_of(manifest, manifests, excluded) for manifest in manifests}
     if as_json:
-        print_json({"excluded": sorted(excluded), "batches": manifests})
+        print_json({"excluded": sorted(excluded), "drift": drift, "batches": manifests})
         return DONE
     print_table(
-        ["batch", "closed at (UTC)", "ratings", "rejected", "repeats", "excluded"],
+        ["batch", "closed at (UTC)", "ratings", "rejected", "repeats", "drift", "excluded"],
         [
             [
                 manifest.number,
                 time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(manifest.closed_at)),
                 manifest.rows,
-                manifest.rejected.rows if manifest.rejected else 0,
+                manifest.rejected_rows,
                 manifest.repeats,
+                drift[manifest.number],
                 "yes" if manifest.number in excluded else "",
             ]
             for manifest in manifests

@@ -37,13 +37,12 @@ class Trends:
     rejected_share: float | None
     """Of the newest batch's rows, those rejected; None before the first row."""
     drift: float | None
-    """`rating_drift` of the newest batch against the recent ones before it that are not excluded."""
+    """`drift_of` the newest batch."""
 
     @classmethod
     def of(cls, manifests: Sequence[Manifest], excluded: Collection[int], now: float) -> Trends:
         """The trends of all manifests, rising; `now` in seconds since 1970, UTC."""
         newest = manifests[-1] if manifests else None
-        held = [manifest for manifest in manifests[:-1] if manifest.number not in excluded]
         lately = [manifest.rows for manifest in manifests if now - manifest.closed_at < RECENT_SECONDS]
         return cls(
             ratings=sum(manifest.rows for manifest in manifests),
@@ -51,7 +50,7 @@ class Trends:
             repeats=sum(manifest.repeats for manifest in manifests),
             ratings_a_second=sum(lately) / RECENT_SECONDS,
             rejected_share=rejected_share(newest) if newest else None,
-            drift=rating_drift(newest, held[-RECENT_BATCHES:]) if newest else None,
+            drift=drift_of(newest, manifests, excluded) if newest else None,
         )
 
 
@@ -59,6 +58,12 @@ def rejected_share(batch: Manifest) -> float | None:
     """Of its rows, those rejected: 0 to 1; None for a batch without rows."""
     rows = batch.rows + batch.rejected_rows
     return batch.rejected_rows / rows if rows else None
+
+
+def drift_of(batch: Manifest, manifests: Sequence[Manifest], excluded: Collection[int]) -> float | None:
+    """The `rating_drift` of one of the manifests against the recent ones before it that are not excluded."""
+    before = [manifest for manifest in manifests[: batch.number - 1] if manifest.number not in excluded]
+    return rating_drift(batch, before[-RECENT_BATCHES:])
 
 
 def rating_drift(batch: Manifest, before: Sequence[Manifest]) -> float | None:
