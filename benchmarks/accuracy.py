@@ -22,7 +22,7 @@ from reelstream.catalog import Catalog
 from reelstream.engines.interface import FitParameters
 from reelstream.ratings import RatingColumns, RatingScale
 from reelstream.storage.release import Scores
-from reelstream.training.evaluation import Split, split_at_random, split_in_time
+from reelstream.training.evaluation import Split, answer_from_both_sides, split_at_random, split_in_time
 from reelstream.training.prequential import Learns
 from reelstream.training.scores import clipped_errors, score, score_points
 from served import answers, compile_all, fit, without_times
@@ -93,7 +93,7 @@ def serve_at_random(split: Split, catalog: Catalog, scale: RatingScale) -> dict[
     entries = {}
     for name, part in ((IGNORES, without_times(split)), (USES, split)):
         fitted = fit(part.train, catalog, scale, FitParameters(use_times=name == USES))
-        said = answers(fitted, part)
+        said = answer_from_both_sides(fitted.model_set, part) if name == USES else answers(fitted, part)
         entries[name] = Entry(name == USES, said.mean, score(said, part.test.rating, scale), fitted.seconds)
         report(name, entries[name])
     return entries

@@ -17,7 +17,7 @@ from reelstream.catalog import Catalog
 from reelstream.engines.interface import FitParameters, FittedModels
 from reelstream.engines.local import fit_like, fit_models
 from reelstream.errors import InputError
-from reelstream.models.base import ModelSet, TrainedOn
+from reelstream.models.base import ModelSet, Predictions, TrainedOn
 from reelstream.models.replay import predict_events
 from reelstream.ratings import RatingColumns, RatingScale
 from reelstream.storage.history import History
@@ -117,7 +117,7 @@ def evaluate(
     if split.learns_test:
         served, live_users, static = (_scores(model_set, split, learns) for learns in LEARNS)
     elif times == "use":
-        served = _scores_from_both_sides(model_set, history, split)
+        served = score(answer_from_both_sides(model_set, split), split.test.rating, scale)
     else:
         served = _scores(model_set, split, "nothing")
     return Evaluation(
@@ -132,13 +132,12 @@ def evaluate(
     )
 
 
-def _scores_from_both_sides(model_set: ModelSet, history: History, split: Split) -> Scores:
+def answer_from_both_sides(model_set: ModelSet, split: Split) -> Predictions:
     """Each test rating predicted from all of its user's training ratings, earlier and later; the like model likewise."""
-    model_set = replace(model_set, like=fit_like(model_set, history, has_gate=False, looks_ahead=True))
+    like = fit_like(model_set, History.of(split.train), has_gate=False, looks_ahead=True)
     events = RatingColumns.concatenate([split.train, split.test])
     asks = np.arange(len(events)) >= len(split.train)
-    answers = predict_events(model_set, events, asks, ~asks, looks_ahead=True)
-    return score(answers, split.test.rating, model_set.scale)
+    return predict_events(replace(model_set, like=like), events, asks, ~asks, looks_ahead=True)
 
 
 def _scores(model_set: ModelSet, split: Split, learns: Learns) -> Scores:
