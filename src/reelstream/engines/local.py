@@ -14,6 +14,7 @@ from reelstream.catalog import Catalog
 from reelstream.engines.gibbs import Sampler, TrainingData
 from reelstream.engines.interface import FitJob, FitParameters, FittedModels
 from reelstream.errors import FitError
+from reelstream.features.audience import audience_features
 from reelstream.features.holdout import in_gate_half, in_holdout
 from reelstream.features.item_features import ItemFeatures
 from reelstream.features.user_profiles import GenreShares
@@ -104,13 +105,12 @@ def fit_rating(
 ) -> RatingModel:
     """The rating model from ratings sorted by user and time: a chain, cold or going on from `previous`, and its draws."""
     users, items = Vocabulary.of(ratings.user_id), Vocabulary.of(ratings.item_id)
-    item_rows = items.rows(ratings.item_id)
-    data = TrainingData.of(
-        users.ids, users.rows(ratings.user_id), items.ids, item_rows, ratings.rating, ratings.timestamp
-    )
+    user_rows, item_rows = users.rows(ratings.user_id), items.rows(ratings.item_id)
+    data = TrainingData.of(users.ids, user_rows, items.ids, item_rows, ratings.rating, ratings.timestamp)
     counts = np.bincount(item_rows, minlength=len(items))
     encoder = previous.features if previous else ItemFeatures(catalog.genres)
-    features = encoder.encode([catalog.get(int(item)) for item in items.ids], counts)
+    audience = audience_features(user_rows, item_rows, len(users), len(items))
+    features = encoder.encode([catalog.get(int(item)) for item in items.ids], counts, audience)
     sampler = _start(data, features, previous, parameters)
     warm = previous is not None
     draws = _keep_draws(

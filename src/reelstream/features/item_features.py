@@ -1,4 +1,4 @@
-"""What the rating model knows of a film before its first rating: genres, era, and how often it was rated."""
+"""What the rating model knows of a film besides its stars: genres, era, how often it was rated, and by whom."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reelstream.catalog import Film
+from reelstream.features.audience import N_AUDIENCE
 
 FIRST_YEAR = 1900
 YEARS_AN_ERA = 5
@@ -26,10 +27,15 @@ class ItemFeatures:
     @property
     def n_features(self) -> int:
         """The number of columns."""
-        return 1 + len(self.genres) + N_ERAS + N_COUNT_BUCKETS
+        return 1 + len(self.genres) + N_ERAS + N_COUNT_BUCKETS + N_AUDIENCE
 
-    def encode(self, films: Sequence[Film | None], counts: NDArray[np.int64]) -> NDArray[np.float64]:
-        """The features (n_films, n_features) of films, None for one outside the catalogue, each with its rating count."""
+    def encode(
+        self, films: Sequence[Film | None], counts: NDArray[np.int64], audience: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """The features (n_films, n_features) of films, None for one outside the catalogue.
+
+        Each with its rating count (n_films,) and audience (n_films, N_AUDIENCE): see `audience_features`.
+        """
         rows = np.zeros((len(films), self.n_features))
         rows[:, 0] = 1.0
         column = {genre: 1 + number for number, genre in enumerate(self.genres)}
@@ -44,4 +50,5 @@ class ItemFeatures:
                 row[first_era + min(max((film.year - FIRST_YEAR) // YEARS_AN_ERA, 0), N_ERAS - 1)] = 1.0
         buckets = np.minimum(np.log1p(counts).astype(np.int64), N_COUNT_BUCKETS - 1)
         rows[np.arange(len(films)), first_era + N_ERAS + buckets] = 1.0
+        rows[:, -N_AUDIENCE:] = audience
         return rows

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reelstream.catalog import Film
+from reelstream.features.audience import N_AUDIENCE
 from reelstream.features.item_features import ItemFeatures
 from reelstream.features.vocabulary import Vocabulary
 from reelstream.files import encode_json, read_json, write_synced
@@ -128,7 +129,8 @@ class RatingModel:
 
     def unrated_means(self, films: Sequence[Film | None]) -> NDArray[np.float32]:
         """(S, n, D): the prior means of films that have no ratings here, from genres and era."""
-        features = self.features.encode(films, np.zeros(len(films), np.int64))
+        n = len(films)
+        features = self.features.encode(films, np.zeros(n, np.int64), np.zeros((n, N_AUDIENCE)))
         return (features @ self.draws.item_weights).astype(np.float32)
 
     def save(self, folder: Path) -> None:
