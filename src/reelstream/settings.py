@@ -67,12 +67,21 @@ class BatchSettings(_Section):
 class TrainSettings(_Section):
     """How a model set is fitted."""
 
-    engine: Literal["local"] = "local"
+    engine: Literal["local", "spark"] = "local"
     """The engine that fits."""
     keep: int = Field(default=5, ge=1)
     """How many of the newest model sets stay on disk."""
     seed: int = Field(default=0, ge=0)
     """The same seed gives the same draws."""
+
+
+class SparkSettings(_Section):
+    """Where and how the Spark engine runs."""
+
+    master: str | None = None
+    """The cluster's master; by default what Spark's own settings say, and without any the cores of this machine."""
+    conf: dict[str, str] = {}
+    """Settings of Spark by their names, which all begin with `spark.`."""
 
 
 class ServeSettings(_Section):
@@ -127,6 +136,7 @@ class Settings(BaseSettings):
     kafka: dict[str, str] = {}
     batch: BatchSettings = BatchSettings()
     train: TrainSettings = TrainSettings()
+    spark: SparkSettings = SparkSettings()
     serve: ServeSettings = ServeSettings()
     ui: UiSettings = UiSettings()
     metrics: MetricsSettings = MetricsSettings()

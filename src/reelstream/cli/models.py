@@ -9,7 +9,7 @@ import typer
 
 from reelstream.cli import options
 from reelstream.cli.exit_codes import DONE, FAILED
-from reelstream.cli.opening import open_settings, open_work_folder, say
+from reelstream.cli.opening import open_engine, open_settings, open_work_folder, say, spark_conf
 from reelstream.cli.output import print_json, print_table
 from reelstream.errors import SettingError
 
@@ -154,19 +154,24 @@ def verify(work: options.Work = None, config: options.Config = None, as_json: op
 def rebuild(
     number: Number,
     work: options.Work = None,
+    engine: options.Engine = None,
+    master: options.Master = None,
+    conf: options.SparkConf = None,
     config: options.Config = None,
     as_json: options.Json = False,
 ) -> int:
     """Make a model set again from its batches, seed and predecessor, and compare the two bit for bit."""
-    folder, _ = open_work_folder(open_settings(config, {"work": work}))
+    settings = open_settings(
+        config, {"work": work, "train.engine": engine, "spark.master": master, "spark.conf": spark_conf(conf)}
+    )
+    folder, _ = open_work_folder(settings)
 
-    from reelstream.engines.local import LocalEngine  # noqa: PLC0415
     from reelstream.storage.batch_files import BatchFolder  # noqa: PLC0415
     from reelstream.storage.model_registry import ModelRegistry  # noqa: PLC0415
     from reelstream.training.rebuild import rebuild as make_again  # noqa: PLC0415
 
     registry, batches = ModelRegistry(folder.models), BatchFolder(folder.batches)
-    different = make_again(number, registry, batches, LocalEngine(), folder.read_catalog())
+    different = make_again(number, registry, batches, open_engine(settings), folder.read_catalog())
     if as_json:
         print_json({"number": number, "identical": not different, "different": different})
     elif not different:

@@ -9,11 +9,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from reelstream.errors import DatasetError, SettingError
+from reelstream.errors import DatasetError, MissingExtraError, SettingError
 
 if TYPE_CHECKING:  # each of these brings numpy or more: a command imports what it needs
     from reelstream.broker.interface import Broker
     from reelstream.datasets import Dataset
+    from reelstream.engines.interface import Engine
     from reelstream.ratings import RatingScale
     from reelstream.settings import DataSettings, Settings
     from reelstream.storage.work_folder import Binding, WorkFolder
@@ -105,6 +106,30 @@ def open_dataset(settings: Settings) -> Dataset:
             folder.check_writable()
             simulate(folder.simulated, **SimulatedSize()._asdict())
     return detect(folder.simulated)
+
+
+def open_engine(settings: Settings) -> Engine:
+    """The engine that fits. Raises MissingExtraError when its packages are not installed."""
+    if settings.train.engine == "local":
+        from reelstream.engines.local import LocalEngine  # noqa: PLC0415
+
+        return LocalEngine()
+    try:
+        from reelstream.engines.spark.engine import SparkEngine  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(
+            f"the Spark engine needs {error.name}: install it with `pip install 'reelstream[spark]'`"
+        ) from error
+    return SparkEngine(settings.spark.master, settings.spark.conf)
+
+
+def spark_conf(given: Sequence[str] | None) -> dict[str, str] | None:
+    """Spark's settings from `KEY=VALUE` on the command line; None when there are none. Raises SettingError."""
+    pairs = [setting.partition("=") for setting in given or ()]
+    for key, equals, value in pairs:
+        if not key.startswith("spark.") or not equals:
+            raise SettingError(f"--conf {key}{equals}{value} is not a setting of Spark: write spark.name=value")
+    return {key: value for key, _, value in pairs} or None
 
 
 def open_log(binding: Binding, kafka: Mapping[str, str]) -> Broker:

@@ -13,6 +13,7 @@ class EngineName(StrEnum):
     """The engines that can fit."""
 
     LOCAL = "local"
+    SPARK = "spark"
 
 
 class Order(StrEnum):
@@ -45,6 +46,13 @@ Kafka = Annotated[
 ]
 Topic = Annotated[str | None, typer.Option(metavar="NAME", help="The log's topic.  \\[default: ratings]")]
 Engine = Annotated[EngineName | None, typer.Option(help="What fits the models.  \\[default: local]")]
+Master = Annotated[
+    str | None,
+    typer.Option(metavar="URL", help="The Spark cluster, as spark-submit has it.  \\[default: Spark's own settings]"),
+]
+SparkConf = Annotated[
+    list[str] | None, typer.Option("--conf", metavar="KEY=VALUE", help="A setting of Spark; may be given repeatedly.")
+]
 BatchRows = Annotated[
     int | None, typer.Option(min=1, help="Close a batch when it has so many ratings ...  \\[default: 35000]")
 ]

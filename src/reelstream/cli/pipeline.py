@@ -36,10 +36,13 @@ def make_stages(
     shared = ["--work", str(folder.root), *(["--config", str(config)] if config else [])]
     log = ["--broker", binding.broker, "--topic", binding.topic, "--partitions", str(settings.broker.partitions)]
     rate = ["--rate", str(settings.data.rate)] if settings.data.rate else []
+    spark = ["--master", settings.spark.master] if settings.spark.master else []
+    for key, value in settings.spark.conf.items():
+        spark += ["--conf", f"{key}={value}"]
     commands = {
         "produce": ["--data", str(data), "--order", settings.data.order, *rate, *log],
         "batch": ["--batch-rows", str(settings.batch.rows), "--batch-seconds", str(settings.batch.seconds), *log],
-        "train": ["--engine", settings.train.engine, "--follow"],
+        "train": ["--engine", settings.train.engine, *spark, "--follow"],
         "serve": ["--host", settings.serve.host, "--port", str(api_port)],
     }
     if settings.metrics.port is not None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from reelstream.cli import options
-from reelstream.cli.opening import bind_work_folder, open_dataset, open_log, open_settings
+from reelstream.cli.opening import bind_work_folder, open_dataset, open_log, open_settings, spark_conf
 from reelstream.cli.output import print_json
 from reelstream.cli.preflight import check_page, free_port
 from reelstream.cli.serving import url
@@ -28,6 +28,8 @@ def run(
     partitions: options.Partitions = None,
     kafka: options.Kafka = None,
     engine: options.Engine = None,
+    master: options.Master = None,
+    conf: options.SparkConf = None,
     until_set: Annotated[
         int | None,
         typer.Option(min=1, metavar="N", help="End when model set N, or the first after it, is in service."),
@@ -55,6 +57,8 @@ def run(
             "broker.partitions": partitions,
             "kafka": kafka,
             "train.engine": engine,
+            "spark.master": master,
+            "spark.conf": spark_conf(conf),
             "batch.rows": batch_rows,
             "batch.seconds": batch_seconds,
             "data.order": order,

@@ -9,7 +9,7 @@ import typer
 from reelstream.cli import options
 from reelstream.cli.exit_codes import DONE, FAILED
 from reelstream.cli.models import print_release
-from reelstream.cli.opening import open_settings, open_work_folder
+from reelstream.cli.opening import open_engine, open_settings, open_work_folder, spark_conf
 from reelstream.cli.output import print_json
 from reelstream.cli.stage_metrics import metrics_served
 from reelstream.cli.stopping import stop_on_signals
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 def train(
     work: options.Work = None,
     engine: options.Engine = None,
+    master: options.Master = None,
+    conf: options.SparkConf = None,
     follow: Annotated[bool, typer.Option("--follow", help="Go on with every new batch, until Ctrl-C.")] = False,
     keep: Annotated[int | None, typer.Option(min=1, help="How many of the newest sets stay.  \\[default: 5]")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="The same seed gives the same sets.  \\[default: 0]")] = None,
@@ -38,6 +40,8 @@ def train(
             "train.keep": keep,
             "train.seed": seed,
             "metrics.port": metrics_port,
+            "spark.master": master,
+            "spark.conf": spark_conf(conf),
         },
     )
     trainer = open_trainer(settings)
@@ -60,7 +64,6 @@ def train(
 def open_trainer(settings: Settings) -> Trainer:
     """The trainer of a work folder. Raises SettingError."""
     from reelstream.engines.interface import FitParameters  # noqa: PLC0415
-    from reelstream.engines.local import LocalEngine  # noqa: PLC0415
     from reelstream.storage.batch_files import BatchFolder  # noqa: PLC0415
     from reelstream.storage.history_store import HistoryStore  # noqa: PLC0415
     from reelstream.storage.model_registry import ModelRegistry  # noqa: PLC0415
@@ -71,7 +74,7 @@ def open_trainer(settings: Settings) -> Trainer:
         BatchFolder(folder.batches),
         HistoryStore(folder.history),
         ModelRegistry(folder.models),
-        LocalEngine(),
+        open_engine(settings),
         folder.read_catalog(),
         binding.scale,
         FitParameters(seed=settings.train.seed),

@@ -88,6 +88,17 @@ class BatchFolder:
         """The ratings of a batch, in the order of the file. Raises DamagedError when they are not those published."""
         return RatingColumns.concatenate(self._decode_ratings(file) for file in manifest.files)
 
+    def rating_files(self, manifest: Manifest) -> list[Path]:
+        """Where the ratings of a batch lie, for who reads them otherwise. Raises DamagedError for a file of another size."""
+        for file in manifest.files:
+            path = self.path / file.name
+            with translate_errors(path):
+                if not path.exists():
+                    raise self._damaged(file, "it is missing")
+                if path.stat().st_size != file.bytes:
+                    raise self._damaged(file, "its size is not that of its manifest")
+        return [self.path / file.name for file in manifest.files]
+
     def read_rejected(self, manifest: Manifest) -> list[RejectedRow]:
         """The rejected rows of a batch. Raises DamagedError when they are not those published."""
         if manifest.rejected is None:

@@ -1,0 +1,145 @@
+"""A Spark session, and one sentence for everything that goes wrong with it."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from py4j.protocol import Py4JError
+from pyspark import SparkContext
+from pyspark.errors import PySparkException
+from pyspark.sql import SparkSession
+
+from reelstream.errors import FitError, MissingExtraError, SettingError
+
+OLDEST_JAVA = 17
+"""Of Spark 4."""
+CONNECT_SECONDS = 5.0
+
+_LOCAL = {
+    "spark.ui.enabled": "false",
+    "spark.driver.host": "127.0.0.1",
+    "spark.driver.bindAddress": "127.0.0.1",
+}
+"""For a master on this machine: nothing listens for others."""
+_SENTENCES = {
+    "NoSuchMethodError": "the Spark of the cluster is another version than PySpark here: install the cluster's version",
+    "PYTHON_VERSION_MISMATCH": "the workers run another Python than this one: set spark.pyspark.python to a Python "
+    f"{platform.python_version().rpartition('.')[0]}",
+    "ModuleNotFoundError": "the workers' Python lacks a package: install reelstream there, or send it along with "
+    "--py-files and --archives",
+    "Cannot run program": "the workers have no such Python: set spark.pyspark.python to one that is there",
+    "OutOfMemoryError": "Spark ran out of memory: raise spark.executor.memory or spark.driver.memory",
+    "MemoryError": "a worker's Python ran out of memory: give the executors more, or have fewer cores on each",
+    "No space left on device": "a disk is full: free some space, or set spark.local.dir to another disk",
+    "exited unexpectedly": "a worker's Python was killed, most likely for lack of memory: give the executors more "
+    "spark.executor.memoryOverhead",
+    "ExecutorLostFailure": "executors were lost again and again, most likely for lack of memory: give them more "
+    "spark.executor.memory, or spark.executor.memoryOverhead",
+    "maxResultSize": "there are too many films and users for the driver: raise spark.driver.maxResultSize and "
+    "spark.driver.memory",
+    "SparkContext was shut down": "the connection to the Spark cluster was lost: look at the master's log",
+    "stopped SparkContext": "the connection to the Spark cluster was lost: look at the master's log",
+    "PATH_NOT_FOUND": "the workers do not find the batch files: the work folder must lie on a disk that all of them share",
+    "FileNotFoundError": "the workers do not find the work folder: it must lie on a disk that all of them share",
+}
+"""What stands in an error -> what to do about it; the first that is found counts."""
+
+
+def open_session(master: str | None, conf: Mapping[str, str]) -> SparkSession:
+    """The session of this process: the one that is there already, or a new one on `master`.
+
+    Without a master, Spark's own settings say where it runs, by default on all cores of this machine. `conf` are settings
+    of Spark. Raises SettingError when the master cannot be reached, MissingExtraError when there is no suitable Java.
+    """
+    active = SparkSession.getActiveSession()
+    if active is not None and active.sparkContext._jsc is not None:
+        return active
+    is_submitted = "PYSPARK_GATEWAY_PORT" in os.environ  # spark-submit has settled where and with what
+    is_local = not is_submitted and (master or "local").startswith("local")
+    settings = {**(_LOCAL if is_local else {}), **conf}
+    if master is not None:
+        _check_reachable(master)
+        settings["spark.master"] = master
+    if is_local:
+        os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    builder = SparkSession.builder.appName("reelstream")
+    for name, value in {"spark.ui.showConsoleProgress": "false", **settings}.items():
+        builder = builder.config(name, value)
+    interrupt = signal.getsignal(signal.SIGINT)
+    try:
+        with spark_errors():
+            session = builder.getOrCreate()
+    except FitError:
+        if not is_submitted:
+            _check_java()
+        raise
+    finally:
+        if SparkContext._active_spark_context is not None:
+            _keep_signal(interrupt)
+    if not is_submitted:
+        session.sparkContext.setLogLevel("ERROR")
+    return session
+
+
+@contextmanager
+def spark_errors() -> Iterator[None]:
+    """Raises FitError for what Spark raises: one sentence, what to do in it where the cause is known."""
+    try:
+        yield
+    except (PySparkException, Py4JError, ConnectionError) as error:
+        raise FitError(_sentence(error)) from error
+
+
+def _sentence(error: Exception) -> str:
+    text = str(error)
+    for sign, sentence in _SENTENCES.items():
+        if sign in text:
+            return sentence
+    lines = [line.strip() for line in text.splitlines() if line.strip()] or [type(error).__name__]
+    causes = [line for line in lines if "Caused by: " in line]
+    return f"Spark failed: {(causes or lines)[-1 if causes else 0].removeprefix('Caused by: ')}"
+
+
+def _check_reachable(master: str) -> None:
+    """Spark itself would try for a minute. Raises SettingError."""
+    if not master.startswith("spark://"):
+        return
+    reasons = []
+    for address in master.removeprefix("spark://").split(","):  # of masters that stand by for each other one will do
+        try:
+            parts = urlsplit(f"//{address}")
+            with closing(socket.create_connection((parts.hostname or "", parts.port or 7077), CONNECT_SECONDS)):
+                return
+        except (OSError, ValueError) as error:
+            reasons.append(str(error))
+    raise SettingError(f"the Spark master {master} cannot be reached ({reasons[-1]}): start it, or name another")
+
+
+def _check_java() -> None:
+    """Raises MissingExtraError when Java is why the session did not start."""
+    home = os.environ.get("JAVA_HOME")
+    java = str(Path(home) / "bin" / "java") if home else shutil.which("java")
+    needed = f"Spark needs Java {OLDEST_JAVA} or newer"
+    if java is None or not Path(java).exists():
+        raise MissingExtraError(f"{needed}, and there is none: install it, or set JAVA_HOME")
+    said = subprocess.run([java, "-version"], capture_output=True, text=True, check=False).stderr
+    version = said.partition('"')[2].partition('"')[0]
+    number = version.removeprefix("1.").partition(".")[0].partition("-")[0]
+    if number.isdecimal() and int(number) < OLDEST_JAVA:
+        raise MissingExtraError(f"{needed}, and {java} is Java {version}: install a newer one, or set JAVA_HOME")
+
+
+def _keep_signal(handler: object) -> None:
+    """Spark takes Ctrl-C for itself; who asked for the session knows better what it means."""
+    if callable(handler) or isinstance(handler, signal.Handlers):
+        signal.signal(signal.SIGINT, handler)
