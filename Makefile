@@ -26,7 +26,7 @@ help:  ## say what can be made
 
 venv: $(ALL_STAMP)  ## make .venv with everything for working on reelstream
 
-run: $(RUN_STAMP)  ## run the whole pipeline: make run [DATA=folder] [BROKER=url] [ENGINE=local] [ARGS="--until-set 3"]
+run: $(if $(filter spark,$(ENGINE)),$(ALL_STAMP),$(RUN_STAMP))  ## run the whole pipeline: make run [DATA=folder] [BROKER=url] [ENGINE=spark] [ARGS="--until-set 3"]
 	@$(BIN)/reelstream run $(if $(DATA),--data '$(DATA)') $(if $(BROKER),--broker '$(BROKER)') \
 		$(if $(ENGINE),--engine '$(ENGINE)') $(ARGS)
 

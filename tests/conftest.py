@@ -11,6 +11,7 @@ import structlog
 
 from kafka_cluster import KafkaCluster, why_not
 from reelstream.datasets import detect, simulate
+from spark_session import spark_engine  # noqa: F401  (a fixture)
 from streams import Stream
 
 

@@ -1,0 +1,94 @@
+"""One Spark session for all tests that need one, and what they hand to an engine."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from reelstream.catalog import Catalog
+from reelstream.engines.interface import Engine, FitJob, FitParameters, FittedModels
+from reelstream.ratings import RatingColumns, RatingScale
+from reelstream.storage.batch_files import BatchFolder, Manifest, OffsetRange
+
+CONF = {"spark.driver.memory": "1g", "spark.sql.shuffle.partitions": "2"}
+
+
+@pytest.fixture(scope="session")
+def spark_engine() -> Iterator[Any]:
+    """An engine on two cores of this machine, its session started."""
+    if shutil.which("java") is None:
+        pytest.skip("Spark needs Java, and there is none")
+    from reelstream.engines.spark.engine import SparkEngine  # noqa: PLC0415  (an extra)
+
+    engine = SparkEngine("local[2]", CONF)
+    engine.prepare()
+    yield engine
+    engine._session().stop()
+
+
+def publish(folder: Path, parts: list[RatingColumns]) -> BatchFolder:
+    """A batch of each part, as if one partition had carried them."""
+    batches = BatchFolder(folder)
+    batches.make()
+    first = 0
+    for number, part in enumerate(parts, 1):
+        after = first + len(part)
+        placed = RatingColumns.of(
+            part.user_id,
+            part.item_id,
+            part.rating,
+            part.timestamp,
+            np.zeros(len(part)),
+            np.arange(first, after),
+        )
+        batches.publish_manifest(
+            Manifest(
+                number=number,
+                topic_id="a-topic",
+                files=(batches.publish_ratings(number, placed),),
+                rejected=None,
+                partitions={0: OffsetRange(first, after)},
+                next_offsets={0: after},
+                sources={},
+                repeats=0,
+                closed_at=0,
+            )
+        )
+        first = after
+    return batches
+
+
+def fit(
+    engine: Engine,
+    out: Path,
+    batches: BatchFolder,
+    manifests: list[Manifest],
+    catalog: Catalog,
+    parameters: FitParameters,
+    previous: FittedModels | None = None,
+) -> FittedModels:
+    """A fit of these batches whose history lands in `out`."""
+    out.mkdir(parents=True)
+    return engine.fit(FitJob(batches, manifests, None, manifests, out, catalog, RatingScale(), previous, parameters))
+
+
+def bits(model: Any) -> dict[str, Any]:
+    """All that a model holds, arrays as bytes, by name."""
+    found: dict[str, Any] = {}
+    for field in fields(model):
+        value = getattr(model, field.name)
+        if isinstance(value, np.ndarray):
+            found[field.name] = (value.dtype, value.shape, value.tobytes())
+        elif hasattr(value, "ids"):
+            found[field.name] = value.ids.tobytes()
+        elif hasattr(value, "__dataclass_fields__"):
+            found |= {f"{field.name}.{name}": inner for name, inner in bits(value).items()}
+        else:
+            found[field.name] = value
+    return found
