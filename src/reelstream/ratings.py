@@ -186,11 +186,15 @@ class RatingColumns:
 
         The last is the one with the largest (timestamp, partition, offset).
         """
-        order = np.lexsort((self.offset, self.partition, self.timestamp, self.item_id, self.user_id))
-        user, item = self.user_id[order], self.item_id[order]
-        last = np.ones(len(self), bool)
-        last[:-1] = (user[1:] != user[:-1]) | (item[1:] != item[:-1])
-        return self[order[last]].by_user()
+        rows = self.by_user()
+        order = np.lexsort((rows.item_id, rows.user_id))  # stable: one user's ratings of one item stay in order of time
+        user, item = rows.user_id[order], rows.item_id[order]
+        replaced = order[:-1][(user[1:] == user[:-1]) & (item[1:] == item[:-1])]
+        if not len(replaced):
+            return rows
+        last = np.ones(len(rows), bool)
+        last[replaced] = False
+        return rows[last]
 
     def latest(self) -> RatingColumns:
         """What counts: the `settled` ratings without those that delete."""

@@ -29,7 +29,7 @@ from reelstream.storage.history import History
 
 MOST_LIKE_USERS = 10_000
 """Of more users an even sample fits the like model: a few thousand held-out ratings settle its nine numbers."""
-START_SD = 0.1
+START_SD = 0.3
 """Standard deviation of the rows of a cold chain."""
 START_MOOD_VARIANCE, START_MOOD_RATE = 0.06, 0.1 / 60
 """Where the mood of a cold chain starts: a quarter of a star, ten minutes."""

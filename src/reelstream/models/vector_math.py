@@ -40,8 +40,8 @@ def log(x: np.float32) -> np.float32:
 
 @njit(cache=True, nogil=True, fastmath=True)
 def exp_minus(x: np.float32) -> np.float32:
-    """exp(-x) of a float32 x >= 0; what is too small to matter is about 1e-38, infinity included."""
-    y = -min(f32(x), f32(87))
+    """exp(-x) of a float32 x >= 0; above 60, infinity included, exp(-60)."""
+    y = -min(f32(x), f32(60))  # products with what is smaller could be subnormal, and those are slow
     k = i32(y * _LOG2_E - f32(0.5))  # y = k ln 2 + r, |r| <= (ln 2) / 2; the cast cuts towards zero
     r = y - f32(k) * _LN2_HIGH - f32(k) * _LN2_LOW
     p = f32(1.9875691500e-4) * r + f32(1.3981999507e-3)
