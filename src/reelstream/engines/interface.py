@@ -21,9 +21,9 @@ class FitParameters:
 
     n_factors: int = 15
     """Factors of a row; a row has one number more, its bias."""
-    sweeps: int = 200
+    sweeps: int = 160
     """Of a chain that starts cold."""
-    burn_in: int = 80
+    burn_in: int = 64
     """Sweeps before the first kept draw of a cold chain."""
     warm_sweeps: int = 48
     """Of a chain that goes on from the set in service."""
