@@ -13,83 +13,28 @@ Steps 1 and 2 fall away where times do not count.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 
 import numba
 import numpy as np
 from numba import njit, prange
 from numpy.typing import NDArray
-from scipy.special import gammaln
 
+from reelstream.engines.chain import ChainStart
+from reelstream.engines.hyperparameters import (
+    MOST_SHAPE_RATINGS,
+    MoodShape,
+    log_density,
+    mood_scale_sd,
+    noise_shape,
+    precision,
+    squared_logs,
+)
+from reelstream.engines.training_data import Side, TrainingData
 from reelstream.models import mood, noise
 from reelstream.models.arrays import Floats, Ints
-from reelstream.models.rating import Hyperparameters
 from reelstream.models.row_posterior import draw_rows, fill_regressors
 from reelstream.models.row_prior import RowPrior
-
-NOISE_SHAPES = np.array([1, 1.5, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 30, 50])
-"""The grid that nu is drawn from."""
-
-VARIANCE_STEP, RATE_STEP = 0.15, 0.3
-"""Standard deviations of the random walks on log q and log rate."""
-
-
-MOST_SHAPE_RATINGS = 250_000
-"""The mood's (q, rate) is learned from an even sample of the users, who gave about so many: they settle it within a few
-per cent."""
-
-
-@dataclass(frozen=True, slots=True)
-class Side:
-    """The ratings of one side, grouped by row: n rows, N ratings."""
-
-    ids: NDArray[np.int64]
-    """(n,): external ids; they key the noise."""
-    starts: NDArray[np.int64]
-    """(n + 1,): where each row's ratings begin."""
-    others: NDArray[np.int32]
-    """(N,): rows of the other side."""
-
-
-@dataclass(frozen=True, slots=True)
-class TrainingData:
-    """Ratings as the sampler reads them: in order of user and time, and again grouped by item."""
-
-    users: Side
-    items: Side
-    centred: NDArray[np.float32]
-    """(N,): ratings less their mean, by user and time."""
-    gaps: NDArray[np.float32]
-    """(N,): seconds since the user's rating before, by user and time; infinite at a user's first."""
-    by_item: NDArray[np.uint32]
-    """(N,): positions in that order, grouped by item."""
-    mean: float
-
-    @classmethod
-    def of(
-        cls,
-        user_ids: NDArray[np.int64],
-        user_rows: NDArray[np.int64],
-        item_ids: NDArray[np.int64],
-        item_rows: NDArray[np.int64],
-        ratings: NDArray[np.float32],
-        times: NDArray[np.int64],
-    ) -> TrainingData:
-        """From ratings sorted by user and time, each with its user's and item's row."""
-        mean = float(ratings.mean(dtype=np.float64))
-        by_item = np.argsort(item_rows, kind="stable").astype(np.uint32)
-        starts = _starts(user_rows, len(user_ids))
-        gaps = np.diff(times, prepend=times[:1]).astype(np.float32)
-        gaps[starts[:-1]] = np.inf
-        return cls(
-            Side(user_ids, starts, item_rows.astype(np.int32)),
-            Side(item_ids, _starts(item_rows, len(item_ids)), user_rows.astype(np.int32)[by_item]),
-            ratings - np.float32(mean),
-            gaps,
-            by_item,
-            mean,
-        )
 
 
 @dataclass(slots=True)
@@ -118,41 +63,35 @@ class Rows:
 class Sampler:
     """The chain: its state, and the step from one sweep to the next."""
 
-    def __init__(
-        self,
-        data: TrainingData,
-        item_features: NDArray[np.float64],
-        user_rows: NDArray[np.float32],
-        item_rows: NDArray[np.float32],
-        user_noise: NDArray[np.float64],
-        mood_scale: NDArray[np.float64],
-        hyperparameters: Hyperparameters,
-        *,
-        seed: int,
-        sweeps: int,
-    ) -> None:
-        """A chain that goes on from the given state; `sweeps` counts those behind it, and keys the noise of the next."""
-        self.data, self.seed, self.sweeps = data, seed, sweeps
-        self.users = Rows.start(user_rows, 1)
-        self.items = Rows.start(item_rows, item_features.shape[1])
-        self.user_noise, self.mood_scale, self.hyperparameters = user_noise, mood_scale, hyperparameters
+    def __init__(self, data: TrainingData, item_features: NDArray[np.float64], start: ChainStart) -> None:
+        """A chain that goes on from `start`, whose arrays it changes."""
+        self.data, self.seed, self.sweeps = data, start.seed, start.sweeps
+        self.users = Rows.start(start.user_rows, 1)
+        self.items = Rows.start(start.item_rows, item_features.shape[1])
+        self.user_noise, self.mood_scale, self.hyperparameters = (
+            start.user_noise,
+            start.mood_scale,
+            start.hyperparameters,
+        )
         # A user's prior is an intercept: which genres a user rates adds nothing beside mood.
         self._user_prior = RowPrior(np.ones((len(data.users.ids), 1)))
         self._item_prior = RowPrior(item_features)
         self._threads = numba.get_num_threads()
         self._longest = int(np.diff(data.users.starts).max())
         n_users, n = len(data.users.ids), len(data.centred)
-        self._shape_users = np.arange(0, n_users, n // MOST_SHAPE_RATINGS + 1)
+        self._mood_shape = MoodShape(data, np.arange(0, n_users, n // MOST_SHAPE_RATINGS + 1))
         self._ones_u, self._ones_i = np.ones(n_users, np.float32), np.ones(len(data.items.ids), np.float32)
         self._by_user, self._by_item = data.centred.copy(), data.centred[data.by_item]
-        self._no_covs = np.empty((0, *item_rows.shape[1:] * 2), np.float32)
+        self._no_covs = np.empty((0, *start.item_rows.shape[1:] * 2), np.float32)
 
     def sweep(self, item_covs: NDArray[np.float32] | None = None) -> None:
         """One sweep. `item_covs` (n_items, D, D) receives the items' conditional covariances."""
         data = self.data
         generator = np.random.default_rng([self.seed, self.sweeps])
         if self.hyperparameters.mood_variance > 0:
-            self._draw_mood_shape(generator)
+            self.hyperparameters = self._mood_shape.draw(
+                self.hyperparameters, self.users.draws, self.items.draws, self.user_noise, self.mood_scale, generator
+            )
             self._draw_moods(generator)
         weight = (self.hyperparameters.alpha * self.user_noise).astype(np.float32)
         fill_regressors(self._threads, self.items.draws, self._ones_i, self.items.regressors)
@@ -205,32 +144,6 @@ class Sampler:
             rows.squares,
         )
 
-    def _draw_mood_shape(self, generator: np.random.Generator) -> None:
-        h, users = self.hyperparameters, self.data.users
-        variance = h.mood_variance * math.exp(VARIANCE_STEP * generator.standard_normal())
-        rate = h.mood_rate * math.exp(RATE_STEP * generator.standard_normal())
-        gains = np.empty(len(self._shape_users))
-        mood.log_ratios(
-            self._threads,
-            self._longest,
-            self._shape_users,
-            users.starts,
-            users.others,
-            self.data.centred,
-            self.data.gaps,
-            self.users.draws,
-            self.items.draws,
-            1 / (h.alpha * self.user_noise),
-            self.mood_scale,
-            h.mood_variance,
-            h.mood_rate,
-            variance,
-            rate,
-            gains,
-        )
-        if math.log(generator.random()) < gains.sum():
-            self.hyperparameters = replace(h, mood_variance=variance, mood_rate=rate)
-
     def _draw_moods(self, generator: np.random.Generator) -> None:
         h, users = self.hyperparameters, self.data.users
         mood.draw_moods(
@@ -252,41 +165,25 @@ class Sampler:
             users.ids,
             self._by_user,
         )
-        _take(self._threads, self._by_user, self.data.by_item, self._by_item)
-        squares = float((np.log(self.mood_scale) ** 2).sum())
-        precision = generator.gamma(1 + len(users.ids) / 2, 1 / (1 + squares / 2))
-        self.hyperparameters = replace(h, mood_scale_sd=1 / math.sqrt(precision))
+        take(self._threads, self._by_user, self.data.by_item, self._by_item)
+        gamma = generator.standard_gamma(1 + len(users.ids) / 2)
+        self.hyperparameters = replace(h, mood_scale_sd=mood_scale_sd(gamma, squared_logs(self.mood_scale)))
 
     def _draw_noise(self, generator: np.random.Generator) -> None:
         h, users = self.hyperparameters, self.data.users
         squares = self.users.squares.astype(np.float64)
-        alpha = generator.gamma(1 + len(self.data.centred) / 2, 1 / (1 + float((squares * self.user_noise).sum()) / 2))
-        _draw_user_noise(
-            users.starts,
-            squares,
-            alpha,
-            h.noise_shape,
-            noise.stream_of(self.seed, self.sweeps, noise.USER_NOISE),
-            users.ids,
-            self.user_noise,
+        stream = noise.stream_of(self.seed, self.sweeps, noise.USER_NOISE)
+        draw_user_noise(users.starts, squares, h.alpha, h.noise_shape, stream, users.ids, self.user_noise)
+        gamma, uniform = generator.standard_gamma(1 + len(self.data.centred) / 2), generator.random()
+        self.hyperparameters = replace(
+            h,
+            alpha=precision(gamma, float((squares * self.user_noise).sum())),
+            noise_shape=noise_shape(uniform, len(users.ids), log_density(self.user_noise)),
         )
-        self.hyperparameters = replace(h, alpha=alpha, noise_shape=_draw_noise_shape(self.user_noise, generator))
-
-
-def _draw_noise_shape(user_noise: NDArray[np.float64], generator: np.random.Generator) -> float:
-    """Draw nu given every lam_u, on its grid."""
-    a = NOISE_SHAPES / 2
-    log_p = len(user_noise) * (a * np.log(a) - gammaln(a)) + a * float((np.log(user_noise) - user_noise).sum())
-    p = np.exp(log_p - log_p.max())
-    return float(generator.choice(NOISE_SHAPES, p=p / p.sum()))
-
-
-def _starts(rows: NDArray[np.int64], n: int) -> NDArray[np.int64]:
-    return np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=n))])
 
 
 @njit(cache=True, nogil=True, parallel=True)
-def _take(threads: int, values: Floats, positions: Ints, taken: Floats) -> None:
+def take(threads: int, values: Floats, positions: Ints, taken: Floats) -> None:
     """Fill `taken` with values[positions]."""
     for thread in prange(threads):
         for j in range(thread * positions.size // threads, (thread + 1) * positions.size // threads):
@@ -294,7 +191,7 @@ def _take(threads: int, values: Floats, positions: Ints, taken: Floats) -> None:
 
 
 @njit(cache=True, nogil=True)
-def _draw_user_noise(
+def draw_user_noise(
     starts: Ints, squares: Floats, alpha: float, shape: float, stream: np.uint64, ids: Ints, user_noise: Floats
 ) -> None:
     """Fill user_noise (n_users,): lam_u ~ Gamma((nu + n_u) / 2, rate (nu + alpha squares_u) / 2)."""

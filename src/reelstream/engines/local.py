@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import sklearn.cluster
 import sklearn.linear_model  # noqa: F401  (the models import both only where they are fitted: here, at start)
-from numpy.typing import NDArray
 
 from reelstream.catalog import Catalog
-from reelstream.engines.gibbs import Sampler, TrainingData
+from reelstream.engines.chain import run_chain, start_chain
+from reelstream.engines.gibbs import Sampler
 from reelstream.engines.interface import FitJob, FitParameters, FittedModels
+from reelstream.engines.training_data import TrainingData
 from reelstream.errors import FitError
 from reelstream.features.audience import audience_features
 from reelstream.features.holdout import in_gate_half, in_holdout
@@ -21,7 +21,7 @@ from reelstream.features.user_profiles import GenreShares
 from reelstream.features.vocabulary import Vocabulary
 from reelstream.models.base import ModelSet, TrainedOn
 from reelstream.models.like import LikeModel
-from reelstream.models.rating import ChainState, Hyperparameters, ItemDraws, RatingModel
+from reelstream.models.rating import ChainState, RatingModel
 from reelstream.models.replay import ask_events
 from reelstream.models.segment import SegmentModel
 from reelstream.ratings import RatingColumns, RatingScale
@@ -29,10 +29,6 @@ from reelstream.storage.history import History
 
 MOST_LIKE_USERS = 10_000
 """Of more users an even sample fits the like model: a few thousand held-out ratings settle its nine numbers."""
-START_SD = 0.3
-"""Standard deviation of the rows of a cold chain."""
-START_MOOD_VARIANCE, START_MOOD_RATE = 0.06, 0.1 / 60
-"""Where the mood of a cold chain starts: a quarter of a star, ten minutes."""
 
 
 class LocalEngine:
@@ -75,6 +71,21 @@ def fit_models(
     rating = fit_rating(learned, catalog, previous.rating if previous else None, parameters)
     # A film's share of likes must not hold the answers that the like model is fitted on.
     like = LikeModel.count(learned.item_id, learned.rating, scale.like_threshold)
+    return complete_models(rating, like, history, catalog, scale, previous, parameters, has_gate=has_gate)
+
+
+def complete_models(
+    rating: RatingModel,
+    like: LikeModel,
+    history: History,
+    catalog: Catalog,
+    scale: RatingScale,
+    previous: FittedModels | None,
+    parameters: FitParameters,
+    *,
+    has_gate: bool = True,
+) -> FittedModels:
+    """The three models, given the rating model and the counts of likes. It needs little memory beside the history's."""
     shares = GenreShares(catalog, catalog.genres)
     segment = SegmentModel.fit(
         history.ratings,
@@ -111,14 +122,9 @@ def fit_rating(
     encoder = previous.features if previous else ItemFeatures(catalog.genres)
     audience = audience_features(user_rows, item_rows, len(users), len(items))
     features = encoder.encode([catalog.get(int(item)) for item in items.ids], counts, audience)
-    sampler = _start(data, features, previous, parameters)
-    warm = previous is not None
-    draws = _keep_draws(
-        sampler,
-        burn_in=parameters.warm_burn_in if warm else parameters.burn_in,
-        sweeps=parameters.warm_sweeps if warm else parameters.sweeps,
-        n_draws=parameters.n_draws,
-    )
+    start = start_chain(users.ids, items.ids, len(ratings), previous, parameters)
+    sampler = Sampler(data, features, start)
+    draws = run_chain(sampler, parameters, is_warm=previous is not None)
     state = ChainState(users.ids, sampler.users.draws, sampler.user_noise, sampler.mood_scale, sampler.items.draws)
     return RatingModel(
         data.mean,
@@ -131,79 +137,6 @@ def fit_rating(
         sampler.sweeps,
         sampler.seed,
     )
-
-
-def _start(
-    data: TrainingData, features: NDArray[np.float64], previous: RatingModel | None, parameters: FitParameters
-) -> Sampler:
-    """The chain before its first sweep; rows that `previous` does not know begin at random."""
-    seed = previous.seed if previous else parameters.seed
-    generator = np.random.default_rng([seed, previous.sweeps if previous else 0, len(data.centred)])
-    D = parameters.n_factors + 1
-    n_users, n_items = len(data.users.ids), len(data.items.ids)
-    user_rows, item_rows = (
-        (generator.standard_normal((n, D)) * START_SD).astype(np.float32) for n in (n_users, n_items)
-    )
-    user_noise, mood_scale = np.ones(n_users), np.ones(n_users)
-    hyperparameters = Hyperparameters(
-        1.5, 10.0, START_MOOD_VARIANCE if parameters.use_times else 0.0, START_MOOD_RATE, 1.0
-    )
-    if previous:
-        state = previous.state
-        known, at = _known(state.user_ids, data.users.ids)
-        user_rows[known], user_noise[known], mood_scale[known] = (
-            array[at] for array in (state.user_rows, state.user_noise, state.mood_scale)
-        )
-        known, at = _known(previous.item_ids, data.items.ids)
-        item_rows[known] = state.item_rows[at]
-        hyperparameters = previous.hyperparameters
-    return Sampler(
-        data,
-        features,
-        user_rows,
-        item_rows,
-        user_noise,
-        mood_scale,
-        hyperparameters,
-        seed=seed,
-        sweeps=previous.sweeps if previous else 0,
-    )
-
-
-def _known(old_ids: NDArray[np.int64], ids: NDArray[np.int64]) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
-    """Which of `ids` are among `old_ids`, and where there."""
-    at = Vocabulary(old_ids).rows(ids)
-    known = at >= 0
-    return known, at[known]
-
-
-def _keep_draws(sampler: Sampler, *, burn_in: int, sweeps: int, n_draws: int) -> ItemDraws:
-    """Run the chain and keep `n_draws` draws, evenly spread behind the burn-in."""
-    n_items, D = sampler.items.draws.shape
-    kept: list[dict[str, Any]] = []
-    spacing = max((sweeps - burn_in) // n_draws, 1)
-    for sweep in range(1, sweeps + 1):
-        keeps = sweep > burn_in and (sweeps - sweep) % spacing == 0 and len(kept) < n_draws
-        covs = np.empty((n_items, D, D), np.float32) if keeps else None
-        drawn = sampler.items.draws.copy() if keeps else None
-        sampler.sweep(covs)
-        if keeps:
-            h = sampler.hyperparameters
-            kept.append(
-                {
-                    "drawn": drawn,
-                    "means": sampler.items.means.copy(),
-                    "covs": covs,
-                    "item_weights": sampler.items.G,
-                    "item_precision": sampler.items.L,
-                    "user_mean": sampler.users.G[0],
-                    "user_precision": sampler.users.L,
-                    "alpha": h.alpha,
-                    "mood_variance": h.mood_variance,
-                    "mood_rate": h.mood_rate,
-                }
-            )
-    return ItemDraws(**{name: np.stack([draw[name] for draw in kept]) for name in kept[0]})
 
 
 def _everything(ratings: RatingColumns) -> Mapping[int, int]:

@@ -17,6 +17,7 @@ import math
 
 import numpy as np
 from numba import njit, prange
+from numpy.typing import NDArray
 
 from reelstream.models.arrays import Floats, Ints
 from reelstream.models.noise import fill_lanes, key_of
@@ -128,6 +129,20 @@ def _solve_backwards(factors: Floats, z: Floats) -> None:
 
 
 @njit(cache=True, nogil=True, fastmath=True)
+def _draw_lanes(keys: NDArray[np.uint64], factors: Floats, pivots: Floats, drawn: Floats, mean: Floats) -> None:
+    """Factorize what `_fill_system` has filled, and fill drawn and mean (D, LANES): a draw of each row, and its mean."""
+    D = mean.shape[0]
+    _factorize(factors, pivots)
+    fill_lanes(keys, drawn)
+    for a in range(D):
+        for k in range(mean.shape[1]):
+            mean[a, k] = factors[D, a, k]
+            drawn[a, k] += mean[a, k]
+    _solve_backwards(factors, mean)
+    _solve_backwards(factors, drawn)
+
+
+@njit(cache=True, nogil=True, fastmath=True)
 def _fill_squares(grams: Floats, w: Floats, squares: Floats) -> None:
     """Fill squares (LANES,) with sum (y - w.x)^2, weighted as the Gram matrix G of [x, y] is: [w, -1]' G [w, -1]."""
     D = w.shape[0]
@@ -202,17 +217,78 @@ def draw_rows(
                 _fill_gram(starts[row], starts[row + 1], others, targets, regressors, design, part, grams, k)
                 keys[k] = key_of(stream, ids[row])
             _fill_system(first, n, precision, prior_terms, weight, grams, factors)
-            _factorize(factors, pivots)
-            fill_lanes(keys, drawn)
-            for a in range(D):
-                for k in range(LANES):
-                    mean[a, k] = factors[D, a, k]
-                    drawn[a, k] += mean[a, k]
-            _solve_backwards(factors, mean)
-            _solve_backwards(factors, drawn)
+            _draw_lanes(keys, factors, pivots, drawn, mean)
             _fill_squares(grams, drawn, lane_squares)
             for k in range(min(LANES, n - first)):
                 squares[first + k] = lane_squares[k]
+                for a in range(D):
+                    draws[first + k, a], means[first + k, a] = drawn[a, k], mean[a, k]
+            if covs.shape[0] > 0:
+                _fill_covariances(first, n, factors, drawn, covs)
+
+
+# Where the ratings of a row lie in several places, each place adds up its part, and the sums are drawn from: the same rows,
+# to rounding. Parts are whole numbers of PART, so that their sum does not depend on the order in which they are added.
+
+PART = 2.0**-24
+"""Far below the rounding of a float32 Gram matrix of more than a rating or two."""
+
+
+@njit(cache=True, nogil=True, parallel=True, fastmath=True)
+def add_grams(threads: int, starts: Ints, others: Ints, targets: Floats, regressors: Floats, sums: Ints) -> None:
+    """Add to `sums` (n, (D+1)(D+2)/2), int64, the Gram matrices of n rows over the ratings of one place.
+
+    The other arrays as in `draw_rows`, of that place alone.
+    """
+    n = starts.size - 1
+    D = regressors.shape[1] - 1
+    for thread in prange(threads):
+        design = np.empty((CHUNK, D + 1), np.float32)
+        part = np.empty((D + 1, D + 1), np.float32)
+        grams = np.empty((D + 1, D + 1, 1), np.float32)
+        for row in range(thread, n, threads):
+            if starts[row] == starts[row + 1]:
+                continue
+            _fill_gram(starts[row], starts[row + 1], others, targets, regressors, design, part, grams, 0)
+            c = 0
+            for a in range(D + 1):
+                for b in range(a + 1):
+                    sums[row, c] += np.int64(np.rint(np.float64(grams[a, b, 0]) / PART))
+                    c += 1
+
+
+@njit(cache=True, nogil=True, parallel=True, fastmath=True)
+def draw_summed_rows(
+    threads: int,
+    sums: Ints,
+    weight: Floats,
+    precision: Floats,
+    prior_terms: Floats,
+    stream: np.uint64,
+    ids: Ints,
+    draws: Floats,
+    means: Floats,
+    covs: Floats,
+) -> None:
+    """Draw n rows from the `sums` (n, (D+1)(D+2)/2) of `add_grams`; the other arrays as in `draw_rows`."""
+    n, D = sums.shape[0], precision.shape[0]
+    for thread in prange(threads):
+        grams = np.zeros((D + 1, D + 1, LANES), np.float32)
+        factors = np.empty((D + 1, D, LANES), np.float32)
+        pivots = np.empty((D + 1, LANES), np.float32)
+        drawn, mean = np.empty((D, LANES), np.float32), np.empty((D, LANES), np.float32)
+        keys = np.zeros(LANES, np.uint64)
+        for first in range(thread * LANES, n, threads * LANES):
+            for k in range(min(LANES, n - first)):
+                keys[k] = key_of(stream, ids[first + k])
+                c = 0
+                for a in range(D + 1):
+                    for b in range(a + 1):
+                        grams[a, b, k] = np.float32(sums[first + k, c] * PART)
+                        c += 1
+            _fill_system(first, n, precision, prior_terms, weight, grams, factors)
+            _draw_lanes(keys, factors, pivots, drawn, mean)
+            for k in range(min(LANES, n - first)):
                 for a in range(D):
                     draws[first + k, a], means[first + k, a] = drawn[a, k], mean[a, k]
             if covs.shape[0] > 0:

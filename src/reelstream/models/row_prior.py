@@ -38,8 +38,15 @@ class RowPrior:
         xw = np.empty((len(self._dense), D))
         xw[self._dense] = self._full.T @ w
         xw[~self._dense] = self._transposed @ w
+        return self.draw_from(n, xw, w.T @ w, generator)
+
+    def draw_from(
+        self, n: int, xw: NDArray[np.float64], ww: NDArray[np.float64], generator: np.random.Generator
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """As `draw`, given of n rows only their products with the features, xw (n_features, D), and ww (D, D)."""
+        D = len(ww)
         G = self._covariance @ xw
-        scale = np.linalg.inv(np.eye(D) + w.T @ w - G.T @ xw)
+        scale = np.linalg.inv(np.eye(D) + ww - G.T @ xw)
         L = _draw_wishart((scale + scale.T) / 2, D + n, generator)
         spread = np.linalg.cholesky(np.linalg.inv(L))
         G += np.linalg.solve(self._cholesky.T, generator.standard_normal(G.shape)) @ spread.T
