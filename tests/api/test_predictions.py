@@ -10,7 +10,12 @@ from flask.testing import FlaskClient
 from reelstream.ratings import LARGEST_ID
 
 BASIS = {"ratings": 2, "live": 2, "known_user": True}
-REGRESSION = {"prediction": 3.0, "sd": 0.5, "interval": [2.02, 3.98]}
+REGRESSION = {
+    "prediction": 3.0,
+    "sd": 0.5,
+    "interval": [2.02, 3.98],
+    "distribution": {f"{stars / 2:g}": 0.1 for stars in range(1, 11)},
+}
 CLASSIFICATION = {"prediction": 0, "probability": 0.02, "threshold": 4.0}
 CLUSTERING = {"prediction": 2, "label": "generous drama lovers", "size": 10, "genres": ["Drama"]}
 PAIR = {"userId": 1, "movieId": 31, "title": "Dangerous Minds"}

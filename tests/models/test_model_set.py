@@ -66,6 +66,16 @@ def test_one_more_rating_gives_the_state_of_folding_in_all(fitted: Fitted) -> No
         )
 
 
+def test_the_mean_of_the_distribution_is_the_prediction_away_from_the_ends() -> None:
+    """Two and a half standard deviations from both ends of the scale nothing is cut off; near one the mean is drawn inside."""
+    values = RatingScale().values()
+    mean = np.array([2.3, 2.75, 3.1, 4.5])
+    distribution = rating_distribution(mean, np.full(4, 0.7**2), values)
+    np.testing.assert_allclose(distribution.sum(1), 1.0, rtol=1e-12)
+    np.testing.assert_allclose((distribution @ values)[:3], mean[:3], atol=0.01)
+    assert (distribution @ values)[3] == pytest.approx(4.41, abs=0.01)
+
+
 def test_the_distribution_is_over_the_scale_and_the_spread_is_its_own(fitted: Fitted) -> None:
     state = fitted.model_set.fold_in(fitted.history.of_user(int(fitted.history.user_ids[2])))
     answers = fitted.model_set.predict(state, fitted.model_set.rating.item_ids, LATER)

@@ -19,6 +19,8 @@ FILMS = {
     9: schemas.FilmAnswer(movieId=9, title="Alien", year=1979, genres=[], tmdbId=None, imdbId=None),
 }
 USERS = {12: 20, 120: 1, 3: 2698}
+STARS = (0.0, 0.0, 0.02, 0.05, 0.11, 0.17, 0.21, 0.2, 0.14, 0.1)
+"""Probability of half a star, one, and so on."""
 
 
 @dataclass
@@ -156,7 +158,12 @@ class FakeApi:
                 title=FILMS[item_id].title,
                 model_set=self.model_set or 0,
                 basis=schemas.Basis(ratings=USERS.get(user_id, 0), live=2 if known else 0, known_user=known),
-                regression=schemas.Regression(prediction=3.62, sd=0.84, interval=(1.97, 5.0)),
+                regression=schemas.Regression(
+                    prediction=3.62,
+                    sd=0.84,
+                    interval=(1.97, 5.0),
+                    distribution={f"{stars / 2:g}": probability for stars, probability in enumerate(STARS, 1)},
+                ),
                 classification=schemas.Classification(prediction=1, probability=0.63, threshold=4.0),
                 clustering=schemas.Clustering(prediction=2, label="generous drama lovers", size=132, genres=["Drama"]),
             )

@@ -17,6 +17,8 @@ from reelstream.serving.predictor import Prediction, Question, Serving
 
 DIGITS = 4
 """Decimals of an answer: far finer than any model is."""
+PROBABILITY_DIGITS = 6
+"""Decimals of each probability of a distribution, so that they still add up to one."""
 
 _MakeAnswer = Callable[[Serving, schemas.PairQuestion, Prediction], Answer]
 
@@ -33,8 +35,10 @@ def operations(service: Service) -> list[Operation]:
             "basis": _basis(prediction.basis),
         }
 
+    ratings = [f"{value:g}" for value in service.scale.values()]
+
     def regression(serving: Serving, question: schemas.PairQuestion, prediction: Prediction) -> Answer:
-        return schemas.RegressionAnswer(**pair(question, serving, prediction), **_regression(prediction))
+        return schemas.RegressionAnswer(**pair(question, serving, prediction), **_regression(prediction, ratings))
 
     def classification(serving: Serving, question: schemas.PairQuestion, prediction: Prediction) -> Answer:
         return schemas.ClassificationAnswer(
@@ -45,7 +49,7 @@ def operations(service: Service) -> list[Operation]:
         segment, _ = serving.segment(question.userId)
         return schemas.FullAnswer(
             **pair(question, serving, prediction),
-            regression=schemas.Regression(**_regression(prediction)),
+            regression=schemas.Regression(**_regression(prediction, ratings)),
             classification=schemas.Classification(**_classification(prediction, service.scale.like_threshold)),
             clustering=schemas.Clustering(**_clustering(segment)),
         )
@@ -132,11 +136,15 @@ def _one(answer_all: Callable[[Sequence[Any]], list[Answer | Problem]]) -> Calla
     return answer
 
 
-def _regression(prediction: Prediction) -> dict[str, Any]:
+def _regression(prediction: Prediction, ratings: Sequence[str]) -> dict[str, Any]:
     return {
         "prediction": round(prediction.mean, DIGITS),
         "sd": round(prediction.sd, DIGITS),
         "interval": (round(prediction.low, DIGITS), round(prediction.high, DIGITS)),
+        "distribution": {
+            rating: round(probability, PROBABILITY_DIGITS)
+            for rating, probability in zip(ratings, prediction.distribution, strict=True)
+        },
     }
 
 

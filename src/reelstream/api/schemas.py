@@ -137,6 +137,14 @@ class Regression(Answer):
         tuple[float, float],
         Field(description="The central 95 %: prediction ± 1.96 sd, cut off at the ends of the scale."),
     ]
+    distribution: Annotated[
+        dict[str, float],
+        Field(
+            description="The probability of each rating of the scale. They add up to one; their standard deviation is "
+            "sd, and their mean the prediction, except that near an end of the scale it lies further inside.",
+            examples=[{"3.5": 0.3, "4": 0.5, "4.5": 0.2}],
+        ),
+    ]
 
 
 class Classification(Answer):

@@ -64,6 +64,8 @@ class Prediction(NamedTuple):
     high: float
     """The central 95 % interval, mean ± 1.96 sd, cut off likewise."""
     like_probability: float
+    distribution: list[float]
+    """Probability of each rating of the scale, rising."""
     basis: Basis
 
 
@@ -125,7 +127,8 @@ class Serving:
             for values in (predicted.mean, predicted.mean - spread, predicted.mean + spread)
         )
         columns = zip(mean, predicted.sd.tolist(), low, high, predicted.like_probability.tolist(), strict=True)
-        return [Prediction(*numbers, basis=basis) for numbers in columns]
+        distributions = predicted.distribution.tolist()
+        return [Prediction(*numbers, chances, basis) for numbers, chances in zip(columns, distributions, strict=True)]
 
     def _basis(self, history: RatingColumns) -> Basis:
         through = self.model_set.trained_on.trained_through

@@ -58,6 +58,8 @@ class Regression(msgspec.Struct, frozen=True):
     sd: float
     interval: tuple[float, float]
     """The central 95 %, within the scale."""
+    distribution: dict[float, float]
+    """Rating -> its probability, for each of the scale."""
 
 
 class Classification(msgspec.Struct, frozen=True):
@@ -202,13 +204,6 @@ class Service(msgspec.Struct, frozen=True):
     """Seconds since 1970, UTC."""
 
 
-class Scale(msgspec.Struct, frozen=True):
-    """The ratings that the data set allows."""
-
-    lowest: float
-    highest: float
-
-
 class Trouble(msgspec.Struct, frozen=True):
     """Something that the server tries again and again."""
 
@@ -220,7 +215,6 @@ class Status(msgspec.Struct, frozen=True):
     """What the stream is doing now."""
 
     model_set: Service | None
-    scale: Scale
     log: Log
     batches: Batches
     troubles: tuple[Trouble, ...] = ()

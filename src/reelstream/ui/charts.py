@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import altair as alt
-import numpy as np
 import polars as pl
 
-from reelstream.ui.answers import BatchScores, Regression, Scale
-
-_CURVE_POINTS = 201
+from reelstream.ui.answers import BatchScores, Regression
 
 _WAYS = {
     "live": "With live learning",
@@ -22,32 +19,46 @@ _WAYS = {
 """Field of a record's line -> the way to predict, as a person reads it."""
 
 
-def prediction_chart(answer: Regression, scale: Scale) -> alt.LayerChart:
-    """The predicted rating on the scale: its interval as a bar, and the bell curve that the answer implies."""
-    ratings = np.linspace(scale.lowest, scale.highest, _CURVE_POINTS)
-    density = np.exp(-0.5 * ((ratings - answer.prediction) / answer.sd) ** 2)
-    low, high = (float(np.clip(end, scale.lowest, scale.highest)) for end in answer.interval)
-    curve = pl.DataFrame({"rating": ratings, "density": density})
-    inside = curve.filter(pl.col("rating").is_between(low, high))
+def prediction_chart(answer: Regression) -> alt.LayerChart:
+    """How likely each rating is, as bars; below them the interval, and the prediction as a point."""
+    ratings, probabilities = list(answer.distribution), list(answer.distribution.values())
+    half = (ratings[1] - ratings[0]) / 2
+    low, high = answer.interval
+    bars = pl.DataFrame(
+        {
+            "rating": ratings,
+            "from": [rating - 0.85 * half for rating in ratings],
+            "to": [rating + 0.85 * half for rating in ratings],
+            "probability": probabilities,
+            "inside": [low - half < rating < high + half for rating in ratings],
+        }
+    )
     point = pl.DataFrame({"rating": [answer.prediction], "low": [low], "high": [high]})
 
-    axis = alt.Axis(values=list(np.arange(np.ceil(scale.lowest), scale.highest + 1e-9)), format="d", grid=False)
-    x = alt.X("rating:Q", title=None, axis=axis, scale=alt.Scale(domain=[scale.lowest, scale.highest], nice=False))
-    y = alt.Y("density:Q", axis=None, scale=alt.Scale(domain=[-0.14, 1.05]))
+    most = max(probabilities)
+    domain = [ratings[0] - half, ratings[-1] + half]
+    axis = alt.Axis(values=[rating for rating in ratings if rating == round(rating)], format="d", grid=False)
+    x = alt.X("from:Q", title=None, axis=axis, scale=alt.Scale(domain=domain, nice=False))
+    y = alt.Y("probability:Q", axis=None, scale=alt.Scale(domain=[-0.14 * most, 1.05 * most]))
+    opacity = alt.Opacity("inside:N", scale=alt.Scale(domain=[True, False], range=[0.45, 0.18]), legend=None)
+    chances = [
+        alt.Tooltip("rating:Q", title="Rating", format=".1f"),
+        alt.Tooltip("probability:Q", title="Probability", format=".0%"),
+    ]
     tooltip = [
         alt.Tooltip("rating:Q", title="Predicted", format=".2f"),
         alt.Tooltip("low:Q", title="From", format=".2f"),
         alt.Tooltip("high:Q", title="To", format=".2f"),
     ]
-    below = alt.datum(-0.07)
+    below = alt.datum(-0.07 * most)
     layers = [
-        alt.Chart(curve).mark_area(opacity=0.12).encode(x, y),
-        alt.Chart(inside).mark_area(opacity=0.28).encode(x, y),
-        alt.Chart(curve).mark_line(strokeWidth=1.5).encode(x, y),
+        alt.Chart(bars).mark_rect().encode(x, alt.X2("to:Q"), y, alt.Y2(datum=0), opacity, tooltip=chances),
         alt.Chart(point)
         .mark_bar(size=5, cornerRadius=2.5)
         .encode(alt.X("low:Q"), alt.X2("high:Q"), y=below, tooltip=tooltip),
-        alt.Chart(point).mark_point(size=170, filled=True, opacity=1).encode(x, y=below, tooltip=tooltip),
+        alt.Chart(point)
+        .mark_point(size=170, filled=True, opacity=1)
+        .encode(alt.X("rating:Q"), y=below, tooltip=tooltip),
     ]
     return alt.LayerChart(layer=layers).properties(height=230)
 

@@ -33,7 +33,7 @@ def show_page() -> None:
         standing = read_standing(client)
         watch_stream(client, standing)
         if standing.model_set is not None and standing.status is not None:
-            show_prediction(client, standing.status.scale)
+            show_prediction(client)
             st.header("Segments", anchor=False)
             show_segments(client)
             st.header("Model sets", anchor=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from reelstream.ui.answers import Answer, Film, Scale
+from reelstream.ui.answers import Answer, Film
 from reelstream.ui.calm import calmly
 from reelstream.ui.charts import prediction_chart
 from reelstream.ui.client import ApiClient
@@ -15,7 +15,7 @@ _NEWEST_RATINGS = 5
 
 
 @st.fragment
-def show_prediction(client: ApiClient, scale: Scale) -> None:
+def show_prediction(client: ApiClient) -> None:
     """Two searches on the left, the answer on the right; typing redraws nothing else of the page."""
     questions, answers = st.columns([4, 7], gap="large")
     with questions, calmly():
@@ -24,7 +24,7 @@ def show_prediction(client: ApiClient, scale: Scale) -> None:
     if user_id is None or film is None:
         return
     with answers, calmly(), st.container(border=True):
-        _show_answer(client.predict(user_id, film.item_id), user_id, film, scale)
+        _show_answer(client.predict(user_id, film.item_id), user_id, film)
     with questions, calmly():
         _show_history(client, user_id)
 
@@ -68,7 +68,7 @@ def _choose_film(client: ApiClient) -> Film | None:
     return films.get(chosen)
 
 
-def _show_answer(answer: Answer, user_id: int, film: Film, scale: Scale) -> None:
+def _show_answer(answer: Answer, user_id: int, film: Film) -> None:
     rating, like, segment = answer.regression, answer.classification, answer.clustering
     st.subheader(plain(film_name(film)), anchor=False)
     st.caption(f"{' · '.join(map(plain, film.genres)) or 'No genres known'} — for user {user_id}")
@@ -79,9 +79,7 @@ def _show_answer(answer: Answer, user_id: int, film: Film, scale: Scale) -> None
     liked.metric(
         "Chance to like it", f"{like.probability:.0%}", help=f"That the rating is {like.threshold:g} or higher"
     )
-    st.altair_chart(
-        prediction_chart(rating, scale), alt=f"Predicted {rating.prediction:.2f}, from {low:.1f} to {high:.1f}"
-    )
+    st.altair_chart(prediction_chart(rating), alt=f"Predicted {rating.prediction:.2f}, from {low:.1f} to {high:.1f}")
     st.markdown(
         f"**Segment {segment.prediction}** · {plain(segment.label)} "
         f":gray[· {count(segment.size, 'user', 'users')}]  \n:gray[{_basis(answer)}]"
