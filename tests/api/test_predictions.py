@@ -10,12 +10,8 @@ from flask.testing import FlaskClient
 from reelstream.ratings import LARGEST_ID
 
 BASIS = {"ratings": 2, "live": 2, "known_user": True}
-REGRESSION = {
-    "prediction": 3.0,
-    "sd": 0.5,
-    "interval": [2.02, 3.98],
-    "distribution": {f"{stars / 2:g}": 0.1 for stars in range(1, 11)},
-}
+REGRESSION = {"prediction": 3.0, "sd": 0.5, "interval": [2.02, 3.98], "distribution": None}
+DISTRIBUTION = {f"{stars / 2:g}": 0.1 for stars in range(1, 11)}
 CLASSIFICATION = {"prediction": 0, "probability": 0.02, "threshold": 4.0}
 CLUSTERING = {"prediction": 2, "label": "generous drama lovers", "size": 10, "genres": ["Drama"]}
 PAIR = {"userId": 1, "movieId": 31, "title": "Dangerous Minds"}
@@ -26,6 +22,11 @@ OF_SET = {"model_set": 2, "basis": BASIS}
     ("path", "question", "answer"),
     [
         ("/predict_regression", {"userId": 1, "movieId": 31}, {**PAIR, **REGRESSION, **OF_SET}),
+        (
+            "/predict_regression",
+            {"userId": 1, "movieId": 31, "distribution": True},
+            {**PAIR, **REGRESSION, "distribution": DISTRIBUTION, **OF_SET},
+        ),
         ("/predict_classification", {"userId": 1, "movieId": 31}, {**PAIR, **CLASSIFICATION, **OF_SET}),
         ("/predict_clustering", {"userId": 1}, {"userId": 1, **CLUSTERING, **OF_SET}),
     ],
@@ -35,7 +36,8 @@ def test_each_family_answers_to_post_to_get_and_to_lists(
 ) -> None:
     """The same answer every way."""
     assert client.post(path, json=question).json == answer
-    assert client.get(path, query_string=question).json == answer
+    query = {name: str(value).lower() for name, value in question.items()}
+    assert client.get(path, query_string=query).json == answer
     assert client.post(path, json=[question, question]).json == [answer, answer]
     assert client.post(path, json=[]).json == []
 
@@ -45,7 +47,7 @@ def test_all_three_at_once(client: FlaskClient) -> None:
     assert client.get("/v1/users/1/items/31").json == {
         **PAIR,
         **OF_SET,
-        "regression": REGRESSION,
+        "regression": {**REGRESSION, "distribution": DISTRIBUTION},
         "classification": CLASSIFICATION,
         "clustering": CLUSTERING,
     }
@@ -112,6 +114,8 @@ def test_the_time_of_a_question_is_passed_on(api: SimpleNamespace) -> None:
         ("userId=1&movieId=9223372036854775808", "movieId"),
         ("userId=1&movieId=31&user=2", "user"),
         ("userId=1&movieId=31&at=", "at"),
+        ("userId=1&movieId=31&distribution=1", "distribution"),
+        ("userId=true&movieId=31", "userId"),
     ],
 )
 def test_a_question_that_is_not_understood_is_told_why(client: FlaskClient, query: str, where: str) -> None:

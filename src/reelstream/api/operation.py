@@ -87,7 +87,7 @@ class Operation:
 
 
 def _from_text(question: type[Question], path: dict[str, str]) -> dict[str, Any]:
-    """Path and query as the question's fields: a number, as JSON writes it, becomes one where one is wanted."""
+    """Path and query as the question's fields: what JSON reads as a number or a truth becomes one, unless text is wanted."""
     values: dict[str, Any] = dict(path)
     for name, given in request.args.lists():
         if name in values or len(given) > 1:
@@ -95,9 +95,9 @@ def _from_text(question: type[Question], path: dict[str, str]) -> dict[str, Any]
         values[name] = given[0]
     for name, text in values.items():
         known = question.model_fields.get(name)
-        if known is not None and known.annotation is not str:
+        if known is not None and known.annotation is not str and text == text.strip():
             with suppress(msgspec.MsgspecError):
-                values[name] = msgspec.json.decode(text, type=int | float)
+                values[name] = msgspec.json.decode(text, type=int | float | bool)
     return values
 
 

@@ -38,7 +38,9 @@ def operations(service: Service) -> list[Operation]:
     ratings = [f"{value:g}" for value in service.scale.values()]
 
     def regression(serving: Serving, question: schemas.PairQuestion, prediction: Prediction) -> Answer:
-        return schemas.RegressionAnswer(**pair(question, serving, prediction), **_regression(prediction, ratings))
+        # On request only: in a long list it costs more than all the rest of an answer.
+        wanted = ratings if isinstance(question, schemas.RatingQuestion) and question.distribution else None
+        return schemas.RegressionAnswer(**pair(question, serving, prediction), **_regression(prediction, wanted))
 
     def classification(serving: Serving, question: schemas.PairQuestion, prediction: Prediction) -> Answer:
         return schemas.ClassificationAnswer(
@@ -91,7 +93,7 @@ def operations(service: Service) -> list[Operation]:
         *both_methods(
             "regression",
             "Which rating would this user give this film, and how sure is that?",
-            pairs,
+            schemas.RatingQuestion,
             schemas.RegressionAnswer,
             answer_pairs(regression),
             (404, 503),
@@ -136,12 +138,13 @@ def _one(answer_all: Callable[[Sequence[Any]], list[Answer | Problem]]) -> Calla
     return answer
 
 
-def _regression(prediction: Prediction, ratings: Sequence[str]) -> dict[str, Any]:
+def _regression(prediction: Prediction, ratings: Sequence[str] | None) -> dict[str, Any]:
     return {
         "prediction": round(prediction.mean, DIGITS),
         "sd": round(prediction.sd, DIGITS),
         "interval": (round(prediction.low, DIGITS), round(prediction.high, DIGITS)),
-        "distribution": {
+        "distribution": ratings
+        and {
             rating: round(probability, PROBABILITY_DIGITS)
             for rating, probability in zip(ratings, prediction.distribution, strict=True)
         },

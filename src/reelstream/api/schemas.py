@@ -52,6 +52,12 @@ class PairQuestion(Question):
     ] = None
 
 
+class RatingQuestion(PairQuestion):
+    """One user and one film, with as much of an answer as is wanted."""
+
+    distribution: Annotated[bool, Field(description="Whether the probability of each rating is wanted too.")] = False
+
+
 class SegmentQuestion(Question):
     """One user."""
 
@@ -138,11 +144,11 @@ class Regression(Answer):
         Field(description="The central 95 %: prediction ± 1.96 sd, cut off at the ends of the scale."),
     ]
     distribution: Annotated[
-        dict[str, float],
+        dict[str, float] | None,
         Field(
-            description="The probability of each rating of the scale. They add up to one; their standard deviation is "
-            "sd, and their mean the prediction, except that near an end of the scale it lies further inside.",
-            examples=[{"3.5": 0.3, "4": 0.5, "4.5": 0.2}],
+            description="The probability of each rating of the scale; null when it was not asked for. They add up to one; "
+            "their standard deviation is sd, and their mean the prediction, except that near an end of the scale it lies "
+            "further inside.",
         ),
     ]
 
