@@ -27,8 +27,8 @@ from reelstream.models.segment import SegmentModel
 from reelstream.ratings import RatingColumns, RatingScale
 from reelstream.storage.history import History
 
-MOST_LIKE_USERS = 10_000
-"""Of more users an even sample fits the like model: a few thousand held-out ratings settle its nine numbers."""
+MOST_LIKE_USERS = 3_000
+"""Of more users an even sample fits the like model: some ten thousand held-out ratings settle its nine numbers."""
 
 
 class LocalEngine:
