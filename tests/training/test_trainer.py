@@ -97,6 +97,28 @@ def test_the_record_is_made_before_learning(world: TrainingWorld) -> None:
     assert second.biases.rmse < second.global_mean.rmse
 
 
+def test_the_record_has_a_moving_window(world: TrainingWorld) -> None:
+    """The last 2,000 ratings at several places of a batch, the last of them its end; with every score of the batch."""
+    for n in (3000, 4500, 1999):
+        close_batch(world.batches, n)
+    first, second, third = (release.record[0] for release in world.trainer.run_once())
+    assert (first.windows, third.windows) == ([], [])
+    assert [window.ratings for window in second.windows] == [2500, 3500, 4500]
+    for window in second.windows:
+        assert {scores.n for scores in (window.live, window.static, window.live_users)} == {2000}
+        assert None not in (window.live.rmse, window.live.auc, window.live.log_loss, window.live.log_likelihood)
+        assert window.live.rmse < window.static.rmse
+    assert second.live is not None
+    assert min(each.live.rmse for each in second.windows) < second.live.rmse + 0.02
+
+
+def test_a_long_batch_has_twenty_windows(world: TrainingWorld) -> None:
+    close_batch(world.batches, 3000)
+    close_batch(world.batches, 40_000)
+    windows = world.trainer.run_once()[1].record[0].windows
+    assert [window.ratings for window in windows] == list(range(2000, 40_001, 2000))
+
+
 def test_shuffling_a_batch_changes_no_static_prediction_of_it(tmp_path: Path) -> None:
     """Nothing of a batch leaks into what predicts it: with other ratings in the batch, the answers stay."""
     errors = []

@@ -102,6 +102,9 @@ class FakeApi:
             "static": None if first else predicted,
             "global_mean": points,
             "biases": points,
+            "windows": []
+            if first
+            else [{"ratings": 100, **dict.fromkeys(("live", "static", "live_users"), predicted)}],
         }
         return schemas.ModelSetAnswer(
             number=number,

@@ -95,6 +95,15 @@ def test_model_sets_with_verdicts_and_scores(app: AppTest) -> None:
     assert "Set 2: set 2 was refused for a reason" in words(app)
 
 
+def test_the_record_by_batch_and_in_a_moving_window(app: AppTest) -> None:
+    """Whichever score is chosen; nothing fails where a batch was too short for a window."""
+    app.run()
+    app.button_group(key="along").set_value("moving window").run()
+    app.button_group(key="score").set_value("AUC").run()
+    assert not app.exception
+    assert "Higher is better." in words(app)
+
+
 def test_segments_are_explained(app: AppTest) -> None:
     """What each kind of user is: size, habits, genres against all users, films."""
     app.run()

@@ -7,7 +7,7 @@ the user's ratings.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
 
@@ -61,6 +61,10 @@ class Predictions:
     """(n,): probability of a rating at or above the like threshold."""
     distribution: NDArray[np.float64]
     """(n, n_values): probability of each rating of the scale."""
+
+    def __getitem__(self, chosen: slice) -> Predictions:
+        """The chosen answers."""
+        return Predictions(*(getattr(self, field.name)[chosen] for field in fields(self)))
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,16 @@ class Scores(msgspec.Struct, frozen=True, omit_defaults=True):
     """The same within two; 0.954."""
 
 
+class WindowScores(msgspec.Struct, frozen=True):
+    """What the last so many ratings scored at one moment of a batch."""
+
+    ratings: int
+    """Of the batch, up to that moment."""
+    live: Scores
+    static: Scores
+    live_users: Scores
+
+
 class BatchScores(msgspec.Struct, frozen=True):
     """One line of the prequential record: a batch predicted by the set in service before anybody learned from it."""
 
@@ -54,6 +64,8 @@ class BatchScores(msgspec.Struct, frozen=True):
     """Damped user and item biases of all ratings before the batch."""
     live_users: Scores | None = None
     """Each rating learned by its user alone: films as they were when the set was fitted."""
+    windows: list[WindowScores] = []
+    """A window that moves through the batch in order of time; none in a batch that is shorter."""
 
 
 class Comparison(msgspec.Struct, frozen=True):

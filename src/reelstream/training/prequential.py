@@ -16,7 +16,7 @@ from reelstream.models.film_posterior import OnlineFilms
 from reelstream.models.replay import predict_events
 from reelstream.ratings import RatingColumns, RatingScale
 from reelstream.storage.history import History
-from reelstream.storage.release import BatchScores
+from reelstream.storage.release import BatchScores, WindowScores
 from reelstream.training.baselines import BiasBaseline, GlobalMean
 from reelstream.training.scores import score, score_points
 
@@ -24,6 +24,12 @@ Learns = Literal["nothing", "users", "users and films"]
 
 MOST_MOMENTS = 50_000
 """Ratings replayed at once where films learn: what was known of their users then is kept, 5 kB each."""
+
+
+WINDOW = 2_000
+"""Ratings that a moving window holds: enough for an RMSE to within 0.02."""
+MOST_WINDOWS = 20
+"""Places of the window in a batch: it moves by half its width, and by more through a long batch."""
 
 
 def replay_batch(
@@ -35,11 +41,15 @@ def replay_batch(
     """
     batch = batch[~np.isnan(batch.rating)].in_time()
     live = live_users = static = None
+    windows: list[WindowScores] = []
     if model_set is not None:
         known = history.of_users(np.unique(batch.user_id))
-        live = score(replay(model_set, known, batch, "users and films"), batch.rating, scale)
-        live_users = score(replay(model_set, known, batch, "users"), batch.rating, scale)
-        static = score(replay(model_set, known, batch, "nothing"), batch.rating, scale)
+        answers = [replay(model_set, known, batch, learns) for learns in ("users and films", "nothing", "users")]
+        live, static, live_users = (score(each, batch.rating, scale) for each in answers)
+        windows = [
+            WindowScores(place.stop, *(score(each[place], batch.rating[place], scale) for each in answers))
+            for place in _places(len(batch))
+        ]
     mean, biases = GlobalMean(history.ratings, scale), BiasBaseline(history.ratings, scale)
     return BatchScores(
         number,
@@ -49,7 +59,14 @@ def replay_batch(
         score_points(mean.predict(batch.user_id, batch.item_id), batch.rating, scale),
         score_points(biases.predict(batch.user_id, batch.item_id), batch.rating, scale),
         live_users,
+        windows,
     )
+
+
+def _places(n_ratings: int) -> list[slice]:
+    """The windows of a batch; the last ends with it."""
+    step = max(WINDOW // 2, -(-n_ratings // MOST_WINDOWS))
+    return [slice(end - WINDOW, end) for end in range(n_ratings, WINDOW - 1, -step)][::-1]
 
 
 def replay(model_set: ModelSet, known: RatingColumns, asked: RatingColumns, learns: Learns) -> Predictions:

@@ -137,9 +137,21 @@ class Segments(msgspec.Struct, frozen=True):
 class Scores(msgspec.Struct, frozen=True):
     """What predictions scored; None where there is no such score."""
 
+    n: float = 0.0
+    """Ratings; the API may write the number like the other scores."""
     rmse: float | None = None
     auc: float | None = None
     log_loss: float | None = None
+
+
+class WindowScores(msgspec.Struct, frozen=True):
+    """What the newest ratings scored at one moment of a batch."""
+
+    ratings: int
+    """Of the batch, up to that moment."""
+    live: Scores
+    static: Scores
+    live_users: Scores
 
 
 class BatchScores(msgspec.Struct, frozen=True):
@@ -154,6 +166,8 @@ class BatchScores(msgspec.Struct, frozen=True):
     global_mean: Scores
     live_users: Scores | None = None
     """With live learning of users, and films as they were fitted."""
+    windows: tuple[WindowScores, ...] = ()
+    """In order of time; none in a short batch."""
 
 
 class Gate(msgspec.Struct, frozen=True):

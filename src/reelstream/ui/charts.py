@@ -1,8 +1,9 @@
-"""The page's two pictures, as Altair charts; colours come from the theme, so that light and dark both fit."""
+"""The page's pictures, as Altair charts; colours come from the theme, so that light and dark both fit."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import altair as alt
 import polars as pl
@@ -69,20 +70,41 @@ def record_chart(record: Sequence[BatchScores], score: str) -> alt.LayerChart:
     `score` is a field of `Scores`; baselines have no log loss.
     """
     rows = [
-        {"batch": entry.batch, "way": name, "score": value}
+        {"at": entry.batch, "way": name, "score": value}
         for entry in record
         for way, name in reversed(_WAYS.items())  # what is drawn last lies on top
         if (value := getattr(getattr(entry, way), score, None)) is not None
     ]
+    return _lines(rows, "Batch", alt.X("at:O", title="Batch", axis=alt.Axis(labelAngle=0)))
+
+
+def window_chart(record: Sequence[BatchScores], score: str) -> alt.LayerChart:
+    """The same in the moving window, against the ratings of all these batches, one after the other."""
+    rows: list[dict[str, Any]] = []
+    before = 0.0
+    for entry in record:
+        rows += [
+            {"at": before + window.ratings, "way": name, "score": value}
+            for window in entry.windows
+            for way, name in reversed(_WAYS.items())
+            if (value := getattr(getattr(window, way, None), score, None)) is not None
+        ]
+        before += entry.global_mean.n
+    axis = alt.Axis(format="~s", grid=False)
+    return _lines(rows, "Ratings", alt.X("at:Q", title="Ratings", axis=axis, scale=alt.Scale(zero=False)))
+
+
+def _lines(rows: Sequence[Mapping[str, Any]], along: str, x: alt.X) -> alt.LayerChart:
+    """A line for each way to predict; `along` names what lies to the right."""
     shown = {row["way"] for row in rows}
     ways = [name for name in _WAYS.values() if name in shown]
-    base = alt.Chart(pl.DataFrame(rows, schema={"batch": pl.Int64, "way": pl.String, "score": pl.Float64})).encode(
-        alt.X("batch:O", title="Batch", axis=alt.Axis(labelAngle=0)),
+    base = alt.Chart(pl.DataFrame(rows, schema={"at": pl.Float64, "way": pl.String, "score": pl.Float64})).encode(
+        x,
         alt.Y("score:Q", title=None, scale=alt.Scale(zero=False, padding=8), axis=alt.Axis(format=".2f", tickCount=5)),
         alt.Color("way:N", title=None, scale=alt.Scale(domain=ways), legend=alt.Legend(orient="bottom", columns=2)),
         tooltip=[
             alt.Tooltip("way:N", title="Predicted"),
-            alt.Tooltip("batch:O", title="Batch"),
+            alt.Tooltip("at:Q", title=along, format=","),
             alt.Tooltip("score:Q", title="Score", format=".4f"),
         ],
     )

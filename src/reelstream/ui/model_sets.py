@@ -6,12 +6,14 @@ import streamlit as st
 
 from reelstream.ui.answers import Gate, ModelSet
 from reelstream.ui.calm import calmly
-from reelstream.ui.charts import record_chart
+from reelstream.ui.charts import record_chart, window_chart
 from reelstream.ui.client import ApiClient
 from reelstream.ui.wording import moment, plain
 
 _SCORES = {"RMSE": "rmse", "AUC": "auc", "Log loss": "log_loss"}
 """What a person reads, and the API's name for it."""
+
+_WAYS_ALONG = ("by batch", "moving window")
 
 _VERDICT_COLORS = {"accepted": "green", "refused": "red"}
 
@@ -34,9 +36,13 @@ def _show_record(model_sets: tuple[ModelSet, ...]) -> None:
         shown = st.segmented_control(
             "Score", list(_SCORES), default="RMSE", required=True, label_visibility="collapsed", key="score"
         )
+        by = st.segmented_control(
+            "By", _WAYS_ALONG, default=_WAYS_ALONG[0], required=True, label_visibility="collapsed", key="along"
+        )
         st.caption("Higher is better." if shown == "AUC" else "Lower is better.")
     record = sorted((line for it in model_sets for line in it.record), key=lambda line: line.batch)
-    st.altair_chart(record_chart(record, _SCORES[shown or "RMSE"]), alt=f"{shown} by batch")
+    chart = window_chart if by == _WAYS_ALONG[1] else record_chart
+    st.altair_chart(chart(record, _SCORES[shown or "RMSE"]), alt=f"{shown}, {by}")
 
 
 def _show_table(model_sets: tuple[ModelSet, ...]) -> None:
