@@ -25,10 +25,12 @@ class Stream:
 
     root: Path
     dataset: Dataset
+    topic: str = TOPIC
+    kafka_url: str | None = None
 
     @property
     def url(self) -> str:
-        return f"sqlite:{self.root / 'log.db'}"
+        return self.kafka_url or f"sqlite:{self.root / 'log.db'}"
 
     @property
     def batches(self) -> BatchFolder:
@@ -36,11 +38,11 @@ class Stream:
 
     def produce(self, **options: Any) -> ProduceReport:
         with open_broker(self.url) as broker:
-            return produce(self.dataset, broker, TOPIC, checkpoint=self.root / "producer.json", **options)
+            return produce(self.dataset, broker, self.topic, checkpoint=self.root / "producer.json", **options)
 
     def writer(self, broker: Broker, **options: Any) -> BatchWriter:
         return BatchWriter(
-            broker, TOPIC, self.batches, self.dataset.scale, **{"batch_rows": 500, "lease_seconds": 0.3, **options}
+            broker, self.topic, self.batches, self.dataset.scale, **{"batch_rows": 500, "lease_seconds": 0.3, **options}
         )
 
     def batch(self, **options: Any) -> None:
@@ -50,7 +52,7 @@ class Stream:
 
     def audit(self, releases: Any = ()) -> AuditReport:
         with open_broker(self.url) as broker:
-            return audit(broker, TOPIC, self.batches, releases)
+            return audit(broker, self.topic, self.batches, releases)
 
     def ratings(self) -> RatingColumns:
         folder = self.batches

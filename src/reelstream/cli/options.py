@@ -40,6 +40,9 @@ Broker = Annotated[
     ),
 ]
 Partitions = Annotated[int | None, typer.Option(min=1, help="How many partitions a new topic gets.  \\[default: 3]")]
+AcceptLoss = Annotated[
+    bool, typer.Option("--accept-loss", help="Go on behind records that the log has deleted, and note the loss.")
+]
 Kafka = Annotated[
     list[str] | None,
     typer.Option("--kafka", metavar="NAME=VALUE", help="A setting of Kafka's client; may be repeated."),

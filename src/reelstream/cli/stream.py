@@ -27,6 +27,7 @@ def produce(
     order: options.SendOrder = None,
     rate: options.Rate = None,
     metrics_port: options.MetricsPort = None,
+    accept_loss: options.AcceptLoss = False,
     config: options.Config = None,
     as_json: options.Json = False,
 ) -> int:
@@ -65,6 +66,7 @@ def produce(
             rate=settings.data.rate,
             checkpoint=folder.checkpoints / "producer.json",
             partitions=settings.broker.partitions,
+            accept_loss=accept_loss,
             on_progress=lambda done, total: bar.update(task, completed=done, total=total),
             stop=stop,
         )
@@ -90,6 +92,7 @@ def batch(
     once: Annotated[
         bool, typer.Option("--once", help="Read what the log holds now, close the batch, and end.")
     ] = False,
+    accept_loss: options.AcceptLoss = False,
     config: options.Config = None,
     as_json: options.Json = False,
 ) -> int:
@@ -123,6 +126,7 @@ def batch(
             binding.scale,
             batch_rows=settings.batch.rows,
             batch_seconds=settings.batch.seconds,
+            accept_loss=accept_loss,
         )
         writer.run(once=once, stop=stop)
         was_stopped = stop.is_set()

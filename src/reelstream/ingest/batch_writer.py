@@ -5,7 +5,8 @@ The writer begins where the newest manifest ends, never where its group's commit
 1. writes the ratings and the rejected rows to temporary files,
 2. waits until the disk has them,
 3. publishes them under their final names,
-4. creates manifest `n`, having checked that every partition begins where `n - 1` ended: **the commit point**,
+4. creates manifest `n`, having checked that the topic is still the one that was read, and that every partition begins
+   where `n - 1` ended: **the commit point**,
 5. commits the offsets to the consumer group, as a hint for lag monitors.
 
 What if it dies, or another one is faster?
@@ -62,11 +63,16 @@ class BatchWriter:
         batch_seconds: float = 5.0,
         group: str = "batch-writer",
         lease_seconds: float = 3.0,
+        accept_loss: bool = False,
     ) -> None:
-        """A batch is closed at `batch_rows` rows, or `batch_seconds` after its first record came."""
+        """A batch is closed at `batch_rows` rows, or `batch_seconds` after its first record came.
+
+        `accept_loss` goes on behind records that the log deleted before a batch took them, and notes them in the next
+        manifest.
+        """
         self._broker, self._topic, self._folder, self._scale = broker, topic, folder, scale
         self._batch_rows, self._batch_seconds, self._group = batch_rows, batch_seconds, group
-        self._topic_id = broker.topic_id(topic)
+        self._topic_id, self._accept_loss = broker.topic_id(topic), accept_loss
         owner = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
         self._lease = Lease(folder.path / "writer.json", owner, lease_seconds)
         self._renewal_seconds = lease_seconds / 3
@@ -134,20 +140,31 @@ class BatchWriter:
         """An empty batch behind the newest manifest, if the log can go on from there. Raises BrokerError."""
         manifests = self._folder.manifests()
         before = manifests[-1] if manifests else None
-        if before and before.topic_id != self._topic_id:
+        self._check_topic(before.topic_id if before else self._topic_id)
+        ends, starts = self._broker.end_offsets(self._topic), self._broker.start_offsets(self._topic)
+        batch = OpenBatch(before, starts, self._scale)
+        for partition, position in batch.positions.items():
+            if position > max(ends.get(partition, 0), starts.get(partition, 0)):
+                raise BrokerError(
+                    f"the batches in {self._folder.path} end at offset {position} of partition {partition}, but the "
+                    f"log ends at {ends.get(partition, 0)}: records were lost from the log"
+                )
+        for partition, lost in batch.lost.items():
+            if not self._accept_loss:
+                raise BrokerError(
+                    f"the log has deleted offsets {lost.first} to {lost.next - 1} of partition {partition}, which no batch "
+                    f"in {self._folder.path} holds: `reelstream batch --accept-loss` goes on behind them"
+                )
+            log.warning("records_lost", partition=partition, first=lost.first, last=lost.next - 1)
+        return batch
+
+    def _check_topic(self, read: str) -> None:
+        """Raises BrokerError when the topic with the identity `read` is gone: its offsets mean something else now."""
+        if {read, self._broker.topic_id(self._topic)} != {self._topic_id}:
             raise BrokerError(
                 f"the topic {self._topic!r} is not the one that the batches in {self._folder.path} were made from, "
                 "it was deleted and made anew: name another --work folder"
             )
-        starts, ends = self._broker.start_offsets(self._topic), self._broker.end_offsets(self._topic)
-        batch = OpenBatch(before, starts, self._scale)
-        for partition, position in batch.positions.items():
-            if not starts.get(partition, 0) <= position <= ends.get(partition, 0):
-                raise BrokerError(
-                    f"the batches in {self._folder.path} end at offset {position} of partition {partition}, but the "
-                    f"log holds {starts.get(partition, 0)} to {ends.get(partition, 0)}: records were lost from the log"
-                )
-        return batch
 
     def _read(self, consumer: Consumer, batch: OpenBatch) -> None:
         until_old = max(0.0, self._batch_seconds - batch.age)
@@ -177,6 +194,7 @@ class BatchWriter:
             rejected = self._folder.publish_rejected(batch.number, batch.rejected) if batch.rejected else None
             # 4. The manifest: the commit point.
             manifest = batch.manifest(self._topic_id, accepted, rejected)
+            self._check_topic(manifest.topic_id)
             manifest.check_follows(batch.before)
             self._folder.publish_manifest(manifest)
         except StorageError as error:

@@ -18,10 +18,22 @@ class OpenBatch:
     """A batch that takes records until it is full or old."""
 
     def __init__(self, before: Manifest | None, starts: Offsets, scale: RatingScale) -> None:
-        """`before` is the newest manifest, and `starts` says where partitions begin that it does not know."""
+        """`before` is the newest manifest, and `starts` says where the log's partitions begin.
+
+        The first batch begins where the log does. For any later one, what the log no longer holds is `lost`.
+        """
         self.before = before
         self.number = before.number + 1 if before else 1
-        self.positions = dict(starts) | (before.next_offsets if before else {})
+        ended = {
+            partition: before.next_offsets.get(partition, 0) if before else start for partition, start in starts.items()
+        }
+        self.lost = {
+            partition: OffsetRange(end, starts[partition])
+            for partition, end in ended.items()
+            if end < starts[partition]
+        }
+        """What was deleted before a batch took it: this one goes on behind."""
+        self.positions = (before.next_offsets if before else {}) | {p: max(end, starts[p]) for p, end in ended.items()}
         """Partition -> offset behind the last record taken, and behind gaps after it."""
         self.rejected: list[RejectedRow] = []
         self._first_offsets = dict(self.positions)
@@ -30,7 +42,7 @@ class OpenBatch:
         self._n_ratings = 0
         self._repeats = 0
         self._sources = {source: dict(rows) for source, rows in before.sources.items()} if before else {}
-        self._opened_at: float | None = None
+        self._opened_at = time.monotonic() if self.lost else None
 
     @property
     def rows(self) -> int:
@@ -39,12 +51,12 @@ class OpenBatch:
 
     @property
     def age(self) -> float:
-        """Seconds since its first record came; 0 when it has none."""
+        """Seconds since its first record came, or would have come were it not lost; 0 when it has none."""
         return 0.0 if self._opened_at is None else time.monotonic() - self._opened_at
 
     @property
     def is_empty(self) -> bool:
-        """Whether it has taken no record, not even one to pass over."""
+        """Whether it has nothing to say: it lost no record, and took none, not even one to pass over."""
         return self._opened_at is None
 
     def reaches(self, ends: Offsets) -> bool:
@@ -107,6 +119,7 @@ class OpenBatch:
             repeats=self._repeats,
             closed_at=int(time.time()),
             histogram=_histogram(self._ratings),
+            lost=self.lost,
         )
 
     def _advance(self, records: Sequence[Record]) -> None:

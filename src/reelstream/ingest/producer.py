@@ -83,12 +83,14 @@ def produce(
     rate: float | None = None,
     checkpoint: Path,
     partitions: int = 3,
+    accept_loss: bool = False,
     on_progress: Callable[[int, int], None] | None = None,
     stop: threading.Event | None = None,
 ) -> ProduceReport:
     """Send all rows of `dataset` that the log does not hold, until `stop` is set.
 
-    `rate` is in ratings a second, None as fast as it goes. `partitions` counts if the topic is to be made.
+    `rate` is in ratings a second, None as fast as it goes. `partitions` counts if the topic is to be made. `accept_loss`
+    goes on when the log has deleted records behind the checkpoint: rows among them are sent again.
     `on_progress` is told how many rows were sent or passed over, of how many. Raises BrokerError, StorageError and
     DatasetError.
     """
@@ -97,7 +99,7 @@ def produce(
     source = source_name(dataset, order)
     # 1. How far the source has come.
     marks = Checkpoint.read(checkpoint, broker.topic_id(topic))
-    point = marks.sources[source] = scan(broker, topic, source, marks.sources.get(source))
+    point = marks.sources[source] = scan(broker, topic, source, marks.sources.get(source), accept_loss)
     marks.write(checkpoint)
     if point.partitions > n_partitions:
         raise BrokerError(

@@ -14,7 +14,7 @@ import structlog
 from reelstream.broker.headers import source_partitions, source_row
 from reelstream.broker.interface import Broker
 from reelstream.broker.reading import read_between
-from reelstream.errors import DamagedError
+from reelstream.errors import BrokerError, DamagedError
 from reelstream.files import encode_json, read_json, replace_file, translate_errors
 
 log = structlog.get_logger()
@@ -55,15 +55,23 @@ class Checkpoint(msgspec.Struct):
         replace_file(path, encode_json(self))
 
 
-def scan(broker: Broker, topic: str, source: str, known: ResumePoint | None) -> ResumePoint:
+def scan(broker: Broker, topic: str, source: str, known: ResumePoint | None, accept_loss: bool = False) -> ResumePoint:
     """Read the log from `known` to its present end offsets; raises BrokerError when it does not come to them.
 
-    A source that the log does not hold begins with the topic's present partitions.
+    A source that the log does not hold begins with the topic's present partitions. What the log has deleted behind
+    `known` may have held rows of the source: that is an error, unless `accept_loss` has them sent again.
     """
     ends, starts = broker.end_offsets(topic), broker.start_offsets(topic)
     if known is not None and any(offset > ends.get(partition, 0) for partition, offset in known.offsets.items()):
         log.warning("checkpoint_passed_over", reason=f"the log ends at {ends}, before the checkpoint's {known.offsets}")
         known = None
+    for partition, offset in known.offsets.items() if known is not None else ():
+        if offset < starts.get(partition, 0) and not accept_loss:
+            raise BrokerError(
+                f"the log has deleted offsets {offset} to {starts[partition] - 1} of partition {partition}, behind the "
+                f"producer's checkpoint: rows of {source} that were among them are not known. `reelstream produce "
+                "--accept-loss` sends again what may be missing; a batch takes no row twice"
+            )
     point = known or ResumePoint(len(ends), {}, {})
     is_new = not point.last_rows
     positions = {partition: max(start, point.offsets.get(partition, 0)) for partition, start in starts.items()}

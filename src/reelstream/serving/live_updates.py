@@ -160,8 +160,8 @@ class LiveUpdates:
         try:
             if self._consumer is None:
                 self._consumer = self._open_consumer()
-            records = self._consumer.poll(MOST_RECORDS, LOG_SECONDS)
-            self._take(records)
+            self._take(self._consumer.poll(MOST_RECORDS, LOG_SECONDS))
+            self._positions |= self._consumer.positions()
             if time.monotonic() - self._end_asked >= END_SECONDS:
                 self._ask_end()
         except Exception:
@@ -188,8 +188,6 @@ class LiveUpdates:
                 rating = decode_message(record.value, record.timestamp // 1000, self._scale)
                 ratings.append(LogRating(rating, record.partition, record.offset))
         self._live += self._predictor.take(ratings)
-        for record in records:
-            self._positions[record.partition] = record.offset + 1
 
     def _ask_end(self) -> None:
         self._check_log()

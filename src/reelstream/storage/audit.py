@@ -47,6 +47,8 @@ class AuditTotals:
     rejected_rows: int
     repeats: int
     """Records passed over because their source's row was in the log before."""
+    lost: int
+    """Offsets that the log deleted before a batch took them, accepted by hand."""
     waiting: int
     """Offsets of the log behind the newest batch."""
     releases: int
@@ -112,6 +114,7 @@ class _Audit:
             batched_rows=sum(manifest.rows for manifest in self._manifests),
             rejected_rows=sum(manifest.rejected.rows for manifest in self._manifests if manifest.rejected),
             repeats=sum(manifest.repeats for manifest in self._manifests),
+            lost=sum(gone.next - gone.first for manifest in self._manifests for gone in manifest.lost.values()),
             waiting=sum(end - next_offsets.get(p, self._starts[p]) for p, end in self._ends.items()),
             releases=n_releases,
         )

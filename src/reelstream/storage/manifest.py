@@ -49,6 +49,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds since 1970, UTC."""
     histogram: dict[float, int] = {}
     """Rating -> how many of the batch's ratings; deletions are not counted. Empty where an older version closed it."""
+    lost: dict[int, OffsetRange] = {}
+    """What the log had deleted before a batch took it, and a person accepted as lost; it lies before the batch."""
 
     @property
     def rows(self) -> int:
@@ -73,6 +75,13 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         if before and self.topic_id != before.topic_id:
             raise DamagedError(f"manifest {self.number} is of another topic than the one before it")
         ended = before.next_offsets if before else {}
+        for partition, gone in self.lost.items():
+            if gone.first != ended.get(partition, 0):
+                raise DamagedError(
+                    f"manifest {self.number} calls offset {gone.first} of partition {partition} the first that is lost, "
+                    f"but the one before it ended at {ended.get(partition, 0)}"
+                )
+        ended = ended | {partition: gone.next for partition, gone in self.lost.items()}
         for partition, taken in self.partitions.items():
             if taken.first != ended.get(partition, taken.first):
                 raise DamagedError(
