@@ -18,7 +18,7 @@ ALL_STAMP := .venv/installed-all
 BENCH_STAMP := .venv/installed-bench
 DECLARED := pyproject.toml requirements.lock
 
-.PHONY: help venv run kafka test check docs clean
+.PHONY: help venv run kafka test crash-test check docs clean
 .DELETE_ON_ERROR:
 
 help:  ## say what can be made
@@ -38,6 +38,9 @@ test: $(ALL_STAMP)  ## run all tests; fails under 90 % line coverage
 	$(BIN)/coverage run -m pytest $(ARGS)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --skip-covered
+
+crash-test: $(ALL_STAMP)  ## kill everything on a real Kafka, 30 times at random as well; print the crash matrix
+	$(BIN)/pytest -q tests/crash/test_kafka.py --kills 30 --ratings 300000 $(ARGS)
 
 check: $(ALL_STAMP)  ## formatting, lint, types, and who may import whom
 	$(BIN)/ruff format --check

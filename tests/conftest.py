@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Generator, Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 import structlog
@@ -13,6 +14,12 @@ from kafka_cluster import KafkaCluster, why_not
 from reelstream.datasets import detect, simulate
 from spark_session import spark_engine  # noqa: F401  (a fixture)
 from streams import Stream
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """How long the stream is that is killed at random: short here, longer in `make crash-test`."""
+    parser.addoption("--kills", type=int, default=6)
+    parser.addoption("--ratings", type=int, default=20_000)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -52,12 +59,18 @@ def _own_logs() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def kafka_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A Kafka broker that all tests share: each takes topics of its own."""
+def kafka_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaCluster]:
+    """A Kafka broker that all tests share: each takes topics of its own, and leaves the broker running."""
     if reason := why_not():
         pytest.skip(reason)
     with KafkaCluster(tmp_path_factory.mktemp("kafka")) as cluster:
-        yield cluster.url
+        yield cluster
+
+
+@pytest.fixture(scope="session")
+def kafka_url(kafka_cluster: KafkaCluster) -> str:
+    """Where it is."""
+    return kafka_cluster.url
 
 
 @pytest.fixture(scope="session")
@@ -95,3 +108,11 @@ def small_dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def stream(tmp_path: Path, small_dataset: Path) -> Stream:
     """A stream of the small data set, of which nothing is sent yet."""
     return Stream(tmp_path / "work", detect(small_dataset))
+
+
+@pytest.fixture
+def kafka_stream(tmp_path: Path, small_dataset: Path, kafka_url: str) -> Stream:
+    """The same on Kafka, in a topic of its own with three partitions."""
+    made = Stream(tmp_path / "work", detect(small_dataset), f"t{uuid4().hex}", kafka_url)
+    made.make_topic()
+    return made

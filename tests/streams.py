@@ -1,7 +1,8 @@
 """A stream in a folder, as tests drive it: a data set, a log, batches, and the promise that holds them together."""
 
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,8 @@ class Stream:
     dataset: Dataset
     topic: str = TOPIC
     kafka_url: str | None = None
+    kafka: Mapping[str, str] = field(default_factory=dict)
+    """Settings of Kafka's client."""
 
     @property
     def url(self) -> str:
@@ -36,8 +39,13 @@ class Stream:
     def batches(self) -> BatchFolder:
         return BatchFolder(self.root / "batched_data")
 
+    def make_topic(self) -> None:
+        """Before the first producer does."""
+        with open_broker(self.url, self.kafka) as broker:
+            broker.ensure_topic(self.topic, 3)
+
     def produce(self, **options: Any) -> ProduceReport:
-        with open_broker(self.url) as broker:
+        with open_broker(self.url, self.kafka) as broker:
             return produce(self.dataset, broker, self.topic, checkpoint=self.root / "producer.json", **options)
 
     def writer(self, broker: Broker, **options: Any) -> BatchWriter:
@@ -47,11 +55,11 @@ class Stream:
 
     def batch(self, **options: Any) -> None:
         """Write batches of all that the log holds."""
-        with open_broker(self.url) as broker:
+        with open_broker(self.url, self.kafka) as broker:
             self.writer(broker, **options).run(once=True)
 
     def audit(self, releases: Any = ()) -> AuditReport:
-        with open_broker(self.url) as broker:
+        with open_broker(self.url, self.kafka) as broker:
             return audit(broker, self.topic, self.batches, releases)
 
     def ratings(self) -> RatingColumns:

@@ -7,17 +7,29 @@ import threading
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from reelstream.broker import open_broker, sqlite
 from reelstream.datasets import detect
+from reelstream.errors import ReelstreamError
 from reelstream.ingest import producer
 from streams import Stream
 
 
-def die_at(place: str, call: int, when: str, signal_name: str) -> None:
-    """Send this process the signal before or after the `call`-th call of `place` (`module:name` or `module:Class.name`)."""
-    module, name = place.split(":")
+class Death(NamedTuple):
+    """Where, when and by which signal a process ends or stops."""
+
+    place: str
+    """`module:name` or `module:Class.name`."""
+    call: int
+    when: str
+    """`before` or `after` this call."""
+    signal_name: str
+
+
+def die_at(death: Death) -> None:
+    """Have this process send itself the signal."""
+    module, name = death.place.split(":")
     owner: Any = importlib.import_module(module)
     *path, name = name.split(".")
     for part in path:
@@ -28,28 +40,40 @@ def die_at(place: str, call: int, when: str, signal_name: str) -> None:
     def dying(*arguments: Any, **options: Any) -> Any:
         nonlocal calls
         calls += 1
-        if calls == call and when == "before":
-            os.kill(os.getpid(), signal.Signals[signal_name])
+        if calls == death.call and death.when == "before":
+            os.kill(os.getpid(), signal.Signals[death.signal_name])
         result = original(*arguments, **options)
-        if calls == call and when == "after":
-            os.kill(os.getpid(), signal.Signals[signal_name])
+        if calls == death.call and death.when == "after":
+            os.kill(os.getpid(), signal.Signals[death.signal_name])
         return result
 
     setattr(owner, name, dying)
 
 
-def work(role: str, root: Path, data: Path, death: tuple[str, int, str, str] | None, ready: Connection) -> None:
-    """Produce or write batches; without a place to die, until somebody else kills the process."""
+def work(
+    role: str,
+    place: tuple[Path, str, str | None],
+    data: Path,
+    death: Death | None,
+    options: dict[str, Any],
+    ready: Connection,
+) -> None:
+    """Produce or write batches; without a place to die, until somebody else kills the process, or its log is away."""
     sqlite.BUFFERED_RECORDS = 300
-    producer.CHECKPOINT_ROWS = 900
-    stream = Stream(root, detect(data))
+    producer.CHECKPOINT_ROWS = options.pop("checkpoint_rows", 900)
+    root, topic, kafka_url = place
+    stream = Stream(root, detect(data), topic, kafka_url, options.pop("kafka", {}))
     if death:
-        die_at(*death)
+        die_at(death)
     ready.send("at work")
-    if role == "produce":
-        stream.produce(rate=None if death else 4000.0)
-    elif death:
-        stream.batch(lease_seconds=0.3)
-    else:
-        with open_broker(stream.url) as broker:
-            stream.writer(broker, batch_rows=300, batch_seconds=0.1).run(stop=threading.Event())
+    try:
+        if role == "produce":
+            stream.produce(**({"rate": None if death else 4000.0} | options))
+        elif death:
+            stream.batch(**({"lease_seconds": 0.3} | options))
+        else:
+            with open_broker(stream.url) as broker:
+                writer = stream.writer(broker, **({"batch_rows": 300, "batch_seconds": 0.1} | options))
+                writer.run(stop=threading.Event())
+    except ReelstreamError as error:
+        raise SystemExit(str(error)) from error

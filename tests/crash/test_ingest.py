@@ -1,60 +1,25 @@
 """Producer and batch writer may die anywhere: after a restart nothing is lost and nothing is there twice."""
 
-import multiprocessing
-import os
 import random
-import signal
 import time
 from collections.abc import Iterator
-from multiprocessing import forkserver
-from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 import pytest
-from dying import work
+from dying import Death
+from workers import die, go_on, one_fork_server, start, wait_until_stopped
 
 from reelstream.datasets import detect, simulate
 from streams import Stream
 
 FILES = "reelstream.files"
 LOG = "reelstream.broker.sqlite"
-HERE = Path(__file__).parent
 
 
 @pytest.fixture(scope="module", autouse=True)
 def fork_server() -> Iterator[None]:
-    """One process imports everything once, and every worker is forked from it."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", os.pathsep.join([str(HERE), str(HERE.parent)]))
-        multiprocessing.set_forkserver_preload(["dying"])
-        forkserver.ensure_running()
-    yield
-
-
-def start(stream: Stream, role: str, death: tuple[str, int, str, str] | None = None) -> ForkServerProcess:
-    """A producer or a batch writer of the stream, at work."""
-    context = multiprocessing.get_context("forkserver")
-    receiving, sending = context.Pipe(duplex=False)
-    process = context.Process(target=work, args=(role, stream.root, stream.dataset.folder, death, sending))
-    process.start()
-    sending.close()
-    assert receiving.recv() == "at work"
-    return process
-
-
-def die(stream: Stream, role: str, place: str, call: int, when: str) -> None:
-    """Let it work until it dies at its place."""
-    process = start(stream, role, (place, call, when, "SIGKILL"))
-    process.join(timeout=60)
-    assert process.exitcode == -signal.SIGKILL, "it never came to the place where it should die"
-
-
-def wait_until_stopped(process: ForkServerProcess) -> None:
-    """Until it has stopped itself."""
-    deadline = time.monotonic() + 60
-    while Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[0] != "T":
-        assert time.monotonic() < deadline, "it never came to the place where it should stop"
-        time.sleep(0.01)
+    with one_fork_server():
+        yield
 
 
 @pytest.mark.parametrize(
@@ -134,15 +99,12 @@ def test_batch_writer_killed_at_a_step_is_gone_on_with(stream: Stream, place: st
 def test_zombie_cannot_win(stream: Stream, place: str, call: int, when: str) -> None:
     """A writer stopped across another one's commits goes on afterwards, and changes nothing."""
     stream.produce()
-    zombie = start(stream, "batch", (place, call, when, "SIGSTOP"))
+    zombie = start(stream, "batch", Death(place, call, when, "SIGSTOP"))
     wait_until_stopped(zombie)
     stream.batch(batch_rows=350)  # cuts the batches elsewhere
     closed = stream.batches.manifests()
     stream.batch()  # one more start, whose sweep meets the zombie's files
-    assert zombie.pid is not None
-    os.kill(zombie.pid, signal.SIGCONT)
-    zombie.join(timeout=60)
-    assert zombie.exitcode == 0
+    assert go_on(zombie) == 0
     assert stream.batches.manifests() == closed
     stream.assert_exactly_once()
 
