@@ -110,6 +110,13 @@ def stream(tmp_path: Path, small_dataset: Path) -> Stream:
     return Stream(tmp_path / "work", detect(small_dataset))
 
 
+@pytest.fixture(params=["stream", "kafka_stream"])
+def any_stream(request: pytest.FixtureRequest) -> Stream:
+    """The same on each log."""
+    made: Stream = request.getfixturevalue(request.param)
+    return made
+
+
 @pytest.fixture
 def kafka_stream(tmp_path: Path, small_dataset: Path, kafka_url: str) -> Stream:
     """The same on Kafka, in a topic of its own with three partitions."""

@@ -9,7 +9,7 @@ from reelstream.broker import open_broker
 from reelstream.datasets import detect
 from reelstream.errors import RatingError
 from reelstream.ratings import decode_message
-from streams import TOPIC, Stream
+from streams import Stream
 
 NOW = int(time.time())
 YEARS_AHEAD = NOW + 5 * 365 * 86_400
@@ -86,12 +86,13 @@ def test_hostile_rows_of_a_file_are_rejected_or_ratings(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("batch_rows", [7, 1000])
-def test_hostile_messages_are_rejected_or_ratings(stream: Stream, batch_rows: int) -> None:
+def test_hostile_messages_are_rejected_or_ratings(any_stream: Stream, batch_rows: int) -> None:
     """Whatever stands in the log: each offset comes out once, as the contract decides, and the log goes on."""
+    stream = any_stream
     assert len(MESSAGES) == 200
     with open_broker(stream.url) as broker:
-        broker.ensure_topic(TOPIC, 3)
-        with broker.producer(TOPIC) as producer:
+        broker.ensure_topic(stream.topic, 3)
+        with broker.producer(stream.topic) as producer:
             for number, value in enumerate(MESSAGES):
                 producer.send(value, partition=number % 3)
             producer.send(b'{"userId":99,"movieId":2,"rating":3.5,"timestamp":1000}', partition=0)
