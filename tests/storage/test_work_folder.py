@@ -12,6 +12,13 @@ SMALL = BoundDataSet("ml-latest-small", "a" * 64, "/data/small")
 LARGE = BoundDataSet("ml-32m", "b" * 64, "/data/large")
 
 
+def test_two_folders_on_one_log_note_their_progress_apart(tmp_path: Path) -> None:
+    """Each folder's batch writer has a consumer group of its own, and keeps it."""
+    one, two = (WorkFolder(tmp_path / name).bind(broker="kafka://localhost:9092") for name in ("one", "two"))
+    assert one.group != two.group
+    assert WorkFolder(tmp_path / "one").binding().group == one.group
+
+
 def test_first_bind_takes_the_embedded_log_and_the_default_topic(tmp_path: Path) -> None:
     """Nothing said: the log lies in the folder, and the note says so from then on."""
     folder = WorkFolder(tmp_path / "work")

@@ -31,7 +31,9 @@ def audit(
 
     registry = ModelRegistry(folder.models)
     with open_log(binding, settings.kafka) as log:
-        report = reconcile(log, binding.topic, BatchFolder(folder.batches), registry.all_releases())
+        report = reconcile(
+            log, binding.topic, BatchFolder(folder.batches), registry.all_releases(), group=binding.group
+        )
     problems = [*report.problems, *registry.verify()]
     totals = asdict(report.totals) | {"requeued_rows": len(RequeueFolder(folder.requeued).places())}
     if as_json:

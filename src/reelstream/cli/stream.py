@@ -126,6 +126,7 @@ def batch(
             binding.scale,
             batch_rows=settings.batch.rows,
             batch_seconds=settings.batch.seconds,
+            group=binding.group,
             accept_loss=accept_loss,
         )
         writer.run(once=once, stop=stop)

@@ -6,6 +6,7 @@ has other offsets. Who comes with another is refused.
 
 from __future__ import annotations
 
+import uuid
 from pathlib import Path
 from typing import Literal
 
@@ -50,6 +51,8 @@ class Binding(msgspec.Struct, frozen=True, kw_only=True):
     broker: str
     """URL of the log. A SQLite file inside the work folder is named from there, so that the folder can be moved."""
     topic: str
+    group: str = "batch-writer"
+    """The consumer group in which the batch writer notes how far it is: of this folder alone, as logs may be shared."""
     scale: RatingScale
     data_set: BoundDataSet | None = None
     """None as long as no command has named one: a batch writer may start before the first producer."""
@@ -108,6 +111,7 @@ class WorkFolder:
             first = Binding(
                 broker=portable or self._portable(f"{_SQLITE}{self.log}"),
                 topic=topic or DEFAULT_TOPIC,
+                group=f"reelstream-{uuid.uuid4().hex[:8]}",
                 scale=scale or RatingScale(),
                 data_set=data_set,
             )
