@@ -1,7 +1,8 @@
 """How good are reelstream's predictions beside those of other libraries, on the same splits of ml-latest-small?
 
 Random 80/20 with seeds 42, 43 and 44, and by time: there the newest third comes in eight batches, each peer is fitted
-again before every batch, and reelstream is fitted once and learns each rating as it comes.
+again before every batch, and reelstream is fitted once and learns each rating as it comes. How long fits take is
+`training.py`'s question.
 """
 
 from __future__ import annotations
@@ -156,7 +157,6 @@ def table(
             {
                 "name": name,
                 "uses_times": entry.uses_times,
-                "fit_seconds": entry.fit_seconds,
                 "behind": behind,
                 "behind_standard_error": standard_error,
                 **scores,

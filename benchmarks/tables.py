@@ -120,14 +120,13 @@ def over_seeds(tables: Sequence[Sequence[Mapping[str, Any]]]) -> list[dict[str, 
 def standings(rows: Sequence[Mapping[str, Any]]) -> str:
     """Best RMSE first."""
     return table(
-        ["", "RMSE", "behind", "AUC", "log loss", "ECE", "within 1 sd", "within 2 sd", "seconds to fit"],
+        ["", "RMSE", "behind", "AUC", "log loss", "ECE", "within 1 sd", "within 2 sd"],
         [
             [
                 f"**{row['name']}**" if row["name"].startswith("reelstream") else row["name"],
                 f"{row['rmse']:.4f}",
                 f"{row['behind']:+.4f} ± {row['behind_standard_error']:.4f}" if row["behind_standard_error"] else "–",
                 *(digits(row.get(name)) for name in ("auc", "log_loss", "ece", "coverage_1sd", "coverage_2sd")),
-                f"{row['fit_seconds']:.2f}",
             ]
             for row in sorted(rows, key=lambda row: row["rmse"])
         ],
