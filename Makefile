@@ -40,7 +40,7 @@ test: $(ALL_STAMP)  ## run all tests; fails under 90 % line coverage
 	$(BIN)/coverage report --skip-covered
 
 crash-test: $(ALL_STAMP)  ## kill everything on a real Kafka, 30 times at random as well; print the crash matrix
-	$(BIN)/pytest -q tests/crash/test_kafka.py --kills 30 --ratings 300000 $(ARGS)
+	$(BIN)/pytest -q tests/crash/test_kafka_faults.py --kills 30 --ratings 300000 $(ARGS)
 
 check: $(ALL_STAMP)  ## formatting, lint, types, and who may import whom
 	$(BIN)/ruff format --check
