@@ -28,6 +28,15 @@ def test_the_work_folder_remembers_its_data_set(command: Command, work: Path) ->
     assert command("produce", "--work", work, "--json").json["sent"] == 0
 
 
+def test_a_folder_is_made_ready_before_anything_is_sent(command: Command, small_dataset: Path) -> None:
+    """Stages that start at the same time find their work folder bound to the data set, its films there, its log empty."""
+    ready = command("produce", "--data", small_dataset, "--work", "w", "--bind-only", "--json")
+    assert (ready.code, ready.json["data"]) == (0, small_dataset.name)
+    assert Path("w/films.json").exists()
+    assert command("batch", "--once", "--work", "w", "--json").json == {"batches": [], "rows": 0}
+    assert command("produce", "--work", "w", "--json").json["sent"] == 3000
+
+
 def test_another_data_set_is_refused(command: Command, work: Path, tmp_path: Path) -> None:
     """Two data sets would mix their user ids."""
     command("simulate", tmp_path / "other", "--users", 30, "--items", 50, "--ratings", 300, "--seed", 9)

@@ -16,6 +16,9 @@ from reelstream.cli.stopping import stop_on_signals
 if TYPE_CHECKING:
     from rich.progress import Progress
 
+    from reelstream.datasets import Dataset
+    from reelstream.storage.work_folder import WorkFolder
+
 
 def produce(
     data: options.Data = None,
@@ -28,6 +31,9 @@ def produce(
     rate: options.Rate = None,
     metrics_port: options.MetricsPort = None,
     accept_loss: options.AcceptLoss = False,
+    bind_only: Annotated[
+        bool, typer.Option("--bind-only", help="Only make the work folder ready for the other stages; send nothing.")
+    ] = False,
     config: options.Config = None,
     as_json: options.Json = False,
 ) -> int:
@@ -48,6 +54,8 @@ def produce(
     )
     dataset = open_dataset(settings)
     folder, binding = bind_work_folder(settings, dataset)
+    if bind_only:
+        return _say_binding(folder, dataset, as_json=as_json)
 
     from reelstream.ingest.producer import produce as send  # noqa: PLC0415
 
@@ -137,6 +145,14 @@ def batch(
     else:
         typer.echo(f"{len(closed)} batches closed with {sum(each.rows for each in closed):,} ratings")
     return INTERRUPTED if once and was_stopped else DONE
+
+
+def _say_binding(folder: WorkFolder, dataset: Dataset, *, as_json: bool) -> int:
+    if as_json:
+        print_json({"work": str(folder.root), "data": dataset.name})
+    else:
+        typer.echo(f"{folder.root} is ready for {dataset.name}")
+    return DONE
 
 
 def _progress_bar() -> Progress:
