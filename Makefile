@@ -18,7 +18,7 @@ ALL_STAMP := .venv/installed-all
 BENCH_STAMP := .venv/installed-bench
 DECLARED := pyproject.toml requirements.lock
 
-.PHONY: help venv run kafka test crash-test check docs clean
+.PHONY: help venv run kafka test crash-test compose-test check docs clean
 .DELETE_ON_ERROR:
 
 help:  ## say what can be made
@@ -41,6 +41,11 @@ test: $(ALL_STAMP)  ## run all tests; fails under 90 % line coverage
 
 crash-test: $(ALL_STAMP)  ## kill everything on a real Kafka, 30 times at random as well; print the crash matrix
 	$(BIN)/pytest -q tests/crash/test_kafka_faults.py --kills 30 --ratings 300000 $(ARGS)
+
+compose-test: $(ALL_STAMP)  ## build the images and run the whole stack in containers; needs a running Docker engine
+	@docker info >/dev/null 2>&1 && docker compose version >/dev/null 2>&1 || \
+		{ echo 'make compose-test needs a running Docker engine with Compose: start it first' >&2; exit 2; }
+	$(BIN)/pytest tests/compose/stack.py $(ARGS)
 
 check: $(ALL_STAMP)  ## formatting, lint, types, and who may import whom
 	$(BIN)/ruff format --check

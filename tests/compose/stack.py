@@ -1,0 +1,148 @@
+"""The whole stack in containers, from an empty engine to a clean audit: `make compose-test`.
+
+It needs a running Docker engine, so pytest collects it only when it is named.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PROJECT = "reelstream-test"
+SETTINGS = """
+REELSTREAM_DATA_RATE=2000
+REELSTREAM_BATCH_ROWS=30000
+REELSTREAM_BATCH_SECONDS=30
+"""
+"""Slow enough that ratings still arrive while a container is killed."""
+SHOWN = """
+from pathlib import Path
+import reelstream.ui
+from streamlit.testing.v1 import AppTest
+
+page = AppTest.from_file(str(Path(reelstream.ui.__file__).parent / "page.py"), default_timeout=60).run()
+print(*[metric.label for metric in page.metric], *[error.value for error in page.error], sep="\\n")
+"""
+"""The page, run in its container by Streamlit's own test driver: the labels of its figures, and its errors."""
+LONGEST_WAIT = 600.0
+"""Seconds; a stack that works needs a fraction of it."""
+
+
+class Stack:
+    """The stack of compose.yaml under a name and on ports of its own."""
+
+    def __init__(self, settings: Path) -> None:
+        self._ports = {name: free_port() for name in ("API_PORT", "PAGE_PORT", "KAFKA_PORT")}
+        chosen = {name: str(port) for name, port in self._ports.items()}
+        self._environment = {**os.environ, **chosen, "SETTINGS": str(settings)}
+        self.api = f"http://127.0.0.1:{self._ports['API_PORT']}"
+        self.page = f"http://127.0.0.1:{self._ports['PAGE_PORT']}"
+
+    def compose(self, *arguments: str) -> str:
+        """What `docker compose` prints; its messages go to the terminal."""
+        command = ["docker", "compose", "--project-name", PROJECT, *arguments]
+        return subprocess.run(
+            command, cwd=ROOT, env=self._environment, stdout=subprocess.PIPE, text=True, check=True
+        ).stdout
+
+    def ask(self, path: str, **query: Any) -> Any:
+        """The API's answer, asked from this machine; None when there is none yet."""
+        try:
+            response = httpx.get(f"{self.api}{path}", params=query, trust_env=False)
+        except httpx.TransportError:
+            return None
+        return response.json() if response.is_success else None
+
+    def model_set(self) -> int:
+        """The set in service, 0 before the first."""
+        health = self.ask("/health/ready") or {}
+        return health.get("model_set") or 0
+
+    def audit(self) -> Any:
+        """The totals, and what does not add up."""
+        return json.loads(self.compose("exec", "-T", "api", "sh", "-c", "reelstream audit --json || true"))
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """The stack on an engine that holds nothing of it, and that holds nothing of it afterwards."""
+    settings = tmp_path_factory.mktemp("settings") / "stack.env"
+    settings.write_text(SETTINGS)
+    stack = Stack(settings)
+    stack.compose("down", "--volumes", "--remove-orphans")
+    try:
+        stack.compose("up", "--build", "--detach")
+        yield stack
+    finally:
+        print(stack.compose("logs", "--no-color", "--tail", "50"))
+        stack.compose("down", "--volumes")
+
+
+def test_three_sets_through_kills_and_a_clean_audit(stack: Stack) -> None:
+    """Ratings flow from producer to prediction through Kafka, and killed containers lose and double none."""
+    wait_until(lambda: stack.model_set() >= 1)
+    stack.compose("kill", "--signal", "SIGKILL", "kafka", "producer", "writer", "trainer")
+    stack.compose("up", "--detach")
+    wait_until(lambda: stack.model_set() >= 3)
+    answer = stack.ask("/predict_regression", userId=1, movieId=1)
+    assert answer["model_set"] >= 3
+    assert answer["interval"][0] <= answer["prediction"] <= answer["interval"][1]
+
+    wait_until(lambda: stack.compose("ps", "--all", "--format", "{{.State}}", "producer").strip() == "exited")
+    wait_until(lambda: stack.audit()["totals"]["waiting"] == 0)
+    report = stack.audit()
+    assert report["problems"] == []
+    assert report["totals"]["batched_rows"] >= 100_000
+    assert report["totals"]["log_records"] == report["totals"]["batched_rows"] + report["totals"]["repeats"]
+
+
+def test_the_page_shows_a_prediction(stack: Stack) -> None:
+    """The page of its own small image reaches the API by its name and runs without an error."""
+    wait_until(lambda: stack.model_set() >= 1)
+    wait_until(lambda: httpx.get(f"{stack.page}/_stcore/health", trust_env=False).is_success)
+    shown = stack.compose("exec", "-T", "-e", "REELSTREAM_UI_API=http://api:5000", "page", "python", "-c", SHOWN)
+    assert "Predicted rating" in shown.splitlines()
+
+
+def test_a_container_cannot_write_beside_its_volumes(stack: Stack) -> None:
+    """Stages run as a user, on a file system that is read-only."""
+    assert stack.compose("exec", "-T", "trainer", "id", "-u").strip() == "10001"
+    with pytest.raises(subprocess.CalledProcessError):
+        stack.compose("exec", "-T", "trainer", "touch", "/home/reelstream/file")
+
+
+def test_nothing_is_compiled_in_a_container(stack: Stack) -> None:
+    """The image brings every compiled function that trainer and API use."""
+    wait_until(lambda: stack.model_set() >= 3)
+    new = "find /var/cache/reelstream -name '*.nbc' -newer /work/work.json"
+    assert stack.compose("exec", "-T", "trainer", "sh", "-c", new) == ""
+
+
+def test_the_images_are_small() -> None:
+    """Under 900 MB each."""
+    for image in ("reelstream", "reelstream-page"):
+        size = subprocess.check_output(["docker", "image", "inspect", "--format", "{{.Size}}", image], text=True)
+        assert int(size) < 900_000_000, image
+
+
+def wait_until(happened: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + LONGEST_WAIT
+    while not happened():
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,105 @@
+"""What the container and conda files say of names, versions and settings that are defined elsewhere."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+import yaml
+
+from reelstream.cli.app import app
+from reelstream.settings import PREFIX, Settings
+
+ROOT = Path(__file__).parent.parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+COMPOSE = yaml.safe_load((ROOT / "compose.yaml").read_text())
+DOCKERFILE = (ROOT / "Dockerfile").read_text()
+SERVICES: dict[str, Any] = COMPOSE["services"]
+STAGES = {name: service for name, service in SERVICES.items() if service["image"] == "reelstream"}
+COMMANDS: dict[str, Any] = typer.main.get_command(app).commands
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_a_stage_runs_a_command_that_exists(name: str) -> None:
+    """Each container of reelstream is one command, with options that it takes."""
+    command, *words = re.sub(r"\$\{\w+:\+([^}]*)\}", r"\1", STAGES[name]["command"]).split()
+    options = {word for word in words if word.startswith("--")}
+    assert options <= {option for parameter in COMMANDS[command].params for option in parameter.opts}
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_a_stage_can_write_its_folders_only(name: str) -> None:
+    """A root file system that cannot be written, and no privileges to gain."""
+    assert STAGES[name]["read_only"]
+    assert STAGES[name]["cap_drop"] == ["ALL"]
+    assert STAGES[name]["security_opt"] == ["no-new-privileges:true"]
+
+
+def test_the_image_does_not_run_as_root() -> None:
+    """The last word on the user is a user of the image's own."""
+    assert re.findall(r"^USER (.*)", DOCKERFILE, re.MULTILINE)[-1] == "reelstream"
+
+
+def test_ports_are_open_to_this_machine_only() -> None:
+    """There is no authentication: nothing listens to the network unless somebody decides so."""
+    ports = [port for service in SERVICES.values() for port in service.get("ports", [])]
+    assert len(ports) >= 3
+    assert all(port.startswith("127.0.0.1:") for port in ports)
+
+
+def test_settings_in_containers_exist() -> None:
+    """A variable that no setting reads would do nothing, silently."""
+    known = {f"{PREFIX}{name}".upper() for name in Settings.model_fields}
+    for name, field in Settings.model_fields.items():
+        known |= {f"{PREFIX}{name}_{inner}".upper() for inner in getattr(field.annotation, "model_fields", {})}
+    named = {name for service in STAGES.values() for name in service["environment"]}
+    named |= set(re.findall(rf"{PREFIX}[A-Z_]+", DOCKERFILE))
+    assert {"REELSTREAM_BROKER_URL", "REELSTREAM_WORK"} <= named <= known
+
+
+def test_the_page_image_has_what_the_page_imports() -> None:
+    """That image has a list of libraries of its own, which leaves all others out."""
+    sources = [*(ROOT / "src/reelstream/ui").glob("*.py"), ROOT / "src/reelstream/errors.py"]
+    imported = set()
+    for source in sources:
+        for node in ast.walk(ast.parse(source.read_text())):
+            names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            imported |= {name.partition(".")[0] for name in names}
+    installed = re.search(r"--constraint requirements.lock (streamlit [\w ]+)", DOCKERFILE)
+    assert installed is not None
+    assert imported - sys.stdlib_module_names - {"reelstream"} <= set(installed[1].split())
+
+
+def test_kafka_is_the_same_everywhere() -> None:
+    """Compose and `make kafka` start the same version."""
+    version = re.search(r'^KAFKA = "(.*)"', (ROOT / "tools/local_kafka.py").read_text(), re.MULTILINE)
+    assert version is not None
+    assert SERVICES["kafka"]["image"] == f"${{KAFKA_IMAGE:-apache/kafka:{version[1]}}}"
+
+
+def test_conda_has_the_versions_of_the_project() -> None:
+    """Every library of the project and of what it can do besides, in the versions that pyproject.toml asks for."""
+    conda_names = {"confluent-kafka": "python-confluent-kafka", "prometheus-client": "prometheus_client"}
+    extras = PROJECT["optional-dependencies"]
+    wanted = {f"python{PROJECT['requires-python']}"}
+    for requirement in [*PROJECT["dependencies"], *extras["kafka"], *extras["spark"], *extras["ui"]]:
+        name, version = re.fullmatch(r"([\w-]+)(.*)", requirement).groups()
+        wanted.add(f"{conda_names.get(name, name)}{version}")
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
+    others = ["pip", "make", "openjdk=17", {"pip": ["--editable .[kafka,spark,ui]"]}]
+    assert sorted(entry for entry in environment if entry not in others) == sorted(wanted)
+    assert all(entry in environment for entry in others)
+
+
+def test_the_image_has_a_python_that_the_project_supports() -> None:
+    """The base image's Python is not older than what pyproject.toml asks for."""
+    minor = re.search(r"^ARG PYTHON_IMAGE=python:3\.(\d+)", DOCKERFILE, re.MULTILINE)
+    assert minor is not None
+    assert int(minor[1]) >= int(PROJECT["requires-python"].removeprefix(">=3."))
