@@ -11,7 +11,7 @@ import pytest
 
 from reelstream.catalog import Catalog
 from reelstream.datasets import detect
-from reelstream.engines.interface import FitParameters
+from reelstream.engines.interface import MANY_RATINGS, FitParameters
 from reelstream.engines.local import fit_models, fit_rating
 from reelstream.errors import FitError
 from reelstream.models.rating import RatingModel
@@ -61,6 +61,13 @@ def test_a_chain_goes_on_from_the_previous_set_with_users_and_films_that_are_new
     assert second.sweeps == QUICK.sweeps + QUICK.warm_sweeps
     assert len(second.item_ids) >= len(first.item_ids) and second.seed == first.seed
     assert len(second.state.user_ids) == len(history.user_ids)
+
+
+def test_a_cold_chain_on_many_ratings_makes_half_the_sweeps() -> None:
+    few, many = (FitParameters().for_size(n) for n in (MANY_RATINGS, MANY_RATINGS + 1))
+    assert few == FitParameters()
+    assert (many.sweeps, many.burn_in) == (few.sweeps // 2, few.burn_in // 2)
+    assert (many.warm_sweeps, many.n_draws) == (few.warm_sweeps, few.n_draws)
 
 
 def test_without_times_there_is_no_mood(history: History, catalog: Catalog) -> None:
