@@ -71,7 +71,8 @@ def fit_models(
     rating = fit_rating(learned, catalog, previous.rating if previous else None, parameters)
     # A film's share of likes must not hold the answers that the like model is fitted on.
     like = LikeModel.count(learned.item_id, learned.rating, scale.like_threshold)
-    return complete_models(rating, like, history, catalog, scale, previous, parameters, has_gate=has_gate)
+    segment = previous.segment if previous else None
+    return complete_models(rating, like, history, catalog, scale, segment, parameters, has_gate=has_gate)
 
 
 def complete_models(
@@ -80,7 +81,7 @@ def complete_models(
     history: History,
     catalog: Catalog,
     scale: RatingScale,
-    previous: FittedModels | None,
+    previous: SegmentModel | None,
     parameters: FitParameters,
     *,
     has_gate: bool = True,
@@ -92,7 +93,7 @@ def complete_models(
         history.starts,
         shares,
         catalog.genres,
-        previous.segment if previous else None,
+        previous,
         parameters.seed,
     )
     unfitted = ModelSet(0, rating, like, segment, catalog, scale, TrainedOn(_everything(history.ratings), {}))

@@ -78,19 +78,18 @@ class LikeModel:
         """A model that is not fitted yet: it knows how often each film of these ratings was liked."""
         items = Vocabulary.of(item_ids)
         rows = items.rows(item_ids)
-        likes = ratings >= threshold
+        n_items = len(items)
+        counts, likes = np.bincount(rows, minlength=n_items), np.bincount(rows[ratings >= threshold], minlength=n_items)
+        return cls.of_counts(items, counts, likes, threshold)
+
+    @classmethod
+    def of_counts(
+        cls, items: Vocabulary, counts: NDArray[np.int64], likes: NDArray[np.int64], threshold: float
+    ) -> Self:
+        """As `count`, from each item's ratings and likes (n_items,)."""
         none = np.empty(0)
-        return cls(
-            threshold,
-            float(likes.mean()) if len(likes) else 0.5,
-            items,
-            np.bincount(rows, minlength=len(items)),
-            np.bincount(rows[likes], minlength=len(items)),
-            none,
-            none,
-            none,
-            0.0,
-        )
+        share = float(likes.sum() / counts.sum()) if len(items) else 0.5
+        return cls(threshold, share, items, counts, likes, none, none, none, 0.0)
 
     def fit(self, posterior: Posterior, item_ids: NDArray[np.int64], liked: NDArray[np.bool_]) -> LikeModel:
         """The same model with weights, from held-out questions and their answers; as it is when they are too few."""

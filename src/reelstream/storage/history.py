@@ -111,6 +111,41 @@ class History:
         return columns_fit and len(self.starts) == len(self.user_ids) + 1 and self.starts[-1] == len(self.ratings)
 
 
+class HistoryParts:
+    """A history that several processes write into one folder, each a range of users."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def make(self, user_ids: NDArray[np.int64], counts: NDArray[np.int64], n_deletions: int) -> None:
+        """The users who have ratings (n_users,), rising, with their counts; room for all the rest. Raises StorageError."""
+        starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+        with translate_errors(self._folder):
+            np.save(self._folder / "user_ids.npy", user_ids)
+            np.save(self._folder / "starts.npy", starts)
+            for name, n in (("rating", int(starts[-1])), ("deletion", n_deletions)):
+                for field in fields(RatingColumns):
+                    dtype = getattr(RatingColumns.empty(), field.name).dtype
+                    header = {"descr": dtype.str, "fortran_order": False, "shape": (n,)}
+                    with open(self._folder / f"{name}s_{field.name}.npy", "wb") as file:
+                        np.lib.format.write_array_header_1_0(file, header)
+                        file.truncate(file.tell() + n * dtype.itemsize)
+
+    def write(self, part: History, first_rating: int, first_deletion: int) -> None:
+        """The ratings and deletions of a range of users, whose first are these among all. Raises StorageError."""
+        places = (("rating", part.ratings, first_rating), ("deletion", part.deletions, first_deletion))
+        for name, columns, first in places:
+            for field in fields(RatingColumns):
+                path = self._folder / f"{name}s_{field.name}.npy"
+                column = getattr(columns, field.name)
+                with translate_errors(path), open(path, "r+b") as file:
+                    np.lib.format.read_magic(file)
+                    np.lib.format.read_array_header_1_0(file)
+                    # Written, not mapped: two machines may write into one page of the file.
+                    file.seek(file.tell() + first * column.itemsize)
+                    file.write(column.tobytes())
+
+
 def _users_among(columns: RatingColumns, users: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Which rows belong to these users (sorted); columns sorted by user cost two searches a user."""
     steps = np.zeros(len(columns) + 1, np.int8)

@@ -8,11 +8,15 @@ from collections.abc import Mapping
 from pyspark.sql import SparkSession
 
 from reelstream.engines.interface import FitJob, FittedModels
+from reelstream.engines.spark.block_fit import fit_in_blocks
 from reelstream.engines.spark.frames import read_settled
 from reelstream.engines.spark.one_task import RESULT, load_models, task_of
 from reelstream.engines.spark.session import open_session, spark_errors
 from reelstream.errors import FitError
 from reelstream.files import temporary_path
+
+ONE_TASK_RATINGS = 5_000_000
+"""Above it blocks: a sweep of so many takes one task about as long as Spark takes to start and end a job."""
 
 
 class SparkEngine:
@@ -20,9 +24,14 @@ class SparkEngine:
 
     name = "spark"
 
-    def __init__(self, master: str | None = None, conf: Mapping[str, str] | None = None) -> None:
-        """`master` and `conf` as in `open_session`."""
-        self._master, self._conf = master, dict(conf or {})
+    def __init__(
+        self,
+        master: str | None = None,
+        conf: Mapping[str, str] | None = None,
+        one_task_ratings: int = ONE_TASK_RATINGS,
+    ) -> None:
+        """`master` and `conf` as in `open_session`; up to `one_task_ratings` one task runs the whole chain."""
+        self._master, self._conf, self._one_task_ratings = master, dict(conf or {}), one_task_ratings
         self._opened: SparkSession | None = None
 
     def prepare(self) -> None:
@@ -38,7 +47,9 @@ class SparkEngine:
         scratch.mkdir()
         try:
             with spark_errors():
-                settled = read_settled(session, files, session.sparkContext.defaultParallelism)
+                settled = read_settled(session, files)
+                if sum(manifest.rows for manifest in job.manifests) > self._one_task_ratings:
+                    return fit_in_blocks(settled, job, scratch)
                 said = settled.coalesce(1).mapInArrow(task_of(job, scratch), RESULT).collect()
             if said[0].problem:
                 raise FitError(said[0].problem)
@@ -53,4 +64,4 @@ class SparkEngine:
 
 
 def _import_all(_: int) -> None:
-    import reelstream.engines.spark.one_task  # noqa: F401, PLC0415
+    import reelstream.engines.spark.block_fit  # noqa: F401, PLC0415

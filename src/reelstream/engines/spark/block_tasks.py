@@ -1,0 +1,83 @@
+"""The blocks of a fit as tasks: one job a sweep, whose second stage draws the items."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+from pyspark import SparkContext
+
+from reelstream.engines.blocks import (
+    BlockFolder,
+    BlockSums,
+    ItemRange,
+    SweepPlan,
+    multiply_audience,
+    step_items,
+    step_users,
+)
+from reelstream.models.row_posterior import PART
+
+
+class SparkTasks:
+    """Brings each sweep's plan to the blocks, and what they add up to the items."""
+
+    def __init__(self, context: SparkContext, folder: BlockFolder, firsts: NDArray[np.int64]) -> None:
+        """`firsts` (n_blocks + 1,) as `BlockChain` has it."""
+        n_blocks = len(firsts) - 1
+        self._context, self._folder, self._firsts = context, folder, firsts
+        self._n_tasks = min(n_blocks, context.defaultParallelism)
+        # Where a number is kept, its block's files are in the machine's memory: Spark sends the task there again.
+        self._numbers = context.parallelize(range(n_blocks), self._n_tasks).map(int).persist()
+
+    def sweep(self, plan: SweepPlan) -> tuple[Sequence[BlockSums], Sequence[ItemRange]]:
+        """See `BlockTasks.sweep`."""
+        folder, firsts = self._folder, self._firsts[:-1]
+        edges = np.linspace(0, len(plan.item_ids), min(self._n_tasks, len(plan.item_ids)) + 1).astype(int).tolist()
+        shared = self._context.broadcast(plan)
+
+        def users(numbers: Iterable[int]) -> Iterator[tuple[int, tuple[NDArray[np.int64], list[BlockSums]]]]:
+            use_own_cores()
+            grams, sums = step_users(folder, firsts, numbers, shared.value)
+            for place in range(len(edges) - 1):
+                yield place, (grams[edges[place] : edges[place + 1]], sums)
+
+        def items(
+            parts: Iterable[tuple[int, tuple[NDArray[np.int64], list[BlockSums]]]],
+        ) -> Iterator[tuple[list[BlockSums], ItemRange]]:
+            use_own_cores()
+            total, everything, place = None, [], 0
+            for place, (grams, sums) in parts:  # noqa: B007  (all parts are of one place)
+                total = grams if total is None else total + grams
+                everything += sums
+            if total is not None:
+                drawn = step_items(shared.value, edges[place], total, everything)
+                yield (everything if place == 0 else []), drawn
+
+        found = self._numbers.mapPartitions(users).partitionBy(len(edges) - 1, int).mapPartitions(items).collect()
+        shared.destroy()
+        return [each for sums, _ in found for each in sums], [drawn for _, drawn in found]
+
+    def multiply_audience(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
+        """R'R x over all blocks: see `features_of_products`."""
+        folder, shared = self._folder, self._context.broadcast(x)
+
+        def multiply(numbers: Iterable[int]) -> Iterator[NDArray[np.int64]]:
+            yield multiply_audience(folder, numbers, shared.value)
+
+        product: NDArray[np.int64] = self._numbers.mapPartitions(multiply).treeReduce(np.add)
+        shared.destroy()
+        return product.astype(np.float64) * PART
+
+    def close(self) -> None:
+        """Forget where the blocks are."""
+        self._numbers.unpersist()
+
+
+def use_own_cores() -> None:
+    """As many threads as this task has cores: Spark tells a worker's libraries."""
+    threads = int(os.environ.get("OMP_NUM_THREADS") or 1)
+    numba.set_num_threads(min(threads, os.cpu_count() or 1))
