@@ -82,6 +82,8 @@ class SparkSettings(_Section):
     """The cluster's master; by default what Spark's own settings say, and without any the cores of this machine."""
     conf: dict[str, str] = {}
     """Settings of Spark by their names, which all begin with `spark.`."""
+    one_task_ratings: int = Field(default=5_000_000, ge=0)
+    """Up to so many ratings one task runs the whole chain; above, they are laid out in blocks."""
 
 
 class ServeSettings(_Section):

@@ -120,7 +120,7 @@ def open_engine(settings: Settings) -> Engine:
         raise MissingExtraError(
             f"the Spark engine needs {error.name}: install it with `pip install 'reelstream[spark]'`"
         ) from error
-    return SparkEngine(settings.spark.master, settings.spark.conf)
+    return SparkEngine(settings.spark.master, settings.spark.conf, settings.spark.one_task_ratings)
 
 
 def spark_conf(given: Sequence[str] | None) -> dict[str, str] | None:

@@ -15,8 +15,8 @@ from reelstream.engines.spark.session import open_session, spark_errors
 from reelstream.errors import FitError
 from reelstream.files import temporary_path
 
-ONE_TASK_RATINGS = 5_000_000
-"""Above it blocks: a sweep of so many takes one task about as long as Spark takes to start and end a job."""
+PARTITION_RATINGS = 1_000_000
+"""About how many ratings Spark sorts at once."""
 
 
 class SparkEngine:
@@ -28,9 +28,12 @@ class SparkEngine:
         self,
         master: str | None = None,
         conf: Mapping[str, str] | None = None,
-        one_task_ratings: int = ONE_TASK_RATINGS,
+        one_task_ratings: int = 5_000_000,
     ) -> None:
-        """`master` and `conf` as in `open_session`; up to `one_task_ratings` one task runs the whole chain."""
+        """`master` and `conf` as in `open_session`; up to `one_task_ratings` one task runs the whole chain.
+
+        A sweep of so many takes one task about as long as Spark takes to start and end a job.
+        """
         self._master, self._conf, self._one_task_ratings = master, dict(conf or {}), one_task_ratings
         self._opened: SparkSession | None = None
 
@@ -47,10 +50,11 @@ class SparkEngine:
         scratch.mkdir()
         try:
             with spark_errors():
-                settled = read_settled(session, files)
-                if sum(manifest.rows for manifest in job.manifests) > self._one_task_ratings:
-                    return fit_in_blocks(settled, job, scratch)
-                said = settled.coalesce(1).mapInArrow(task_of(job, scratch), RESULT).collect()
+                n = sum(manifest.rows for manifest in job.manifests)
+                if n > self._one_task_ratings:
+                    partitions = max(session.sparkContext.defaultParallelism, n // PARTITION_RATINGS)
+                    return fit_in_blocks(read_settled(session, files, partitions), job, scratch)
+                said = read_settled(session, files, 1).mapInArrow(task_of(job, scratch), RESULT).collect()
             if said[0].problem:
                 raise FitError(said[0].problem)
             return load_models(scratch)

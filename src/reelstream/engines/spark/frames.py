@@ -16,7 +16,7 @@ COLUMNS = "userId long, movieId long, rating float, timestamp long, partition in
 """Of a batch file; an empty rating deletes."""
 
 
-def read_settled(session: SparkSession, files: Sequence[Path]) -> DataFrame:
+def read_settled(session: SparkSession, files: Sequence[Path], partitions: int) -> DataFrame:
     """Of all ratings of one film by one user the last, even if it deletes; a user's are in one partition.
 
     The last is the one with the largest (timestamp, partition, offset), as in `RatingColumns.settled`.
@@ -24,7 +24,7 @@ def read_settled(session: SparkSession, files: Sequence[Path]) -> DataFrame:
     ratings = session.read.schema(COLUMNS).csv([str(file) for file in files], header=True, mode="FAILFAST")
     last = sql.max(sql.struct("timestamp", "partition", "offset", "rating")).alias("last")
     return (
-        ratings.repartition("userId")
+        ratings.repartition(partitions, "userId")
         .groupBy("userId", "movieId")
         .agg(last)
         .select("userId", "movieId", "last.rating", "last.timestamp", "last.partition", "last.offset")
