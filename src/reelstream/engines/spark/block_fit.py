@@ -54,7 +54,7 @@ def _fit_rating(settled: DataFrame, job: FitJob, counts: Counts, where: Cut, blo
     features = encoder.encode(films, counts.item_ratings, audience)
     start = start_chain(user_ids, counts.item_ids, n_ratings, previous, job.parameters)
     chain = BlockChain(blocks, where.firsts, tasks, counts.item_ids, features, n_ratings, start)
-    draws = run_chain(chain, job.parameters, is_warm=previous is not None)
+    draws = run_chain(chain, job.parameters.for_size(n_ratings), is_warm=previous is not None)
     tasks.close()
     users = chain.user_state()
     return RatingModel(
