@@ -97,8 +97,12 @@ class _Sending:
         marks.write(self._checkpoint)
 
     def send(self, number: int) -> None:
-        """Send a file, or what the log lacks of it."""
-        produce(self._source(number), self._broker, self._topic, order="file", checkpoint=self._checkpoint)
+        """Send a file, or what the log lacks of it.
+
+        All of it when the log may have deleted what it held: a batch takes no row twice.
+        """
+        source = self._source(number)
+        produce(source, self._broker, self._topic, order="file", checkpoint=self._checkpoint, accept_loss=True)
         self._folder.mark_sent(number)
 
     def _source(self, number: int) -> _RequeuedSource:
