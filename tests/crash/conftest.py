@@ -1,10 +1,10 @@
-"""The crash matrix: a line a case, printed behind the tests of `test_kafka.py`."""
+"""The crash matrix: a line a case, printed behind the tests of `test_kafka_faults.py`."""
 
 from __future__ import annotations
 
 import pytest
 
-MATRIX = "test_kafka.py"
+MATRIX = "test_kafka_faults.py"
 
 
 @pytest.fixture

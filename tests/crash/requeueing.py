@@ -3,7 +3,7 @@
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from dying import die_at
+from dying import Death, die_at
 
 from reelstream.broker import open_broker
 from reelstream.datasets import detect
@@ -15,11 +15,11 @@ from streams import TOPIC, Stream
 ROWS = [RequeuedRow(0, offset, Rating(offset + 5, 2, 4.0, 1000)) for offset in range(2)]
 
 
-def requeue_rows(root: Path, data: Path, death: tuple[str, int, str, str] | None, ready: Connection | None) -> None:
+def requeue_rows(root: Path, data: Path, death: Death | None, ready: Connection | None) -> None:
     """Requeue `ROWS` of a stream."""
     stream = Stream(root, detect(data))
     if death:
-        die_at(*death)
+        die_at(death)
     if ready:
         ready.send("at work")
     with open_broker(stream.url) as broker:

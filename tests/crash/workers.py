@@ -4,7 +4,7 @@ import multiprocessing
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from multiprocessing import forkserver
 from multiprocessing.context import ForkServerProcess
@@ -32,10 +32,15 @@ def one_fork_server() -> Iterator[None]:
 
 def start(stream: Stream, role: str, death: Death | None = None, **options: object) -> ForkServerProcess:
     """A producer or a batch writer of the stream, at work."""
+    place = (stream.root, stream.topic, stream.kafka_url)
+    return fork(work, role, place, stream.dataset.folder, death, options)
+
+
+def fork(target: Callable[..., None], *arguments: object) -> ForkServerProcess:
+    """A process that runs `target`, whose last argument is where it says that it is at work."""
     context = multiprocessing.get_context("forkserver")
     receiving, sending = context.Pipe(duplex=False)
-    place = (stream.root, stream.topic, stream.kafka_url)
-    process = context.Process(target=work, args=(role, place, stream.dataset.folder, death, options, sending))
+    process = context.Process(target=target, args=(*arguments, sending))
     process.start()
     sending.close()
     assert receiving.recv() == "at work"
@@ -44,7 +49,11 @@ def start(stream: Stream, role: str, death: Death | None = None, **options: obje
 
 def die(stream: Stream, role: str, place: str, call: int, when: str) -> None:
     """Let it work until it dies at its place."""
-    process = start(stream, role, Death(place, call, when, "SIGKILL"))
+    await_death(start(stream, role, Death(place, call, when, "SIGKILL")))
+
+
+def await_death(process: ForkServerProcess) -> None:
+    """Until it has killed itself."""
     process.join(timeout=LONGEST_SECONDS)
     assert process.exitcode == -signal.SIGKILL, "it never came to the place where it should die"
 
