@@ -32,6 +32,31 @@ messages = st.one_of(
 @example([b'{"userId":"1","movieId":2.0,"rating":"4.5"}', b'{"userId":1,"movieId":2,"rating":null}'])
 @example([b'{"userId":1,"movieId":2,"rating":"nan"}', b'{"userId":18446744073709551616,"movieId":2,"rating":1}'])
 @example([b'{"userId":1,"movieId":2,"rating":1e308}', b'{"userId":1,"movieId":2,"rating":3,"x":' + b"[" * 100_000])
+@example([as_json({"userId": user, "movieId": 2, "rating": 3}) for user in range(20)])
+@example([as_json({"userId": user, "movieId": 2, "rating": [3, None, "nan"][user % 3]}) for user in range(20)])
+@example(
+    [
+        b'{"userId":1,',
+        b'"movieId":2,"rating":3}',
+        b'{"userId":1,"movieId":2,"rating":3}{"userId":4,"movieId":2,"rating":3}',
+    ]
+)
+@example(
+    [
+        b'{"userId":1,"x":"}',
+        b'{","movieId":2,"rating":3}',
+        b'{"userId":1,"movieId":2,"rating":3}{"userId":4,"movieId":2}',
+    ]
+)
+@example(
+    [
+        b'{"userId":1,"movieId":2,"rating":3,"x":[{}',
+        b"{}]}",
+        b'{"userId":1,"movieId":2,"rating":3}{"userId":4,"movieId":2}',
+    ]
+)
+@example([b'{"userId":1,\n"movieId":2,"rating":3}', b'{"userId":1,"movieId":2,"rating":3}\n'])
+@example([b'{"userId":1,"movieId":2,"rating":3,"x":"\n"}', b'{"userId":1,"movieId":2,"rating":3,"x":"}\n{"}'])
 @example([b"\xff", b"", None, b"[]", b'{"userId":1,"movieId":2,"rating":3}{"userId":1,"movieId":2,"rating":3}'])
 def test_many_at_once_are_decoded_as_one_by_one(values: list[bytes | None]) -> None:
     """The quick way takes what the careful way takes, and refuses the rest with its reason."""

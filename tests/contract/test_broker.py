@@ -136,7 +136,7 @@ def test_consumer_reads_nothing_before_its_first_seek(broker: Broker, topic: str
     """There is no position that the reader did not name."""
     send_all(broker, topic, [(b"1", b"value")])
     with broker.consumer(topic) as consumer:
-        assert consumer.poll(10, 0.0) == []
+        assert len(consumer.poll(10, 0.0)) == 0
 
 
 def test_seek_names_the_partitions_and_where_to_begin(broker: Broker, topic: str) -> None:

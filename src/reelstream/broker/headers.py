@@ -5,6 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
+from reelstream.broker.interface import Headers
+
 SOURCE = "source"
 """Which file in which order: the beginning of its content hash, a colon, the order."""
 ROW = "row"
@@ -33,6 +38,33 @@ def source_row(headers: Mapping[str, bytes | None]) -> SourceRow | None:
     if source is None or row is None or not row.isdigit() or len(row) > _MOST_DIGITS:
         return None
     return SourceRow(source.decode(errors="replace"), int(row))
+
+
+class SourceRows(NamedTuple):
+    """Rows of one source, of as many records."""
+
+    source: str
+    rows: NDArray[np.int64]
+    """(n,)"""
+
+
+def rows_of_one_source(headers: Sequence[Headers]) -> SourceRows | None:
+    """The rows that n records came from, if all are ratings of one source, as its producer marks them; None otherwise.
+
+    What it takes in columns is what `source_row` takes one by one.
+    """
+    if not headers or [name for name, _ in headers[0]] != [SOURCE, ROW, PARTITIONS]:
+        return None
+    try:
+        sources, rows, partitions = zip(*headers, strict=True)
+        names, numbers = zip(*rows, strict=True)
+        if set(sources) != {headers[0][0]} or set(partitions) != {headers[0][2]} or set(names) != {ROW}:
+            return None
+        if not b"".join(numbers).isdigit() or max(map(len, numbers)) > _MOST_DIGITS:
+            return None
+        return SourceRows(sources[0][1].decode(errors="replace"), np.array(list(map(int, numbers)), np.int64))
+    except (ValueError, TypeError, AttributeError):  # other headers, a missing value, an empty number
+        return None
 
 
 def source_partitions(headers: Mapping[str, bytes | None]) -> int | None:

@@ -7,14 +7,18 @@ Adapters raise BrokerError, keep the foreign error as its cause, and are used in
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Protocol, Self
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 Offsets = Mapping[int, int]
 """Partition -> offset."""
+Headers = Sequence[tuple[str, bytes | None]]
+"""Of one record, in the order of its sender."""
 
 
 class Record(msgspec.Struct, frozen=True, gc=False):
@@ -24,9 +28,68 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     offset: int
     key: bytes | None
     value: bytes | None
-    headers: Sequence[tuple[str, bytes | None]]
+    headers: Headers
     timestamp: int
     """When it entered the log, in milliseconds since 1970, UTC."""
+
+
+class Records(msgspec.Struct, frozen=True, eq=False):
+    """What one read returned, in columns: n records, in order within each partition."""
+
+    partition: NDArray[np.int32]
+    """(n,)"""
+    offset: NDArray[np.int64]
+    """(n,)"""
+    keys: Sequence[bytes | None]
+    values: Sequence[bytes | None]
+    headers: Sequence[Headers]
+    timestamp: NDArray[np.int64]
+    """(n,): milliseconds since 1970, UTC."""
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __getitem__(self, place: int) -> Record:
+        return Record(
+            int(self.partition[place]),
+            int(self.offset[place]),
+            self.keys[place],
+            self.values[place],
+            self.headers[place],
+            int(self.timestamp[place]),
+        )
+
+    def __iter__(self) -> Iterator[Record]:
+        columns = (self.partition.tolist(), self.offset.tolist(), self.keys, self.values, self.headers)
+        return map(Record, *columns, self.timestamp.tolist())
+
+    def chosen(self, mask: NDArray[np.bool_]) -> Records:
+        """Those where `mask`, (n,), is true."""
+        if mask.all():
+            return self
+        places = np.flatnonzero(mask).tolist()
+        return Records(
+            self.partition[mask],
+            self.offset[mask],
+            [self.keys[place] for place in places],
+            [self.values[place] for place in places],
+            [self.headers[place] for place in places],
+            self.timestamp[mask],
+        )
+
+    @classmethod
+    def of(
+        cls,
+        partition: Sequence[int],
+        offset: Sequence[int],
+        keys: Sequence[bytes | None],
+        values: Sequence[bytes | None],
+        headers: Sequence[Headers],
+        timestamp: Sequence[int],
+    ) -> Records:
+        """Columns of the right types."""
+        numbers = np.array(partition, np.int32), np.array(offset, np.int64), np.array(timestamp, np.int64)
+        return cls(numbers[0], numbers[1], keys, values, headers, numbers[2])
 
 
 class Closing(Protocol):
@@ -64,8 +127,8 @@ class Consumer(Closing, Protocol):
     def seek(self, offsets: Offsets) -> None:
         """Read these partitions, and no others, each from this offset on."""
 
-    def poll(self, most: int, seconds: float) -> list[Record]:
-        """Up to `most` records, in order within each partition; an empty list when none came in `seconds`."""
+    def poll(self, most: int, seconds: float) -> Records:
+        """Up to `most` records, in order within each partition; none when none came in `seconds`."""
 
     def positions(self) -> dict[int, int]:
         """Partition -> where the next `poll` goes on: behind the records returned, and behind a gap that ends it."""

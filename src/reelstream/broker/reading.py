@@ -5,7 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
-from reelstream.broker.interface import Broker, Offsets, Record
+import numpy as np
+
+from reelstream.broker.interface import Broker, Offsets, Records
 from reelstream.errors import BrokerError
 
 READ_RECORDS = 20_000
@@ -15,7 +17,7 @@ STALLED_SECONDS = 30.0
 """So long the log may return nothing of what it says it holds."""
 
 
-def read_between(broker: Broker, topic: str, starts: Offsets, ends: Offsets) -> Iterator[list[Record]]:
+def read_between(broker: Broker, topic: str, starts: Offsets, ends: Offsets) -> Iterator[Records]:
     """The records from `starts` up to `ends`, in chunks; partitions that `ends` does not name are left out.
 
     Raises BrokerError when the log does not come to `ends`.
@@ -33,4 +35,12 @@ def read_between(broker: Broker, topic: str, starts: Offsets, ends: Offsets) -> 
                 deadline = time.monotonic() + STALLED_SECONDS
             elif time.monotonic() > deadline:
                 raise BrokerError(f"the log says that it ends at {ends}, but could be read to {behind} only: try again")
-            yield [record for record in records if record.offset < ends[record.partition]]
+            yield before_ends(records, ends)
+
+
+def before_ends(records: Records, ends: Offsets) -> Records:
+    """Those of `records` whose offset lies before the end of their partition; an unnamed partition ends at 0."""
+    wanted = np.zeros(len(records), bool)
+    for partition, end in ends.items():
+        wanted |= (records.partition == partition) & (records.offset < end)
+    return records.chosen(wanted)

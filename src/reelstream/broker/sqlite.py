@@ -19,7 +19,7 @@ from typing import Self
 
 import msgspec
 
-from reelstream.broker.interface import Offsets, Record
+from reelstream.broker.interface import Offsets, Records
 from reelstream.broker.partitioning import partition_of
 from reelstream.errors import BrokerError
 
@@ -44,6 +44,8 @@ CREATE TABLE commits (
     PRIMARY KEY (consumer_group, topic, partition)) WITHOUT ROWID;
 """
 
+_Row = tuple[int, int, bytes | None, bytes | None, list[tuple[str, bytes]], int]
+"""Partition, offset, key, value, headers and timestamp of a record."""
 _encode_headers = msgspec.msgpack.Encoder().encode
 _decode_headers = msgspec.msgpack.Decoder(list[tuple[str, bytes]]).decode
 
@@ -264,45 +266,46 @@ class SqliteConsumer(_Connected):
         """Partition -> where the next `poll` goes on."""
         return dict(self._positions)
 
-    def poll(self, most: int, seconds: float) -> list[Record]:
-        """Up to `most` records, in order within each partition; an empty list when none came in `seconds`."""
+    def poll(self, most: int, seconds: float) -> Records:
+        """Up to `most` records, in order within each partition; none when none came in `seconds`."""
         deadline = time.monotonic() + seconds
         while True:
-            records = self._read(most)
+            rows = self._read(most)
             left = deadline - time.monotonic()
-            if records or left <= 0:
-                return records
+            if rows or left <= 0:
+                return _records(rows)
             time.sleep(min(POLL_PAUSE_SECONDS, left))
 
-    def _read(self, most: int) -> list[Record]:
+    def _read(self, most: int) -> list[_Row]:
         """An even share of every partition that has records, so that none runs far ahead of the others in time."""
-        records: list[Record] = []
+        rows: list[_Row] = []
         self._turns.rotate(-1)
         lagging = list(self._turns)
-        while lagging and len(records) < most:
-            share = -(-(most - len(records)) // len(lagging))
+        while lagging and len(rows) < most:
+            share = -(-(most - len(rows)) // len(lagging))
             for partition in tuple(lagging):
-                wanted = min(share, most - len(records))
+                wanted = min(share, most - len(rows))
                 found = self._read_partition(partition, wanted)
-                records += found
+                rows += found
                 if len(found) < wanted:
                     lagging.remove(partition)
-        return records
+        return rows
 
-    def _read_partition(self, partition: int, most: int) -> list[Record]:
+    def _read_partition(self, partition: int, most: int) -> list[_Row]:
         with self._translated():
-            rows = self._connection.execute(
-                "SELECT offset, key, value, headers, timestamp FROM records"
+            found = self._connection.execute(
+                "SELECT partition, offset, key, value, headers, timestamp FROM records"
                 " WHERE topic = ? AND partition = ? AND offset >= ? ORDER BY offset LIMIT ?",
                 (self._topic, partition, self._positions[partition], most),
-            ).fetchall()
-            records = [
-                Record(partition, offset, key, value, _decode_headers(headers), timestamp)
-                for offset, key, value, headers, timestamp in rows
-            ]
-        if records:
-            self._positions[partition] = records[-1].offset + 1
-        return records
+            )
+            rows = [(*row[:4], _decode_headers(row[4]), row[5]) for row in found]
+        if rows:
+            self._positions[partition] = rows[-1][1] + 1
+        return rows
+
+
+def _records(rows: list[_Row]) -> Records:
+    return Records.of(*zip(*rows, strict=True)) if rows else Records.of((), (), (), (), (), ())
 
 
 _ADVICE = {

@@ -31,14 +31,15 @@ import structlog
 from prometheus_client import Counter, Gauge, Histogram
 
 from reelstream.broker.interface import Broker, Consumer, Offsets
+from reelstream.broker.reading import before_ends
 from reelstream.errors import BrokerError, StorageError
 from reelstream.files import Lease
 from reelstream.ingest.open_batch import OpenBatch
 from reelstream.ratings import RatingScale
 from reelstream.storage.batch_files import BatchFolder, Manifest
 
-MOST_RECORDS = 10_000
-"""Records in one read of the log."""
+MOST_RECORDS = 2_000
+"""Records in one read of the log: more would fall out of the processor's cache before they are in columns."""
 LONGEST_WAIT_SECONDS = 0.2
 """How long one read waits for a record: a stop is heard that soon."""
 
@@ -175,7 +176,7 @@ class BatchWriter:
         if batch.reaches(ends):
             return
         records = consumer.poll(self._most(batch), LONGEST_WAIT_SECONDS)
-        wanted = [record for record in records if record.offset < ends.get(record.partition, 0)]
+        wanted = before_ends(records, ends)
         batch.add(wanted)
         batch.pass_gaps({p: min(position, ends.get(p, 0)) for p, position in consumer.positions().items()})
         if len(wanted) < len(records):  # a partition has come to its end: read the others only

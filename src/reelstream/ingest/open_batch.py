@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from reelstream.broker.headers import broken_row_reason, source_row
-from reelstream.broker.interface import Offsets, Record
+from reelstream.broker.headers import broken_row_reason, rows_of_one_source, source_row
+from reelstream.broker.interface import Offsets, Record, Records
 from reelstream.errors import BrokerError
 from reelstream.ratings import RatingColumns, RatingScale, decode_messages
 from reelstream.storage.batch_files import BatchFile, Manifest, OffsetRange, RejectedRow
@@ -63,31 +63,18 @@ class OpenBatch:
         """Whether everything before these offsets is in this batch or an earlier one."""
         return all(self.positions.get(partition, 0) >= end for partition, end in ends.items())
 
-    def add(self, records: Sequence[Record]) -> None:
+    def add(self, records: Records) -> None:
         """Take records as the consumer returned them. Raises BrokerError when one comes twice."""
-        if not records:
+        if not len(records):
             return
         if self._opened_at is None:
             self._opened_at = time.monotonic()
         self._advance(records)
-        fresh: list[Record] = []
-        broken: dict[int, str] = {}
-        for record in records:
-            headers = dict(record.headers)
-            if not self._is_fresh(headers, record.partition):
-                self._repeats += 1
-                continue
-            if (reason := broken_row_reason(headers)) is not None:
-                broken[len(fresh)] = reason
-            fresh.append(record)
-        n = len(fresh)
-        ratings, reasons = decode_messages(
-            [None if row in broken else record.value for row, record in enumerate(fresh)],
-            np.fromiter((record.timestamp // 1000 for record in fresh), np.int64, n),
-            np.fromiter((record.partition for record in fresh), np.int32, n),
-            np.fromiter((record.offset for record in fresh), np.int64, n),
-            self._scale,
+        fresh, broken = (records, {}) if self._take_rows(records) else self._take_one_by_one(records)
+        values = (
+            [None if row in broken else value for row, value in enumerate(fresh.values)] if broken else fresh.values
         )
+        ratings, reasons = decode_messages(values, fresh.timestamp // 1000, fresh.partition, fresh.offset, self._scale)
         self._ratings.append(ratings)
         self._n_ratings += len(ratings)
         self.rejected += [_rejected(fresh[row], reason) for row, reason in (reasons | broken).items()]
@@ -122,15 +109,47 @@ class OpenBatch:
             lost=self.lost,
         )
 
-    def _advance(self, records: Sequence[Record]) -> None:
-        positions = self.positions
-        for record in records:
-            if record.offset < positions[record.partition]:
+    def _advance(self, records: Records) -> None:
+        for partition in np.unique(records.partition).tolist():
+            offsets, position = records.offset[records.partition == partition], self.positions[partition]
+            falling = np.flatnonzero(np.diff(offsets, prepend=position - 1) <= 0)
+            if len(falling):
                 raise BrokerError(
-                    f"the log returned offset {record.offset} of partition {record.partition} twice: "
-                    f"reading had come to {positions[record.partition]}"
+                    f"the log returned offset {offsets[falling[0]]} of partition {partition} twice: "
+                    f"reading had come to {max(position, int(offsets[: falling[0]].max(initial=-1)) + 1)}"
                 )
-            positions[record.partition] = record.offset + 1
+            self.positions[partition] = int(offsets[-1]) + 1
+
+    def _take_rows(self, records: Records) -> bool:
+        """Whether all records are new ratings of one source; it has then come to their rows."""
+        found = rows_of_one_source(records.headers)
+        if found is None:
+            return False
+        last_rows = self._sources.get(found.source, {})
+        come_to = {}
+        for partition in np.unique(records.partition).tolist():
+            rows = found.rows[records.partition == partition]
+            if (np.diff(rows, prepend=last_rows.get(partition, -1)) <= 0).any():
+                return False
+            come_to[partition] = int(rows[-1])
+        self._sources[found.source] = last_rows | come_to
+        return True
+
+    def _take_one_by_one(self, records: Records) -> tuple[Records, dict[int, str]]:
+        """The records that are no repeats, and number among them -> reason of those that are broken rows."""
+        wanted = np.ones(len(records), bool)
+        broken: dict[int, str] = {}
+        n_fresh = 0
+        for place, (partition, headers) in enumerate(zip(records.partition.tolist(), records.headers, strict=True)):
+            found = dict(headers)
+            if not self._is_fresh(found, partition):
+                self._repeats += 1
+                wanted[place] = False
+                continue
+            if (reason := broken_row_reason(found)) is not None:
+                broken[n_fresh] = reason
+            n_fresh += 1
+        return records.chosen(wanted), broken
 
     def _is_fresh(self, headers: Mapping[str, bytes | None], partition: int) -> bool:
         """Whether its source's row is new: a dead producer's last request may arrive behind its successor's rows."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import structlog
 
 from reelstream.broker.headers import broken_row_reason
-from reelstream.broker.interface import Broker, Consumer, Record
+from reelstream.broker.interface import Broker, Consumer, Records
 from reelstream.catalog import Catalog
 from reelstream.errors import BrokerError, NoModelSetError, RatingError
 from reelstream.models.base import ModelSet
@@ -178,7 +178,7 @@ class LiveUpdates:
         consumer.seek(dict(self._positions))
         return consumer
 
-    def _take(self, records: Sequence[Record]) -> None:
+    def _take(self, records: Records) -> None:
         """Hand on what is a rating; what is not is the batch writer's to reject."""
         ratings = []
         for record in records:
