@@ -53,18 +53,18 @@ def rows_of_one_source(headers: Sequence[Headers]) -> SourceRows | None:
 
     What it takes in columns is what `source_row` takes one by one.
     """
-    if not headers or [name for name, _ in headers[0]] != [SOURCE, ROW, PARTITIONS]:
+    n = len(headers)
+    if not n or [name for name, _ in headers[0]] != [SOURCE, ROW, PARTITIONS] or set(map(len, headers)) != {3}:
         return None
-    try:
-        sources, rows, partitions = zip(*headers, strict=True)
-        names, numbers = zip(*rows, strict=True)
-        if set(sources) != {headers[0][0]} or set(partitions) != {headers[0][2]} or set(names) != {ROW}:
-            return None
-        if not b"".join(numbers).isdigit() or max(map(len, numbers)) > _MOST_DIGITS:
-            return None
-        return SourceRows(sources[0][1].decode(errors="replace"), np.array(list(map(int, numbers)), np.int64))
-    except (ValueError, TypeError, AttributeError):  # other headers, a missing value, an empty number
+    if [each[0] for each in headers].count(headers[0][0]) < n or [each[2] for each in headers].count(headers[0][2]) < n:
         return None
+    source, numbers = headers[0][0][1], [each[1][1] for each in headers if each[1][0] == ROW]
+    if len(numbers) < n or source is None or None in numbers:
+        return None
+    rows = [number or b"" for number in numbers]
+    if b"" in rows or not b"".join(rows).isdigit() or max(map(len, rows)) > _MOST_DIGITS:
+        return None
+    return SourceRows(source.decode(errors="replace"), np.fromstring(b",".join(rows), np.int64, sep=","))
 
 
 def source_partitions(headers: Mapping[str, bytes | None]) -> int | None:

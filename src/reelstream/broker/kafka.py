@@ -14,6 +14,7 @@ from concurrent.futures import Future
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+import numpy as np
 import structlog
 from confluent_kafka import (
     Consumer,
@@ -310,14 +311,15 @@ class KafkaProducer:
     ) -> None:
         """Take one record. It is durable once `flush` has returned, not before. Raises BrokerError."""
         place = -1 if partition is None else partition
+        given = headers if isinstance(headers, list) else list(headers)
         self._taken += 1
         if self._taken % SERVED_RECORDS == 0:
             self._serve(lambda: self._producer.poll(0))
         try:
-            self._producer.produce(self._topic, value, key, place, headers=list(headers))
+            self._producer.produce(self._topic, value, key, place, headers=given)
         except BufferError:
             self._await_delivery(lambda: self._producer.poll(PAUSE_SECONDS), len(self._producer) // 2)
-            self._producer.produce(self._topic, value, key, place, headers=list(headers))
+            self._producer.produce(self._topic, value, key, place, headers=given)
         except KafkaException as error:
             self._check()
             raise self._cluster.refusal(error.args[0]) from error
@@ -392,43 +394,42 @@ class KafkaConsumer:
     def poll(self, most: int, seconds: float) -> Records:
         """Up to `most` records, in order within each partition; none when none came in `seconds`."""
         messages: list[Any] = []
+        ends: dict[int, int] = {}
         deadline = time.monotonic() + seconds
         while self._positions:
             # The first alone: the client would wait for all that it is asked for.
-            messages += self._consume(1, max(0.0, deadline - time.monotonic()))
-            while len(messages) < most and (more := self._consume(min(CONSUMED_MESSAGES, most - len(messages)), 0.0)):
+            messages += self._consume(1, max(0.0, deadline - time.monotonic()), ends)
+            while len(messages) < most and (
+                more := self._consume(min(CONSUMED_MESSAGES, most - len(messages)), 0.0, ends)
+            ):
                 messages += more
             if messages or time.monotonic() >= deadline:
                 break
-        return _records(messages)
+        records = _records(messages)
+        for partition in np.unique(records.partition).tolist():
+            self._positions[partition] = int(records.offset[records.partition == partition][-1]) + 1
+        for partition, end in ends.items():
+            self._positions[partition] = max(end, self._positions[partition])
+        return records
 
-    def _consume(self, most: int, seconds: float) -> list[Any]:
-        """Messages that are records; the others are taken note of, and the positions go behind all of them."""
+    def _consume(self, most: int, seconds: float, ends: dict[int, int]) -> list[Any]:
+        """Messages that are records; where a partition ends goes into `ends`. Raises BrokerError."""
         messages: list[Any] = self._consumer.consume(most, seconds)
-        if any(map(_message.error, messages)):
-            records = []
-            for message in messages:
-                if (error := message.error()) is None:
-                    records.append(message)
-                    self._positions[message.partition()] = message.offset() + 1
-                else:
-                    self._take_event(error, message)
-            return records
-        next_offsets = [offset + 1 for offset in map(_message.offset, messages)]
-        self._positions |= zip(map(_message.partition, messages), next_offsets, strict=True)
-        return messages
-
-    def _take_event(self, error: KafkaError, message: Any) -> None:
-        code = error.code()
-        if code == KafkaError._PARTITION_EOF:
-            self._positions[message.partition()] = max(self._positions[message.partition()], message.offset())
-        elif code == KafkaError._AUTO_OFFSET_RESET:
-            raise BrokerError(
-                f"the log {self._cluster.url} does not hold offset {self._positions[message.partition()]} of partition "
-                f"{message.partition()} of {self._topic!r}: records were lost from it"
-            ) from KafkaException(error)
-        elif code not in _PASSING and not error.retriable():
-            raise self._cluster.refusal(error) from KafkaException(error)
+        if not any(map(_message.error, messages)):
+            return messages
+        for message in messages:
+            if (error := message.error()) is None:
+                continue
+            if error.code() == KafkaError._PARTITION_EOF:
+                ends[message.partition()] = message.offset()
+            elif error.code() == KafkaError._AUTO_OFFSET_RESET:
+                raise BrokerError(
+                    f"the log {self._cluster.url} does not hold offset {self._positions[message.partition()]} of partition "
+                    f"{message.partition()} of {self._topic!r}: records were lost from it"
+                ) from KafkaException(error)
+            elif error.code() not in _PASSING and not error.retriable():
+                raise self._cluster.refusal(error) from KafkaException(error)
+        return [message for message in messages if message.error() is None]
 
 
 def _records(messages: list[Any]) -> Records:
@@ -448,14 +449,14 @@ def _headers(messages: list[Any]) -> list[Headers]:
 
     Such a name makes the client raise at the first call for a message, and return broken objects at a second one.
     """
-    headers: list[Headers | None] = []
+    headers: list[Any] = []
     reading = map(_message.headers, messages)
     while len(headers) < len(messages):
         try:
             headers.extend(reading)
         except (UnicodeDecodeError, SystemError):
             headers.append(None)
-    return [each or () for each in headers]
+    return [each or () for each in headers] if None in headers else headers
 
 
 def _code(error: BrokerError) -> int | None:

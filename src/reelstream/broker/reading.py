@@ -10,7 +10,7 @@ import numpy as np
 from reelstream.broker.interface import Broker, Offsets, Records
 from reelstream.errors import BrokerError
 
-READ_RECORDS = 20_000
+READ_RECORDS = 1_000
 READ_SECONDS = 0.5
 """So long one read waits."""
 STALLED_SECONDS = 30.0

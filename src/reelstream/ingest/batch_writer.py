@@ -21,6 +21,7 @@ What if it dies, or another one is faster?
 
 from __future__ import annotations
 
+import gc
 import os
 import socket
 import threading
@@ -38,8 +39,10 @@ from reelstream.ingest.open_batch import OpenBatch
 from reelstream.ratings import RatingScale
 from reelstream.storage.batch_files import BatchFolder, Manifest
 
-MOST_RECORDS = 2_000
+MOST_RECORDS = 1_000
 """Records in one read of the log: more would fall out of the processor's cache before they are in columns."""
+COLLECTED_OBJECTS = 100_000
+"""Python looks for garbage after so many new objects, not after 700: a read makes thousands, none of them in a cycle."""
 LONGEST_WAIT_SECONDS = 0.2
 """How long one read waits for a record: a stop is heard that soon."""
 
@@ -89,10 +92,13 @@ class BatchWriter:
         stop = stop or threading.Event()
         self._folder.make()
         ends = self._broker.end_offsets(self._topic) if once else None
+        thresholds = gc.get_threshold()
+        gc.set_threshold(COLLECTED_OBJECTS)
         with self._broker.consumer(self._topic) as consumer:
             try:
                 self._write_batches(consumer, ends, stop)
             finally:
+                gc.set_threshold(*thresholds)
                 self._lease.release()
 
     def _write_batches(self, consumer: Consumer, ends: Offsets | None, stop: threading.Event) -> None:
