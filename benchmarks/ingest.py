@@ -108,7 +108,7 @@ def consume_plainly(url: str, topic: str, n: int, path: Path) -> None:
             message = client.poll(1.0)
             if message is None or message.error():
                 continue
-            rating = json.loads(message.value())
+            rating = json.loads(message.value() or b"")
             writer.writerow([rating["userId"], rating["movieId"], rating["rating"], rating["timestamp"]])
             read += 1
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from reelstream.broker import open_broker
-from reelstream.broker.headers import source_partitions, source_row
+from reelstream.broker.headers import row_prefix, source_row
 from reelstream.broker.interface import Record
 from reelstream.broker.partitioning import partition_of
 from reelstream.datasets import detect
@@ -34,11 +34,10 @@ def test_rows_are_keyed_by_user_and_numbered(stream: Stream) -> None:
     assert (report.sent, report.skipped, report.unreadable) == (3000, 0, 0)
     rows = {}
     for record in records:
-        headers = dict(record.headers)
-        found = source_row(headers)
+        found = source_row(dict(record.headers))
         assert found is not None
         assert found.source == f"{stream.dataset.fingerprint[:16]}:time"
-        assert source_partitions(headers) == 3
+        assert found.partitions == 3
         rating = decode_message(record.value, record.timestamp // 1000, stream.dataset.scale)
         assert record.key == b"%d" % rating.user_id
         assert record.partition == partition_of(record.key, 3)
@@ -91,7 +90,7 @@ def test_lost_tail_of_one_partition_is_sent_again(stream: Stream) -> None:
     rows = list(stream.dataset.rows("time"))
     with open_broker(stream.url) as broker:
         broker.ensure_topic(TOPIC, 3)
-        source = f"{stream.dataset.fingerprint[:16]}:time".encode()
+        prefix = row_prefix(f"{stream.dataset.fingerprint[:16]}:time", 3)
         with broker.producer(TOPIC) as producer:
             for row in rows[:2000]:
                 assert row.rating is not None
@@ -99,7 +98,7 @@ def test_lost_tail_of_one_partition_is_sent_again(stream: Stream) -> None:
                 partition = partition_of(key, 3)
                 if row.number >= 500 * (partition + 1):
                     continue
-                headers = [("source", source), ("row", b"%d" % row.number), ("partitions", b"3")]
+                headers = [("row", b"%s%d" % (prefix, row.number))]
                 value = b'{"userId":%d,"movieId":%d,"rating":%s,"timestamp":%d}' % (
                     row.rating.user_id, row.rating.item_id, str(row.rating.rating).encode(), row.rating.timestamp
                 )  # fmt: skip
@@ -123,8 +122,8 @@ def test_topic_with_fewer_partitions_than_the_source_began_with_is_refused(strea
     with open_broker(stream.url) as broker:
         broker.ensure_topic(TOPIC, 2)
         with broker.producer(TOPIC) as producer:
-            source = f"{stream.dataset.fingerprint[:16]}:time".encode()
-            producer.send(b"{}", partition=1, headers=[("source", source), ("row", b"0"), ("partitions", b"5")])
+            prefix = row_prefix(f"{stream.dataset.fingerprint[:16]}:time", 5)
+            producer.send(b"{}", partition=1, headers=[("row", prefix + b"0")])
             producer.flush()
     with pytest.raises(BrokerError, match="5 partitions"):
         stream.produce()
@@ -135,8 +134,8 @@ def test_source_keeps_the_partitions_that_it_began_with(stream: Stream) -> None:
     with open_broker(stream.url) as broker:
         broker.ensure_topic(TOPIC, 5)
         with broker.producer(TOPIC) as producer:
-            source = f"{stream.dataset.fingerprint[:16]}:time".encode()
-            producer.send(b"{}", partition=1, headers=[("source", source), ("row", b"0"), ("partitions", b"2")])
+            prefix = row_prefix(f"{stream.dataset.fingerprint[:16]}:time", 2)
+            producer.send(b"{}", partition=1, headers=[("row", prefix + b"0")])
             producer.flush()
     stream.produce()
     assert {record.partition for record in records_of(stream)} == {0, 1}

@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 
 from reelstream.broker.interface import Headers
 
-SOURCE = "source"
-"""Which file in which order: the beginning of its content hash, a colon, the order."""
 ROW = "row"
-"""The row's number in that order, in decimal digits; it rises within a partition."""
-PARTITIONS = "partitions"
-"""How many partitions the source began with: its users stay where they are when the topic gets more."""
+"""`SOURCE/PARTITIONS/NUMBER`: all in one header, as each costs as much to read as the rating itself.
+
+SOURCE is which file in which order: the beginning of its content hash, a colon, the order. PARTITIONS is how many the
+source began with: its users stay where they are when the topic gets more. NUMBER is the row's in that order, and rises
+within a partition.
+"""
 CONTENT_TYPE = "content-type"
 """`text/csv` for a row that breaks the contract and is sent as its raw bytes. Absent for a rating."""
 REASON = "reason"
@@ -29,48 +30,45 @@ class SourceRow(NamedTuple):
     """The row of a source."""
 
     source: str
+    partitions: int
     row: int
+
+
+def row_prefix(source: str, partitions: int) -> bytes:
+    """What the value of the header `ROW` begins with; the row's number follows in decimal digits."""
+    return b"%s/%d/" % (source.encode(), partitions)
 
 
 def source_row(headers: Mapping[str, bytes | None]) -> SourceRow | None:
     """The row that a record came from; None when its headers name none."""
-    source, row = headers.get(SOURCE), headers.get(ROW)
-    if source is None or row is None or not row.isdigit() or len(row) > _MOST_DIGITS:
+    source, *numbers = (headers.get(ROW) or b"").rsplit(b"/", 2)
+    if len(numbers) != 2 or not all(number.isdigit() and len(number) <= _MOST_DIGITS for number in numbers):
         return None
-    return SourceRow(source.decode(errors="replace"), int(row))
+    partitions, row = map(int, numbers)
+    return SourceRow(source.decode(errors="replace"), partitions, row) if partitions else None
 
 
-class SourceRows(NamedTuple):
-    """Rows of one source, of as many records."""
+def rows_of_one_source(headers: Sequence[Headers]) -> tuple[str, NDArray[np.int64]] | None:
+    """Source and rows, (n,), of n records, if all are ratings of one source as its producer marks them; None otherwise.
 
-    source: str
-    rows: NDArray[np.int64]
-    """(n,)"""
-
-
-def rows_of_one_source(headers: Sequence[Headers]) -> SourceRows | None:
-    """The rows that n records came from, if all are ratings of one source, as its producer marks them; None otherwise.
-
-    What it takes in columns is what `source_row` takes one by one.
+    What it takes at once is what `source_row` takes one by one.
     """
     n = len(headers)
-    if not n or [name for name, _ in headers[0]] != [SOURCE, ROW, PARTITIONS] or set(map(len, headers)) != {3}:
+    if set(map(len, headers)) != {1} or [each[0][0] for each in headers].count(ROW) < n:
         return None
-    if [each[0] for each in headers].count(headers[0][0]) < n or [each[2] for each in headers].count(headers[0][2]) < n:
+    first = source_row(dict(headers[0]))
+    values = [each[0][1] for each in headers]
+    if first is None or None in values:
         return None
-    source, numbers = headers[0][0][1], [each[1][1] for each in headers if each[1][0] == ROW]
-    if len(numbers) < n or source is None or None in numbers:
+    prefix = row_prefix(first.source, first.partitions)
+    lines = b"\n".join([value or b"" for value in values])
+    # Nothing but numbers is left when every line loses the prefix, which holds no line break itself.
+    numbers = lines.removeprefix(prefix).replace(b"\n" + prefix, b",")
+    if lines.count(b"\n") != n - 1 or b",," in b",%s," % numbers or not numbers.replace(b",", b"").isdigit():
         return None
-    rows = [number or b"" for number in numbers]
-    if b"" in rows or not b"".join(rows).isdigit() or max(map(len, rows)) > _MOST_DIGITS:
+    if numbers.count(b",") != n - 1 or max(map(len, values)) > len(prefix) + _MOST_DIGITS:  # type: ignore[arg-type]
         return None
-    return SourceRows(source.decode(errors="replace"), np.fromstring(b",".join(rows), np.int64, sep=","))
-
-
-def source_partitions(headers: Mapping[str, bytes | None]) -> int | None:
-    """The number of partitions that the record's source began with; None when its headers do not say."""
-    count = headers.get(PARTITIONS) or b""
-    return int(count) if count.isdigit() and len(count) <= _MOST_DIGITS and int(count) > 0 else None
+    return first.source, np.fromstring(numbers, np.int64, sep=",")
 
 
 def broken_row_headers(reason: str) -> Sequence[tuple[str, bytes]]:

@@ -125,14 +125,15 @@ class OpenBatch:
         found = rows_of_one_source(records.headers)
         if found is None:
             return False
-        last_rows = self._sources.get(found.source, {})
+        source, all_rows = found
+        last_rows = self._sources.get(source, {})
         come_to = {}
         for partition in np.unique(records.partition).tolist():
-            rows = found.rows[records.partition == partition]
+            rows = all_rows[records.partition == partition]
             if (np.diff(rows, prepend=last_rows.get(partition, -1)) <= 0).any():
                 return False
             come_to[partition] = int(rows[-1])
-        self._sources[found.source] = last_rows | come_to
+        self._sources[source] = last_rows | come_to
         return True
 
     def _take_one_by_one(self, records: Records) -> tuple[Records, dict[int, str]]:

@@ -23,7 +23,7 @@ from typing import Literal, Protocol
 import structlog
 from prometheus_client import Gauge
 
-from reelstream.broker.headers import PARTITIONS, ROW, SOURCE, broken_row_headers
+from reelstream.broker.headers import ROW, broken_row_headers, row_prefix
 from reelstream.broker.interface import Broker, Producer
 from reelstream.broker.partitioning import partition_of
 from reelstream.datasets.row_parser import CsvRow
@@ -148,8 +148,7 @@ class _Sending:
         """No row before this one is missing in any partition."""
         self.skipped = self.first_row
         self._producer, self._point, self._rate, self._stop = producer, point, rate, stop
-        self._source_header = (SOURCE, source.encode())
-        self._partitions_header = (PARTITIONS, b"%d" % point.partitions)
+        self._row_prefix = row_prefix(source, point.partitions)
         self._started = time.monotonic()
 
     def send_all(self, rows: Rows, save: Callable[[], None], tell: Callable[[int], None]) -> None:
@@ -180,7 +179,7 @@ class _Sending:
         tell(self.sent + self.skipped)
 
     def _send(self, row: CsvRow, key: bytes | None, partition: int) -> None:
-        headers = [self._source_header, (ROW, b"%d" % row.number), self._partitions_header]
+        headers = [(ROW, b"%s%d" % (self._row_prefix, row.number))]
         if row.rating is not None:
             value = encode_message(row.rating)
         else:

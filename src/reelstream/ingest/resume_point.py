@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 import structlog
 
-from reelstream.broker.headers import source_partitions, source_row
+from reelstream.broker.headers import source_row
 from reelstream.broker.interface import Broker
 from reelstream.broker.reading import read_between
 from reelstream.errors import BrokerError, DamagedError
@@ -77,12 +77,11 @@ def scan(broker: Broker, topic: str, source: str, known: ResumePoint | None, acc
     positions = {partition: max(start, point.offsets.get(partition, 0)) for partition, start in starts.items()}
     for records in read_between(broker, topic, positions, ends):
         for record in records:
-            headers = dict(record.headers)
-            found = source_row(headers)
+            found = source_row(dict(record.headers))
             if found is None or found.source != source:
                 continue
             point.last_rows[record.partition] = max(found.row, point.last_rows.get(record.partition, -1))
             if is_new:
-                point.partitions, is_new = source_partitions(headers) or point.partitions, False
+                point.partitions, is_new = found.partitions, False
     point.offsets = ends
     return point
