@@ -27,7 +27,7 @@ machine, the versions and the commit, and fails when one of its bars is missed. 
 
 ```sh
 export REELSTREAM_TEST_DATA=folder   # holds ml-latest-small/ and the-movies-dataset/
-make bench-startup bench-accuracy bench-calibration bench-mood bench-segments bench-training
+make bench-startup bench-accuracy bench-calibration bench-mood bench-segments bench-training bench-ingest
 make bench-tables
 ```
 
@@ -76,6 +76,34 @@ def startup(results: Result) -> Iterable[str]:
         [
             [row["data"], f"{row['seconds']:.1f}", f"{row['rows']:,}", row["batches"], problems(row["audit_problems"])]
             for row in results["starts"]
+        ],
+    )
+
+
+def ingest(results: Result) -> Iterable[str]:
+    """What goes in, what comes out, and what else could."""
+    yield (
+        f"{results['rows']:,} ratings through a broker on the same machine, keyed, acknowledged by all replicas, each with "
+        "a header that names its row; then from the topic's start into batch files, manifests and hashes included. The "
+        "plain consumer polls, decodes with `json`, writes with `csv` and commits by itself, exactly-once left aside. The "
+        "client alone reads and throws away: the limit of whatever is built on it. Python runs one thread at a time, so "
+        "what that thread needs is what a pass takes when a core is free for it.\n"
+    )
+    what = {
+        "produce": "producer",
+        "batch": "batch writer",
+        "plain_consumer": "plain consumer",
+        "client": "client alone",
+    }
+    yield table(
+        ["", "ratings a second", "seconds of CPU, Python's thread", "and all threads"],
+        [
+            [
+                label,
+                f"{results[f'{name}_per_s']:,.0f}",
+                *(f"{results[f'{name}_{of}_cpu_s']:.1f}" for of in ("python", "process")),
+            ]
+            for name, label in what.items()
         ],
     )
 
@@ -391,6 +419,7 @@ SECTIONS: dict[str, tuple[str, Callable[[Result], Iterable[str]], dict[str, Call
     "segments": ("Segments that stay", segments, {}),
     "training": ("Training", training, {"growth": growth_plot}),
     "startup": ("From nothing to the third model set", startup, {}),
+    "ingest": ("Through Kafka", ingest, {}),
 }
 """Result -> heading, text, and plots by name, in the order of the page."""
 
