@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,16 +57,16 @@ def rows_of_one_source(headers: Sequence[Headers]) -> tuple[str, NDArray[np.int6
     if set(map(len, headers)) != {1} or [each[0][0] for each in headers].count(ROW) < n:
         return None
     first = source_row(dict(headers[0]))
-    values = [each[0][1] for each in headers]
+    values: list[Any] = [each[0][1] for each in headers]
     if first is None or None in values:
         return None
     prefix = row_prefix(first.source, first.partitions)
-    lines = b"\n".join([value or b"" for value in values])
+    lines = b"\n".join(values)
     # Nothing but numbers is left when every line loses the prefix, which holds no line break itself.
     numbers = lines.removeprefix(prefix).replace(b"\n" + prefix, b",")
     if lines.count(b"\n") != n - 1 or b",," in b",%s," % numbers or not numbers.replace(b",", b"").isdigit():
         return None
-    if numbers.count(b",") != n - 1 or max(map(len, values)) > len(prefix) + _MOST_DIGITS:  # type: ignore[arg-type]
+    if numbers.count(b",") != n - 1 or max(map(len, values)) > len(prefix) + _MOST_DIGITS:
         return None
     return first.source, np.fromstring(numbers, np.int64, sep=",")
 
