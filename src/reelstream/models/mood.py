@@ -17,7 +17,7 @@ import math
 import numpy as np
 from numba import njit, prange
 
-from reelstream.models.arrays import Floats, Ints
+from reelstream.models.arrays import FAST_MATH, Floats, Ints
 from reelstream.models.noise import fill_normals, key_of, normal, uniform
 from reelstream.models.vector_math import exp_minus
 
@@ -27,7 +27,7 @@ _LARGE = 1e100
 """A product of innovations above it is set back to one."""
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@njit(cache=True, nogil=True, fastmath=FAST_MATH)
 def fill_decays(begin: int, end: int, gaps: Floats, rate: float, decays: Floats) -> None:
     """Fill `decays` with what is left of a mood at each of one user's ratings, `begin` to `end`, since the one before.
 
@@ -38,7 +38,7 @@ def fill_decays(begin: int, end: int, gaps: Floats, rate: float, decays: Floats)
         decays[j] = exp_minus(slope * gaps[begin + j])
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@njit(cache=True, nogil=True, fastmath=FAST_MATH)
 def fill_residuals(
     u: int, begin: int, end: int, items: Ints, centred: Floats, user_rows: Floats, item_rows: Floats, residuals: Floats
 ) -> None:

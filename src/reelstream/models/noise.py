@@ -12,6 +12,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from reelstream.models.arrays import FAST_MATH
 from reelstream.models.vector_math import log, on_circle
 
 USER_ROW, ITEM_ROW, MOOD, MOOD_SCALE, USER_NOISE = (np.uint64(purpose) for purpose in range(5))
@@ -63,7 +64,7 @@ def normal(key: np.uint64, counter: int) -> float:
     return radius * math.cos(2.0 * math.pi * uniform(key, 2 * counter + 1))
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@njit(cache=True, nogil=True, fastmath=FAST_MATH)
 def _two_normals(bits: np.uint64) -> tuple[np.float32, np.float32]:
     """Two standard normals from 64 random bits (Box and Muller, 1958)."""
     u = (np.float32(np.uint32(bits >> _S32)) + np.float32(0.5)) * np.float32(2.0**-32)
@@ -72,7 +73,7 @@ def _two_normals(bits: np.uint64) -> tuple[np.float32, np.float32]:
     return radius * cosine, radius * sine
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@njit(cache=True, nogil=True, fastmath=FAST_MATH)
 def fill_normals(key: np.uint64, out: NDArray[np.float32]) -> None:
     """Fill `out` with standard normals, two from each number of `key`."""
     n = np.uint64(out.size)
@@ -84,7 +85,7 @@ def fill_normals(key: np.uint64, out: NDArray[np.float32]) -> None:
         out[n - _ONE], _ = _two_normals(_mix(key + _GOLDEN * (half + _ONE)))
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@njit(cache=True, nogil=True, fastmath=FAST_MATH)
 def fill_lanes(keys: NDArray[np.uint64], out: NDArray[np.float32]) -> None:
     """Fill `out` (n, lanes) with standard normals: its column k depends on `keys[k]` alone."""
     for pair in range((out.shape[0] + 1) // 2):

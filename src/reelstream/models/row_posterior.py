@@ -19,7 +19,7 @@ import numpy as np
 from numba import njit, prange
 from numpy.typing import NDArray
 
-from reelstream.models.arrays import Floats, Ints
+from reelstream.models.arrays import FAST_MATH, Floats, Ints
 from reelstream.models.noise import fill_lanes, key_of
 
 LANES = 32
@@ -28,7 +28,7 @@ CHUNK = 256
 """Ratings that one call of BLAS takes: their design still lies in the fastest cache."""
 
 
-@njit(cache=True, nogil=True, parallel=True, fastmath=True)
+@njit(cache=True, nogil=True, parallel=True, fastmath=FAST_MATH)
 def fill_regressors(threads: int, rows: Floats, root_weight: Floats, regressors: Floats) -> None:
     """Fill regressors (n, D+1), what the other side sees of rows (n, D): root_weight [1, factors, bias]."""
     D = rows.shape[1]
@@ -45,7 +45,7 @@ def fill_regressors(threads: int, rows: Floats, root_weight: Floats, regressors:
 # on one counter are four times slower.
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@njit(cache=True, nogil=True, fastmath=FAST_MATH)
 def _fill_gram(
     begin: int,
     end: int,
@@ -78,7 +78,7 @@ def _fill_gram(
                 grams[a, b, lane] += part[a, b]
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@njit(cache=True, nogil=True, fastmath=FAST_MATH)
 def _fill_system(
     first: int, n: int, precision: Floats, prior_terms: Floats, weight: Floats, grams: Floats, factors: Floats
 ) -> None:
@@ -95,7 +95,7 @@ def _fill_system(
                 factors[a, b, k] = prior + weight[row] * grams[a, b, k]
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@njit(cache=True, nogil=True, fastmath=FAST_MATH)
 def _factorize(factors: Floats, pivots: Floats) -> None:
     """Replace A in factors (D+1, D, LANES) by its lower Cholesky factor C with the diagonal inverted, b below it by inv(C) b.
 
@@ -117,7 +117,7 @@ def _factorize(factors: Floats, pivots: Floats) -> None:
                     factors[a, c, k] -= pivots[a, k] * pivots[c, k]
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@njit(cache=True, nogil=True, fastmath=FAST_MATH)
 def _solve_backwards(factors: Floats, z: Floats) -> None:
     """Replace z (D, LANES) by inv(C') z."""
     for b in range(z.shape[0] - 1, -1, -1):
@@ -128,7 +128,7 @@ def _solve_backwards(factors: Floats, z: Floats) -> None:
                 z[a, k] -= factors[b, a, k] * z[b, k]
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@njit(cache=True, nogil=True, fastmath=FAST_MATH)
 def _draw_lanes(keys: NDArray[np.uint64], factors: Floats, pivots: Floats, drawn: Floats, mean: Floats) -> None:
     """Factorize what `_fill_system` has filled, and fill drawn and mean (D, LANES): a draw of each row, and its mean."""
     D = mean.shape[0]
@@ -142,7 +142,7 @@ def _draw_lanes(keys: NDArray[np.uint64], factors: Floats, pivots: Floats, drawn
     _solve_backwards(factors, drawn)
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@njit(cache=True, nogil=True, fastmath=FAST_MATH)
 def _fill_squares(grams: Floats, w: Floats, squares: Floats) -> None:
     """Fill squares (LANES,) with sum (y - w.x)^2, weighted as the Gram matrix G of [x, y] is: [w, -1]' G [w, -1]."""
     D = w.shape[0]
@@ -156,7 +156,7 @@ def _fill_squares(grams: Floats, w: Floats, squares: Floats) -> None:
                 squares[k] += np.float32(2.0) * w[a, k] * w[b, k] * grams[a, b, k]
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@njit(cache=True, nogil=True, fastmath=FAST_MATH)
 def _fill_covariances(first: int, n: int, factors: Floats, z: Floats, covs: Floats) -> None:
     """Fill `covs` (n, D, D) of the rows from `first` on with inv(A). Scratch: z (D, LANES)."""
     D = factors.shape[1]
@@ -175,7 +175,7 @@ def _fill_covariances(first: int, n: int, factors: Floats, z: Floats, covs: Floa
                 covs[first + k, a, column] = z[a, k]
 
 
-@njit(cache=True, nogil=True, parallel=True, fastmath=True)
+@njit(cache=True, nogil=True, parallel=True, fastmath=FAST_MATH)
 def draw_rows(
     threads: int,
     starts: Ints,
@@ -234,7 +234,7 @@ PART = 2.0**-24
 """Far below the rounding of a float32 Gram matrix of more than a rating or two."""
 
 
-@njit(cache=True, nogil=True, parallel=True, fastmath=True)
+@njit(cache=True, nogil=True, parallel=True, fastmath=FAST_MATH)
 def add_grams(threads: int, starts: Ints, others: Ints, targets: Floats, regressors: Floats, sums: Ints) -> None:
     """Add to `sums` (n, (D+1)(D+2)/2), int64, the Gram matrices of n rows over the ratings of one place.
 
@@ -257,7 +257,7 @@ def add_grams(threads: int, starts: Ints, others: Ints, targets: Floats, regress
                     c += 1
 
 
-@njit(cache=True, nogil=True, parallel=True, fastmath=True)
+@njit(cache=True, nogil=True, parallel=True, fastmath=FAST_MATH)
 def draw_summed_rows(
     threads: int,
     sums: Ints,

@@ -26,7 +26,7 @@ from numba import njit
 from numpy.typing import NDArray
 from scipy.special import gammaincinv
 
-from reelstream.models.arrays import Bools, Floats, Ints
+from reelstream.models.arrays import FAST_MATH, Bools, Floats, Ints
 from reelstream.models.rating import RatingModel
 
 DRIFT_PER_YEAR = 0.25
@@ -166,7 +166,7 @@ def film_at(films: Films, s: int, row: int, learned: bool) -> tuple[Floats, Floa
     return films.means[s, row], films.covs[s, row]
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@njit(cache=True, nogil=True, fastmath=FAST_MATH)
 def advance(mean: Floats, cov: Floats, seconds: float, mood_variance: float, rate: float, drift: Floats) -> None:
     """Let `seconds` pass for one normal state (K,), (K, K): the taste drifts, the mood fades to `mood_variance`."""
     D = drift.shape[0]
@@ -182,7 +182,7 @@ def advance(mean: Floats, cov: Floats, seconds: float, mood_variance: float, rat
     cov[D, D] = fade * fade * cov[D, D] + mood_variance * (1.0 - fade * fade)
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@njit(cache=True, nogil=True, fastmath=FAST_MATH)
 def measure(mean: Floats, cov: Floats, film: Floats, gain: Floats) -> tuple[float, float]:
     """Mean and variance of `b_i + h . state` for a film row (D,); `gain` (K,) receives cov h, h = [1, factors, 1]."""
     D = film.size
@@ -190,17 +190,18 @@ def measure(mean: Floats, cov: Floats, film: Floats, gain: Floats) -> tuple[floa
     value = film[0] + mean[0] + mean[D]
     for a in range(1, D):
         value += film[a] * mean[a]
+    for a in range(K):
+        gain[a] = cov[0, a] + cov[D, a]
+    for b in range(1, D):  # row by row: each step is one on whole vectors
+        for a in range(K):
+            gain[a] += cov[b, a] * film[b]
     variance = 0.0
     for a in range(K):
-        v = cov[a, 0] + cov[a, D]
-        for b in range(1, D):
-            v += cov[a, b] * film[b]
-        gain[a] = v
-        variance += v * (film[a] if 0 < a < D else 1.0)
+        variance += gain[a] * (film[a] if 0 < a < D else 1.0)
     return value, variance
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@njit(cache=True, nogil=True, fastmath=FAST_MATH)
 def film_variance(mean: Floats, cov: Floats, film_cov: Floats) -> float:
     """Variance that a film's own uncertainty (D, D) adds: `E[x' C x]`, x = [1, the user's factors]."""
     D = film_cov.shape[0]
@@ -212,7 +213,7 @@ def film_variance(mean: Floats, cov: Floats, film_cov: Floats) -> float:
     return total
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@njit(cache=True, nogil=True, fastmath=FAST_MATH)
 def learn(mean: Floats, cov: Floats, gain: Floats, error: float, innovation: float) -> None:
     """Condition one normal state on a measurement that was `error` off, with variance `innovation` (Kalman's step)."""
     K = mean.size

@@ -10,6 +10,8 @@ import math
 import numpy as np
 from numba import njit
 
+from reelstream.models.arrays import FAST_MATH
+
 f32, i32, u32 = np.float32, np.int32, np.uint32
 _LN2, _LOG2_E = f32(math.log(2)), f32(1 / math.log(2))
 _LN2_HIGH, _LN2_LOW = f32(0.693359375), f32(-2.12194440e-4)
@@ -18,7 +20,7 @@ _SIGN, _QUARTER = u32(0x8000_0000), u32(0x4000_0000)
 _ANGLE = f32(math.pi / 2 / 2**32)
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@njit(cache=True, nogil=True, fastmath=FAST_MATH)
 def log(x: np.float32) -> np.float32:
     """The natural logarithm of a positive float32 that is not subnormal."""
     bits = f32(x).view(np.int32)
@@ -38,7 +40,7 @@ def log(x: np.float32) -> np.float32:
     return z + z * z * (z * p - f32(0.5)) + _LN2 * e
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@njit(cache=True, nogil=True, fastmath=FAST_MATH)
 def exp_minus(x: np.float32) -> np.float32:
     """exp(-x) of a float32 x >= 0; above 60, infinity included, exp(-60)."""
     y = -min(f32(x), f32(60))  # products with what is smaller could be subnormal, and those are slow
@@ -52,7 +54,7 @@ def exp_minus(x: np.float32) -> np.float32:
     return (p * r * r + r + f32(1)) * i32((k + i32(127)) << i32(23)).view(np.float32)
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@njit(cache=True, nogil=True, fastmath=FAST_MATH)
 def on_circle(bits: np.uint32) -> tuple[np.float32, np.float32]:
     """Cosine and sine of an angle spread evenly over the circle: two bits choose the quadrant, thirty the angle in it."""
     t = f32(i32(bits << u32(2))) * _ANGLE  # from -pi/4 to pi/4

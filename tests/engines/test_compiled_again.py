@@ -1,0 +1,45 @@
+"""A function that numba has just compiled and the same one from its cache compute the same, bit for bit."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+FITS = """
+import hashlib, sys
+from dataclasses import fields
+from pathlib import Path
+import numpy as np
+from reelstream.datasets import detect
+from reelstream.engines.interface import FitParameters
+from reelstream.engines.local import fit_models
+from reelstream.storage.history import History
+
+dataset = detect(Path(sys.argv[1]))
+history, catalog = History.of(dataset.read_ratings()), dataset.read_catalog().catalog
+for n_factors in (15, 4):  # a row of whole vectors, and one with a remainder
+    parameters = FitParameters(n_factors=n_factors, sweeps=4, burn_in=2, n_draws=2)
+    models = fit_models(history, catalog, dataset.scale, None, parameters, has_gate=False)
+    parts = models.rating.draws, models.rating.state
+    arrays = [getattr(part, field.name) for part in parts for field in fields(part)] + [models.like.weights]
+    print(hashlib.sha256(b"".join(np.ascontiguousarray(array).tobytes() for array in arrays)).hexdigest())
+"""
+
+
+def test_a_set_comes_out_the_same_from_the_cache(small_dataset: Path, tmp_path: Path) -> None:
+    """Else `models rebuild` would fail on the very first set, and two machines of a cluster would disagree."""
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
+    said = [
+        subprocess.run(
+            [sys.executable, "-c", FITS, str(small_dataset)],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for _ in range(2)
+    ]
+    assert len(said[0].split()) == 2
+    assert said[0] == said[1]
