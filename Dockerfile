@@ -3,11 +3,7 @@ ARG PYTHON_IMAGE=python:3.11-slim-bookworm
 
 
 FROM ${PYTHON_IMAGE} AS base
-# numba's threads are OpenMP's: its own thread pool must not be used by two threads at once.
-RUN apt-get update \
-    && apt-get install --yes --no-install-recommends libgomp1 \
-    && rm -rf /var/lib/apt/lists/* /var/cache/apt/* \
-    && useradd --uid 10001 --create-home reelstream \
+RUN useradd --uid 10001 --create-home reelstream \
     && install --directory --owner reelstream --group reelstream /work /data
 
 

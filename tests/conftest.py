@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from uuid import uuid4
 
@@ -12,6 +12,7 @@ import structlog
 
 from kafka_cluster import KafkaCluster, why_not
 from reelstream.datasets import detect, simulate
+from reelstream.models import threads
 from spark_session import spark_engine  # noqa: F401  (a fixture)
 from streams import Stream
 
@@ -49,6 +50,14 @@ def _no_log_outlives_its_stream() -> Iterator[None]:
             structlog, "configure", lambda **options: configure(**options | {"cache_logger_on_first_use": False})
         )
         yield
+
+
+@pytest.fixture
+def use_threads() -> Iterator[Callable[[int], None]]:
+    """`threads.use`, until the test ends."""
+    before = threads.count()
+    yield threads.use
+    threads.use(before)
 
 
 @pytest.fixture(autouse=True)

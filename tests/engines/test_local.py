@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import fields, replace
 from pathlib import Path
 
-import numba
 import numpy as np
 import pytest
 
@@ -39,15 +39,13 @@ def bits(model: RatingModel) -> list[bytes]:
     ]
 
 
-def test_a_seed_gives_the_same_model_whatever_the_number_of_threads(history: History, catalog: Catalog) -> None:
-    most = numba.get_num_threads()
+def test_a_seed_gives_the_same_model_whatever_the_number_of_threads(
+    history: History, catalog: Catalog, use_threads: Callable[[int], None]
+) -> None:
     models = []
-    for threads in (1, most, 1):
-        numba.set_num_threads(threads)
-        try:
-            models.append(fit_rating(history.ratings, catalog, None, QUICK))
-        finally:
-            numba.set_num_threads(most)
+    for number in (1, 2, 3):
+        use_threads(number)
+        models.append(fit_rating(history.ratings, catalog, None, QUICK))
     assert bits(models[0]) == bits(models[1]) == bits(models[2])
     assert bits(models[0]) != bits(fit_rating(history.ratings, catalog, None, replace(QUICK, seed=1)))
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
-from reelstream.models import noise
+from reelstream.models import noise, threads
 from reelstream.models.row_posterior import CHUNK, LANES, draw_rows, fill_regressors
 
 N_ROWS, N_OTHERS, D = LANES + 8, 30, 6
@@ -30,15 +32,15 @@ class Regressions:
         self.prior_terms = rng.standard_normal((N_ROWS, D)).astype(np.float32)
         self.ids = np.arange(N_ROWS) * 17
 
-    def draw(self, sweep: int, threads: int = 1) -> tuple[np.ndarray, ...]:
+    def draw(self, sweep: int) -> tuple[np.ndarray, ...]:
         draws, means = np.empty((2, N_ROWS, D), np.float32)
         covs, squares = np.empty((N_ROWS, D, D), np.float32), np.empty(N_ROWS, np.float32)
         regressors = np.empty((N_OTHERS, D + 1), np.float32)
-        fill_regressors(threads, self.other, self.root_weight, regressors)
+        threads.share(fill_regressors, self.other, self.root_weight, regressors)
         stream = noise.stream_of(0, sweep, noise.USER_ROW)
         prior = (self.precision, self.prior_terms)
         ratings = (self.starts, self.others, self.targets, regressors, self.weight)
-        draw_rows(threads, *ratings, *prior, stream, self.ids, draws, means, covs, squares)
+        threads.share(draw_rows, *ratings, *prior, stream, self.ids, draws, means, covs, squares)
         return draws, means, covs, squares
 
     def of_row(self, row: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -84,6 +86,9 @@ def test_draws_scatter_about_the_mean_with_that_covariance(regressions: Regressi
     np.testing.assert_allclose(np.cov(whitened.T), np.eye(D), atol=0.12)
 
 
-def test_the_number_of_threads_changes_no_bit(regressions: Regressions) -> None:
-    for one, other in zip(regressions.draw(5, threads=1), regressions.draw(5, threads=3), strict=True):
-        assert one.tobytes() == other.tobytes()
+def test_the_number_of_threads_changes_no_bit(regressions: Regressions, use_threads: Callable[[int], None]) -> None:
+    drawn = []
+    for number in (1, 3):
+        use_threads(number)
+        drawn.append(b"".join(array.tobytes() for array in regressions.draw(5)))
+    assert drawn[0] == drawn[1]

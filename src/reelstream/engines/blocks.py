@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
@@ -22,7 +21,7 @@ from reelstream.engines.gibbs import draw_user_noise, take
 from reelstream.engines.hyperparameters import log_density, precision, squared_logs
 from reelstream.engines.training_data import Side, TrainingData
 from reelstream.files import temporary_path
-from reelstream.models import mood, noise
+from reelstream.models import mood, noise, threads
 from reelstream.models.rating import Hyperparameters
 from reelstream.models.row_posterior import PART, add_grams, draw_rows, draw_summed_rows, fill_regressors
 
@@ -155,12 +154,11 @@ def step_users(
 
     firsts (n_blocks,): the row of each block's first user among all. The new state is in `folder`.
     """
-    threads = numba.get_num_threads()
     n_items, D = plan.item_rows.shape
     regressors = np.empty((n_items, D + 1), np.float32)
-    fill_regressors(threads, plan.item_rows, np.ones(n_items, np.float32), regressors)
+    threads.share(fill_regressors, plan.item_rows, np.ones(n_items, np.float32), regressors)
     grams = np.zeros((n_items, (D + 1) * (D + 2) // 2), np.int64)
-    sums = [_step_block(folder, int(firsts[number]), number, plan, regressors, grams, threads) for number in numbers]
+    sums = [_step_block(folder, int(firsts[number]), number, plan, regressors, grams) for number in numbers]
     return grams, sums
 
 
@@ -171,14 +169,13 @@ def _step_block(
     plan: SweepPlan,
     item_regressors: NDArray[np.float32],
     grams: NDArray[np.int64],
-    threads: int,
 ) -> BlockSums:
     data, state, h = folder.read(number), folder.read_state(number, plan.sweep), plan.hyperparameters
     n, D = state.rows.shape
-    by_user, by_item = _without_moods(data, state, plan, threads)
+    by_user, by_item = _without_moods(data, state, plan)
     weight, squares = (h.alpha * state.noise).astype(np.float32), np.empty(n, np.float32)
-    draw_rows(
-        threads,
+    threads.share(
+        draw_rows,
         data.users.starts,
         data.users.others,
         by_user,
@@ -197,8 +194,8 @@ def _step_block(
     exact = squares.astype(np.float64)
     draw_user_noise(data.users.starts, exact, h.alpha, h.noise_shape, stream, data.users.ids, state.noise)
     regressors = np.empty((n, D + 1), np.float32)
-    fill_regressors(threads, state.rows, np.sqrt(state.noise).astype(np.float32), regressors)
-    add_grams(threads, data.items.starts, data.items.others, by_item, regressors, grams)
+    threads.share(fill_regressors, state.rows, np.sqrt(state.noise).astype(np.float32), regressors)
+    threads.share(add_grams, data.items.starts, data.items.others, by_item, regressors, grams)
     folder.write_state(number, plan.sweep + 1, state)
     rows = state.rows.astype(np.float64)
     wanted = plan.sampled[(plan.sampled >= first_user) & (plan.sampled < first_user + n)] - first_user
@@ -215,14 +212,14 @@ def _step_block(
 
 
 def _without_moods(
-    data: TrainingData, state: UserState, plan: SweepPlan, threads: int
+    data: TrainingData, state: UserState, plan: SweepPlan
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """The ratings less mu and a draw of the mood, by user and by item; each k_u makes its step."""
     h = plan.hyperparameters
     by_user, by_item = np.array(data.centred), np.empty_like(data.centred)
     if h.mood_variance > 0:
-        mood.draw_moods(
-            threads,
+        threads.share(
+            mood.draw_moods,
             int(np.diff(data.users.starts).max()),
             data.users.starts,
             data.users.others,
@@ -240,7 +237,7 @@ def _without_moods(
             data.users.ids,
             by_user,
         )
-    take(threads, by_user, data.by_item, by_item)
+    threads.share(take, by_user, data.by_item, by_item)
     return by_user, by_item
 
 
@@ -259,8 +256,8 @@ def step_items(plan: SweepPlan, first: int, grams: NDArray[np.int64], sums: Iter
         np.empty((n, D), np.float32),
         np.empty((n if plan.wants_covs else 0, D, D), np.float32),
     )
-    draw_summed_rows(
-        numba.get_num_threads(),
+    threads.share(
+        draw_summed_rows,
         grams,
         np.full(n, alpha_of(plan, sums), np.float32),
         plan.item_precision,

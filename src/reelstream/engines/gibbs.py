@@ -15,9 +15,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-import numba
 import numpy as np
-from numba import njit, prange
+from numba import njit
 from numpy.typing import NDArray
 
 from reelstream.engines.chain import ChainStart
@@ -31,7 +30,7 @@ from reelstream.engines.hyperparameters import (
     squared_logs,
 )
 from reelstream.engines.training_data import Side, TrainingData
-from reelstream.models import mood, noise
+from reelstream.models import mood, noise, threads
 from reelstream.models.arrays import Floats, Ints
 from reelstream.models.row_posterior import draw_rows, fill_regressors
 from reelstream.models.row_prior import RowPrior
@@ -76,7 +75,6 @@ class Sampler:
         # A user's prior is an intercept: which genres a user rates adds nothing beside mood.
         self._user_prior = RowPrior(np.ones((len(data.users.ids), 1)))
         self._item_prior = RowPrior(item_features)
-        self._threads = numba.get_num_threads()
         self._longest = int(np.diff(data.users.starts).max())
         n_users, n = len(data.users.ids), len(data.centred)
         self._mood_shape = MoodShape(data, np.arange(0, n_users, n // MOST_SHAPE_RATINGS + 1))
@@ -94,13 +92,13 @@ class Sampler:
             )
             self._draw_moods(generator)
         weight = (self.hyperparameters.alpha * self.user_noise).astype(np.float32)
-        fill_regressors(self._threads, self.items.draws, self._ones_i, self.items.regressors)
+        threads.share(fill_regressors, self.items.draws, self._ones_i, self.items.regressors)
         self._draw_side(
             data.users, self.users, self.items, self._user_prior, self._by_user, weight, noise.USER_ROW, None, generator
         )
         self._draw_noise(generator)
         weight = np.sqrt(self.hyperparameters.alpha * self.user_noise).astype(np.float32)
-        fill_regressors(self._threads, self.users.draws, weight, self.users.regressors)
+        threads.share(fill_regressors, self.users.draws, weight, self.users.regressors)
         self._draw_side(
             data.items,
             self.items,
@@ -127,8 +125,8 @@ class Sampler:
         generator: np.random.Generator,
     ) -> None:
         rows.G, rows.L = prior.draw(rows.draws, generator)
-        draw_rows(
-            self._threads,
+        threads.share(
+            draw_rows,
             side.starts,
             side.others,
             targets,
@@ -146,8 +144,8 @@ class Sampler:
 
     def _draw_moods(self, generator: np.random.Generator) -> None:
         h, users = self.hyperparameters, self.data.users
-        mood.draw_moods(
-            self._threads,
+        threads.share(
+            mood.draw_moods,
             self._longest,
             users.starts,
             users.others,
@@ -165,7 +163,7 @@ class Sampler:
             users.ids,
             self._by_user,
         )
-        take(self._threads, self._by_user, self.data.by_item, self._by_item)
+        threads.share(take, self._by_user, self.data.by_item, self._by_item)
         gamma = generator.standard_gamma(1 + len(users.ids) / 2)
         self.hyperparameters = replace(h, mood_scale_sd=mood_scale_sd(gamma, squared_logs(self.mood_scale)))
 
@@ -182,12 +180,11 @@ class Sampler:
         )
 
 
-@njit(cache=True, nogil=True, parallel=True)
-def take(threads: int, values: Floats, positions: Ints, taken: Floats) -> None:
+@njit(cache=True, nogil=True)
+def take(thread: int, threads: int, values: Floats, positions: Ints, taken: Floats) -> None:
     """Fill `taken` with values[positions]."""
-    for thread in prange(threads):
-        for j in range(thread * positions.size // threads, (thread + 1) * positions.size // threads):
-            taken[j] = values[positions[j]]
+    for j in range(thread * positions.size // threads, (thread + 1) * positions.size // threads):
+        taken[j] = values[positions[j]]
 
 
 @njit(cache=True, nogil=True)

@@ -5,13 +5,12 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammaln
 
 from reelstream.engines.training_data import TrainingData
-from reelstream.models import mood
+from reelstream.models import mood, threads
 from reelstream.models.rating import Hyperparameters
 
 NOISE_SHAPES = np.array([1, 1.5, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 30, 50])
@@ -48,8 +47,8 @@ class MoodShape:
         variance = h.mood_variance * math.exp(VARIANCE_STEP * generator.standard_normal())
         rate = h.mood_rate * math.exp(RATE_STEP * generator.standard_normal())
         gains = np.empty(len(self._chosen))
-        mood.log_ratios(
-            numba.get_num_threads(),
+        threads.share(
+            mood.log_ratios,
             self._longest,
             self._chosen,
             data.users.starts,

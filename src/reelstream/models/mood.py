@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 
 from reelstream.models.arrays import FAST_MATH, Floats, Ints
 from reelstream.models.noise import fill_normals, key_of, normal, uniform
@@ -124,8 +124,9 @@ def draw_mood(
         moods[j] += gains[j] * moods[j + 1]
 
 
-@njit(cache=True, nogil=True, parallel=True)
+@njit(cache=True, nogil=True)
 def log_ratios(
+    thread: int,
     threads: int,
     longest: int,
     chosen: Ints,
@@ -149,23 +150,23 @@ def log_ratios(
     each in order of time, at most `longest` ratings; noise_variances and scale (n_users,): of a rating, and the k_u by
     which a user's variance differs; rates per second.
     """
-    for thread in prange(threads):
-        residuals, decays = np.empty(longest, np.float32), np.empty(longest, np.float32)
-        other_decays = np.empty(longest, np.float32)
-        for c in range(thread, chosen.size, threads):
-            u = chosen[c]
-            begin, end = starts[u], starts[u + 1]
-            n = end - begin
-            fill_residuals(u, begin, end, items, centred, user_rows, item_rows, residuals)
-            fill_decays(begin, end, gaps, rate, decays)
-            fill_decays(begin, end, gaps, other_rate, other_decays)
-            out[c] = log_ratio(
-                residuals[:n], noise_variances[u], decays, variance * scale[u], other_decays, other_variance * scale[u]
-            )
+    residuals, decays = np.empty(longest, np.float32), np.empty(longest, np.float32)
+    other_decays = np.empty(longest, np.float32)
+    for c in range(thread, chosen.size, threads):
+        u = chosen[c]
+        begin, end = starts[u], starts[u + 1]
+        n = end - begin
+        fill_residuals(u, begin, end, items, centred, user_rows, item_rows, residuals)
+        fill_decays(begin, end, gaps, rate, decays)
+        fill_decays(begin, end, gaps, other_rate, other_decays)
+        out[c] = log_ratio(
+            residuals[:n], noise_variances[u], decays, variance * scale[u], other_decays, other_variance * scale[u]
+        )
 
 
-@njit(cache=True, nogil=True, parallel=True)
+@njit(cache=True, nogil=True)
 def draw_moods(
+    thread: int,
     threads: int,
     longest: int,
     starts: Ints,
@@ -188,27 +189,24 @@ def draw_moods(
 
     Written: scale (n_users,), the k_u, and targets (N,): `centred` without the mood. log k_u ~ N(0, scale_sd^2).
     """
-    for thread in prange(threads):
-        residuals, decays, normals = (
-            np.empty(longest, np.float32),
-            np.empty(longest, np.float32),
-            np.empty(longest, np.float32),
-        )
-        gains, moods = np.empty(longest, np.float32), np.empty(longest, np.float32)
-        for u in range(thread, starts.size - 1, threads):
-            begin, end = starts[u], starts[u + 1]
-            n = end - begin
-            fill_residuals(u, begin, end, items, centred, user_rows, item_rows, residuals)
-            fill_decays(begin, end, gaps, rate, decays)
-            key = key_of(scale_stream, ids[u])
-            proposed = scale[u] * math.exp(SCALE_STEP * normal(key, 0))
-            gain = log_ratio(
-                residuals[:n], noise_variances[u], decays, variance * scale[u], decays, variance * proposed
-            )
-            gain -= (math.log(proposed) ** 2 - math.log(scale[u]) ** 2) / (2.0 * scale_sd * scale_sd)
-            if math.log(uniform(key, 2)) < gain:
-                scale[u] = proposed
-            fill_normals(key_of(mood_stream, ids[u]), normals[:n])
-            draw_mood(residuals[:n], decays, noise_variances[u], variance * scale[u], normals, gains, moods)
-            for j in range(n):
-                targets[begin + j] = centred[begin + j] - moods[j]
+    residuals, decays, normals = (
+        np.empty(longest, np.float32),
+        np.empty(longest, np.float32),
+        np.empty(longest, np.float32),
+    )
+    gains, moods = np.empty(longest, np.float32), np.empty(longest, np.float32)
+    for u in range(thread, starts.size - 1, threads):
+        begin, end = starts[u], starts[u + 1]
+        n = end - begin
+        fill_residuals(u, begin, end, items, centred, user_rows, item_rows, residuals)
+        fill_decays(begin, end, gaps, rate, decays)
+        key = key_of(scale_stream, ids[u])
+        proposed = scale[u] * math.exp(SCALE_STEP * normal(key, 0))
+        gain = log_ratio(residuals[:n], noise_variances[u], decays, variance * scale[u], decays, variance * proposed)
+        gain -= (math.log(proposed) ** 2 - math.log(scale[u]) ** 2) / (2.0 * scale_sd * scale_sd)
+        if math.log(uniform(key, 2)) < gain:
+            scale[u] = proposed
+        fill_normals(key_of(mood_stream, ids[u]), normals[:n])
+        draw_mood(residuals[:n], decays, noise_variances[u], variance * scale[u], normals, gains, moods)
+        for j in range(n):
+            targets[begin + j] = centred[begin + j] - moods[j]

@@ -16,7 +16,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 from numpy.typing import NDArray
 
 from reelstream.models.arrays import FAST_MATH, Floats, Ints
@@ -28,17 +28,16 @@ CHUNK = 256
 """Ratings that one call of BLAS takes: their design still lies in the fastest cache."""
 
 
-@njit(cache=True, nogil=True, parallel=True, fastmath=FAST_MATH)
-def fill_regressors(threads: int, rows: Floats, root_weight: Floats, regressors: Floats) -> None:
+@njit(cache=True, nogil=True, fastmath=FAST_MATH)
+def fill_regressors(thread: int, threads: int, rows: Floats, root_weight: Floats, regressors: Floats) -> None:
     """Fill regressors (n, D+1), what the other side sees of rows (n, D): root_weight [1, factors, bias]."""
     D = rows.shape[1]
-    for thread in prange(threads):
-        for row in range(thread, rows.shape[0], threads):
-            w = root_weight[row]
-            regressors[row, 0] = w
-            for a in range(1, D):
-                regressors[row, a] = w * rows[row, a]
-            regressors[row, D] = w * rows[row, 0]
+    for row in range(thread, rows.shape[0], threads):
+        w = root_weight[row]
+        regressors[row, 0] = w
+        for a in range(1, D):
+            regressors[row, a] = w * rows[row, a]
+        regressors[row, D] = w * rows[row, 0]
 
 
 # Rows are passed as (array, row) and not as slices: a slice counts references to its array, and two threads that count
@@ -175,8 +174,9 @@ def _fill_covariances(first: int, n: int, factors: Floats, z: Floats, covs: Floa
                 covs[first + k, a, column] = z[a, k]
 
 
-@njit(cache=True, nogil=True, parallel=True, fastmath=FAST_MATH)
+@njit(cache=True, nogil=True, fastmath=FAST_MATH)
 def draw_rows(
+    thread: int,
     threads: int,
     starts: Ints,
     others: Ints,
@@ -202,29 +202,28 @@ def draw_rows(
     """
     n = starts.size - 1
     D = precision.shape[0]
-    for thread in prange(threads):
-        design = np.empty((CHUNK, D + 1), np.float32)
-        part = np.empty((D + 1, D + 1), np.float32)
-        grams = np.zeros((D + 1, D + 1, LANES), np.float32)
-        factors = np.empty((D + 1, D, LANES), np.float32)
-        pivots = np.empty((D + 1, LANES), np.float32)
-        drawn, mean = np.empty((D, LANES), np.float32), np.empty((D, LANES), np.float32)
-        keys = np.zeros(LANES, np.uint64)
-        lane_squares = np.empty(LANES, np.float32)
-        for first in range(thread * LANES, n, threads * LANES):
-            for k in range(min(LANES, n - first)):
-                row = first + k
-                _fill_gram(starts[row], starts[row + 1], others, targets, regressors, design, part, grams, k)
-                keys[k] = key_of(stream, ids[row])
-            _fill_system(first, n, precision, prior_terms, weight, grams, factors)
-            _draw_lanes(keys, factors, pivots, drawn, mean)
-            _fill_squares(grams, drawn, lane_squares)
-            for k in range(min(LANES, n - first)):
-                squares[first + k] = lane_squares[k]
-                for a in range(D):
-                    draws[first + k, a], means[first + k, a] = drawn[a, k], mean[a, k]
-            if covs.shape[0] > 0:
-                _fill_covariances(first, n, factors, drawn, covs)
+    design = np.empty((CHUNK, D + 1), np.float32)
+    part = np.empty((D + 1, D + 1), np.float32)
+    grams = np.zeros((D + 1, D + 1, LANES), np.float32)
+    factors = np.empty((D + 1, D, LANES), np.float32)
+    pivots = np.empty((D + 1, LANES), np.float32)
+    drawn, mean = np.empty((D, LANES), np.float32), np.empty((D, LANES), np.float32)
+    keys = np.zeros(LANES, np.uint64)
+    lane_squares = np.empty(LANES, np.float32)
+    for first in range(thread * LANES, n, threads * LANES):
+        for k in range(min(LANES, n - first)):
+            row = first + k
+            _fill_gram(starts[row], starts[row + 1], others, targets, regressors, design, part, grams, k)
+            keys[k] = key_of(stream, ids[row])
+        _fill_system(first, n, precision, prior_terms, weight, grams, factors)
+        _draw_lanes(keys, factors, pivots, drawn, mean)
+        _fill_squares(grams, drawn, lane_squares)
+        for k in range(min(LANES, n - first)):
+            squares[first + k] = lane_squares[k]
+            for a in range(D):
+                draws[first + k, a], means[first + k, a] = drawn[a, k], mean[a, k]
+        if covs.shape[0] > 0:
+            _fill_covariances(first, n, factors, drawn, covs)
 
 
 # Where the ratings of a row lie in several places, each place adds up its part, and the sums are drawn from: the same rows,
@@ -234,31 +233,33 @@ PART = 2.0**-24
 """Far below the rounding of a float32 Gram matrix of more than a rating or two."""
 
 
-@njit(cache=True, nogil=True, parallel=True, fastmath=FAST_MATH)
-def add_grams(threads: int, starts: Ints, others: Ints, targets: Floats, regressors: Floats, sums: Ints) -> None:
+@njit(cache=True, nogil=True, fastmath=FAST_MATH)
+def add_grams(
+    thread: int, threads: int, starts: Ints, others: Ints, targets: Floats, regressors: Floats, sums: Ints
+) -> None:
     """Add to `sums` (n, (D+1)(D+2)/2), int64, the Gram matrices of n rows over the ratings of one place.
 
     The other arrays as in `draw_rows`, of that place alone.
     """
     n = starts.size - 1
     D = regressors.shape[1] - 1
-    for thread in prange(threads):
-        design = np.empty((CHUNK, D + 1), np.float32)
-        part = np.empty((D + 1, D + 1), np.float32)
-        grams = np.empty((D + 1, D + 1, 1), np.float32)
-        for row in range(thread, n, threads):
-            if starts[row] == starts[row + 1]:
-                continue
-            _fill_gram(starts[row], starts[row + 1], others, targets, regressors, design, part, grams, 0)
-            c = 0
-            for a in range(D + 1):
-                for b in range(a + 1):
-                    sums[row, c] += np.int64(np.rint(np.float64(grams[a, b, 0]) / PART))
-                    c += 1
+    design = np.empty((CHUNK, D + 1), np.float32)
+    part = np.empty((D + 1, D + 1), np.float32)
+    grams = np.empty((D + 1, D + 1, 1), np.float32)
+    for row in range(thread, n, threads):
+        if starts[row] == starts[row + 1]:
+            continue
+        _fill_gram(starts[row], starts[row + 1], others, targets, regressors, design, part, grams, 0)
+        c = 0
+        for a in range(D + 1):
+            for b in range(a + 1):
+                sums[row, c] += np.int64(np.rint(np.float64(grams[a, b, 0]) / PART))
+                c += 1
 
 
-@njit(cache=True, nogil=True, parallel=True, fastmath=FAST_MATH)
+@njit(cache=True, nogil=True, fastmath=FAST_MATH)
 def draw_summed_rows(
+    thread: int,
     threads: int,
     sums: Ints,
     weight: Floats,
@@ -272,24 +273,23 @@ def draw_summed_rows(
 ) -> None:
     """Draw n rows from the `sums` (n, (D+1)(D+2)/2) of `add_grams`; the other arrays as in `draw_rows`."""
     n, D = sums.shape[0], precision.shape[0]
-    for thread in prange(threads):
-        grams = np.zeros((D + 1, D + 1, LANES), np.float32)
-        factors = np.empty((D + 1, D, LANES), np.float32)
-        pivots = np.empty((D + 1, LANES), np.float32)
-        drawn, mean = np.empty((D, LANES), np.float32), np.empty((D, LANES), np.float32)
-        keys = np.zeros(LANES, np.uint64)
-        for first in range(thread * LANES, n, threads * LANES):
-            for k in range(min(LANES, n - first)):
-                keys[k] = key_of(stream, ids[first + k])
-                c = 0
-                for a in range(D + 1):
-                    for b in range(a + 1):
-                        grams[a, b, k] = np.float32(sums[first + k, c] * PART)
-                        c += 1
-            _fill_system(first, n, precision, prior_terms, weight, grams, factors)
-            _draw_lanes(keys, factors, pivots, drawn, mean)
-            for k in range(min(LANES, n - first)):
-                for a in range(D):
-                    draws[first + k, a], means[first + k, a] = drawn[a, k], mean[a, k]
-            if covs.shape[0] > 0:
-                _fill_covariances(first, n, factors, drawn, covs)
+    grams = np.zeros((D + 1, D + 1, LANES), np.float32)
+    factors = np.empty((D + 1, D, LANES), np.float32)
+    pivots = np.empty((D + 1, LANES), np.float32)
+    drawn, mean = np.empty((D, LANES), np.float32), np.empty((D, LANES), np.float32)
+    keys = np.zeros(LANES, np.uint64)
+    for first in range(thread * LANES, n, threads * LANES):
+        for k in range(min(LANES, n - first)):
+            keys[k] = key_of(stream, ids[first + k])
+            c = 0
+            for a in range(D + 1):
+                for b in range(a + 1):
+                    grams[a, b, k] = np.float32(sums[first + k, c] * PART)
+                    c += 1
+        _fill_system(first, n, precision, prior_terms, weight, grams, factors)
+        _draw_lanes(keys, factors, pivots, drawn, mean)
+        for k in range(min(LANES, n - first)):
+            for a in range(D):
+                draws[first + k, a], means[first + k, a] = drawn[a, k], mean[a, k]
+        if covs.shape[0] > 0:
+            _fill_covariances(first, n, factors, drawn, covs)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Sequence
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 from pyspark import SparkContext
@@ -19,6 +18,7 @@ from reelstream.engines.blocks import (
     step_items,
     step_users,
 )
+from reelstream.models import threads
 from reelstream.models.row_posterior import PART
 
 
@@ -79,5 +79,5 @@ class SparkTasks:
 
 def use_own_cores() -> None:
     """As many threads as this task has cores: Spark tells a worker's libraries."""
-    threads = int(os.environ.get("OMP_NUM_THREADS") or 1)
-    numba.set_num_threads(min(threads, os.cpu_count() or 1))
+    own = int(os.environ.get("OMP_NUM_THREADS") or 1)
+    threads.use(min(own, os.cpu_count() or 1))

@@ -1,0 +1,47 @@
+"""A compiled function on all cores: every thread takes its share of the rows.
+
+The threads are Python's, since compiled functions let go of its lock. numba can spread a loop over threads by itself, but
+such a function takes three times as long to compile, and must not be called by two threads at once.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
+from functools import cache
+from typing import Any
+
+_count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def count() -> int:
+    """How many threads `share` uses: at first as many as this process may use cores."""
+    return _count
+
+
+def use(threads: int) -> None:
+    """Let `share` use so many threads from now on; it changes no result."""
+    global _count  # noqa: PLW0603  (a fact of the process)
+    _count = threads
+
+
+def share(function: Callable[..., None], *arguments: Any) -> None:
+    """Call `function(thread, threads, *arguments)` for thread 0, 1, ... at once, and return when all have returned."""
+    threads = _count
+    others = [_pool(threads - 1).submit(function, thread, threads, *arguments) for thread in range(1, threads)]
+    try:
+        function(0, threads, *arguments)
+    finally:
+        wait(others)
+    for other in others:
+        other.result()
+
+
+@cache
+def _pool(threads: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(threads, "kernel")
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_pool.cache_clear)  # a forked process has none of its parent's threads
