@@ -15,7 +15,7 @@ from reelstream.features.vocabulary import Vocabulary
 from reelstream.models.like import LikeModel
 from reelstream.models.rating import ChainState, Hyperparameters, ItemDraws, RatingModel
 from reelstream.models.segment import SegmentModel
-from reelstream.ratings import RatingColumns, RatingScale
+from reelstream.ratings import EVERY_ITEM, RatingColumns, RatingScale
 from reelstream.storage.batch_files import BatchFolder, Manifest, OffsetRange
 from reelstream.storage.history import History
 from reelstream.storage.history_store import HistoryStore
@@ -81,8 +81,13 @@ def mean_models(ratings: RatingColumns, starts: np.ndarray, catalog: Catalog) ->
     )
 
 
-def close_batch(folder: BatchFolder, rows: int = 100, *, shuffled: bool = False) -> Manifest:
-    """Publish the next batch of one stream of ratings that users' and films' biases explain; two partitions."""
+def close_batch(
+    folder: BatchFolder, rows: int = 100, *, shuffled: bool = False, forgets: Collection[int] = ()
+) -> Manifest:
+    """Publish the next batch of one stream of ratings that users' and films' biases explain; two partitions.
+
+    Its last rows forget the users `forgets`.
+    """
     newest = folder.newest()
     number = newest.number + 1 if newest else 1
     before = newest.next_offsets if newest else {0: 0, 1: 0}
@@ -93,6 +98,8 @@ def close_batch(folder: BatchFolder, rows: int = 100, *, shuffled: bool = False)
     rating = np.clip(np.round(exact * 2) / 2, 0.5, 5.0)
     if shuffled:
         rng.shuffle(rating)
+    last = rows - len(forgets)
+    user[last:], item[last:], rating[last:] = list(forgets), EVERY_ITEM, np.nan
     partition = user % 2
     offset = np.zeros(rows, np.int64)
     next_offsets = {}

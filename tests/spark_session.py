@@ -13,7 +13,7 @@ import pytest
 
 from reelstream.catalog import Catalog
 from reelstream.engines.interface import Engine, FitJob, FitParameters, FittedModels
-from reelstream.ratings import RatingColumns, RatingScale
+from reelstream.ratings import EVERY_ITEM, RatingColumns, RatingScale
 from reelstream.storage.batch_files import BatchFolder, Manifest, OffsetRange
 
 CONF = {"spark.driver.memory": "1g", "spark.sql.shuffle.partitions": "2"}
@@ -62,6 +62,12 @@ def publish(folder: Path, parts: list[RatingColumns]) -> BatchFolder:
         )
         first = after
     return batches
+
+
+def forgets(ratings: RatingColumns) -> RatingColumns:
+    """The wish of each rating's user to be forgotten at that moment."""
+    n = len(ratings)
+    return RatingColumns.of(ratings.user_id, np.full(n, EVERY_ITEM), np.full(n, np.nan), ratings.timestamp)
 
 
 def fit(

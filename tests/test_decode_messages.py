@@ -1,19 +1,20 @@
 import math
 
 import numpy as np
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from reelstream.errors import RatingError
-from reelstream.ratings import RatingScale, decode_message, decode_messages
+from reelstream.ratings import EVERY_ITEM, Rating, RatingScale, decode_message, decode_messages, encode_message
 
 NOW = 1_700_000_000
 numbers = st.one_of(
     st.integers(-2, 10),
     st.sampled_from([2**63 - 1, 2**63, 2**64, -(2**63), NOW + 86_400, NOW + 86_401, 4.3, 11, 3.5, 4.0]),
-    st.sampled_from(["7", "3.5", "nan", "inf", "null", "", "x", True, None, [1], {"a": 1}]),
+    st.sampled_from(["7", "3.5", "nan", "inf", "null", "", "x", "true", True, False, None, [1], {"a": 1}]),
 )
-fields = st.dictionaries(st.sampled_from(["userId", "movieId", "rating", "timestamp", "other"]), numbers)
+fields = st.dictionaries(st.sampled_from(["userId", "movieId", "rating", "timestamp", "forget", "other"]), numbers)
 
 
 def as_json(message: dict[str, object]) -> bytes:
@@ -25,13 +26,53 @@ def as_json(message: dict[str, object]) -> bytes:
 messages = st.one_of(
     st.none(), st.binary(max_size=20), fields.map(as_json),
     st.builds(lambda u, r, t: as_json({"userId": u, "movieId": 1, "rating": r, "timestamp": t}), numbers, numbers, numbers),
+    st.builds(lambda u, t, f: as_json({"userId": u, "timestamp": t, "forget": f}), numbers, numbers, numbers),
 )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("message", "forgotten"),
+    [
+        (b'{"userId":7,"forget":true,"timestamp":5}', Rating(7, EVERY_ITEM, None, 5)),
+        (b'{"userId":7,"forget":true}', Rating(7, EVERY_ITEM, None, NOW)),
+        (b'{"userId":"7","forget":"true","timestamp":"5","why":"asked"}', Rating(7, EVERY_ITEM, None, 5)),
+        (b'{"userId":7,"movieId":null,"rating":null,"forget":true}', Rating(7, EVERY_ITEM, None, NOW)),
+        (b'{"userId":7,"movieId":2,"rating":3,"forget":false}', Rating(7, 2, 3.0, NOW)),
+        (b'{"userId":7,"movieId":2,"rating":null,"forget":null}', Rating(7, 2, None, NOW)),
+    ],
+)
+def test_a_message_may_forget_its_user(message: bytes, forgotten: Rating) -> None:
+    """True forgets; false, null and nothing make an ordinary message. What is decoded can be sent again."""
+    assert decode_message(message, NOW, RatingScale()) == forgotten
+    assert decode_message(encode_message(forgotten), NOW + 1, RatingScale()) == forgotten
+
+
+@pytest.mark.parametrize(
+    ("message", "reason"),
+    [
+        (b'{"userId":7,"movieId":2,"forget":true}', "neither movieId nor rating"),
+        (b'{"userId":7,"rating":3,"forget":true}', "neither movieId nor rating"),
+        (b'{"userId":7,"movieId":2,"rating":null,"forget":true}', "neither movieId nor rating"),
+        (b'{"userId":7,"movieId":-1,"rating":null}', "movieId -1 is not between"),
+        (b'{"userId":7,"rating":null}', "movieId is missing"),
+        (b'{"userId":7,"forget":false}', "movieId is missing"),
+        (b'{"userId":-7,"forget":true}', "userId -7 is not between"),
+        (b'{"userId":7,"forget":true,"timestamp":-1}', "before 1970"),
+        (b'{"userId":7,"forget":true,"timestamp":%d}' % (NOW + 86_401), "more than a day after"),
+        (b'{"forget":true}', "userId"),
+    ],
+)
+def test_a_doubtful_wish_forgets_nobody(message: bytes, reason: str) -> None:
+    """Also one that names a film or a rating: whether the one or all should go is not to be guessed."""
+    with pytest.raises(RatingError, match=reason):
+        decode_message(message, NOW, RatingScale())
 
 
 @given(st.lists(messages, max_size=20))
 @example([b'{"userId":"1","movieId":2.0,"rating":"4.5"}', b'{"userId":1,"movieId":2,"rating":null}'])
 @example([b'{"userId":1,"movieId":2,"rating":"nan"}', b'{"userId":18446744073709551616,"movieId":2,"rating":1}'])
 @example([b'{"userId":1,"movieId":2,"rating":1e308}', b'{"userId":1,"movieId":2,"rating":3,"x":' + b"[" * 100_000])
+@example([b'{"userId":1,"forget":true}', b'{"userId":1,"movieId":2,"rating":3,"forget":true}'])
 @example([as_json({"userId": user, "movieId": 2, "rating": 3}) for user in range(20)])
 @example([as_json({"userId": user, "movieId": 2, "rating": [3, None, "nan"][user % 3]}) for user in range(20)])
 @example(

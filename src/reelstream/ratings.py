@@ -13,11 +13,14 @@ from typing import Annotated, Any
 
 import msgspec
 import numpy as np
+from msgspec import UNSET, UnsetType
 from numpy.typing import NDArray
 
 from reelstream.errors import RatingError
 
 LARGEST_ID = 2**63 - 1
+EVERY_ITEM = -1
+"""In place of an item: without a rating, it deletes all that its user has rated so far, and so forgets the user."""
 SECONDS_A_DAY = 86_400
 
 
@@ -45,31 +48,37 @@ class Rating(msgspec.Struct, frozen=True):
 
     user_id: int
     item_id: int
+    """EVERY_ITEM, without a rating, is the wish of a user to be forgotten."""
     rating: float | None
     """On the data set's scale; None deletes."""
     timestamp: int
     """Seconds since 1970, UTC."""
 
 
-class _Message(msgspec.Struct):
+class _Message(msgspec.Struct, omit_defaults=True):
     """The JSON on the log. Numbers may come as strings; unknown fields are ignored."""
 
     userId: int  # noqa: N815  (the name on the wire)
-    movieId: int  # noqa: N815
-    rating: float | None
+    movieId: int | None = None  # noqa: N815
+    rating: float | UnsetType | None = UNSET
     timestamp: int | None = None
+    forget: bool | None = None
 
 
 _Whole = Annotated[int, msgspec.Meta(ge=0, le=LARGEST_ID)]
 
 
 class _SoundMessage(msgspec.Struct, gc=False):
-    """A message whose whole numbers fit their columns; what else it may hold is checked in the columns."""
+    """A rating whose whole numbers fit their columns; what else it may hold is checked in the columns.
+
+    A message that says anything of forgetting is none.
+    """
 
     userId: _Whole  # noqa: N815  (the name on the wire)
     movieId: _Whole  # noqa: N815
     rating: float | None
     timestamp: _Whole | None = None
+    forget: None = None
 
 
 _decoder = msgspec.json.Decoder(_Message, strict=False)
@@ -81,6 +90,8 @@ _UNDECODABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 def encode_message(rating: Rating) -> bytes:
     """The JSON message that carries `rating` on the log."""
+    if rating.item_id == EVERY_ITEM:
+        return _encoder.encode(_Message(rating.user_id, timestamp=rating.timestamp, forget=True))
     return _encoder.encode(_Message(rating.user_id, rating.item_id, rating.rating, rating.timestamp))
 
 
@@ -97,27 +108,46 @@ def decode_message(value: bytes | None, record_seconds: int, scale: RatingScale)
     except _UNDECODABLE as error:
         raise RatingError(f"not a rating message: {error}") from error
     timestamp = record_seconds if message.timestamp is None else message.timestamp
+    if message.forget:
+        return _decode_forget(message, timestamp, record_seconds)
+    if message.movieId is None or message.rating is UNSET:
+        raise RatingError(f"not a rating message: {'movieId' if message.movieId is None else 'rating'} is missing")
     rating = Rating(message.userId, message.movieId, message.rating, timestamp)
     check(rating, record_seconds, scale)
     return rating
 
 
+def _decode_forget(message: _Message, timestamp: int, record_seconds: int) -> Rating:
+    """The wish of a user to be forgotten. Raises RatingError, also when it is not clear what should be."""
+    if message.movieId is not None or message.rating not in (None, UNSET):
+        raise RatingError("a message that forgets a user has neither movieId nor rating: a rating of null deletes one")
+    _check_id("userId", message.userId)
+    _check_time(timestamp, record_seconds)
+    return Rating(message.userId, EVERY_ITEM, None, timestamp)
+
+
 def check(rating: Rating, record_seconds: int, scale: RatingScale) -> None:
     """Hold one rating against the contract; `record_seconds` is when it entered the log. Raises RatingError."""
-    for name, number in (("userId", rating.user_id), ("movieId", rating.item_id)):
-        if not 0 <= number <= LARGEST_ID:
-            raise RatingError(f"{name} {number} is not between 0 and 2^63 - 1")
+    _check_id("userId", rating.user_id)
+    _check_id("movieId", rating.item_id)
     if rating.rating is not None and not (math.isfinite(rating.rating) and scale.holds(rating.rating)):
         raise RatingError(
             f"rating {rating.rating:g} is not on the scale "
             f"{scale.lowest:g} to {scale.highest:g} in steps of {scale.step:g}"
         )
-    if rating.timestamp < 0:
-        raise RatingError(f"timestamp {rating.timestamp} is before 1970")
-    if rating.timestamp > record_seconds + SECONDS_A_DAY:
-        raise RatingError(
-            f"timestamp {rating.timestamp} is more than a day after the record's own time {record_seconds}"
-        )
+    _check_time(rating.timestamp, record_seconds)
+
+
+def _check_id(name: str, number: int) -> None:
+    if not 0 <= number <= LARGEST_ID:
+        raise RatingError(f"{name} {number} is not between 0 and 2^63 - 1")
+
+
+def _check_time(timestamp: int, record_seconds: int) -> None:
+    if timestamp < 0:
+        raise RatingError(f"timestamp {timestamp} is before 1970")
+    if timestamp > record_seconds + SECONDS_A_DAY:
+        raise RatingError(f"timestamp {timestamp} is more than a day after the record's own time {record_seconds}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +156,7 @@ class RatingColumns:
 
     user_id: NDArray[np.int64]
     item_id: NDArray[np.int64]
+    """EVERY_ITEM forgets."""
     rating: NDArray[np.float32]
     """NaN deletes."""
     timestamp: NDArray[np.int64]
@@ -174,6 +205,12 @@ class RatingColumns:
             return cls.empty()
         return cls(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(cls)))
 
+    @property
+    def forgets(self) -> NDArray[np.bool_]:
+        """Which rows (n,) forget their user."""
+        forgets: NDArray[np.bool_] = self.item_id == EVERY_ITEM
+        return forgets
+
     def by_user(self) -> RatingColumns:
         """Sorted by user, then (timestamp, partition, offset): the order in which a history is filtered."""
         return self[np.lexsort((self.offset, self.partition, self.timestamp, self.user_id))]
@@ -182,12 +219,23 @@ class RatingColumns:
         """Sorted by (timestamp, partition, offset): the order in which a batch is replayed."""
         return self[np.lexsort((self.offset, self.partition, self.timestamp))]
 
+    def remembered(self) -> RatingColumns:
+        """Without whatever lies before its user's last forget, sorted as `by_user`."""
+        rows = self.by_user()
+        forgets = np.flatnonzero(rows.forgets)
+        if not len(forgets):
+            return rows
+        still_to_come = np.zeros(len(rows), np.int64)  # forgets of the row's user: their changes from row to row
+        np.add.at(still_to_come, np.searchsorted(rows.user_id, rows.user_id[forgets]), 1)
+        np.subtract.at(still_to_come, forgets, 1)
+        return rows[np.cumsum(still_to_come) == 0]
+
     def settled(self) -> RatingColumns:
-        """Of all ratings of one item by one user the last, even if it deletes, sorted as `by_user`.
+        """Of all `remembered` ratings of one item by one user the last, even if it deletes, sorted as `by_user`.
 
         The last is the one with the largest (timestamp, partition, offset).
         """
-        rows = self.by_user()
+        rows = self.remembered()
         order = np.lexsort((rows.item_id, rows.user_id))  # stable: one user's ratings of one item stay in order of time
         user, item = rows.user_id[order], rows.item_id[order]
         replaced = order[:-1][(user[1:] == user[:-1]) & (item[1:] == item[:-1])]

@@ -6,6 +6,7 @@ import pytest
 from reelstream.broker import open_broker
 from reelstream.errors import BrokerError, StorageError
 from reelstream.ingest.batch_writer import BatchWriter
+from reelstream.ratings import EVERY_ITEM
 from streams import TOPIC, Stream
 
 
@@ -114,8 +115,8 @@ def test_batch_may_hold_rejected_rows_only(stream: Stream) -> None:
 
 
 def test_deletion_is_an_empty_rating(stream: Stream) -> None:
-    """Whole numbers stay short, and null is nothing; the histogram counts ratings only."""
-    send(stream, rating(1, "4"), rating(2, "3.5"), rating(3, "null"))
+    """Whole numbers stay short, and null is nothing, as is the film of who is forgotten; the histogram counts ratings."""
+    send(stream, rating(1, "4"), rating(2, "3.5"), rating(3, "null"), b'{"userId":4,"forget":true,"timestamp":1000}')
     stream.batch()
     (manifest,) = stream.batches.manifests()
     assert manifest.histogram == {3.5: 1, 4.0: 1}
@@ -125,7 +126,10 @@ def test_deletion_is_an_empty_rating(stream: Stream) -> None:
         "1,2,4.0,1000,0,0",
         "2,2,3.5,1000,0,1",
         "3,2,,1000,0,2",
+        "4,,,1000,0,3",
     ]
+    assert stream.ratings().item_id.tolist() == [2, 2, 2, EVERY_ITEM]
+    assert stream.audit().problems == ()
 
 
 def run_until(stream: Stream, batches: int, **options: float) -> None:

@@ -49,7 +49,7 @@ MESSAGES = [
     b'{"userId":1,"movieId":2,"rating":3.5,"timestamp":1000,"note":"' + b"y" * 1_000_000 + b'"}',
     b'{"userId":1,"movieId":2,"rating":3.5}', b'{"userId":1,"movieId":2,"rating":null,"timestamp":1000}',
     b'{"userId":1,"movieId":2,"timestamp":1000}', b'{"userId":1,"userId":2,"movieId":2,"rating":3.5,"timestamp":1000}',
-    b'{"userId":7,"forget":true}', b"[" * 100_000,
+    b'{"userId":7,"forget":true}', b'{"userId":7,"movieId":2,"rating":3.5,"forget":true}', b"[" * 100_000,
     b'{"userId":1,"movieId":2,"rating":3.5,"deep":' + b"[" * 100_000 + b"]" * 100_000 + b"}",
     b'{"userId":1,"movieId":2,"rating":3.5,"timestamp":1000}{}',
     *[b'{"userId":%s,"movieId":2,"rating":3.5,"timestamp":1000}' % cell

@@ -7,6 +7,7 @@ import pytest
 
 from kafka_cluster import KafkaCluster, kcat
 from reelstream.broker import open_broker
+from reelstream.ratings import EVERY_ITEM
 from streams import Stream
 
 BLOB = b"x" * 2 * 1024**2
@@ -16,6 +17,9 @@ HOSTILE = {
     b'{"userId":"one","movieId":31,"rating":2.5}': "userId",
     b'{"userId":1,"movieId":31,"rating":[2.5]}': "rating",
     b'{"userId":1,"movieId":31}': "rating",
+    b'{"userId":1,"rating":2.5}': "movieId",
+    b'{"userId":1,"movieId":31,"rating":2.5,"forget":true}': "neither movieId nor rating",
+    b'{"userId":1,"forget":"soon"}': "forget",
     b'{"userId":1,"movieId":31,"rating":7}': "scale",
     b'{"userId":-1,"movieId":31,"rating":2.5}': "userId",
     b'{"userId":1,"movieId":31,"rating":2.5,"timestamp":99999999999}': "timestamp",
@@ -40,7 +44,7 @@ def sent_by_kcat(kafka_stream: Stream, kafka_cluster: KafkaCluster) -> Stream:
 
 
 def test_ratings_of_another_client_arrive(kafka_stream: Stream, kafka_cluster: KafkaCluster) -> None:
-    """Numbers may be strings, more fields may be there, a missing time is the record's; null deletes."""
+    """Numbers may be strings, more fields may be there, a missing time is the record's; null deletes, a user is forgotten."""
     before = int(time.time())
     lines = [
         b'{"userId":1,"movieId":31,"rating":2.5,"timestamp":1260759144}',
@@ -48,17 +52,19 @@ def test_ratings_of_another_client_arrive(kafka_stream: Stream, kafka_cluster: K
         b'{"source":"shop","userId":3,"movieId":31,"rating":5,"timestamp":1260759144,"tags":["a",{"b":1}]}',
         b'{"userId":4,"movieId":31,"rating":0.5}',
         b'{"userId":1,"movieId":31,"rating":null,"timestamp":1260759145}',
+        b'{"userId":"2","forget":true,"source":"shop"}',
     ]
     kcat(kafka_cluster.servers, "-t", kafka_stream.topic, "-p", "2", text=b"\n".join(lines))
     kafka_stream.batch()
     assert kafka_stream.rejected() == []
     held = kafka_stream.ratings()
-    assert held.user_id.tolist() == [1, 2, 3, 4, 1]
-    assert held.item_id.tolist() == [31] * 5
-    np.testing.assert_array_equal(held.rating, np.float32([2.5, 4, 5, 0.5, np.nan]))
+    assert held.user_id.tolist() == [1, 2, 3, 4, 1, 2]
+    assert held.item_id.tolist() == [31] * 5 + [EVERY_ITEM]
+    np.testing.assert_array_equal(held.rating, np.float32([2.5, 4, 5, 0.5, np.nan, np.nan]))
     assert held.timestamp.tolist()[:3] == [1260759144] * 3
-    assert before <= held.timestamp[3] <= time.time()
-    assert held.offset.tolist() == [0, 1, 2, 3, 4]
+    assert before <= held.timestamp[3] <= held.timestamp[5] <= time.time()
+    assert held.offset.tolist() == [0, 1, 2, 3, 4, 5]
+    assert held.latest().user_id.tolist() == [3, 4]
     assert kafka_stream.audit().problems == ()
 
 

@@ -9,7 +9,7 @@ import pytest
 from reelstream.broker import open_broker
 from reelstream.errors import DamagedError, LockedError, RatingError
 from reelstream.ingest.requeue import RequeueReport, read_edited, requeue
-from reelstream.ratings import Rating, RatingScale
+from reelstream.ratings import EVERY_ITEM, Rating, RatingScale
 from reelstream.storage.manifest import RejectedRow
 from reelstream.storage.requeue_folder import RequeuedRow, RequeueFolder
 from streams import TOPIC, Stream
@@ -112,6 +112,7 @@ def rejected(timestamp: int = 1_000_000) -> RejectedRow:
         (b'{"userId":1,"movieId":2,"rating":4.5,"timestamp":900}', Rating(1, 2, 4.5, 900)),
         (b'{"userId":"1","movieId":"2","rating":"4.5"}', Rating(1, 2, 4.5, 1000)),
         (b'{"userId":1,"movieId":2,"rating":null,"timestamp":900}', Rating(1, 2, None, 900)),
+        (b'{"userId":1,"forget":true,"timestamp":900}', Rating(1, EVERY_ITEM, None, 900)),
         (b"1,2,4.5,900", Rating(1, 2, 4.5, 900)),
         (b"1::2::4.5::900", Rating(1, 2, 4.5, 900)),
         (b"1\t2\t4.5\t900", Rating(1, 2, 4.5, 900)),

@@ -17,7 +17,7 @@ from reelstream.models.like import LikeModel
 from reelstream.models.rating import RatingModel
 from reelstream.models.replay import predict_events
 from reelstream.models.segment import SegmentModel
-from reelstream.ratings import RatingColumns, RatingScale
+from reelstream.ratings import EVERY_ITEM, RatingColumns, RatingScale
 
 LATER = 2_000_000_000
 
@@ -154,6 +154,19 @@ def test_learned_means_trained_on_and_not_held_out() -> None:
         assert trained_on.learned(ratings).tolist() == [
             expected(offset) and not held for offset, held in zip(range(n), held_out.tolist(), strict=True)
         ]
+
+
+def test_behind_a_forget_events_are_answered_as_those_of_a_new_user(fitted: Fitted) -> None:
+    """And before it as if it never came."""
+    user = int(fitted.history.user_ids[0])
+    ratings = replace(fitted.history.of_user(user), offset=np.arange(fitted.history.starts[1]) * 2)
+    first, second = ratings[:10], ratings[10:]
+    forget = RatingColumns.of([user], [EVERY_ITEM], [np.nan], second.timestamp[:1], second.partition[:1], [19])
+    events = RatingColumns.concatenate([forget, second, first])
+    asks = ~events.forgets
+    answers = predict_events(fitted.model_set, events, asks, np.ones(len(events), bool))
+    apart = [predict_events(fitted.model_set, part, *np.ones((2, len(part)), bool)) for part in (second, first)]
+    np.testing.assert_array_equal(answers.mean, np.concatenate([part.mean for part in apart]))
 
 
 def test_events_are_answered_in_their_own_order(fitted: Fitted) -> None:

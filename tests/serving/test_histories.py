@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reelstream.ratings import Rating, RatingColumns
+from reelstream.ratings import EVERY_ITEM, Rating, RatingColumns
 from reelstream.serving.histories import Histories, LogRating
 from reelstream.storage.history import History
 
@@ -71,6 +71,20 @@ def test_a_late_rating_does_not_raise_what_the_snapshot_saw_deleted() -> None:
     assert len(histories.of_user(1)) == 0
 
 
+def test_a_forgotten_user_is_one_that_nobody_knows() -> None:
+    """Whichever layer holds the ratings, and whichever the wish; until the user rates again."""
+    rows = [row(0, 1, 31, 4.0, 100), row(1, 1, 7, 3.0, 101), row(2, 1, 8, 2.0, 102)]
+    histories = Histories()
+    histories.replace_files(History.of(columns(rows[:1])), columns(rows[1:2]), {0: 2})
+    histories.add(rows[2:])
+    histories.add([row(3, 1, EVERY_ITEM, None, 102), row(4, 2, EVERY_ITEM, None, 102)])
+    assert len(histories.of_user(1)) == 0
+    assert histories.user_ids().tolist() == []
+    histories.add([row(5, 1, 31, 5.0, 102)])
+    assert places(histories.of_user(1)) == [(5, 5.0)]
+    assert histories.user_ids().tolist() == [1]
+
+
 def test_all_users_of_all_layers_are_known() -> None:
     """Rising, each once."""
     histories = Histories()
@@ -81,14 +95,9 @@ def test_all_users_of_all_layers_are_known() -> None:
     assert histories.user_ids().tolist() == [3, 5, 9]
 
 
+RATINGS = st.tuples(st.integers(0, 3), st.sampled_from([None, 0.5, 3.0, 5.0]))
 ROWS = st.lists(
-    st.tuples(
-        st.integers(0, 2),
-        st.integers(0, 3),
-        st.sampled_from([None, 0.5, 3.0, 5.0]),
-        st.integers(0, 5),
-        st.integers(0, 1),
-    ),
+    st.tuples(st.integers(0, 2), RATINGS | RATINGS | st.just((EVERY_ITEM, None)), st.integers(0, 5), st.integers(0, 1)),
     max_size=30,
 )
 
@@ -96,12 +105,13 @@ ROWS = st.lists(
 @given(ROWS, st.integers(0, 30), st.integers(0, 30))
 def test_where_a_rating_lies_makes_no_difference(drawn: list[tuple], first: int, second: int) -> None:
     """However a stream is cut into snapshot, batches and log, the histories are those of the whole stream."""
-    rows = [row(offset, user, item, r, t, partition) for offset, (user, item, r, t, partition) in enumerate(drawn)]
+    rows = [row(offset, user, *what, t, partition) for offset, (user, what, t, partition) in enumerate(drawn)]
     first, second = sorted((min(first, len(rows)), min(second, len(rows))))
     histories = Histories()
     histories.add(rows)
     histories.replace_files(History.of(columns(rows[:first])), columns(rows[first:second]), {0: second, 1: second})
     histories.add(rows)
+    assert histories.user_ids().tolist() == np.unique(columns(rows).latest().user_id).tolist()
     for user in range(3):
         expected = columns([r for r in rows if r.rating.user_id == user]).latest()
         got = histories.of_user(user)

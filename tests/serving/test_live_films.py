@@ -14,7 +14,7 @@ from reelstream.engines.interface import FitParameters
 from reelstream.engines.local import fit_models
 from reelstream.features.holdout import in_holdout
 from reelstream.models.base import ModelSet, TrainedOn
-from reelstream.ratings import Rating, RatingColumns, RatingScale
+from reelstream.ratings import EVERY_ITEM, Rating, RatingColumns, RatingScale
 from reelstream.serving.histories import Histories, LogRating
 from reelstream.serving.predictor import MOST_FILM_UPDATES, Predictor, Question
 from reelstream.storage.history import History
@@ -87,6 +87,18 @@ def test_a_new_set_has_learned_what_came_since_it_was_trained(model_set: ModelSe
     histories = Histories()
     histories.add(newcomers(0.5, 20, 10_000))
     assert expected(served(model_set, histories)) == pytest.approx(expected(live), abs=0.02)
+
+
+@pytest.mark.parametrize("item", [FILM, EVERY_ITEM], ids=["deleted", "forgotten"])
+def test_what_is_gone_before_it_comes_teaches_no_film(model_set: ModelSet, item: int) -> None:
+    """Neither as it arrives, nor when the next set catches up."""
+    live, rows = served(model_set), newcomers(0.5, 20, 10_000)
+    before = expected(live)
+    live.histories.add(LogRating(Rating(row.rating.user_id, item, None, LATER), 0, row.offset + 100) for row in rows)
+    assert live.take(rows) == 20
+    assert expected(live) == before
+    assert live.film_updates == 0
+    assert expected(served(model_set, live.histories)) == before
 
 
 def test_what_the_set_was_trained_on_is_not_learned_again(model_set: ModelSet) -> None:

@@ -20,7 +20,7 @@ from reelstream.ratings import Rating, RatingColumns, RatingScale, encode_messag
 from reelstream.serving.follower import Follower
 from reelstream.serving.histories import Histories
 from reelstream.serving.live_updates import LiveUpdates
-from reelstream.serving.predictor import Predictor
+from reelstream.serving.predictor import Predictor, Question
 from reelstream.storage.batch_files import BatchFolder, Manifest, OffsetRange
 from reelstream.storage.history import History
 from reelstream.storage.history_store import HistoryStore
@@ -138,6 +138,21 @@ def test_a_message_that_is_no_rating_is_passed_over(world: World) -> None:
     assert not world.updates.report().troubles
 
 
+def test_a_forgotten_user_is_answered_as_one_that_nobody_knows(world: World) -> None:
+    """Whatever batch and log held of the user, and when older ratings come after the wish; until the user rates anew."""
+    world.rate((1, 31, 4.0, 100))
+    world.close_batch((1, 31, 4.0, 100))
+    world.updates.start()
+    world.rate((1, 7, 3.0, 101))
+    until(lambda: world.ratings_of(1) == [4.0, 3.0])
+    world.send(b'{"userId":1,"forget":true,"timestamp":200}')
+    until(lambda: world.ratings_of(1) == [])
+    forgotten, stranger = world.predictor.serving().predict([Question(1, 31), Question(2, 31)])
+    assert forgotten == stranger and not forgotten.basis.known_user
+    world.rate((1, 31, 4.0, 100), (1, 1, 2.0, 201))
+    until(lambda: world.ratings_of(1) == [2.0])
+
+
 def test_an_excluded_batch_leaves_the_histories_and_comes_back(world: World) -> None:
     """Also out of a snapshot that holds it, with the ratings that it had replaced."""
     world.publish_snapshot(world.close_batch((1, 31, 4.0, 100)), world.close_batch((1, 31, 1.0, 200)))
@@ -244,7 +259,7 @@ def test_a_log_that_cannot_be_reached_is_tried_again(tmp_path: Path) -> None:
         broker.ensure_topic(TOPIC, 2)
         world.rate((1, 31, 4.0, 100))
         until(lambda: world.ratings_of(1) == [4.0])
-        assert not world.updates.report().troubles
+        until(lambda: not world.updates.report().troubles)
         world.updates.close()
 
 

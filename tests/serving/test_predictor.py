@@ -10,7 +10,7 @@ import pytest
 
 from fake_sets import FakeModelSet, release
 from reelstream.errors import NoModelSetError, UnknownItemError
-from reelstream.ratings import Rating, RatingColumns
+from reelstream.ratings import EVERY_ITEM, Rating, RatingColumns
 from reelstream.serving.histories import Histories, LogRating
 from reelstream.serving.predictor import Basis, Prediction, Predictor, Question
 from reelstream.serving.user_states import UserStates
@@ -98,11 +98,16 @@ def test_a_later_rating_is_learned_and_nothing_is_folded_in_again() -> None:
 
 @pytest.mark.parametrize(
     ("newer", "expected"),
-    [(rated(1, 7, 2.0, 5), 3.0), (rated(1, 1, 2.0, 20), 2.0), (rated(1, 1, None, 20), 3.0)],
-    ids=["late", "changed", "deleted"],
+    [
+        (rated(1, 7, 2.0, 5), 3.0),
+        (rated(1, 1, 2.0, 20), 2.0),
+        (rated(1, 1, None, 20), 3.0),
+        (rated(1, EVERY_ITEM, None, 10), 3.0),
+    ],
+    ids=["late", "changed", "deleted", "forgotten"],
 )
 def test_what_does_not_simply_follow_folds_the_user_in_again(newer: LogRating, expected: float) -> None:
-    """Late, changed and deleted ratings: the state is that of the history as it is now."""
+    """Late, changed, deleted and forgotten ratings: the state is that of the history as it is now."""
     predictor, model_set = in_service()
     predictor.histories.add([rated(0, 1, 4.0, 10)])
     mean(predictor)

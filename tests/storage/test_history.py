@@ -1,5 +1,6 @@
 """A history is what all ratings and deletions add up to, however they arrived."""
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -8,10 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reelstream.errors import DamagedError
-from reelstream.ratings import RatingColumns
+from reelstream.ratings import EVERY_ITEM, RatingColumns
 from reelstream.storage.history import History
 from reelstream.storage.history_store import SNAPSHOTS_KEPT, HistoryStore
 
+NAN = float("nan")
 FIELDS = ("user_id", "item_id", "rating", "timestamp", "partition", "offset")
 
 
@@ -27,7 +29,9 @@ def publish(store: HistoryStore, history: History, manifests: list[tuple[int, in
 
 @st.composite
 def batches(draw: st.DrawFn) -> list[RatingColumns]:
-    row = st.tuples(st.integers(0, 5), st.integers(0, 3), st.sampled_from([1.0, 2.0, float("nan")]), st.integers(0, 6))
+    rating = st.tuples(st.integers(0, 3), st.sampled_from([1.0, 2.0, NAN]))
+    what = st.one_of(rating, rating, st.just((EVERY_ITEM, NAN)))
+    row = st.builds(lambda user, what, time: (user, *what, time), st.integers(0, 5), what, st.integers(0, 6))
     parts = draw(st.lists(st.lists(row, max_size=12), min_size=1, max_size=4))
     offset, result = 0, []
     for part in parts:
@@ -38,19 +42,31 @@ def batches(draw: st.DrawFn) -> list[RatingColumns]:
     return result
 
 
+def counting(columns: RatingColumns) -> list[tuple[float, ...]]:
+    """What counts, told one event after the other."""
+    kept: dict[tuple[float, float], tuple[float, ...]] = {}
+    for row in sorted(rows(columns), key=lambda row: row[3:]):
+        user, item, rating = row[:3]
+        if item == EVERY_ITEM:
+            kept = {pair: other for pair, other in kept.items() if pair[0] != user}
+        elif math.isnan(rating):
+            kept.pop((user, item), None)
+        else:
+            kept[user, item] = row
+    return sorted(kept.values(), key=lambda row: (row[0], row[3:]))
+
+
 @given(batches())
 def test_merging_batch_by_batch_equals_making_the_history_at_once(parts: list[RatingColumns]) -> None:
-    """Merging is `of` done in steps, and what counts is RatingColumns.latest: deletions and late ratings included."""
+    """Merging is `of` done in steps, and both are what counts: with deletions, forgotten users and late ratings."""
     merged = History.of(parts[0])
     for part in parts[1:]:
         merged = merged.merge(part)
     whole = RatingColumns.concatenate(parts)
-    assert rows(merged.ratings) == rows(whole.latest())
-    assert rows(merged.ratings) == rows(History.of(whole).ratings)
-    assert len(merged.deletions) == len(History.of(whole).deletions)
+    assert rows(merged.ratings) == rows(History.of(whole).ratings) == counting(whole)
+    np.testing.assert_array_equal(rows(merged.deletions), rows(History.of(whole).deletions))
     for user_id in range(7):
-        mine = whole.latest()
-        assert rows(merged.of_user(user_id)) == rows(mine[mine.user_id == user_id])
+        assert rows(merged.of_user(user_id)) == counting(whole[whole.user_id == user_id])
 
 
 def test_a_deletion_beats_an_older_rating_that_arrives_later() -> None:
@@ -61,6 +77,17 @@ def test_a_deletion_beats_an_older_rating_that_arrives_later() -> None:
     assert len(late.of_user(1)) == 0
     newer = late.merge(RatingColumns.of([1], [7], [3.0], [11], offset=[2]))
     assert newer.of_user(1).rating.tolist() == [3.0]
+
+
+def test_a_forgotten_user_stays_forgotten_whatever_comes_late() -> None:
+    """Everything up to that moment, in the order of (timestamp, partition, offset); what is rated afterwards counts."""
+    forget = RatingColumns.of([1], [EVERY_ITEM], [NAN], [10], [1], [5])
+    history = History.of(RatingColumns.of([1, 1, 2], [7, 8, 7], [4.0, 2.0, 3.0], [5, 9, 5])).merge(forget)
+    assert history.user_ids.tolist() == [2]
+    late = RatingColumns.of([1, 1, 1], [7, 8, 9], [5.0, 5.0, 5.0], [3, 10, 10], [0, 1, 0], [8, 4, 9])
+    assert len(history.merge(late)) == 1
+    newer = RatingColumns.of([1, 1, 1], [7, 8, 9], [1.0, 2.0, 3.0], [10, 10, 11], [1, 2, 0], [6, 0, 0])
+    assert history.merge(late).merge(newer).of_user(1).rating.tolist() == [1.0, 2.0, 3.0]
 
 
 def test_merging_leaves_the_old_history_as_it_was() -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from mean_engine import CATALOG, TrainingWorld, close_batch
 from reelstream.errors import DamagedError, LockedError
+from reelstream.features.holdout import in_gate_half, in_holdout
 from reelstream.ratings import RatingColumns
 from reelstream.storage.batch_files import Manifest, OffsetRange
 from reelstream.training.trainer import MOST_SETS_OF_A_BACKLOG, Trainer
@@ -130,6 +131,24 @@ def test_shuffling_a_batch_changes_no_static_prediction_of_it(tmp_path: Path) ->
         assert static is not None
         errors.append(static.rmse)
     assert errors[0] < errors[1] - 0.2
+
+
+def test_the_next_set_is_made_without_a_forgotten_user(world: TrainingWorld) -> None:
+    """Neither learned nor held out: the ratings of before are in no count, no history and no gate."""
+    close_batch(world.batches, 3000)
+    close_batch(world.batches, 3000, forgets=range(100))
+    second = world.trainer.run_once()[1]
+    everything = RatingColumns.concatenate(world.batches.read(manifest) for manifest in world.batches.manifests())
+    remaining = everything.latest()
+    assert remaining.user_id.min() == 100
+    assert held(world) == ([1, 2], [], len(remaining))
+    held_out = in_holdout(remaining.user_id, remaining.item_id)
+    assert world.registry.load(2, CATALOG).rating.item_counts.sum() == len(remaining)
+    assert second.holdout.n == in_gate_half(remaining.user_id, remaining.item_id)[held_out].sum()
+    assert second.record[0].live is not None and second.record[0].live.n == 2900
+    close_batch(world.batches, 3000)
+    world.trainer.run_once()
+    assert held(world) == ([1, 2, 3], [], latest(world, 1, 2, 3))
 
 
 def test_a_worse_set_is_refused_and_not_gone_on_with(tmp_path: Path) -> None:

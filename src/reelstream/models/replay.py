@@ -45,15 +45,18 @@ def ask_events(
     """What the rating model says of the events that ask (n,), in the order of `events`.
 
     `events` in any order; within a user they are taken in order of time. An event that asks is predicted from all of the
-    user's events before it that `learns`; where the set takes no notice of time, those that do not ask come first. With
-    `films`, these learn as well, from events that both ask and learn, in order of time over all users. What `looks_ahead`
-    is predicted from the events after it too, as no server can: for comparison with figures that know them; then no event
-    may both ask and learn.
+    user's events before it that `learns`; where the set takes no notice of time, those that do not ask come first. One
+    that forgets its user must not ask; behind it the user begins anew. With `films`, these learn as well, from events that
+    both ask and learn, in order of time over all users. What `looks_ahead` is predicted from the events after it too, as
+    no server can: for comparison with figures that know them; then no event may both ask and learn.
     """
     time = events.timestamp if model_set.uses_times else asks.astype(np.int64)
     order = np.lexsort((events.offset, events.partition, time, events.user_id))
+    forgets = events.forgets[order]
+    order, forgotten = order[~forgets], np.cumsum(forgets)[~forgets]
     ordered, asks, learns = events[order], asks[order], learns[order]
-    starts = np.flatnonzero(np.append(True, ordered.user_id[1:] != ordered.user_id[:-1]))
+    begins = (ordered.user_id[1:] != ordered.user_id[:-1]) | (forgotten[1:] != forgotten[:-1])
+    starts = np.flatnonzero(np.append(True, begins))
     ends = np.append(starts[1:], len(ordered))
     asked = np.flatnonzero(asks)
     first_asked, after_asked = np.searchsorted(asked, starts), np.searchsorted(asked, ends)

@@ -82,10 +82,15 @@ class Histories:
         """Whether the files do not hold a rating of the log."""
         return _is_behind(row, self._files)
 
-    def of_user(self, user_id: int) -> RatingColumns:
-        """What counts of one user's ratings, oldest first (the order of RatingColumns.by_user)."""
+    def will_count(self, row: LogRating) -> bool:
+        """Whether a rating of the log counts once it is added: nothing later replaces, deletes or forgets it."""
+        history = self.of_user(row.rating.user_id, [row])
+        return bool(((history.offset == row.offset) & (history.partition == row.partition)).any())
+
+    def of_user(self, user_id: int, coming: Iterable[LogRating] = ()) -> RatingColumns:
+        """What counts of one user's ratings, oldest first (the order of RatingColumns.by_user); with those `coming`."""
         with self._lock:
-            files, tail = self._files, tuple(self._tail.get(user_id, ()))
+            files, tail = self._files, [*self._tail.get(user_id, ()), *coming]
         settled = files.snapshot.of_user(user_id)
         newer = _rows_of(files.batches, user_id)
         if not tail and not len(newer):
@@ -102,11 +107,15 @@ class Histories:
         return newer[(newer.offset >= begin) & ~np.isnan(newer.rating)].in_time()[-most:]
 
     def user_ids(self) -> NDArray[np.int64]:
-        """Everybody of whom a layer holds a rating or a deletion, rising."""
+        """Everybody with a rating that counts, rising."""
         with self._lock:
             files, tail = self._files, list(self._tail)
-        newer = np.concatenate([files.batches.user_id, np.array(tail, np.int64)])
-        return np.union1d(files.snapshot.user_ids, newer) if len(newer) else files.snapshot.user_ids
+            deleting = [user for user, rows in self._tail.items() if any(row.rating.rating is None for row in rows)]
+        newer = np.union1d(files.batches.user_id, np.array(tail, np.int64))
+        in_files = (columns.user_id[np.isnan(columns.rating)] for columns in (files.snapshot.deletions, files.batches))
+        doubtful = np.intersect1d(newer, np.concatenate([np.array(deleting, np.int64), *in_files]))
+        gone = [user for user in doubtful.tolist() if not len(self.of_user(user))]
+        return np.setdiff1d(np.union1d(files.snapshot.user_ids, newer), gone, assume_unique=True)
 
 
 def _is_behind(row: LogRating, files: _Files) -> bool:

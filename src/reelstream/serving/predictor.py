@@ -171,7 +171,8 @@ class Predictor:
     def take(self, ratings: Sequence[LogRating]) -> int:
         """Ratings from the log, in its order; how many the files did not hold.
 
-        Films learn a rating before its user does. When many come at once only the users do: a history is never late.
+        Films learn a rating that will count before its user does. When many come at once only the users do: a history is
+        never late.
         """
         serving = self._serving
         if serving is None or len(ratings) > MOST_FILM_UPDATES:
@@ -180,7 +181,8 @@ class Predictor:
         new = 0
         for row in ratings:
             if self.histories.lacks(row):
-                self._teach(serving, row.rating)
+                if self.histories.will_count(row):
+                    self._teach(serving, row.rating)
                 new += self.histories.add([row])
         return new
 

@@ -30,7 +30,7 @@ from reelstream.files import (
     replace_file,
     translate_errors,
 )
-from reelstream.ratings import RatingColumns
+from reelstream.ratings import EVERY_ITEM, RatingColumns
 from reelstream.storage.manifest import FORMAT, BatchFile, Manifest, OffsetRange, RejectedRow
 
 __all__ = ["BatchFile", "BatchFolder", "Manifest", "OffsetRange", "RejectedRow"]
@@ -229,7 +229,7 @@ class BatchFolder:
         except pl.exceptions.PolarsError as error:
             raise self._damaged(file, str(error)) from error
         self._check_rows(file, len(frame))
-        frame = frame.with_columns(pl.col("rating").fill_null(np.nan))
+        frame = frame.with_columns(pl.col("movieId").fill_null(EVERY_ITEM), pl.col("rating").fill_null(np.nan))
         return RatingColumns.of(*(frame[name].to_numpy() for name in _COLUMNS))
 
     def _check_rows(self, file: BatchFile, rows: int) -> None:
@@ -243,7 +243,8 @@ class BatchFolder:
 def _encode_ratings(ratings: RatingColumns) -> bytes:
     columns = (ratings.user_id, ratings.item_id, ratings.rating, ratings.timestamp, ratings.partition, ratings.offset)
     frame = pl.DataFrame(dict(zip(_COLUMNS, columns, strict=True)), schema=_COLUMNS)
-    return frame.with_columns(pl.col("rating").fill_nan(None)).write_csv().encode()
+    empty = pl.col("movieId").replace(EVERY_ITEM, None), pl.col("rating").fill_nan(None)
+    return frame.with_columns(empty).write_csv().encode()
 
 
 def _age(path: Path) -> float:

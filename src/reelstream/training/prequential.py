@@ -37,13 +37,17 @@ def replay_batch(
 ) -> BatchScores:
     """How batch `number` was predicted by `model_set`, which knew `history`, all ratings before the batch.
 
-    Ratings are replayed in order of (timestamp, partition, offset); deletions are neither predicted nor learned.
+    Ratings are replayed in order of (timestamp, partition, offset); deletions are neither predicted nor learned. Behind a
+    message that forgets a user, the user begins anew; what is forgotten when it comes is passed over.
     """
-    batch = batch[~np.isnan(batch.rating)].in_time()
+    forgets, ratings = batch[batch.forgets], batch[~np.isnan(batch.rating)]
+    before = history.deletions[history.deletions.forgets]
+    batch = RatingColumns.concatenate([before, ratings]).remembered()
+    batch = batch[~batch.forgets].in_time()
     live = live_users = static = None
     windows: list[WindowScores] = []
     if model_set is not None:
-        known = history.of_users(np.unique(batch.user_id))
+        known = RatingColumns.concatenate([history.of_users(np.unique(batch.user_id)), forgets])
         answers = [replay(model_set, known, batch, learns) for learns in ("users and films", "nothing", "users")]
         live, static, live_users = (score(each, batch.rating, scale) for each in answers)
         windows = [

@@ -17,7 +17,7 @@ from reelstream.engines.local import LocalEngine
 from reelstream.errors import FitError
 from reelstream.ratings import RatingColumns
 from reelstream.storage.batch_files import BatchFolder
-from spark_session import bits, fit, publish
+from spark_session import bits, fit, forgets, publish
 
 QUICK = FitParameters(n_factors=4, sweeps=6, burn_in=3, n_draws=2, warm_sweeps=4, warm_burn_in=2)
 
@@ -40,12 +40,14 @@ def catalog(small_dataset: Path) -> Catalog:
 
 @pytest.fixture(scope="module")
 def batches(small_dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> BatchFolder:
-    """Two batches; the second deletes some ratings of the first, and all of one user's."""
+    """Two batches; the second deletes some ratings of the first, and all of one user's, and forgets other users."""
     ratings = detect(small_dataset).read_ratings().in_time()
     first, second = ratings[:2000], ratings[2000:]
     gone = first[(np.arange(len(first)) < 50) | (first.user_id == first.user_id[0])]
     deleted = replace(gone, rating=np.full(len(gone), np.nan, np.float32), timestamp=gone.timestamp + 10**6)
-    everything = RatingColumns.concatenate([second[second.user_id != first.user_id[0]], deleted])
+    everything = RatingColumns.concatenate(
+        [forgets(second[::200]), second[second.user_id != first.user_id[0]], deleted]
+    )
     return publish(tmp_path_factory.mktemp("batches") / "batched_data", [first, everything])
 
 

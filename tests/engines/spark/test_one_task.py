@@ -18,7 +18,7 @@ from reelstream.engines.local import LocalEngine
 from reelstream.errors import DamagedError, FitError
 from reelstream.ratings import RatingColumns
 from reelstream.storage.batch_files import BatchFolder
-from spark_session import bits, fit, publish
+from spark_session import bits, fit, forgets, publish
 
 QUICK = FitParameters(n_factors=4, sweeps=24, burn_in=12, n_draws=3, warm_sweeps=12, warm_burn_in=6)
 
@@ -30,14 +30,14 @@ def catalog(small_dataset: Path) -> Catalog:
 
 @pytest.fixture(scope="module")
 def batches(small_dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> BatchFolder:
-    """Two batches; the second rates films again, deletes ratings, and brings some that are late."""
+    """Two batches; the second rates films again, deletes ratings, forgets users, and brings some that are late."""
     ratings = detect(small_dataset).read_ratings().in_time()
     first, second = ratings[:2000], ratings[2000:]
     again, gone, late = first[:200], first[200:300], first[300:350]
     changed = replace(again, rating=(again.rating % 5 + 0.5).astype(np.float32), timestamp=again.timestamp + 10**6)
     deleted = replace(gone, rating=np.full(len(gone), np.nan, np.float32), timestamp=gone.timestamp + 10**6)
     older = replace(late, rating=np.full(len(late), 0.5, np.float32), timestamp=late.timestamp - 10**6)
-    everything = RatingColumns.concatenate([second, changed, deleted, older])
+    everything = RatingColumns.concatenate([second, changed, deleted, older, forgets(second[::200])])
     return publish(tmp_path_factory.mktemp("batches") / "batched_data", [first, everything])
 
 

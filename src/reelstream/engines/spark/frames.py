@@ -7,26 +7,31 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame, SparkSession, Window
 from pyspark.sql import functions as sql
 
-from reelstream.ratings import RatingColumns
+from reelstream.ratings import EVERY_ITEM, RatingColumns
 
 COLUMNS = "userId long, movieId long, rating float, timestamp long, partition int, offset long"
-"""Of a batch file; an empty rating deletes."""
+"""Of a batch file; an empty rating deletes, that of every film where the film is empty too."""
 
 
 def read_settled(session: SparkSession, files: Sequence[Path], partitions: int) -> DataFrame:
     """Of all ratings of one film by one user the last, even if it deletes; a user's are in one partition.
 
-    The last is the one with the largest (timestamp, partition, offset), as in `RatingColumns.settled`.
+    The last is the one with the largest (timestamp, partition, offset), and none is left that lies before its user's last
+    forget, as in `RatingColumns.settled`.
     """
     ratings = session.read.schema(COLUMNS).csv([str(file) for file in files], header=True, mode="FAILFAST")
     last = sql.max(sql.struct("timestamp", "partition", "offset", "rating")).alias("last")
+    forget = sql.max(sql.when(sql.col("movieId") == EVERY_ITEM, sql.col("last"))).over(Window.partitionBy("userId"))
     return (
-        ratings.repartition(partitions, "userId")
+        ratings.na.fill(EVERY_ITEM, ["movieId"])
+        .repartition(partitions, "userId")
         .groupBy("userId", "movieId")
         .agg(last)
+        .withColumn("forget", forget)
+        .where("forget is null or last >= forget")
         .select("userId", "movieId", "last.rating", "last.timestamp", "last.partition", "last.offset")
     )
 
