@@ -27,6 +27,7 @@ NEED_A_WORK_FOLDER = (
     ["rejected", "list"],
     ["rejected", "show", "1"],
     ["rejected", "requeue", "-"],
+    ["forget", "7"],
     ["batches", "exclude", "1"],
     ["batches", "include", "1"],
 )
@@ -64,6 +65,9 @@ def test_a_folder_that_is_no_work_folder_is_wrong_usage(command: Command, argume
         ["batch", "--kafka", "acks"],
         ["run", "--partitions", "0"],
         ["batch", "--config", "nowhere.toml"],
+        ["forget"],
+        ["forget", "somebody"],
+        ["forget", str(2**63)],
     ],
     ids=" ".join,
 )

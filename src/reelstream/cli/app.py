@@ -12,7 +12,20 @@ import typer
 from typer.exceptions import TyperException
 
 from reelstream import __version__
-from reelstream.cli import audit, batches, evaluate, models, rejected, run, serving, simulate, status, stream, train
+from reelstream.cli import (
+    audit,
+    batches,
+    evaluate,
+    forget,
+    models,
+    rejected,
+    run,
+    serving,
+    simulate,
+    status,
+    stream,
+    train,
+)
 from reelstream.cli.exit_codes import DONE, FAILED, INTERRUPTED, WRONG_USAGE
 from reelstream.cli.opening import say
 from reelstream.errors import InputError, ReelstreamError
@@ -35,6 +48,7 @@ for command in (
     serving.ui,
     status.status,
     audit.audit,
+    forget.forget,
     evaluate.evaluate,
     simulate.simulate,
 ):

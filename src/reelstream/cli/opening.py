@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from reelstream.errors import DatasetError, MissingExtraError, SettingError
+from reelstream.errors import BrokerError, DatasetError, MissingExtraError, SettingError
 
 if TYPE_CHECKING:  # each of these brings numpy or more: a command imports what it needs
     from reelstream.broker.interface import Broker
@@ -17,6 +17,7 @@ if TYPE_CHECKING:  # each of these brings numpy or more: a command imports what 
     from reelstream.engines.interface import Engine
     from reelstream.ratings import RatingScale
     from reelstream.settings import DataSettings, Settings
+    from reelstream.storage.batch_files import BatchFolder
     from reelstream.storage.work_folder import Binding, WorkFolder
 
 
@@ -137,6 +138,16 @@ def open_log(binding: Binding, kafka: Mapping[str, str]) -> Broker:
     from reelstream.broker import open_broker  # noqa: PLC0415
 
     return open_broker(binding.broker, kafka)
+
+
+def check_topic(log: Broker, topic: str, batches: BatchFolder) -> None:
+    """Raises BrokerError when the batches were made from another topic: nothing of theirs would read what is sent."""
+    newest = batches.newest()
+    if newest is not None and newest.topic_id != log.topic_id(topic):
+        raise BrokerError(
+            f"the topic {topic!r} is not the one that the batches in {batches.path} were made from, it was deleted and "
+            "made anew: nothing was sent"
+        )
 
 
 def rating_scale(scale: RatingScale, settings: DataSettings) -> RatingScale:

@@ -15,12 +15,11 @@ import typer
 
 from reelstream.cli import options
 from reelstream.cli.exit_codes import DONE
-from reelstream.cli.opening import open_log, open_settings, open_work_folder
+from reelstream.cli.opening import check_topic, open_log, open_settings, open_work_folder
 from reelstream.cli.output import print_json, print_table
-from reelstream.errors import BrokerError, InputError, RatingError, SettingError
+from reelstream.errors import InputError, RatingError, SettingError
 
 if TYPE_CHECKING:
-    from reelstream.broker.interface import Broker
     from reelstream.storage.batch_files import BatchFolder, RejectedRow
     from reelstream.storage.requeue_folder import RequeuedRow, RequeueFolder
     from reelstream.storage.work_folder import Binding, WorkFolder
@@ -116,7 +115,7 @@ def requeue_rows(
     text = _edited(batches, queue, edit) if edit is not None else _read(file)
     rows = _requeued_rows(batches, binding, text)
     with open_log(binding, settings.kafka) as log:
-        _check_log(log, binding.topic, batches)
+        check_topic(log, binding.topic, batches)
         report = requeue(rows, queue, log, binding.topic, folder.checkpoints / "requeue.json")
     if as_json:
         print_json(report)
@@ -163,15 +162,6 @@ def _requeued_rows(batches: BatchFolder, binding: Binding, text: str) -> list[Re
         more = f", and {len(problems) - 1:,} more rows" if problems[1:] else ""
         raise RatingError(f"{problems[0]}{more}: nothing was sent")
     return rows
-
-
-def _check_log(log: Broker, topic: str, batches: BatchFolder) -> None:
-    newest = batches.newest()
-    if newest is not None and newest.topic_id != log.topic_id(topic):
-        raise BrokerError(
-            f"the topic {topic!r} is not the one that the batches in {batches.path} were made from, it was deleted and "
-            "made anew: nothing was sent"
-        )
 
 
 def _read(file: Path | None) -> str:

@@ -1,0 +1,56 @@
+"""`reelstream forget`."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from command_line import Command
+
+from reelstream.broker import open_broker
+from reelstream.storage.history_store import HistoryStore
+
+USER = 7
+
+
+@pytest.fixture
+def work(trained_folder: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(trained_folder, tmp_path / "work"))
+
+
+def test_a_user_is_forgotten_for_good(command: Command, work: Path) -> None:
+    """In the next batch and the next set, although the whole data set is sent once more behind it."""
+    before = int(time.time())
+    said = command("forget", USER, "--work", work, "--json").json
+    assert said["user_id"] == USER and before <= said["timestamp"] <= time.time()
+    assert command("produce", "--order", "file", "--work", work).code == 0
+    assert command("batch", "--once", "--work", work, "--json").json["rows"] == 3001
+    assert command("train", "--work", work).code == 0
+    current = HistoryStore(work / "history").current()
+    assert current is not None
+    users = current[0].user_ids.tolist()
+    assert len(users) == 59 and USER not in users
+    assert USER in np.load(work / "models/regression_model_set_2/chain_user_ids.npy")
+    assert USER not in np.load(work / "models/regression_model_set_3/chain_user_ids.npy")
+    assert command("audit", "--work", work).code == 0
+
+
+def test_it_says_what_comes_and_what_stays(command: Command, work: Path) -> None:
+    """One sentence; a user whom nobody knows is no error, nor is a second time."""
+    for _ in range(2):
+        answer = command("forget", 10**12, "--work", work)
+        assert answer.code == 0 and answer.out.count("\n") == 1
+    assert "the next one on" in answer.out and "stay in the log" in answer.out
+
+
+def test_a_topic_that_was_made_anew_gets_nothing(command: Command, work: Path) -> None:
+    """No batch writer of this folder would read it."""
+    (work / "log.db").unlink()
+    with open_broker(f"sqlite:{work / 'log.db'}") as broker:
+        broker.ensure_topic("ratings", 3)
+        answer = command("forget", USER, "--work", work)
+        assert (answer.code, sum(broker.end_offsets("ratings").values())) == (1, 0)
+    assert "nothing was sent" in answer.err
