@@ -225,10 +225,10 @@ class RatingColumns:
         forgets = np.flatnonzero(rows.forgets)
         if not len(forgets):
             return rows
-        still_to_come = np.zeros(len(rows), np.int64)  # forgets of the row's user: their changes from row to row
-        np.add.at(still_to_come, np.searchsorted(rows.user_id, rows.user_id[forgets]), 1)
-        np.subtract.at(still_to_come, forgets, 1)
-        return rows[np.cumsum(still_to_come) == 0]
+        changes = np.zeros(len(rows), np.int64)  # in how many forgets of its user lie behind a row
+        np.add.at(changes, np.searchsorted(rows.user_id, rows.user_id[forgets]), 1)
+        np.subtract.at(changes, forgets, 1)
+        return rows[np.cumsum(changes) == 0]
 
     def settled(self) -> RatingColumns:
         """Of all `remembered` ratings of one item by one user the last, even if it deletes, sorted as `by_user`.

@@ -46,6 +46,17 @@ def test_it_says_what_comes_and_what_stays(command: Command, work: Path) -> None
     assert "the next one on" in answer.out and "stay in the log" in answer.out
 
 
+def test_nobody_is_remembered_in_silence(command: Command, work: Path) -> None:
+    """Excluding the batch of the wish undoes it, and says for whom."""
+    command("forget", USER, "--work", work)
+    assert command("batch", "--once", "--work", work, "--json").json["batches"] == [3]
+    assert (
+        f"known again: `reelstream forget` sends it anew for {USER}\n"
+        in command("batches", "exclude", 3, "--work", work).err
+    )
+    assert command("batches", "exclude", 2, "--work", work).err == ""
+
+
 def test_a_topic_that_was_made_anew_gets_nothing(command: Command, work: Path) -> None:
     """No batch writer of this folder would read it."""
     (work / "log.db").unlink()

@@ -359,7 +359,7 @@ class BatchStatus(Answer):
     newest: int | None
     closed_at: Annotated[int | None, Field(description="When the newest was closed, in seconds since 1970, UTC.")]
     excluded: list[int]
-    ratings: Annotated[int, Field(ge=0, description="In all of them.")]
+    ratings: Annotated[int, Field(ge=0, description="In all of them, deletions among them.")]
     rejected: Annotated[int, Field(ge=0, description="Rows that were no ratings, in all of them.")]
     repeats: Annotated[int, Field(ge=0, description="Records passed over as a source's row came twice.")]
     ratings_a_second: Annotated[float, Field(ge=0, description="In the batches closed in the last minute.")]

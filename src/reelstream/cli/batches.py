@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,13 +11,17 @@ import typer
 
 from reelstream.cli import options
 from reelstream.cli.exit_codes import DONE
-from reelstream.cli.opening import open_settings, open_work_folder
+from reelstream.cli.opening import open_settings, open_work_folder, say
 from reelstream.cli.output import print_json, print_table
+from reelstream.errors import DamagedError
 
 if TYPE_CHECKING:
     from reelstream.storage.batch_files import BatchFolder
 
 app = typer.Typer(help="List batches, take one out of training, and put it back.", no_args_is_help=True)
+
+MOST_NAMED = 10
+"""Of the users who are known again; a batch that is no good may have forgotten everybody."""
 
 Number = Annotated[int, typer.Argument(metavar="N", help="The batch's number.")]
 
@@ -57,6 +62,7 @@ def exclude(
     """Take a batch out of every later fit and of the users' histories; its files stay."""
     batches = _open(work, config)
     batches.exclude(number)
+    _say_who_is_remembered(batches, number)
     return _report(batches, as_json)
 
 
@@ -68,6 +74,18 @@ def include(
     batches = _open(work, config)
     batches.include(number)
     return _report(batches, as_json)
+
+
+def _say_who_is_remembered(batches: BatchFolder, number: int) -> None:
+    """Whoever asked to be forgotten should not come back in silence."""
+    with suppress(DamagedError):  # the very reason, perhaps, to exclude the batch
+        rows = batches.read(batches.manifests()[number - 1])
+        users = sorted(set(rows.user_id[rows.forgets].tolist()))
+        if users:
+            named = ", ".join(map(str, users[:MOST_NAMED])) + (" ..." if users[MOST_NAMED:] else "")
+            say(
+                f"batch {number} had forgotten users, who are known again: `reelstream forget` sends it anew for {named}"
+            )
 
 
 def _report(batches: BatchFolder, as_json: bool) -> int:

@@ -54,7 +54,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def rows(self) -> int:
-        """How many ratings it holds."""
+        """How many ratings it holds, deletions among them."""
         return sum(file.rows for file in self.files)
 
     @property

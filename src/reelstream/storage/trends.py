@@ -27,7 +27,7 @@ class Trends:
     """The closed batches, in a few numbers."""
 
     ratings: int
-    """In all batches."""
+    """In all batches, deletions among them."""
     rejected: int
     """Rows rejected in all batches."""
     repeats: int
