@@ -1,7 +1,7 @@
 """A compiled function on all cores: every thread takes its share of the rows.
 
 The threads are Python's, since compiled functions let go of its lock. numba can spread a loop over threads by itself, but
-such a function takes three times as long to compile, and must not be called by two threads at once.
+such a function takes far longer to compile, and must not be called by two threads at once.
 """
 
 from __future__ import annotations
