@@ -1,9 +1,9 @@
 """How long does training take, how does it grow with the data, and how long do other libraries take?
 
-Growth: a process for each size, real ratings at 100 k and simulated ones above. A sweep of the base model is timed with
-times ignored, one with all parts on inside a whole fit of all three models; whether that has converged is judged by
-ratings that it has not seen. Fits of ml-latest-small: cold, and warm after a further tenth of it. Peers: the same part
-of ml-latest-small in the same run.
+Growth: a process for each size, real ratings at 100 k and simulated ones above, with as many factors and draws at all of
+them. A sweep of the base model is timed with times ignored, one with all parts on inside a whole fit of all three models;
+whether that has converged is judged by ratings that it has not seen. Fits of ml-latest-small: cold, and warm after a
+further tenth of it. Peers: the same part of ml-latest-small in the same run.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from peers import Missing, Question, contestants
 from reelstream.catalog import Catalog
 from reelstream.datasets import Dataset, detect, simulate
 from reelstream.engines.gibbs import Sampler
-from reelstream.engines.interface import FitParameters, FittedModels
+from reelstream.engines.interface import FEW_DRAWS, FEW_FACTORS, FitParameters, FittedModels
 from reelstream.engines.local import fit_models, fit_rating
 from reelstream.features.holdout import in_gate_half, in_holdout
 from reelstream.models.base import ModelSet, TrainedOn
@@ -43,7 +43,8 @@ from served import answers, compile_all, fit, without_times
 SIZES = {1_000_000: (6_000, 4_000), 10_000_000: (60_000, 20_000), 32_000_000: (200_000, 80_000)}
 """Ratings -> users and films."""
 LARGE = 32_000_000
-BASE = FitParameters(sweeps=16, burn_in=15, n_draws=1, use_times=False)
+BASE = FitParameters(n_factors=FEW_FACTORS, sweeps=16, burn_in=15, n_draws=1, use_times=False)
+SAME_AT_ALL_SIZES = FitParameters(n_factors=FEW_FACTORS, n_draws=FEW_DRAWS)
 WARM_UP = 4
 """Sweeps before those that are timed."""
 MOST_JUDGES = 2_000
@@ -55,6 +56,7 @@ OURS = {
     "reelstream": FitParameters(use_times=False),
     "reelstream, 40 sweeps": FitParameters(sweeps=40, burn_in=16, use_times=False),
     "reelstream, 20 sweeps": FitParameters(sweeps=20, burn_in=8, use_times=False),
+    "reelstream, 20 sweeps, 7 factors": FitParameters(n_factors=7, sweeps=20, burn_in=8, use_times=False),
 }
 
 
@@ -110,7 +112,7 @@ def measure_size(folder: Path) -> dict[str, Any]:
     row["base"] = pace(seconds, n)
     started = time.perf_counter()
     with timed_sweeps() as seconds:
-        models = fit_models(history, catalog, dataset.scale, None, FitParameters())
+        models = fit_models(history, catalog, dataset.scale, None, SAME_AT_ALL_SIZES)
     row["fit_seconds"] = time.perf_counter() - started
     row["all_parts"] = pace(seconds, n)
     row["rmse"] = [rmse_unseen(half, history, catalog, dataset.scale) for half in halves(models)]

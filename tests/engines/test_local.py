@@ -11,7 +11,16 @@ import pytest
 
 from reelstream.catalog import Catalog
 from reelstream.datasets import detect
-from reelstream.engines.interface import MANY_RATINGS, FitParameters
+from reelstream.engines.chain import start_chain
+from reelstream.engines.interface import (
+    ENOUGH_RATINGS,
+    FEW_DRAWS,
+    FEW_FACTORS,
+    MANY_RATINGS,
+    MORE_DRAWS,
+    MORE_FACTORS,
+    FitParameters,
+)
 from reelstream.engines.local import fit_models, fit_rating
 from reelstream.errors import FitError
 from reelstream.models.rating import RatingModel
@@ -61,11 +70,37 @@ def test_a_chain_goes_on_from_the_previous_set_with_users_and_films_that_are_new
     assert len(second.state.user_ids) == len(history.user_ids)
 
 
+def test_a_chain_goes_on_with_more_factors_than_the_set_before_had(history: History, catalog: Catalog) -> None:
+    """Those that it had are where it left them."""
+    first = fit_rating(history.ratings, catalog, None, QUICK)
+    start = start_chain(history.user_ids, first.item_ids, len(history.ratings), first, replace(QUICK, n_factors=9))
+    assert start.item_rows.shape[1] == start.user_rows.shape[1] == 10
+    np.testing.assert_array_equal(start.item_rows[:, :5], first.state.item_rows)
+    assert np.abs(start.item_rows[:, 5:]).min() > 0
+    second = fit_rating(history.ratings, catalog, first, replace(QUICK, n_factors=9))
+    assert second.draws.means.shape[2] == 10
+
+
+def test_a_chain_never_loses_factors_of_the_set_before(history: History, catalog: Catalog) -> None:
+    first = fit_rating(history.ratings, catalog, None, QUICK)
+    second = fit_rating(history.ratings, catalog, first, replace(QUICK, n_factors=2))
+    assert second.draws.means.shape == first.draws.means.shape
+
+
+def test_factors_and_draws_follow_the_size_of_the_data() -> None:
+    few, more = (FEW_FACTORS, FEW_DRAWS), (MORE_FACTORS, MORE_DRAWS)
+    sizes = (1, ENOUGH_RATINGS - 1, ENOUGH_RATINGS, MANY_RATINGS, MANY_RATINGS + 1)
+    sized = [FitParameters().for_size(n) for n in sizes]
+    assert [(each.n_factors, each.n_draws) for each in sized] == [few, few, more, more, few]
+    chosen = FitParameters(n_factors=7, n_draws=2).for_size(ENOUGH_RATINGS)
+    assert (chosen.n_factors, chosen.n_draws) == (7, 2)
+
+
 def test_a_cold_chain_on_many_ratings_makes_half_the_sweeps() -> None:
     few, many = (FitParameters().for_size(n) for n in (MANY_RATINGS, MANY_RATINGS + 1))
-    assert few == FitParameters()
+    assert (few.sweeps, few.burn_in) == (FitParameters().sweeps, FitParameters().burn_in)
     assert (many.sweeps, many.burn_in) == (few.sweeps // 2, few.burn_in // 2)
-    assert (many.warm_sweeps, many.n_draws) == (few.warm_sweeps, few.n_draws)
+    assert many.warm_sweeps == few.warm_sweeps
 
 
 def test_without_times_there_is_no_mood(history: History, catalog: Catalog) -> None:

@@ -79,7 +79,7 @@ def evaluate(
     if train_file is not None and data is not None:
         raise SettingError("name either --data, or --train and --test")
 
-    from reelstream.engines.interface import FitParameters  # noqa: PLC0415
+    from reelstream.engines.interface import FEW_DRAWS, FitParameters  # noqa: PLC0415
     from reelstream.training.evaluation import evaluate as score  # noqa: PLC0415
 
     default = FitParameters()
@@ -90,10 +90,11 @@ def evaluate(
         burn_in=default.burn_in if burn_in is None else burn_in,
         n_draws=default.n_draws if draws is None else draws,
     )
-    if parameters.sweeps - parameters.burn_in < parameters.n_draws:
+    at_least = parameters.n_draws or FEW_DRAWS
+    if parameters.sweeps - parameters.burn_in < at_least:
         raise SettingError(
             f"{parameters.sweeps} sweeps less {parameters.burn_in} of burn-in leave no room for "
-            f"{parameters.n_draws} draws: raise --sweeps or lower --burn-in or --draws"
+            f"{at_least} draws: raise --sweeps or lower --burn-in or --draws"
         )
     if train_file is not None and test_file is not None:
         dataset, parts = _read_files(train_file, test_file, settings.data)

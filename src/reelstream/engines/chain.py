@@ -74,10 +74,12 @@ def start_chain(
     previous: RatingModel | None,
     parameters: FitParameters,
 ) -> ChainStart:
-    """The chain before its first sweep; rows that `previous` does not know begin at random."""
+    """The chain before its first sweep; rows that `previous` does not know, and factors that it had not, begin at random."""
     seed, sweeps = (previous.seed, previous.sweeps) if previous else (parameters.seed, 0)
     generator = np.random.default_rng([seed, sweeps, n_ratings])
     D = parameters.n_factors + 1
+    if previous:
+        D = max(D, previous.state.item_rows.shape[1])
     user_rows, item_rows = (
         (generator.standard_normal((len(ids), D)) * START_SD).astype(np.float32) for ids in (user_ids, item_ids)
     )
@@ -88,11 +90,11 @@ def start_chain(
     if previous:
         state = previous.state
         known, at = _known(state.user_ids, user_ids)
-        user_rows[known], user_noise[known], mood_scale[known] = (
-            array[at] for array in (state.user_rows, state.user_noise, state.mood_scale)
-        )
+        factors = state.item_rows.shape[1]
+        user_rows[known, :factors] = state.user_rows[at]
+        user_noise[known], mood_scale[known] = state.user_noise[at], state.mood_scale[at]
         known, at = _known(previous.item_ids, item_ids)
-        item_rows[known] = state.item_rows[at]
+        item_rows[known, :factors] = state.item_rows[at]
         hyperparameters = previous.hyperparameters
     return ChainStart(user_rows, item_rows, user_noise, mood_scale, hyperparameters, seed, sweeps)
 

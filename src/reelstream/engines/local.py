@@ -123,9 +123,10 @@ def fit_rating(
     encoder = previous.features if previous else ItemFeatures(catalog.genres)
     audience = audience_features(user_rows, item_rows, len(users), len(items))
     features = encoder.encode([catalog.get(int(item)) for item in items.ids], counts, audience)
+    parameters = parameters.for_size(len(ratings))
     start = start_chain(users.ids, items.ids, len(ratings), previous, parameters)
     sampler = Sampler(data, features, start)
-    draws = run_chain(sampler, parameters.for_size(len(ratings)), is_warm=previous is not None)
+    draws = run_chain(sampler, parameters, is_warm=previous is not None)
     state = ChainState(users.ids, sampler.users.draws, sampler.user_noise, sampler.mood_scale, sampler.items.draws)
     return RatingModel(
         data.mean,

@@ -52,9 +52,10 @@ def _fit_rating(settled: DataFrame, job: FitJob, counts: Counts, where: Cut, blo
     encoder = previous.features if previous else ItemFeatures(job.catalog.genres)
     films = [job.catalog.get(item) for item in counts.item_ids.tolist()]
     features = encoder.encode(films, counts.item_ratings, audience)
-    start = start_chain(user_ids, counts.item_ids, n_ratings, previous, job.parameters)
+    parameters = job.parameters.for_size(n_ratings)
+    start = start_chain(user_ids, counts.item_ids, n_ratings, previous, parameters)
     chain = BlockChain(blocks, where.firsts, tasks, counts.item_ids, features, n_ratings, start)
-    draws = run_chain(chain, job.parameters.for_size(n_ratings), is_warm=previous is not None)
+    draws = run_chain(chain, parameters, is_warm=previous is not None)
     tasks.close()
     users = chain.user_state()
     return RatingModel(
