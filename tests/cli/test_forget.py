@@ -50,10 +50,7 @@ def test_nobody_is_remembered_in_silence(command: Command, work: Path) -> None:
     """Excluding the batch of the wish undoes it, and says for whom."""
     command("forget", USER, "--work", work)
     assert command("batch", "--once", "--work", work, "--json").json["batches"] == [3]
-    assert (
-        f"known again: `reelstream forget` sends it anew for {USER}\n"
-        in command("batches", "exclude", 3, "--work", work).err
-    )
+    assert f"batch 3 forgot are known again: {USER};" in command("batches", "exclude", 3, "--work", work).err
     assert command("batches", "exclude", 2, "--work", work).err == ""
 
 

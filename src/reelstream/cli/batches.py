@@ -84,7 +84,7 @@ def _say_who_is_remembered(batches: BatchFolder, number: int) -> None:
         if users:
             named = ", ".join(map(str, users[:MOST_NAMED])) + (" ..." if users[MOST_NAMED:] else "")
             say(
-                f"batch {number} had forgotten users, who are known again: `reelstream forget` sends it anew for {named}"
+                f"users whom batch {number} forgot are known again: {named}; `reelstream forget USER` sends a wish anew"
             )
 
 
