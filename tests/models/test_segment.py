@@ -147,7 +147,7 @@ def test_a_segment_that_nobody_is_in_is_described_as_the_average() -> None:
         np.arange(2), np.zeros(2, np.int64), np.array([3, 5]), profiles, ("Drama",), np.array([True]), [(), ()]
     )
     assert [segment.size for segment in two] == [2, 0]
-    assert two[1].mean == 3.5 and two[1].ratings == 4 and two[1].genres[0].lift == 1.0
+    assert two[1].mean == 3.5 and two[1].ratings == 4 and two[1].genres == ()
     assert two[0].label != two[1].label
 
 

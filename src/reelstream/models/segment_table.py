@@ -47,7 +47,7 @@ class Segment:
     spread: float
     """Standard deviation of a user's ratings."""
     genres: tuple[GenreLift, ...]
-    """Those with the largest lift, of genres that are not rare."""
+    """Those with the largest lift, of genres that are not rare and that they rate more than others."""
     item_ids: tuple[int, ...]
     """Films that its users have rated more often than chance would have it, the most striking first."""
 
@@ -85,7 +85,7 @@ def describe(
                 int(np.median(counts[inside])),
                 mean,
                 deviation,
-                lifts[:TOP_GENRES],
+                tuple(lift for lift in lifts[:TOP_GENRES] if lift.lift > 1),
                 films[place],
             )
         )

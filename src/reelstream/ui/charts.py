@@ -10,7 +10,7 @@ import polars as pl
 
 from reelstream.ui.answers import BatchScores, Regression
 
-_WAYS = {
+WAYS = {
     "live": "With live learning",
     "live_users": "Only users learn live",
     "static": "Without live learning",
@@ -72,7 +72,7 @@ def record_chart(record: Sequence[BatchScores], score: str) -> alt.LayerChart:
     rows = [
         {"at": entry.batch, "way": name, "score": value}
         for entry in record
-        for way, name in reversed(_WAYS.items())  # what is drawn last lies on top
+        for way, name in reversed(WAYS.items())  # what is drawn last lies on top
         if (value := getattr(getattr(entry, way), score, None)) is not None
     ]
     return _lines(rows, "Batch", alt.X("at:O", title="Batch", axis=alt.Axis(labelAngle=0)))
@@ -86,7 +86,7 @@ def window_chart(record: Sequence[BatchScores], score: str) -> alt.LayerChart:
         rows += [
             {"at": before + window.ratings, "way": name, "score": value}
             for window in entry.windows
-            for way, name in reversed(_WAYS.items())
+            for way, name in reversed(WAYS.items())
             if (value := getattr(getattr(window, way, None), score, None)) is not None
         ]
         before += entry.global_mean.n
@@ -97,7 +97,7 @@ def window_chart(record: Sequence[BatchScores], score: str) -> alt.LayerChart:
 def _lines(rows: Sequence[Mapping[str, Any]], along: str, x: alt.X) -> alt.LayerChart:
     """A line for each way to predict; `along` names what lies to the right."""
     shown = {row["way"] for row in rows}
-    ways = [name for name in _WAYS.values() if name in shown]
+    ways = [name for name in WAYS.values() if name in shown]
     base = alt.Chart(pl.DataFrame(rows, schema={"at": pl.Float64, "way": pl.String, "score": pl.Float64})).encode(
         x,
         alt.Y("score:Q", title=None, scale=alt.Scale(zero=False, padding=8), axis=alt.Axis(format=".2f", tickCount=5)),
