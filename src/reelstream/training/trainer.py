@@ -26,6 +26,7 @@ import structlog
 from numpy.typing import NDArray
 from prometheus_client import Histogram
 
+from reelstream import __version__
 from reelstream.catalog import Catalog
 from reelstream.engines.interface import Engine, FitJob, FitParameters, FittedModels
 from reelstream.errors import DamagedError, NoModelSetError
@@ -46,7 +47,7 @@ MOST_SETS_OF_A_BACKLOG = 8
 MOST_GATE_USERS = 10_000
 """Of more users the gate asks an even sample: folding in all would cost time and change no verdict."""
 POLL_SECONDS = 0.2
-DECISIVE_PACKAGES = ("reelstream", "numpy", "numba", "scipy", "scikit-learn")
+DECISIVE_PACKAGES = ("numpy", "numba", "scipy", "scikit-learn")
 
 _TRAINING_SECONDS = Histogram(
     "reelstream_training_seconds",
@@ -243,7 +244,7 @@ class Trainer:
         holdout: Scores,
         record: list[BatchScores],
     ) -> Release:
-        versions = {"python": platform.python_version()}
+        versions = {"python": platform.python_version(), "reelstream": __version__}
         return Release(
             number=challenger.number,
             created_at=int(time.time()),

@@ -1,0 +1,33 @@
+"""Trains a work folder on a cluster, in blocks: `cluster_trainer.py WORK MASTER SPARK_SETTINGS_AS_JSON`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from reelstream.engines import block_chain
+from reelstream.engines.interface import Engine, FitParameters
+from reelstream.engines.spark.engine import SparkEngine
+from reelstream.storage.batch_files import BatchFolder
+from reelstream.storage.history_store import HistoryStore
+from reelstream.storage.model_registry import ModelRegistry
+from reelstream.storage.work_folder import WorkFolder
+from reelstream.training.trainer import Trainer
+
+SWEEPS = 6
+SHORT = FitParameters(n_factors=4, sweeps=SWEEPS, burn_in=3, n_draws=2, warm_sweeps=SWEEPS, warm_burn_in=3)
+BLOCK_RATINGS = 500
+
+
+def trainer(work: Path, engine: Engine) -> Trainer:
+    """Of short chains."""
+    folder = WorkFolder(work)
+    stores = BatchFolder(folder.batches), HistoryStore(folder.history), ModelRegistry(folder.models)
+    return Trainer(*stores, engine, folder.read_catalog(), folder.binding().scale, SHORT)
+
+
+if __name__ == "__main__":
+    block_chain.BLOCK_RATINGS = BLOCK_RATINGS
+    work, master, conf = sys.argv[1:]
+    trainer(Path(work), SparkEngine(master, json.loads(conf), one_task_ratings=0)).run_once()
