@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 import time
@@ -54,20 +53,26 @@ class SparkCluster:
             process.wait()
 
     @property
-    def conf(self) -> dict[str, str]:
-        """Spark's settings of an application that leaves room for another, and whose executors have this source."""
+    def conf_without_source(self) -> dict[str, str]:
+        """Spark's settings of an application that leaves room for another."""
         return {
             "spark.cores.max": str(WORKERS),
             "spark.executor.cores": "1",
             "spark.executor.memory": "640m",
-            "spark.executorEnv.PYTHONPATH": str(Path(reelstream.__file__).parent.parent),
             "spark.executor.extraJavaOptions": QUICK_START,
             "spark.driver.extraJavaOptions": QUICK_START,
             "spark.driver.host": "127.0.0.1",
             "spark.driver.bindAddress": "127.0.0.1",
             "spark.sql.shuffle.partitions": "2",
             "spark.ui.enabled": "false",
+            "spark.task.maxFailures": "2",
         }
+
+    @property
+    def conf(self) -> dict[str, str]:
+        """The same, with the source that is tested for its executors."""
+        source = Path(reelstream.__file__).parent.parent
+        return self.conf_without_source | {"spark.executorEnv.PYTHONPATH": str(source)}
 
     def executors(self) -> list[int]:
         """The ids of the processes that work for an application now."""
@@ -107,11 +112,6 @@ class SparkCluster:
 def spark_program(name: str) -> str:
     """A program of the pyspark package."""
     return str(Path(pyspark.__file__).parent / "bin" / name)
-
-
-def why_not() -> str | None:
-    """Why this machine cannot run Spark; None when it can."""
-    return None if shutil.which("java") else "Spark needs Java 17: apt-get install openjdk-17-jre-headless"
 
 
 def _processes_of(groups: set[int]) -> Iterator[int]:

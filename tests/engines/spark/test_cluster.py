@@ -3,26 +3,37 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import cluster_trainer
+import numpy
 import pytest
 
+pytest.importorskip("pyspark", reason="PySpark is not installed")
+
+import cluster_trainer
+
+import reelstream
 from reelstream.cli.app import invoke
 from reelstream.engines import block_chain
 from reelstream.engines.interface import Engine
 from reelstream.engines.local import LocalEngine
+from reelstream.engines.spark.engine import SparkEngine
+from reelstream.engines.spark.session import spark_errors
+from reelstream.errors import FitError
 from reelstream.storage.history_store import HistoryStore
 from reelstream.storage.model_registry import ModelRegistry
-from spark_cluster import LONGEST_SECONDS, SparkCluster
+from spark_cluster import LONGEST_SECONDS, SparkCluster, spark_program
+
+SOURCE = Path(reelstream.__file__).parent.parent
 
 MANY = 10**6
 MODES = {"one task": MANY, "blocks": 0}
@@ -35,40 +46,42 @@ MID_FIT = {
 
 
 @pytest.fixture(scope="module")
-def batches(tmp_path_factory: pytest.TempPathFactory, small_dataset: Path) -> Path:
-    """A work folder with two batches, and nothing trained yet; tests copy it."""
-    work = tmp_path_factory.mktemp("batches") / "work"
-    for arguments in (
-        ["produce", "--data", small_dataset, "--work", work],
-        ["batch", "--once", "--batch-rows", 1500, "--work", work],
-    ):
-        assert invoke([str(argument) for argument in arguments]) == 0
-    return work
-
-
-@pytest.fixture
-def work(batches: Path, tmp_path: Path) -> Path:
-    """One to train in."""
-    return Path(shutil.copytree(batches, tmp_path / "work"))
-
-
-@pytest.fixture(scope="module")
 def undisturbed(
-    batches: Path, spark_engine: Any, tmp_path_factory: pytest.TempPathFactory
+    untrained: Path, spark_engine: Any, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, dict[int, Any]]:
     """Of each mode the sets that this machine alone makes."""
-    from reelstream.engines.spark.engine import SparkEngine  # noqa: PLC0415  (an extra)
-
     in_blocks = SparkEngine(one_task_ratings=0)
     in_blocks._opened = spark_engine._session()
     engines: dict[str, Engine] = {"one task": LocalEngine(), "blocks": in_blocks}
     sets = {}
     for mode, engine in engines.items():
-        work = shutil.copytree(batches, tmp_path_factory.mktemp("undisturbed") / "work")
+        work = shutil.copytree(untrained, tmp_path_factory.mktemp("undisturbed") / "work")
         cluster_trainer.trainer(work, engine).run_once()
         sets[mode] = published(work)
         assert list(sets[mode]) == [1, 2]
     return sets
+
+
+@pytest.fixture(scope="module")
+def trained_alone(untrained: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[int, Any]:
+    """The sets of `reelstream train` on this machine."""
+    work = shutil.copytree(untrained, tmp_path_factory.mktemp("alone") / "work")
+    assert invoke(["train", "--work", str(work)]) == 0
+    return published(work)
+
+
+@pytest.fixture(scope="module")
+def bare_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Python that has all packages but reelstream."""
+    folder = tmp_path_factory.mktemp("bare")
+    (folder / "packages").mkdir()
+    for entry in Path(numpy.__file__).parent.parent.iterdir():
+        if "reelstream" not in entry.name and entry.suffix != ".pth":
+            (folder / "packages" / entry.name).symlink_to(entry)
+    program = folder / "python"
+    program.write_text(f'#!/bin/sh\nPYTHONPATH="$PYTHONPATH:{folder}/packages" exec {sys.executable} -S "$@"\n')
+    program.chmod(0o755)
+    return program
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -79,10 +92,10 @@ def _small_blocks() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def on_cluster(spark_cluster: SparkCluster, undisturbed: object, spark_engine: Any) -> Iterator[Callable[[int], Any]]:
+def on_cluster(
+    spark_cluster: SparkCluster, undisturbed: object, spark_engine: Any
+) -> Iterator[Callable[[int], SparkEngine]]:
     """Engines with a session on the cluster, in this process; the one on this machine's cores makes room meanwhile."""
-    from reelstream.engines.spark.engine import SparkEngine  # noqa: PLC0415  (an extra)
-
     spark_engine._session().stop()
     first = SparkEngine(spark_cluster.master, spark_cluster.conf)
     session = first._session()
@@ -98,7 +111,11 @@ def published(work: Path) -> dict[int, Any]:
 
 @pytest.mark.parametrize("mode", MODES)
 def test_an_executor_killed_in_mid_fit_changes_nothing(
-    mode: str, work: Path, spark_cluster: SparkCluster, on_cluster: Callable[[int], Any], undisturbed: dict[str, Any]
+    mode: str,
+    work: Path,
+    spark_cluster: SparkCluster,
+    on_cluster: Callable[[int], SparkEngine],
+    undisturbed: dict[str, Any],
 ) -> None:
     """The cluster makes the first set undisturbed, and loses all executors over the second: both are as always."""
     killed_at: list[float] = []
@@ -117,7 +134,7 @@ def test_an_executor_killed_in_mid_fit_changes_nothing(
 
 
 def test_a_driver_killed_in_mid_fit_has_published_nothing(
-    work: Path, spark_cluster: SparkCluster, on_cluster: Callable[[int], Any], undisturbed: dict[str, Any]
+    work: Path, spark_cluster: SparkCluster, on_cluster: Callable[[int], SparkEngine], undisturbed: dict[str, Any]
 ) -> None:
     """The first set stays as it is, nothing of the second can be seen, and the next trainer makes it."""
     program = [sys.executable, cluster_trainer.__file__, work, spark_cluster.master, json.dumps(spark_cluster.conf)]
@@ -139,6 +156,84 @@ def test_a_driver_killed_in_mid_fit_has_published_nothing(
     cluster_trainer.trainer(work, on_cluster(0)).run_once()
     assert published(work) == undisturbed["blocks"]
     assert not list(work.rglob(".tmp-*"))
+
+
+def test_the_package_comes_with_the_job(
+    work: Path, trained_alone: dict[int, Any], spark_cluster: SparkCluster, bare_python: Path, tmp_path: Path
+) -> None:
+    """`--py-files`: neither driver nor executors have reelstream installed, and the set is the local engine's."""
+    package = tmp_path / "reelstream.zip"
+    subprocess.run([sys.executable, "-m", "zipfile", "-c", package, SOURCE / "reelstream"], check=True)
+    said = run(
+        [spark_program("spark-submit"), "--master", spark_cluster.master, "--py-files", package],
+        spark_cluster.conf_without_source,
+        [SOURCE.parent / "spark_training.py", "--work", work],
+        PYSPARK_PYTHON=bare_python,
+        PYTHONPATH="",
+    )
+    assert said.returncode == 0, said.stderr
+    assert published(work) == trained_alone
+
+
+def test_a_whole_environment_comes_with_the_job(
+    work: Path, trained_alone: dict[int, Any], spark_cluster: SparkCluster, bare_python: Path, tmp_path: Path
+) -> None:
+    """An archive: the executors' Python is the one in it, and finds reelstream there."""
+    environment = tmp_path / "environment"
+    shutil.copytree(SOURCE / "reelstream", environment / "lib" / "reelstream")
+    program = environment / "bin" / "python"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\nPYTHONPATH="$PWD/environment/lib" exec {bare_python} "$@"\n')
+    program.chmod(0o755)
+    archive = shutil.make_archive(str(environment), "gztar", environment)
+    said = run(
+        [sys.executable, "-m", "reelstream", "train", "--engine", "spark", "--master", spark_cluster.master],
+        spark_cluster.conf_without_source
+        | {"spark.archives": f"{archive}#environment", "spark.pyspark.python": "./environment/bin/python"},
+        ["--work", work],
+    )
+    assert said.returncode == 0, said.stderr
+    assert published(work) == trained_alone
+
+
+def test_a_package_that_is_missing_is_said(work: Path, spark_cluster: SparkCluster, bare_python: Path) -> None:
+    """One sentence with what to do, and no traceback, neither Python's nor Java's."""
+    said = run(
+        [sys.executable, "-m", "reelstream", "train", "--engine", "spark", "--master", spark_cluster.master],
+        spark_cluster.conf_without_source | {"spark.pyspark.python": str(bare_python)},
+        ["--work", work],
+    )
+    assert said.returncode == 1
+    assert said.stderr.splitlines()[-1].startswith("reelstream: the workers' Python lacks a package: install")
+    assert "Traceback" not in said.stderr
+    assert "\tat " not in said.stderr
+
+
+def test_executors_that_die_again_and_again_are_said(on_cluster: Callable[[int], SparkEngine]) -> None:
+    """A task whose Python kills its executor, as the kernel does with the largest process when memory runs out."""
+
+    def kill_executor(_: int) -> None:
+        daemon = Path(f"/proc/{os.getppid()}/stat").read_text().rpartition(")")[2].split()
+        os.kill(int(daemon[1]), signal.SIGKILL)
+
+    context = on_cluster(MANY)._session().sparkContext
+    with pytest.raises(FitError, match="executors were lost again and again"), spark_errors():
+        context.parallelize([0], 1).foreach(kill_executor)
+
+
+def run(
+    before: Sequence[object], conf: Mapping[str, str], after: Sequence[object], **environment: object
+) -> subprocess.CompletedProcess[str]:
+    """A command with these settings of Spark, run to its end."""
+    settings = [word for name, value in conf.items() for word in ("--conf", f"{name}={value}")]
+    return subprocess.run(
+        [str(word) for word in (*before, *settings, *after)],
+        env=os.environ | {name: str(value) for name, value in environment.items()},
+        capture_output=True,
+        text=True,
+        timeout=LONGEST_SECONDS,
+        check=False,
+    )
 
 
 def await_paths(work: Path, *patterns: str, while_running: subprocess.Popen[bytes] | None = None) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from reelstream.cli.app import invoke
 from reelstream.errors import FitError, MissingExtraError, SettingError
 
 pytest.importorskip("pyspark", reason="PySpark is not installed")
@@ -87,9 +88,66 @@ def test_what_spark_raises_becomes_one_sentence(raised: str, sentence: str) -> N
     assert "\n" not in str(caught.value)
 
 
-def test_workers_with_another_python_are_said(spark_engine: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A Python that is not there, as on a cluster whose machines differ."""
+@pytest.mark.parametrize(("name", "value"), [("pythonExec", "/nowhere/python"), ("pythonVer", "2.6")])
+def test_workers_with_another_python_are_said(
+    spark_engine: Any, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    """A Python that is not there, and one of another version, as on a cluster whose machines differ."""
     context = spark_engine._session().sparkContext
-    monkeypatch.setattr(context, "pythonExec", os.fspath(Path("/nowhere/python")))
+    monkeypatch.setattr(context, name, value)
     with pytest.raises(FitError, match=r"set spark\.pyspark\.python"), spark_errors():
         context.parallelize([0], 1).count()
+
+
+def test_the_python_of_the_workers_is_the_one_that_is_set(
+    no_session: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`--conf spark.pyspark.python` counts although nobody called spark-submit."""
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path / "nowhere"))
+    monkeypatch.setenv("PYSPARK_PYTHON", "another")
+    with pytest.raises(MissingExtraError):
+        open_session("local[1]", {"spark.pyspark.python": "/opt/python"})
+    assert os.environ["PYSPARK_PYTHON"] == "/opt/python"
+
+
+def test_a_worker_without_enough_memory_is_said(spark_engine: Any) -> None:
+    """A task that asks for a petabyte."""
+    context = spark_engine._session().sparkContext
+    with pytest.raises(FitError, match="a worker's Python ran out of memory"), spark_errors():
+        context.parallelize([0], 1).foreach(lambda _: bytearray(1 << 50))
+
+
+def test_a_driver_that_may_not_take_the_result_is_said(spark_engine: Any) -> None:
+    """A kilobyte is allowed, and a megabyte comes."""
+    context = spark_engine._session().sparkContext
+    settings = context._jsc.sc().conf()
+    settings.set("spark.driver.maxResultSize", "1k")
+    try:
+        with pytest.raises(FitError, match=r"raise spark\.driver\.maxResultSize"), spark_errors():
+            context.parallelize([0], 1).map(lambda _: os.urandom(1 << 20)).collect()
+    finally:
+        settings.remove("spark.driver.maxResultSize")
+
+
+@pytest.mark.parametrize(
+    ("master", "java", "sentence"),
+    [
+        ("spark://127.0.0.1:1", "/usr", "the Spark master spark://127.0.0.1:1 cannot be reached"),
+        ("local[1]", "/nowhere", "Spark needs Java 17 or newer, and there is none"),
+    ],
+)
+def test_a_person_reads_one_sentence(
+    no_session: None,
+    work: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    master: str,
+    java: str,
+    sentence: str,
+) -> None:
+    """And the exit code says that something must be set or installed."""
+    monkeypatch.setenv("JAVA_HOME", java)
+    assert invoke(["train", "--engine", "spark", "--master", master, "--work", str(work)]) == 2
+    said = capfd.readouterr().err
+    assert said.splitlines()[-1].startswith(f"reelstream: {sentence}")
+    assert "Traceback" not in said

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from py4j.protocol import Py4JError
@@ -70,7 +71,9 @@ def open_session(master: str | None, conf: Mapping[str, str]) -> SparkSession:
     if master is not None:
         _check_reachable(master)
         settings["spark.master"] = master
-    if is_local:
+    if (workers_python := conf.get("spark.pyspark.python")) is not None:
+        os.environ["PYSPARK_PYTHON"] = workers_python  # PySpark heeds the setting under spark-submit only
+    elif is_local:
         os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     builder = SparkSession.builder.appName("reelstream")
     for name, value in {"spark.ui.showConsoleProgress": "false", **settings}.items():
@@ -87,7 +90,7 @@ def open_session(master: str | None, conf: Mapping[str, str]) -> SparkSession:
         if SparkContext._active_spark_context is not None:
             _keep_signal(interrupt)
     if not is_submitted:
-        session.sparkContext.setLogLevel("ERROR")
+        _quieten(session.sparkContext)
     return session
 
 
@@ -137,6 +140,14 @@ def _check_java() -> None:
     number = version.removeprefix("1.").partition(".")[0].partition("-")[0]
     if number.isdecimal() and int(number) < OLDEST_JAVA:
         raise MissingExtraError(f"{needed}, and {java} is Java {version}: install a newer one, or set JAVA_HOME")
+
+
+def _quieten(context: SparkContext) -> None:
+    """Whatever fails arrives as an exception; what Spark's scheduler waits for or has lost, only its log says."""
+    context.setLogLevel("FATAL")
+    jvm: Any = context._jvm
+    log4j = jvm.org.apache.logging.log4j
+    log4j.core.config.Configurator.setLevel("org.apache.spark.scheduler.TaskSchedulerImpl", log4j.Level.WARN)
 
 
 def _keep_signal(handler: object) -> None:
