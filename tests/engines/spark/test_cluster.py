@@ -196,17 +196,31 @@ def test_a_whole_environment_comes_with_the_job(
     assert published(work) == trained_alone
 
 
-def test_a_package_that_is_missing_is_said(work: Path, spark_cluster: SparkCluster, bare_python: Path) -> None:
-    """One sentence with what to do, and no traceback, neither Python's nor Java's."""
+@pytest.mark.parametrize(
+    ("setting", "sentence"),
+    [
+        (
+            "spark.pyspark.python={bare_python}",
+            "the workers' Python lacks a package: install reelstream there, or send it",
+        ),
+        ("spark.executor.pyspark.memory=300m", "a worker's Python ran out of memory: give the executors more"),
+    ],
+)
+def test_what_workers_lack_is_said(
+    work: Path, spark_cluster: SparkCluster, bare_python: Path, setting: str, sentence: str
+) -> None:
+    """One sentence with what to do, and no traceback, neither Python's nor Java's; nothing is published."""
     said = run(
         [sys.executable, "-m", "reelstream", "train", "--engine", "spark", "--master", spark_cluster.master],
-        spark_cluster.conf_without_source | {"spark.pyspark.python": str(bare_python)},
-        ["--work", work],
+        spark_cluster.conf_without_source,
+        ["--conf", setting.format(bare_python=bare_python), "--work", work],
+        PYSPARK_PYTHON=sys.executable,
     )
     assert said.returncode == 1
-    assert said.stderr.splitlines()[-1].startswith("reelstream: the workers' Python lacks a package: install")
+    assert said.stderr.splitlines()[-1].startswith(f"reelstream: {sentence}")
     assert "Traceback" not in said.stderr
     assert "\tat " not in said.stderr
+    assert published(work) == {}
 
 
 def test_executors_that_die_again_and_again_are_said(on_cluster: Callable[[int], SparkEngine]) -> None:

@@ -77,6 +77,10 @@ def test_no_java_is_said(no_session: None, tmp_path: Path, monkeypatch: pytest.M
         ("ModuleNotFoundError: No module named 'reelstream'", "--py-files"),
         ("SparkException: Python worker exited unexpectedly (crashed)", "lack of memory"),
         ("ExecutorLostFailure (executor 1 exited)", "lost again and again"),
+        (
+            "An error occurred while calling o1.x.\n: java.io.IOException: odd\n\tat x",
+            "Spark failed: java.io.IOException: odd",
+        ),
         ("Job aborted.\nCaused by: java.io.IOException: odd\n  at x", "Spark failed: java.io.IOException: odd"),
     ],
 )
@@ -108,6 +112,16 @@ def test_the_python_of_the_workers_is_the_one_that_is_set(
     with pytest.raises(MissingExtraError):
         open_session("local[1]", {"spark.pyspark.python": "/opt/python"})
     assert os.environ["PYSPARK_PYTHON"] == "/opt/python"
+
+
+def test_what_a_task_raises_is_said_without_its_traceback(spark_engine: Any) -> None:
+    """Whatever nobody has foreseen."""
+    context = spark_engine._session().sparkContext
+    with pytest.raises(FitError) as caught, spark_errors():
+        context.parallelize(["odd"], 1).foreach(int)
+    assert str(caught.value) == (
+        "Spark failed in a worker's Python: ValueError: invalid literal for int() with base 10: 'odd'"
+    )
 
 
 def test_a_worker_without_enough_memory_is_said(spark_engine: Any) -> None:

@@ -32,6 +32,9 @@ _LOCAL = {
     "spark.driver.bindAddress": "127.0.0.1",
 }
 """For a master on this machine: nothing listens for others."""
+_QUIET = {"spark.ui.showConsoleProgress": "false", "spark.log.level": "FATAL"}
+"""Whatever fails arrives as an exception, without Java's traces on the way."""
+_TOO_SMALL = "a worker's Python ran out of memory: give the executors more, or have fewer cores on each"
 _SENTENCES = {
     "NoSuchMethodError": "the Spark of the cluster is another version than PySpark here: install the cluster's version",
     "PYTHON_VERSION_MISMATCH": "the workers run another Python than this one: set spark.pyspark.python to a Python "
@@ -40,7 +43,8 @@ _SENTENCES = {
     "--py-files and --archives",
     "Cannot run program": "the workers have no such Python: set spark.pyspark.python to one that is there",
     "OutOfMemoryError": "Spark ran out of memory: raise spark.executor.memory or spark.driver.memory",
-    "MemoryError": "a worker's Python ran out of memory: give the executors more, or have fewer cores on each",
+    "MemoryError": _TOO_SMALL,
+    "failed to map segment": _TOO_SMALL,  # a library that no longer fits
     "No space left on device": "a disk is full: free some space, or set spark.local.dir to another disk",
     "exited unexpectedly": "a worker's Python was killed, most likely for lack of memory: give the executors more "
     "spark.executor.memoryOverhead",
@@ -67,7 +71,7 @@ def open_session(master: str | None, conf: Mapping[str, str]) -> SparkSession:
         return active
     is_submitted = "PYSPARK_GATEWAY_PORT" in os.environ  # spark-submit has settled where and with what
     is_local = not is_submitted and (master or "local").startswith("local")
-    settings = {**(_LOCAL if is_local else {}), **conf}
+    settings = {**({} if is_submitted else _QUIET), **(_LOCAL if is_local else {}), **conf}
     if master is not None:
         _check_reachable(master)
         settings["spark.master"] = master
@@ -76,7 +80,7 @@ def open_session(master: str | None, conf: Mapping[str, str]) -> SparkSession:
     elif is_local:
         os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     builder = SparkSession.builder.appName("reelstream")
-    for name, value in {"spark.ui.showConsoleProgress": "false", **settings}.items():
+    for name, value in settings.items():
         builder = builder.config(name, value)
     interrupt = signal.getsignal(signal.SIGINT)
     try:
@@ -89,8 +93,8 @@ def open_session(master: str | None, conf: Mapping[str, str]) -> SparkSession:
     finally:
         if SparkContext._active_spark_context is not None:
             _keep_signal(interrupt)
-    if not is_submitted:
-        _quieten(session.sparkContext)
+    if not is_submitted and "spark.log.level" not in conf:
+        _let_scheduler_warn(session.sparkContext)
     return session
 
 
@@ -108,9 +112,15 @@ def _sentence(error: Exception) -> str:
     for sign, sentence in _SENTENCES.items():
         if sign in text:
             return sentence
+    _, in_python, trace = text.partition("Traceback (most recent call last):\n")
+    if in_python:
+        return (
+            f"Spark failed in a worker's Python: {next((line for line in trace.splitlines() if line[:1].strip()), '')}"
+        )
     lines = [line.strip() for line in text.splitlines() if line.strip()] or [type(error).__name__]
-    causes = [line for line in lines if "Caused by: " in line]
-    return f"Spark failed: {(causes or lines)[-1 if causes else 0].removeprefix('Caused by: ')}"
+    causes = [line.removeprefix("Caused by: ") for line in lines if line.startswith("Caused by: ")]
+    raised = [line.removeprefix(": ") for line in lines if line.startswith(": ")]  # by Java, under Py4J's own words
+    return f"Spark failed: {[*lines[:1], *raised[:1], *causes][-1]}"
 
 
 def _check_reachable(master: str) -> None:
@@ -142,9 +152,8 @@ def _check_java() -> None:
         raise MissingExtraError(f"{needed}, and {java} is Java {version}: install a newer one, or set JAVA_HOME")
 
 
-def _quieten(context: SparkContext) -> None:
-    """Whatever fails arrives as an exception; what Spark's scheduler waits for or has lost, only its log says."""
-    context.setLogLevel("FATAL")
+def _let_scheduler_warn(context: SparkContext) -> None:
+    """That no worker has room, or that one was lost, is in no exception."""
     jvm: Any = context._jvm
     log4j = jvm.org.apache.logging.log4j
     log4j.core.config.Configurator.setLevel("org.apache.spark.scheduler.TaskSchedulerImpl", log4j.Level.WARN)
