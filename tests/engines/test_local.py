@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_limits
 
 from reelstream.catalog import Catalog
 from reelstream.datasets import detect
@@ -57,6 +58,17 @@ def test_a_seed_gives_the_same_model_whatever_the_number_of_threads(
         models.append(fit_rating(history.ratings, catalog, None, QUICK))
     assert bits(models[0]) == bits(models[1]) == bits(models[2])
     assert bits(models[0]) != bits(fit_rating(history.ratings, catalog, None, replace(QUICK, seed=1)))
+
+
+def test_a_seed_gives_the_same_model_whatever_the_number_of_threads_of_blas(catalog: Catalog) -> None:
+    """A worker of Spark gives BLAS one thread, a process of its own one a core; sums over many films had two orders."""
+    users, items = np.nonzero(np.random.default_rng(0).random((20, 20_000)) < 0.2)
+    ratings = RatingColumns.of(users, items, (users + items * 7) % 10 / 2 + 0.5, users * 100_000 + items)
+    models = []
+    for number in (1, 2):
+        with threadpool_limits(number, "blas"):
+            models.append(fit_rating(ratings, catalog, None, replace(QUICK, n_factors=15)))
+    assert bits(models[0]) == bits(models[1])
 
 
 def test_a_chain_goes_on_from_the_previous_set_with_users_and_films_that_are_new(

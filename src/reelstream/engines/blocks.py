@@ -147,6 +147,7 @@ class ItemRange:
     """(n, D, D), or empty where they are not wanted."""
 
 
+@threads.one_for_blas()
 def step_users(
     folder: BlockFolder, firsts: NDArray[np.int64], numbers: Iterable[int], plan: SweepPlan
 ) -> tuple[NDArray[np.int64], list[BlockSums]]:

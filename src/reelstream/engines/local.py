@@ -19,6 +19,7 @@ from reelstream.features.holdout import in_gate_half, in_holdout
 from reelstream.features.item_features import ItemFeatures
 from reelstream.features.user_profiles import GenreShares
 from reelstream.features.vocabulary import Vocabulary
+from reelstream.models import threads
 from reelstream.models.base import ModelSet, TrainedOn
 from reelstream.models.like import LikeModel
 from reelstream.models.rating import ChainState, RatingModel
@@ -75,6 +76,7 @@ def fit_models(
     return complete_models(rating, like, history, catalog, scale, segment, parameters, has_gate=has_gate)
 
 
+@threads.one_for_blas()
 def complete_models(
     rating: RatingModel,
     like: LikeModel,
@@ -112,6 +114,7 @@ def fit_like(model_set: ModelSet, history: History, *, has_gate: bool, looks_ahe
     return model_set.like.fit(posterior, some.item_id[judges], some.rating[judges] >= model_set.scale.like_threshold)
 
 
+@threads.one_for_blas()
 def fit_rating(
     ratings: RatingColumns, catalog: Catalog, previous: RatingModel | None, parameters: FitParameters
 ) -> RatingModel:

@@ -7,10 +7,13 @@ such a function takes far longer to compile, and must not be called by two threa
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
+
+from threadpoolctl import threadpool_limits
 
 _count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
@@ -36,6 +39,13 @@ def share(function: Callable[..., None], *arguments: Any) -> None:
         wait(others)
     for other in others:
         other.result()
+
+
+@contextmanager
+def one_for_blas() -> Iterator[None]:
+    """Meanwhile BLAS has one thread: with more, long sums have another order and so another last bit."""
+    with threadpool_limits(1, "blas"):
+        yield
 
 
 @cache

@@ -20,6 +20,7 @@ from reelstream.errors import FitError
 from reelstream.features.audience import features_of_products
 from reelstream.features.item_features import ItemFeatures
 from reelstream.features.vocabulary import Vocabulary
+from reelstream.models import threads
 from reelstream.models.like import LikeModel
 from reelstream.models.rating import ChainState, RatingModel
 from reelstream.storage.history import History
@@ -44,6 +45,7 @@ def fit_in_blocks(settled: DataFrame, job: FitJob, scratch: Path) -> FittedModel
     return load_models(scratch / "models")
 
 
+@threads.one_for_blas()
 def _fit_rating(settled: DataFrame, job: FitJob, counts: Counts, where: Cut, blocks: BlockFolder) -> RatingModel:
     previous = job.previous.rating if job.previous else None
     n_ratings, user_ids = int(counts.item_ratings.sum()), counts.learned_users
