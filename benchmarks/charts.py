@@ -66,6 +66,21 @@ def line_chart(x: Axis, y: Axis, lines: Sequence[Line], guides: Sequence[Sequenc
     return "\n".join([head, f"<style>{STYLE}</style>", *parts, "</svg>", ""])
 
 
+def growth_chart(lines: Sequence[Line]) -> str:
+    """Seconds a sweep against ratings, both on a log scale."""
+    points = [point for line in lines for point in line.points]
+    most = math.ceil(math.log10(max(ratings for ratings, _ in points)))
+    low, high = (
+        way(math.log10(end(seconds for _, seconds in points))) for way, end in ((math.floor, min), (math.ceil, max))
+    )
+    sizes = {5: "100 k", 6: "1 M", 7: "10 M", 8: "100 M"}
+    return line_chart(
+        Axis("ratings", [(10.0**power, sizes[power]) for power in range(5, most + 1)], is_log=True),
+        Axis("seconds a sweep", [(10.0**power, f"{10.0**power:g}") for power in range(low, high + 1)], is_log=True),
+        lines,
+    )
+
+
 def _axes(x: Axis, y: Axis, left: Callable[[float], float], top: Callable[[float], float]) -> list[str]:
     low, right = HEIGHT - BOTTOM, WIDTH - RIGHT
     parts = []

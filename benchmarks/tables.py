@@ -1,6 +1,7 @@
-"""Write docs/benchmarks.md and its plots from benchmarks/results/*.json; `--check` only says whether they are up to date.
+"""Write docs/benchmarks.md, its plots and the sizes in docs/spark.md from benchmarks/results/*.json.
 
-Nothing on the page is typed by hand: a figure that no benchmark has written is not there.
+`--check` only says whether they are up to date. Nothing there is typed by hand: a figure that no benchmark has written is
+not there.
 """
 
 from __future__ import annotations
@@ -12,11 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from charts import Axis, Line, line_chart
+from charts import Axis, Line, growth_chart, line_chart
 from common import ROOT, read_result
+from markdown_tables import digits, table
+from spark_tables import sizing, spark, spark_growth_plot
 
 DOCS = ROOT / "docs"
-PAGE = "benchmarks.md"
+PAGE, SPARK_PAGE = "benchmarks.md", "spark.md"
 SHARES = [(each / 5, f"{each / 5:.1f}") for each in range(6)]
 
 INTRODUCTION = """# Benchmarks
@@ -27,12 +30,12 @@ machine, the versions and the commit, and fails when one of its bars is missed. 
 
 ```sh
 export REELSTREAM_TEST_DATA=folder   # holds ml-latest-small/ and the-movies-dataset/
-make bench-startup bench-accuracy bench-calibration bench-mood bench-segments bench-training bench-ingest
+make bench-startup bench-accuracy bench-calibration bench-mood bench-segments bench-training bench-ingest bench-spark
 make bench-tables
 ```
 
-`make bench-accuracy ARGS="--quick"` takes one seed and the fast libraries. `make bench-training ARGS="--small"` leaves
-out 32 million ratings.
+`make bench-accuracy ARGS="--quick"` takes one seed and the fast libraries. `make bench-training ARGS="--small"` and
+`make bench-spark ARGS="--small"` leave out 32 million ratings.
 """
 
 Result = Mapping[str, Any]
@@ -65,7 +68,17 @@ def files() -> dict[str, str]:
             continue
         page += [f"## {heading}\n", *section(result["results"]), *bars(result["bars"]), provenance(result)]
         made |= {f"images/benchmark-{plot}.svg": draw(result["results"]) for plot, draw in plots.items()}
-    return {PAGE: "\n".join(page), **made}
+    return {PAGE: "\n".join(page), SPARK_PAGE: with_sizing((DOCS / SPARK_PAGE).read_text()), **made}
+
+
+def with_sizing(page: str) -> str:
+    """The page of Spark with the table between its two marks made anew; as it is while there is no result."""
+    result = read_result("spark")
+    if result is None:
+        return page
+    before, begin, rest = page.partition("<!-- sizing: made by make bench-tables -->\n")
+    _, end, after = rest.partition("<!-- sizing ends -->\n")
+    return f"{before}{begin}{sizing(result['results'])}{end}{after}"
 
 
 def startup(results: Result) -> Iterable[str]:
@@ -361,20 +374,12 @@ def coverage_plot(results: Result) -> str:
 
 
 def growth_plot(results: Result) -> str:
-    """Seconds a sweep against ratings, both on a log scale."""
-    rows = results["growth"]
-    lines = [
-        Line(title, [(row["ratings"], row[name]["sweep_seconds"]) for row in rows])
-        for name, title in (("base", "base model"), ("all_parts", "all parts on"))
-    ]
-    seconds = [b for line in lines for _, b in line.points]
-    low, high = int(np.floor(np.log10(min(seconds)))), int(np.ceil(np.log10(max(seconds))))
-    most = int(np.ceil(np.log10(rows[-1]["ratings"])))
-    sizes = {5: "100 k", 6: "1 M", 7: "10 M", 8: "100 M"}
-    return line_chart(
-        Axis("ratings", [(10.0**power, sizes[power]) for power in range(5, most + 1)], is_log=True),
-        Axis("seconds a sweep", [(10.0**power, f"{10.0**power:g}") for power in range(low, high + 1)], is_log=True),
-        lines,
+    """Seconds a sweep against ratings."""
+    return growth_chart(
+        [
+            Line(title, [(row["ratings"], row[name]["sweep_seconds"]) for row in results["growth"]])
+            for name, title in (("base", "base model"), ("all_parts", "all parts on"))
+        ]
     )
 
 
@@ -401,17 +406,6 @@ def provenance(result: Result) -> str:
     )
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """A Markdown table; the first column to the left, numbers to the right."""
-    lines = [list(head), [":--", *["--:"] * (len(head) - 1)], *([str(cell) for cell in row] for row in rows)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
-
-
-def digits(value: float | None) -> str:
-    """Four digits, or a dash."""
-    return "–" if value is None else f"{value:.4f}"
-
-
 SECTIONS: dict[str, tuple[str, Callable[[Result], Iterable[str]], dict[str, Callable[[Result], str]]]] = {
     "accuracy": ("Accuracy beside other libraries", accuracy, {}),
     "calibration": ("Calibration", calibration, {"reliability": reliability_plot, "coverage": coverage_plot}),
@@ -420,6 +414,7 @@ SECTIONS: dict[str, tuple[str, Callable[[Result], Iterable[str]], dict[str, Call
     "training": ("Training", training, {"growth": growth_plot}),
     "startup": ("From nothing to the third model set", startup, {}),
     "ingest": ("Through Kafka", ingest, {}),
+    "spark": ("On Spark", spark, {"spark-growth": spark_growth_plot}),
 }
 """Result -> heading, text, and plots by name, in the order of the page."""
 

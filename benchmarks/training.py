@@ -8,22 +8,19 @@ further tenth of it. Peers: the same part of ml-latest-small in the same run.
 
 from __future__ import annotations
 
-import multiprocessing
 import resource
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 import numpy as np
 
 from common import Bar, at_least, at_most, data_set, finish, more_than, parser
+from measuring import in_own_process, timed_sweeps
 from peers import Missing, Question, contestants
 from reelstream.catalog import Catalog
 from reelstream.datasets import Dataset, detect, simulate
@@ -91,12 +88,6 @@ def measure_growth(dataset: Dataset, sizes: Sequence[int]) -> list[dict[str, Any
     return rows
 
 
-def in_own_process(work: Any, *arguments: Any) -> Any:
-    """What `work` returns, from a new process."""
-    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-        return pool.submit(work, *arguments).result()
-
-
 def measure_size(folder: Path) -> dict[str, Any]:
     """Seconds of reading, of a sweep, of a whole fit; how well that has converged; and this process's peak of memory."""
     compile_all()
@@ -107,11 +98,11 @@ def measure_size(folder: Path) -> dict[str, Any]:
     n = len(history)
     row: dict[str, Any] = {"data": dataset.name, "ratings": n, "users": len(history.user_ids)}
     row["read_seconds"] = time.perf_counter() - started
-    with timed_sweeps() as seconds:
+    with timed_sweeps(Sampler) as seconds:
         fit_rating(history.ratings, catalog, None, BASE)
     row["base"] = pace(seconds, n)
     started = time.perf_counter()
-    with timed_sweeps() as seconds:
+    with timed_sweeps(Sampler) as seconds:
         models = fit_models(history, catalog, dataset.scale, None, SAME_AT_ALL_SIZES)
     row["fit_seconds"] = time.perf_counter() - started
     row["all_parts"] = pace(seconds, n)
@@ -144,21 +135,6 @@ def rmse_unseen(models: FittedModels, history: History, catalog: Catalog, scale:
     model_set = ModelSet(0, models.rating, models.like, models.segment, catalog, scale, everything)
     predictions = predict_events(model_set, some, judges, learned)
     return float(score(predictions, some.rating[judges], scale).rmse or np.nan)
-
-
-@contextmanager
-def timed_sweeps() -> Iterator[list[float]]:
-    """Collects the seconds of every sweep that is made meanwhile."""
-    seconds: list[float] = []
-    sweep = Sampler.sweep
-
-    def timed(sampler: Sampler, *arguments: Any) -> None:
-        started = time.perf_counter()
-        sweep(sampler, *arguments)
-        seconds.append(time.perf_counter() - started)
-
-    with patch.object(Sampler, "sweep", timed):
-        yield seconds
 
 
 def measure_fits(dataset: Dataset, catalog: Catalog, seed: int) -> dict[str, Any]:

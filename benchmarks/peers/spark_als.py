@@ -109,12 +109,13 @@ def _frame(ratings: RatingColumns) -> DataFrame:
             "rating": ratings.rating,
         }
     )
-    return _session().createDataFrame(table).repartition(os.cpu_count() or 1)
+    return session().createDataFrame(table).repartition(os.cpu_count() or 1)
 
 
 @cache
-def _session() -> SparkSession:
-    session: SparkSession = (
+def session() -> SparkSession:
+    """One session for all peers of a process, on all cores."""
+    made: SparkSession = (
         SparkSession.builder.master("local[*]")
         .config("spark.ui.enabled", "false")
         .config("spark.ui.showConsoleProgress", "false")
@@ -126,9 +127,9 @@ def _session() -> SparkSession:
         .config("spark.sql.execution.arrow.pyspark.enabled", "true")
         .getOrCreate()
     )
-    session.sparkContext.setLogLevel("ERROR")
-    few = session.createDataFrame(
+    made.sparkContext.setLogLevel("ERROR")
+    few = made.createDataFrame(
         [(user, item, 3.0) for user in range(9) for item in range(9)], ["user", "item", "rating"]
     )
     ALS(userCol="user", itemCol="item").fit(few)  # the JVM compiles as it goes: no fit that is timed is its first
-    return session
+    return made

@@ -29,7 +29,7 @@ class SparkTasks:
         """`firsts` (n_blocks + 1,) as `BlockChain` has it."""
         n_blocks = len(firsts) - 1
         self._context, self._folder, self._firsts = context, folder, firsts
-        self._n_tasks = min(n_blocks, context.defaultParallelism)
+        self._n_tasks = min(n_blocks, _tasks_at_once(context))
         # Where a number is kept, its block's files are in the machine's memory: Spark sends the task there again.
         self._numbers = context.parallelize(range(n_blocks), self._n_tasks).map(int).persist()
 
@@ -75,6 +75,11 @@ class SparkTasks:
     def close(self) -> None:
         """Forget where the blocks are."""
         self._numbers.unpersist()
+
+
+def _tasks_at_once(context: SparkContext) -> int:
+    """As many as the cluster has room for: each sends a Gram matrix of every item, so that more would move more."""
+    return max(context.defaultParallelism // int(context.getConf().get("spark.task.cpus") or 1), 1)
 
 
 def use_own_cores() -> None:

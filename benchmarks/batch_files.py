@@ -1,0 +1,61 @@
+"""Batch files without a stream: of a data set, of any parts, and of as many ratings of the same users and films as wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from reelstream.datasets import detect, simulate
+from reelstream.ratings import RatingColumns
+from reelstream.storage.batch_files import BatchFolder, Manifest, OffsetRange
+from reelstream.training.evaluation import TRAIN
+
+BATCH_ROWS = 1_000_000
+
+
+def publish(folder: Path, parts: Iterable[RatingColumns]) -> None:
+    """A batch of each part, as if the partition TRAIN had carried them one after the other."""
+    batches = BatchFolder(folder)
+    batches.make()
+    first = 0
+    for number, part in enumerate(parts, 1):
+        after = first + len(part)
+        offsets, partition = np.arange(first, after), np.full(len(part), TRAIN)
+        placed = RatingColumns.of(part.user_id, part.item_id, part.rating, part.timestamp, partition, offsets)
+        batches.publish_manifest(
+            Manifest(
+                number=number,
+                topic_id="benchmark",
+                files=(batches.publish_ratings(number, placed),),
+                rejected=None,
+                partitions={TRAIN: OffsetRange(first, after)},
+                next_offsets={TRAIN: after},
+                sources={},
+                repeats=0,
+                closed_at=0,
+            )
+        )
+        first = after
+
+
+def publish_data(data: Path) -> None:
+    """Batch files of the data set in a folder, beside it."""
+    ratings = detect(data).read_ratings()
+    publish(data / "batches", (ratings[first : first + BATCH_ROWS] for first in range(0, len(ratings), BATCH_ROWS)))
+
+
+def publish_even(data: Path, n: int, users: int, items: int) -> None:
+    """Batch files of `n` ratings of the same users and films whatever `n`, beside a list of these films."""
+    simulate(data, users=20, items=items, ratings=400, seed=1)  # for its films
+    publish(data / "batches", (_even_part(n, first, users, items) for first in range(0, n, BATCH_ROWS)))
+
+
+def _even_part(n: int, first: int, users: int, items: int) -> RatingColumns:
+    """The ratings from `first` on: users take turns, and each goes through the films in large steps of his or her own."""
+    rows = np.arange(first, min(first + BATCH_ROWS, n))
+    turn, user = np.divmod(rows, users)
+    item = (user * 7919 + user // items + turn * 104_729) % items
+    rating = (user * 31 + item * 17 + turn) % 10 / 2 + 0.5
+    return RatingColumns.of(user + 1, item + 1, rating, 1_000_000_000 + turn * 60)
