@@ -43,6 +43,8 @@ MID_FIT = {
     "blocks": f"history/.tmp-*/blocks/sweep-{cluster_trainer.SWEEPS + 2}",
 }
 """What is there while the second set is being fitted: its history, and what its third sweep leaves."""
+MADE_ANEW = {"one task": "history/2/user_ids.npy", "blocks": "models/release_2.json"}
+"""What must be younger than a kill in mid-fit."""
 
 
 @pytest.fixture(scope="module")
@@ -125,10 +127,11 @@ def test_an_executor_killed_in_mid_fit_changes_nothing(
         killed_at.append(time.time())
         spark_cluster.kill_executors()
 
-    killer = threading.Thread(target=kill)
+    killer = threading.Thread(target=kill, daemon=True)
     killer.start()
     cluster_trainer.trainer(work, on_cluster(MODES[mode])).run_once()
     killer.join()
+    assert killed_at[0] < (work / MADE_ANEW[mode]).stat().st_mtime
     assert published(work) == undisturbed[mode]
     assert not list(work.rglob(".tmp-*"))
 
