@@ -1,4 +1,5 @@
-# Two images: `application` (producer, batch writer, trainer, API) and `page`, which speaks HTTP only.
+# Three images: `application` (producer, batch writer, trainer, API), `page`, which speaks HTTP only, and `spark`: the
+# application with Spark and its Java.
 ARG PYTHON_IMAGE=python:3.11-slim-bookworm
 
 
@@ -69,5 +70,38 @@ WORKDIR /home/reelstream
 ENTRYPOINT ["reelstream"]
 CMD ["--help"]
 COPY --from=base / /
+COPY --from=application-files /opt/reelstream /opt/reelstream
+COPY --from=application-files --chown=10001:10001 /var/cache/reelstream /var/cache/reelstream
+
+
+FROM base AS spark-base
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends default-jre-headless \
+    && rm -rf /var/lib/apt/lists/* /var/cache/apt/* \
+    && install --directory --owner reelstream --group reelstream /spark
+
+
+# In a folder beside the application, which has numpy already.
+FROM builder AS spark-files
+RUN python -m pip install --no-cache-dir --target /opt/spark --constraint requirements.lock pyspark pandas pyarrow \
+    && cd /opt/spark \
+    && rm -r numpy* \
+    && find . -type d -name tests -prune -exec rm -r {} +
+
+
+FROM scratch AS spark
+ENV PATH=/opt/reelstream/bin:/opt/spark/bin:/usr/local/bin:/usr/bin:/bin \
+    PYTHONPATH=/opt/spark \
+    LANG=C.UTF-8 \
+    PYTHONUNBUFFERED=1 \
+    NUMBA_CACHE_DIR=/var/cache/reelstream \
+    REELSTREAM_WORK=/work \
+    REELSTREAM_DATA_CACHE=/data
+USER reelstream
+WORKDIR /home/reelstream
+ENTRYPOINT ["reelstream"]
+CMD ["--help"]
+COPY --from=spark-base / /
+COPY --from=spark-files /opt/spark /opt/spark
 COPY --from=application-files /opt/reelstream /opt/reelstream
 COPY --from=application-files --chown=10001:10001 /var/cache/reelstream /var/cache/reelstream

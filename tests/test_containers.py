@@ -18,10 +18,13 @@ from reelstream.settings import PREFIX, Settings
 
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-COMPOSE = yaml.safe_load((ROOT / "compose.yaml").read_text())
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
-SERVICES: dict[str, Any] = COMPOSE["services"]
+yaml.SafeLoader.add_constructor("!override", yaml.SafeLoader.construct_sequence)  # Compose's: replace, do not append
+SERVICES: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]
+SPARK: dict[str, Any] = yaml.safe_load((ROOT / "compose.spark.yaml").read_text())["services"]
 STAGES = {name: service for name, service in SERVICES.items() if service["image"] == "reelstream"}
+STAGES["trainer on Spark"] = SERVICES["trainer"] | SPARK["trainer"]
+CONTAINERS = STAGES | {name: service for name, service in SPARK.items() if name != "trainer"}
 COMMANDS: dict[str, Any] = typer.main.get_command(app).commands
 
 
@@ -33,23 +36,35 @@ def test_a_stage_runs_a_command_that_exists(name: str) -> None:
     assert options <= {option for parameter in COMMANDS[command].params for option in parameter.opts}
 
 
-@pytest.mark.parametrize("name", STAGES)
-def test_a_stage_can_write_its_folders_only(name: str) -> None:
+def test_on_spark_there_is_one_trainer_too() -> None:
+    """Spark's takes the local one's place, and says where the master is that the worker reports to."""
+    assert [name for name, service in (SERVICES | SPARK).items() if "train" in service.get("command", "")] == [
+        "trainer"
+    ]
+    master = re.search("--master (.*)", SPARK["trainer"]["command"])
+    assert master is not None
+    assert master[1] == "spark://spark-master:7077" == SPARK["spark-worker"]["command"].split()[-1]
+    assert SPARK["spark-master"]["command"].endswith("--host spark-master")
+
+
+@pytest.mark.parametrize("name", CONTAINERS)
+def test_a_container_can_write_its_folders_only(name: str) -> None:
     """A root file system that cannot be written, and no privileges to gain."""
-    assert STAGES[name]["read_only"]
-    assert STAGES[name]["cap_drop"] == ["ALL"]
-    assert STAGES[name]["security_opt"] == ["no-new-privileges:true"]
+    assert CONTAINERS[name]["read_only"]
+    assert CONTAINERS[name]["cap_drop"] == ["ALL"]
+    assert CONTAINERS[name]["security_opt"] == ["no-new-privileges:true"]
 
 
-def test_the_image_does_not_run_as_root() -> None:
-    """The last word on the user is a user of the image's own."""
-    assert re.findall(r"^USER (.*)", DOCKERFILE, re.MULTILINE)[-1] == "reelstream"
+def test_no_image_runs_as_root() -> None:
+    """Each final stage of the Dockerfile, which begins with nothing, says who runs in it."""
+    for stage in DOCKERFILE.split("FROM scratch")[1:]:
+        assert re.findall("^USER (.*)", stage, re.MULTILINE)[:1] == ["reelstream"]
 
 
 def test_ports_are_open_to_this_machine_only() -> None:
     """There is no authentication: nothing listens to the network unless somebody decides so."""
-    ports = [port for service in SERVICES.values() for port in service.get("ports", [])]
-    assert len(ports) >= 3
+    ports = [port for service in (*SERVICES.values(), *SPARK.values()) for port in service.get("ports", [])]
+    assert len(ports) >= 4
     assert all(port.startswith("127.0.0.1:") for port in ports)
 
 
@@ -75,6 +90,14 @@ def test_the_page_image_has_what_the_page_imports() -> None:
     installed = re.search(r"--constraint requirements.lock (streamlit [\w ]+)", DOCKERFILE)
     assert installed is not None
     assert imported - sys.stdlib_module_names - {"reelstream"} <= set(installed[1].split())
+
+
+def test_the_spark_image_has_what_the_engine_needs() -> None:
+    """The libraries of the extra, which are listed there to be installed beside the application."""
+    installed = re.search(r"--constraint requirements.lock (pyspark [\w ]+)", DOCKERFILE)
+    assert installed is not None
+    wanted = {re.split(r"[^\w-]", requirement)[0] for requirement in PROJECT["optional-dependencies"]["spark"]}
+    assert set(installed[1].split()) == wanted
 
 
 def test_kafka_is_the_same_everywhere() -> None:

@@ -16,6 +16,7 @@ from typing import Any
 
 import httpx
 import pytest
+from confluent_kafka import Producer
 
 ROOT = Path(__file__).parents[2]
 PROJECT = "reelstream-test"
@@ -23,8 +24,10 @@ SETTINGS = """
 REELSTREAM_DATA_RATE=2000
 REELSTREAM_BATCH_ROWS=30000
 REELSTREAM_BATCH_SECONDS=30
+REELSTREAM_SPARK_ONE_TASK_RATINGS=0
 """
-"""Slow enough that ratings still arrive while a container is killed."""
+"""Slow enough that ratings still arrive while a container is killed; on Spark a fit is one of many tasks."""
+ON_SPARK = ("--file", "compose.yaml", "--file", "compose.spark.yaml")
 SHOWN = """
 from pathlib import Path
 import reelstream.ui
@@ -34,6 +37,7 @@ page = AppTest.from_file(str(Path(reelstream.ui.__file__).parent / "page.py"), d
 print(*[metric.label for metric in page.metric], *[error.value for error in page.error], sep="\\n")
 """
 """The page, run in its container by Streamlit's own test driver: the labels of its figures, and its errors."""
+FIRST_NEW_USER = 1_000_001
 LONGEST_WAIT = 600.0
 """Seconds; a stack that works needs a fraction of it."""
 
@@ -42,11 +46,13 @@ class Stack:
     """The stack of compose.yaml under a name and on ports of its own."""
 
     def __init__(self, settings: Path) -> None:
-        self._ports = {name: free_port() for name in ("API_PORT", "PAGE_PORT", "KAFKA_PORT")}
+        self._ports = {name: free_port() for name in ("API_PORT", "PAGE_PORT", "KAFKA_PORT", "SPARK_PORT")}
         chosen = {name: str(port) for name, port in self._ports.items()}
         self._environment = {**os.environ, **chosen, "SETTINGS": str(settings)}
         self.api = f"http://127.0.0.1:{self._ports['API_PORT']}"
         self.page = f"http://127.0.0.1:{self._ports['PAGE_PORT']}"
+        self.spark = f"http://127.0.0.1:{self._ports['SPARK_PORT']}"
+        self.kafka = f"127.0.0.1:{self._ports['KAFKA_PORT']}"
 
     def compose(self, *arguments: str) -> str:
         """What `docker compose` prints; its messages go to the terminal."""
@@ -68,6 +74,15 @@ class Stack:
         health = self.ask("/health/ready") or {}
         return health.get("model_set") or 0
 
+    def engine(self) -> str | None:
+        """What fitted the set in service."""
+        sets = self.ask("/v1/models")["model_sets"]
+        return next((each["engine"] for each in sets if each["in_service"]), None)
+
+    def cluster(self) -> Any:
+        """What Spark's master knows, asked from this machine."""
+        return httpx.get(f"{self.spark}/json/", trust_env=False).json()
+
     def audit(self) -> Any:
         """The totals, and what does not add up."""
         return json.loads(self.compose("exec", "-T", "api", "sh", "-c", "reelstream audit --json || true"))
@@ -79,13 +94,13 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     settings = tmp_path_factory.mktemp("settings") / "stack.env"
     settings.write_text(SETTINGS)
     stack = Stack(settings)
-    stack.compose("down", "--volumes", "--remove-orphans")
+    stack.compose(*ON_SPARK, "down", "--volumes", "--remove-orphans")
     try:
         stack.compose("up", "--build", "--detach")
         yield stack
     finally:
-        print(stack.compose("logs", "--no-color", "--tail", "50"))
-        stack.compose("down", "--volumes")
+        print(stack.compose(*ON_SPARK, "logs", "--no-color", "--tail", "50"))
+        stack.compose(*ON_SPARK, "down", "--volumes")
 
 
 def test_three_sets_through_kills_and_a_clean_audit(stack: Stack) -> None:
@@ -116,9 +131,7 @@ def test_the_page_shows_a_prediction(stack: Stack) -> None:
 
 def test_a_container_cannot_write_beside_its_volumes(stack: Stack) -> None:
     """Stages run as a user, on a file system that is read-only."""
-    assert stack.compose("exec", "-T", "trainer", "id", "-u").strip() == "10001"
-    with pytest.raises(subprocess.CalledProcessError):
-        stack.compose("exec", "-T", "trainer", "touch", "/home/reelstream/file")
+    check_rights(stack, "trainer")
 
 
 def test_nothing_is_compiled_in_a_container(stack: Stack) -> None:
@@ -128,11 +141,48 @@ def test_nothing_is_compiled_in_a_container(stack: Stack) -> None:
     assert stack.compose("exec", "-T", "trainer", "sh", "-c", new) == ""
 
 
+def test_spark_takes_the_trainers_place(stack: Stack) -> None:
+    """The next set is made on a standalone cluster, of ratings that this machine sends to Kafka."""
+    wait_until(lambda: stack.model_set() >= 3)
+    assert stack.engine() == "local"
+    stack.compose(*ON_SPARK, "up", "--build", "--detach")
+    for container in ("spark-master", "spark-worker", "trainer"):
+        check_rights(stack, container)
+    wait_until(lambda: [app["name"] for app in stack.cluster()["activeapps"]] == ["reelstream"])
+    assert len(stack.cluster()["workers"]) == 1
+
+    batched = stack.audit()["totals"]["batched_rows"]
+    send_likes(stack.kafka, users=100, movies=10)
+    wait_until(lambda: stack.engine() == "spark")
+    answer = stack.ask("/predict_regression", userId=FIRST_NEW_USER, movieId=100)
+    assert answer["model_set"] >= 4
+    assert answer["interval"][0] <= answer["prediction"] <= answer["interval"][1]
+    report = stack.audit()
+    assert report["problems"] == []
+    assert report["totals"]["batched_rows"] == batched + 1000
+
+
 def test_the_images_are_small() -> None:
-    """Under 900 MB each."""
+    """Under 900 MB each, without Spark."""
     for image in ("reelstream", "reelstream-page"):
         size = subprocess.check_output(["docker", "image", "inspect", "--format", "{{.Size}}", image], text=True)
         assert int(size) < 900_000_000, image
+
+
+def check_rights(stack: Stack, container: str) -> None:
+    """It runs as a user, and cannot write beside its volumes."""
+    assert stack.compose(*ON_SPARK, "exec", "-T", container, "id", "-u").strip() == "10001"
+    with pytest.raises(subprocess.CalledProcessError):
+        stack.compose(*ON_SPARK, "exec", "-T", container, "touch", "/home/reelstream/file")
+
+
+def send_likes(kafka: str, users: int, movies: int) -> None:
+    """Users that are new all like the first films."""
+    producer = Producer({"bootstrap.servers": kafka})
+    for user in range(FIRST_NEW_USER, FIRST_NEW_USER + users):
+        for movie in range(1, movies + 1):
+            producer.produce("ratings", json.dumps({"userId": user, "movieId": movie, "rating": 4.5}))
+    assert producer.flush(60) == 0
 
 
 def wait_until(happened: Callable[[], bool]) -> None:
