@@ -181,15 +181,14 @@ def score_models(models: FittedModels, catalog: Catalog, split: Split, scale: Ra
 
 def entry(name: str, scores: Scores, usage: Usage, *, has_ratings: bool = True) -> dict[str, Any]:
     """One row of a table."""
-    rmse = {"rmse": scores.rmse} if has_ratings else {}
-    peak = sum(usage.peak_gib.values())
     return {
         "name": name,
-        **rmse,
+        "rmse": scores.rmse if has_ratings else None,
         "auc": scores.auc,
         "seconds": usage.wall_seconds,
         "cpu_seconds": usage.cpu_seconds,
-    } | {"peak_gib": peak}
+        "peak_gib": sum(usage.peak_gib.values()),
+    }
 
 
 def digest_of(folder: Path) -> str:
