@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from reelstream.broker.interface import Broker
+from reelstream.broker.partitioning import key_of_user
 from reelstream.ratings import EVERY_ITEM, Rating, encode_message
 
 
@@ -15,6 +16,6 @@ def forget(user_id: int, broker: Broker, topic: str) -> int:
     """
     wish = Rating(user_id, EVERY_ITEM, None, int(time.time()))
     with broker.producer(topic) as producer:
-        producer.send(encode_message(wish), b"%d" % user_id)  # the producer's key: behind the user's ratings
+        producer.send(encode_message(wish), key_of_user(user_id))
         producer.flush()
     return wish.timestamp

@@ -25,7 +25,7 @@ from prometheus_client import Gauge
 
 from reelstream.broker.headers import ROW, broken_row_headers, row_prefix
 from reelstream.broker.interface import Broker, Producer
-from reelstream.broker.partitioning import partition_of
+from reelstream.broker.partitioning import key_of_user, partition_of
 from reelstream.datasets.row_parser import CsvRow
 from reelstream.errors import BrokerError
 from reelstream.ingest.resume_point import Checkpoint, ResumePoint, scan
@@ -158,7 +158,7 @@ class _Sending:
         for row in rows:
             # A row ahead of its time is broken today and a rating tomorrow: both in the partition of its user.
             user_id = row.rating.user_id if row.rating else row.user_id
-            key = None if user_id is None else b"%d" % user_id
+            key = None if user_id is None else key_of_user(user_id)
             partition = partition_of(key, self._point.partitions) if key else 0
             # 2. What the log has.
             if row.number <= last_rows.get(partition, -1):
