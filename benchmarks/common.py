@@ -11,10 +11,12 @@ import importlib.metadata
 import json
 import os
 import platform
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -137,6 +139,15 @@ def commit() -> str:
     """What was measured; `+changes` when the source differed from the commit."""
     head = _git("rev-parse", "--short=12", "HEAD")
     return f"{head}+changes" if _git("status", "--porcelain", "--", "src", "benchmarks/*.py") else head
+
+
+def free_ports(count: int) -> list[int]:
+    """Different ports of this machine that nobody listens on."""
+    with ExitStack() as probes:
+        sockets = [probes.enter_context(socket.socket()) for _ in range(count)]
+        for probe in sockets:
+            probe.bind(("127.0.0.1", 0))
+        return [probe.getsockname()[1] for probe in sockets]
 
 
 def _git(*arguments: str) -> str:

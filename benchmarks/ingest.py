@@ -12,7 +12,6 @@ import csv
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -26,7 +25,7 @@ from typing import Any
 
 from confluent_kafka import Consumer, TopicPartition
 
-from common import ROOT, at_least, at_most, finish, parser
+from common import ROOT, at_least, at_most, finish, free_ports, parser
 from reelstream.broker import open_broker
 from reelstream.broker.interface import Broker
 from reelstream.datasets import Dataset, detect, simulate
@@ -138,7 +137,7 @@ def consumer(url: str, topic: str, settings: Mapping[str, Any]) -> Iterator[Cons
 @contextmanager
 def local_kafka(data: Path) -> Iterator[str]:
     """A broker of its own on free ports; its URL."""
-    port, controller_port = free_ports()
+    port, controller_port = free_ports(2)
     ports = ["--port", str(port), "--controller-port", str(controller_port)]
     command = [sys.executable, str(ROOT / "tools" / "local_kafka.py"), "--data", str(data), *ports]
     broker = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
@@ -156,14 +155,6 @@ def local_kafka(data: Path) -> Iterator[str]:
     finally:
         os.killpg(broker.pid, signal.SIGKILL)
         broker.wait()
-
-
-def free_ports() -> tuple[int, int]:
-    """Two ports that nobody listens on."""
-    with socket.socket() as one, socket.socket() as other:
-        one.bind(("127.0.0.1", 0))
-        other.bind(("127.0.0.1", 0))
-        return one.getsockname()[1], other.getsockname()[1]
 
 
 if __name__ == "__main__":

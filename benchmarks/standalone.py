@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from common import free_ports
+
 START_SECONDS = 60
 
 
@@ -18,7 +20,7 @@ START_SECONDS = 60
 def standalone(folder: Path, cores: int, memory: str) -> Iterator[str]:
     """The URL of a master whose one worker has so many cores and so much memory (`2g`); both write into `folder`."""
     folder.mkdir(parents=True)
-    port = _free_port()
+    (port,) = free_ports(1)
     url = f"spark://127.0.0.1:{port}"
     listens = ["--host", "127.0.0.1", "--webui-port", "0"]
     started = [_start(folder, "master.Master", *listens, "--port", str(port))]
@@ -55,9 +57,3 @@ def _wait_for(port: int) -> None:
             time.sleep(0.2)
         else:
             return
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import tempfile
@@ -16,7 +15,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from common import Bar, at_most, between, data_set, finish, parser
+from common import Bar, at_most, between, data_set, finish, free_ports, parser
 from reelstream.datasets import Dataset, detect, simulate
 
 LONGEST = 40.0
@@ -43,7 +42,8 @@ def measure(dataset: Dataset, scratch: Path) -> dict[str, Any]:
     scratch.mkdir()
     environment = os.environ | {"NUMBA_CACHE_DIR": str(scratch / "numba"), "PYTHONPYCACHEPREFIX": str(scratch / "pyc")}
     work = ["--work", str(scratch / "work")]
-    ports = ["--port", str(free_port()), "--ui-port", str(free_port())]
+    port, ui_port = free_ports(2)
+    ports = ["--port", str(port), "--ui-port", str(ui_port)]
     command = [sys.executable, "-m", "reelstream"]
     started = time.perf_counter()
     run = subprocess.run(
@@ -82,13 +82,6 @@ def judge(row: dict[str, Any]) -> list[Bar]:
         between(f"{name}: ratings in batch files", row["rows"], row["ratings"], row["ratings"]),
         at_most(f"{name}: problems found by the audit", row["audit_problems"], 0),
     ]
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 if __name__ == "__main__":
