@@ -150,9 +150,9 @@ def _read_users(folder: BlockFolder, firsts: NDArray[np.int64], rows: NDArray[np
             these = slice(data.users.starts[row], data.users.starts[row + 1])
             ids.append(data.users.ids[row])
             counts.append(these.stop - these.start)
-            others.append(data.users.others[these])
-            centred.append(data.centred[these])
-            gaps.append(data.gaps[these])
+            others.append(data.users.others[these].copy())  # a view would keep the whole block mapped
+            centred.append(data.centred[these].copy())
+            gaps.append(data.gaps[these].copy())
     nothing = np.empty(0, np.int64)
     users = Side(np.array(ids), np.concatenate([[0], np.cumsum(counts)]), np.concatenate(others))
     return TrainingData(
