@@ -85,7 +85,7 @@ def _score_theirs(answers: Path, split: Split, scale: RatingScale) -> Scores:
     """RMSE of ALS, the mean where it has no answer; AUC of the forest."""
     said = pl.read_csv(answers, schema_overrides={"rating": pl.Float64}).sort("row")
     rating = said["rating"].fill_null(np.nan).to_numpy()
-    mean = GlobalMean(split.train, scale).predict(split.test.user_id, split.test.item_id)
+    mean = GlobalMean.of(split.train, scale).predict(split.test.user_id, split.test.item_id)
     rated = score_points(np.where(np.isnan(rating), mean, rating), split.test.rating, scale)
     liked = score_points(said["like"].to_numpy(), split.test.rating, scale)
     return Scores(len(said), rmse=rated.rmse, auc=liked.auc)

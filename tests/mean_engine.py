@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from reelstream.catalog import Catalog, Film
-from reelstream.engines.interface import FitJob, FitParameters, FittedModels
+from reelstream.engines.interface import FitJob, FitParameters, FittedModels, HistoryJob
+from reelstream.engines.local import merge_history
+from reelstream.errors import NothingToLearnError
 from reelstream.features.item_features import ItemFeatures
 from reelstream.features.user_profiles import GenreShares
 from reelstream.features.vocabulary import Vocabulary
@@ -17,7 +19,6 @@ from reelstream.models.rating import ChainState, Hyperparameters, ItemDraws, Rat
 from reelstream.models.segment import SegmentModel
 from reelstream.ratings import EVERY_ITEM, RatingColumns, RatingScale
 from reelstream.storage.batch_files import BatchFolder, Manifest, OffsetRange
-from reelstream.storage.history import History
 from reelstream.storage.history_store import HistoryStore
 from reelstream.storage.model_registry import ModelRegistry
 from reelstream.training.trainer import Trainer
@@ -39,11 +40,14 @@ class MeanEngine:
     def prepare(self) -> None:
         """Nothing is compiled."""
 
+    def write_history(self, job: HistoryJob) -> None:
+        merge_history(job)
+
     def fit(self, job: FitJob) -> FittedModels:
         self.jobs.append(job)
-        history = History.load(job.history) if job.history else History.of(RatingColumns.empty())
-        history = history.merge(RatingColumns.concatenate(job.batches.read(manifest) for manifest in job.new_manifests))
-        history.save(job.history_out)
+        history = merge_history(job)
+        if not len(history):
+            raise NothingToLearnError
         models = mean_models(history.ratings, history.starts, job.catalog)
         if job.manifests[-1].number in self.spoiled:
             models.rating.draws.means[:] = np.roll(models.rating.draws.means, 1, axis=1)

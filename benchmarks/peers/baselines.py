@@ -15,7 +15,7 @@ class _Baseline:
 
     def answer(self, question: Question) -> Answer:
         started = time.perf_counter()
-        model = self.kind(question.known, question.scale)
+        model = self.kind.of(question.known, question.scale)
         seconds = time.perf_counter() - started
         return Answer(model.predict(question.asked.user_id, question.asked.item_id), seconds)
 

@@ -34,7 +34,7 @@ class _Tutorial:
 
     def answer(self, question: Question) -> Answer:
         predicted, seconds = _als(question.known, question.asked)
-        return Answer(_filled(predicted, GlobalMean(question.known, question.scale), question.asked), seconds)
+        return Answer(_filled(predicted, GlobalMean.of(question.known, question.scale), question.asked), seconds)
 
 
 class _Tuned:
@@ -47,7 +47,7 @@ class _Tuned:
         if self._setting is None:
             self._setting = _best_setting(question)
         predicted, seconds = _als(question.known, question.asked, **self._setting)
-        return Answer(_filled(predicted, BiasBaseline(question.known, question.scale), question.asked), seconds)
+        return Answer(_filled(predicted, BiasBaseline.of(question.known, question.scale), question.asked), seconds)
 
 
 def tutorial() -> Peer:
@@ -64,7 +64,7 @@ def _best_setting(question: Question) -> dict[str, Any]:
     order = np.random.default_rng(SEED).permutation(len(question.known))
     n_judges = int(VALIDATION_SHARE * len(order))
     judges, learned = question.known[order[:n_judges]], question.known[order[n_judges:]]
-    fallback = BiasBaseline(learned, question.scale)
+    fallback = BiasBaseline.of(learned, question.scale)
     scored = []
     for rank, regularization in itertools.product(RANKS, REGULARIZATIONS):
         setting = {

@@ -15,6 +15,7 @@
     ├── NoModelSetError          nothing can be answered yet: no model set is in service
     ├── ApiError                 the REST API cannot be reached, or answered with a problem
     └── FitError                 an engine could not fit
+        └── NothingToLearnError  there are no ratings yet that a model may learn from
 
 A message says what was wrong, where, and what to do. Exit codes and HTTP statuses are decided at the edges
 (`cli`, `api`).
@@ -79,3 +80,10 @@ class ApiError(ReelstreamError):
 
 class FitError(ReelstreamError):
     """An engine could not fit."""
+
+
+class NothingToLearnError(FitError):
+    """There are no ratings yet that a model may learn from."""
+
+    def __init__(self, message: str = "there is no rating to learn from outside the holdout: wait for more batches"):
+        super().__init__(message)

@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 
 from reelstream.errors import DamagedError
 from reelstream.ratings import EVERY_ITEM, RatingColumns
+from reelstream.storage import stored_history
 from reelstream.storage.history import History
 from reelstream.storage.history_store import SNAPSHOTS_KEPT, HistoryStore
+from reelstream.storage.stored_history import StoredHistory
 
 NAN = float("nan")
 FIELDS = ("user_id", "item_id", "rating", "timestamp", "partition", "offset")
@@ -107,6 +109,32 @@ def test_a_saved_history_comes_back_the_same(tmp_path: Path) -> None:
     assert loaded.deletions.item_id.tolist() == [9]
     assert loaded.user_ids.tolist() == [1, 2]
     assert len(loaded.merge(RatingColumns.of([3], [7], [4.0], [5]))) == 3
+
+
+@pytest.mark.parametrize("chunk_rows", [1, 3, 1000])
+def test_a_stored_history_is_read_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chunk_rows: int) -> None:
+    """Some users of it, or all ratings one chunk after the other: what a history in memory says, wherever chunks end."""
+    rng = np.random.default_rng(4)
+    stars = np.where(rng.random(90) < 0.2, NAN, 3.0)
+    history = History.of(RatingColumns.of(rng.integers(0, 9, 90) * 2, rng.integers(0, 20, 90), stars, range(90)))
+    history.save(tmp_path)
+    monkeypatch.setattr(stored_history, "CHUNK_ROWS", chunk_rows)
+    stored, users = StoredHistory(tmp_path), np.array([0, 1, 6, 16, 99])
+    some = stored.of_users(users)
+    assert rows(some.ratings) == rows(history.of_users(users))
+    assert len(some.deletions) == np.isin(history.deletions.user_id, users).sum() > 0
+    assert some.user_ids.tolist() == np.intersect1d(users, history.user_ids).tolist()
+    assert stored.ratings_of(users) == len(some)
+    assert stored.user_ids.tolist() == history.user_ids.tolist()
+    chunks = list(stored.ratings())
+    assert max(len(chunk) for chunk in chunks) <= chunk_rows
+    assert rows(RatingColumns.concatenate(chunks)) == rows(history.ratings)
+
+
+def test_before_the_first_snapshot_the_stored_history_is_empty(tmp_path: Path) -> None:
+    stored = HistoryStore(tmp_path).stored()
+    assert (len(stored.user_ids), stored.ratings_of(np.array([1])), list(stored.ratings())) == (0, 0, [])
+    assert len(stored.of_users(np.array([1]))) == 0
 
 
 def test_an_empty_history_can_be_saved(tmp_path: Path) -> None:

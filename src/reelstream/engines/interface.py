@@ -1,4 +1,4 @@
-"""What an engine is: it fits the three models of a set from batch files, and writes the history that it read."""
+"""What an engine is: it fits the three models of a set from batch files, and writes the history that these add up to."""
 
 from __future__ import annotations
 
@@ -68,19 +68,25 @@ class FittedModels:
 
 
 @dataclass(frozen=True, slots=True)
-class FitJob:
-    """All that an engine needs for one set."""
+class HistoryJob:
+    """All that an engine needs for a history snapshot."""
 
     batches: BatchFolder
     """Where the batch files lie."""
     manifests: Sequence[Manifest]
-    """The batches to learn from, all of them, excluded ones left out."""
+    """The batches that the snapshot holds, all of them, excluded ones left out."""
     history: Path | None
     """A published history snapshot that holds a part of these batches."""
     new_manifests: Sequence[Manifest]
     """The batches that `history` does not hold yet."""
     history_out: Path
     """An empty folder: the engine writes the new history snapshot into it."""
+
+
+@dataclass(frozen=True, slots=True)
+class FitJob(HistoryJob):
+    """All that an engine needs for one set, which learns from what its snapshot holds."""
+
     catalog: Catalog
     scale: RatingScale
     previous: FittedModels | None
@@ -98,5 +104,11 @@ class Engine(Protocol):
     def prepare(self) -> None:
         """Get ready while there is nothing to fit yet: compile, import, connect."""
 
+    def write_history(self, job: HistoryJob) -> None:
+        """Write the history snapshot. Raises FitError, StorageError."""
+
     def fit(self, job: FitJob) -> FittedModels:
-        """Fit the models of a set and write the history snapshot. Raises FitError."""
+        """Fit the models of a set and write its history snapshot. Raises FitError, StorageError.
+
+        NothingToLearnError while there are only ratings of the holdout, and deletions.
+        """

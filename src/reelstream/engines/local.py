@@ -11,9 +11,9 @@ import sklearn.linear_model  # noqa: F401  (the models import both only where th
 from reelstream.catalog import Catalog
 from reelstream.engines.chain import run_chain, start_chain
 from reelstream.engines.gibbs import Sampler
-from reelstream.engines.interface import FitJob, FitParameters, FittedModels
+from reelstream.engines.interface import FitJob, FitParameters, FittedModels, HistoryJob
 from reelstream.engines.training_data import TrainingData
-from reelstream.errors import FitError
+from reelstream.errors import NothingToLearnError
 from reelstream.features.audience import audience_features
 from reelstream.features.holdout import in_gate_half, in_holdout
 from reelstream.features.item_features import ItemFeatures
@@ -44,12 +44,21 @@ class LocalEngine:
         short = FitParameters(sweeps=2, burn_in=0, n_draws=2)
         fit_models(History.of(ratings), Catalog([]), RatingScale(), None, short)
 
+    def write_history(self, job: HistoryJob) -> None:
+        """See `Engine.write_history`."""
+        merge_history(job)
+
     def fit(self, job: FitJob) -> FittedModels:
         """See `Engine.fit`."""
-        history = History.load(job.history) if job.history else History.of(RatingColumns.empty())
-        history = history.merge(RatingColumns.concatenate(job.batches.read(manifest) for manifest in job.new_manifests))
-        history.save(job.history_out)
-        return fit_models(history, job.catalog, job.scale, job.previous, job.parameters)
+        return fit_models(merge_history(job), job.catalog, job.scale, job.previous, job.parameters)
+
+
+def merge_history(job: HistoryJob) -> History:
+    """The history that the job wants, in memory and written."""
+    history = History.load(job.history) if job.history else History.of(RatingColumns.empty())
+    history = history.merge(RatingColumns.concatenate(job.batches.read(manifest) for manifest in job.new_manifests))
+    history.save(job.history_out)
+    return history
 
 
 def fit_models(
@@ -63,11 +72,11 @@ def fit_models(
 ) -> FittedModels:
     """The three models from a history in memory. Without a gate, all of the holdout fits the like model.
 
-    Raises FitError when nothing is left to learn from.
+    Raises NothingToLearnError.
     """
     held_out = in_holdout(history.ratings.user_id, history.ratings.item_id)
     if held_out.all():
-        raise FitError("there is no rating to learn from outside the holdout: wait for more batches")
+        raise NothingToLearnError
     learned = history.ratings[~held_out]
     rating = fit_rating(learned, catalog, previous.rating if previous else None, parameters)
     # A film's share of likes must not hold the answers that the like model is fitted on.

@@ -37,11 +37,12 @@ class History:
     def _of_settled(cls, settled: RatingColumns) -> History:
         deletes = np.isnan(settled.rating)
         if not deletes.any():
-            return cls._of_parts(settled, RatingColumns.empty())
-        return cls._of_parts(settled[~deletes], settled[deletes])
+            return cls.of_parts(settled, RatingColumns.empty())
+        return cls.of_parts(settled[~deletes], settled[deletes])
 
     @classmethod
-    def _of_parts(cls, ratings: RatingColumns, deletions: RatingColumns) -> History:
+    def of_parts(cls, ratings: RatingColumns, deletions: RatingColumns) -> History:
+        """The history whose ratings and deletions these are, settled and sorted."""
         first = np.ones(len(ratings), bool)
         np.not_equal(ratings.user_id[1:], ratings.user_id[:-1], out=first[1:])
         firsts = np.flatnonzero(first)
@@ -59,7 +60,7 @@ class History:
 
     def of_users(self, user_ids: NDArray[np.int64]) -> RatingColumns:
         """The ratings of these users (rising), in the history's order; users nobody knows have none."""
-        return self.ratings[_users_among(self.ratings, user_ids)]
+        return self.ratings[users_among(self.ratings, user_ids)]
 
     def merge(self, newer: RatingColumns) -> History:
         """The same history with further ratings and deletions, whichever way their times lie.
@@ -69,10 +70,10 @@ class History:
         if not len(newer):
             return self
         users = np.unique(newer.user_id)
-        touched, deletes = _users_among(self.ratings, users), _users_among(self.deletions, users)
+        touched, deletes = users_among(self.ratings, users), users_among(self.deletions, users)
         settled = RatingColumns.concatenate([self.ratings[touched], self.deletions[deletes], newer]).settled()
         gone = np.isnan(settled.rating)
-        return History._of_parts(
+        return History.of_parts(
             _interleave(self.ratings[~touched], settled[~gone]),
             _interleave(self.deletions[~deletes], settled[gone]),
         )
@@ -146,7 +147,7 @@ class HistoryParts:
                     file.write(column.tobytes())
 
 
-def _users_among(columns: RatingColumns, users: NDArray[np.int64]) -> NDArray[np.bool_]:
+def users_among(columns: RatingColumns, users: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Which rows belong to these users (sorted); columns sorted by user cost two searches a user."""
     steps = np.zeros(len(columns) + 1, np.int8)
     firsts = np.searchsorted(columns.user_id, users, side="left")

@@ -7,9 +7,10 @@ checksums; one that cannot be read is replaced by the next.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 import structlog
@@ -25,9 +26,8 @@ from reelstream.files import (
     translate_errors,
     write_synced,
 )
-from reelstream.ratings import RatingColumns
-from reelstream.storage.batch_files import BatchFolder, Manifest
 from reelstream.storage.history import History
+from reelstream.storage.stored_history import StoredHistory
 
 log = structlog.get_logger()
 
@@ -49,6 +49,15 @@ class SnapshotMeta(msgspec.Struct, frozen=True):
     n_users: int
     n_ratings: int
     format: int = 1
+
+
+class Base(NamedTuple):
+    """Where the making of a snapshot can begin."""
+
+    folder: Path | None
+    """A snapshot to go on from; None: nothing."""
+    known: int
+    """How many of the wanted manifests it holds, the first ones."""
 
 
 class _Current(msgspec.Struct):
@@ -95,31 +104,25 @@ class HistoryStore:
         self._prune()
         return meta
 
-    def bring_to(self, batches: BatchFolder, manifests: Sequence[Manifest], excluded: Collection[int]) -> History:
-        """The history of these batches, all from the first on, without the excluded ones; made current if it is not.
+    def base_for(self, manifests: Sequence[tuple[int, int]], excluded: Sequence[int]) -> Base | None:
+        """What a snapshot of these manifests, all from the first on, can be made from; None when the current one is that.
 
-        Further batches are merged; an exclusion, an inclusion, another revision or a damaged snapshot means to start
-        again from the batch files. Raises DamagedError when one of these is not sound.
+        Further batches can be merged; an exclusion, an inclusion, another revision or a damaged snapshot means to start
+        again from the batch files: a history has forgotten which ratings an excluded one had replaced.
         """
-        held = [manifest for manifest in manifests if manifest.number not in excluded]
-        left_out = [manifest.number for manifest in manifests if manifest.number in excluded]
-        wanted = [(manifest.number, manifest.revision) for manifest in held]
-        snapshot = self._sound_current()
-        if snapshot is None:
-            history, known = History.of(RatingColumns.empty()), 0
-        else:
-            history, meta = snapshot
-            if (meta.manifests, meta.excluded) == (wanted, left_out):
-                return history
-            known = len(meta.manifests)
-            if wanted[:known] != meta.manifests:
-                history, known = History.of(RatingColumns.empty()), 0
-        if manifests or snapshot is not None:
-            history = history.merge(RatingColumns.concatenate(batches.read(manifest) for manifest in held[known:]))
-            written = self.new_folder()
-            history.save(written)
-            self.publish(written, wanted, left_out, manifests[-1].next_offsets if manifests else {})
-        return history
+        meta = self._sound_current()
+        if meta is None:
+            return Base(None, 0) if manifests or excluded else None
+        if (meta.manifests, meta.excluded) == (list(manifests), list(excluded)):
+            return None
+        known = len(meta.manifests)
+        if list(manifests[:known]) != meta.manifests:
+            return Base(None, 0)
+        return Base(self._folder / str(meta.number), known)
+
+    def stored(self) -> StoredHistory:
+        """The current snapshot, to be read in parts; an empty one before the first. Raises DamagedError."""
+        return StoredHistory(self.current_folder())
 
     def current_number(self) -> int | None:
         """The number of the current snapshot; None before the first. Raises DamagedError."""
@@ -145,12 +148,13 @@ class HistoryStore:
         with translate_errors(self._folder):
             sweep_temporary(self._folder)
 
-    def _sound_current(self) -> tuple[History, SnapshotMeta] | None:
+    def _sound_current(self) -> SnapshotMeta | None:
         try:
-            return self.current()
+            current = self.current()
         except DamagedError as error:
             log.warning("history_rebuilt", reason=str(error))
             return None
+        return None if current is None else current[1]
 
     def _numbers(self) -> list[int]:
         return sorted(int(path.name) for path in self._folder.glob("[0-9]*") if path.name.isdecimal())

@@ -146,8 +146,8 @@ def _scores(model_set: ModelSet, split: Split, learns: Learns) -> Scores:
 
 def _baselines(split: Split, scale: RatingScale) -> dict[str, Scores]:
     models: dict[str, GlobalMean | BiasBaseline] = {
-        "global_mean": GlobalMean(split.train, scale),
-        "biases": BiasBaseline(split.train, scale),
+        "global_mean": GlobalMean.of(split.train, scale),
+        "biases": BiasBaseline.of(split.train, scale),
     }
     test = split.test
     return {

@@ -6,6 +6,7 @@ that the server does, of users and films; of users alone; and without any; besid
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import fields
 from typing import Literal
 
@@ -15,16 +16,19 @@ from reelstream.models.base import ModelSet, Predictions
 from reelstream.models.film_posterior import OnlineFilms
 from reelstream.models.replay import predict_events
 from reelstream.ratings import RatingColumns, RatingScale
+from reelstream.storage.batch_files import BatchFolder, Manifest
 from reelstream.storage.history import History
 from reelstream.storage.release import BatchScores, WindowScores
-from reelstream.training.baselines import BiasBaseline, GlobalMean
+from reelstream.storage.stored_history import StoredHistory
+from reelstream.training.baselines import BiasBaseline, GlobalMean, ItemSums
 from reelstream.training.scores import score, score_points
 
 Learns = Literal["nothing", "users", "users and films"]
 
+MOST_ROWS = 1_000_000
+"""Of the users who are replayed, all ratings together: half a minute's work, and less memory than the films of a set."""
 MOST_MOMENTS = 50_000
 """Ratings replayed at once where films learn: what was known of their users then is kept, 5 kB each."""
-
 
 WINDOW = 2_000
 """Ratings that a moving window holds: enough for an RMSE to within 0.02."""
@@ -32,39 +36,67 @@ MOST_WINDOWS = 20
 """Places of the window in a batch: it moves by half its width, and by more through a long batch."""
 
 
+def replay_batches(
+    folder: BatchFolder, new: Sequence[Manifest], stored: StoredHistory, model_set: ModelSet | None, scale: RatingScale
+) -> list[BatchScores]:
+    """How each of the `new` batches was predicted by `model_set`, which knew `stored` and the new batches before it.
+
+    Of more users than have MOST_ROWS ratings together, stored and new, an even sample is asked: filtering all would take
+    longer than a fit. Raises DamagedError.
+    """
+    users = np.empty(0, np.int64)
+    for manifest in new:
+        users = np.union1d(users, folder.read(manifest).user_id)
+    n_rows = stored.ratings_of(users) + sum(manifest.rows for manifest in new)
+    users = users[:: n_rows // MOST_ROWS + 1]
+    known, items = stored.of_users(users), ItemSums()
+    for chunk in stored.ratings():
+        items.add(chunk)
+    record = []
+    for manifest in new:
+        batch = folder.read(manifest)
+        asked = batch[np.isin(batch.user_id, users)]
+        record.append(replay_batch(manifest.number, asked, known, items, model_set, scale))
+        known = known.merge(asked)
+        items.add(batch.latest())
+    return record
+
+
 def replay_batch(
-    number: int, batch: RatingColumns, history: History, model_set: ModelSet | None, scale: RatingScale
+    number: int,
+    batch: RatingColumns,
+    history: History,
+    items: ItemSums,
+    model_set: ModelSet | None,
+    scale: RatingScale,
 ) -> BatchScores:
-    """How batch `number` was predicted by `model_set`, which knew `history`, all ratings before the batch.
+    """How `batch`, of batch `number`, was predicted by `model_set`, which knew the `history` of its users before it.
 
     Ratings are replayed in order of (timestamp, partition, offset); deletions are neither predicted nor learned. Behind a
-    message that forgets a user, the user begins anew; what is forgotten when it comes is passed over.
+    message that forgets a user, the user begins anew; what is forgotten when it comes is passed over. `items` are the sums
+    of everybody's ratings before the batch.
     """
     forgets, ratings = batch[batch.forgets], batch[~np.isnan(batch.rating)]
     before = history.deletions[history.deletions.forgets]
     batch = RatingColumns.concatenate([before, ratings]).remembered()
     batch = batch[~batch.forgets].in_time()
+    known = history.of_users(np.unique(batch.user_id))
     live = live_users = static = None
     windows: list[WindowScores] = []
     if model_set is not None:
-        known = RatingColumns.concatenate([history.of_users(np.unique(batch.user_id)), forgets])
-        answers = [replay(model_set, known, batch, learns) for learns in ("users and films", "nothing", "users")]
+        events = RatingColumns.concatenate([known, forgets])
+        answers = [replay(model_set, events, batch, learns) for learns in ("users and films", "nothing", "users")]
         live, static, live_users = (score(each, batch.rating, scale) for each in answers)
         windows = [
             WindowScores(place.stop, *(score(each[place], batch.rating[place], scale) for each in answers))
             for place in _places(len(batch))
         ]
-    mean, biases = GlobalMean(history.ratings, scale), BiasBaseline(history.ratings, scale)
-    return BatchScores(
-        number,
-        None if model_set is None else model_set.number,
-        live,
-        static,
-        score_points(mean.predict(batch.user_id, batch.item_id), batch.rating, scale),
-        score_points(biases.predict(batch.user_id, batch.item_id), batch.rating, scale),
-        live_users,
-        windows,
+    baselines = GlobalMean(items, scale), BiasBaseline(items, known, scale)
+    mean, biases = (
+        score_points(baseline.predict(batch.user_id, batch.item_id), batch.rating, scale) for baseline in baselines
     )
+    asked_set = None if model_set is None else model_set.number
+    return BatchScores(number, asked_set, live, static, mean, biases, live_users, windows)
 
 
 def _places(n_ratings: int) -> list[slice]:

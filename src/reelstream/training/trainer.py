@@ -28,18 +28,18 @@ from prometheus_client import Histogram
 
 from reelstream import __version__
 from reelstream.catalog import Catalog
-from reelstream.engines.interface import Engine, FitJob, FitParameters, FittedModels
-from reelstream.errors import DamagedError, NoModelSetError
+from reelstream.engines.interface import Engine, FitJob, FitParameters, FittedModels, HistoryJob
+from reelstream.errors import DamagedError, NoModelSetError, NothingToLearnError
 from reelstream.features.holdout import in_gate_half, in_holdout
 from reelstream.models.base import ModelSet, TrainedOn
 from reelstream.ratings import RatingColumns, RatingScale
 from reelstream.storage.batch_files import BatchFolder, Manifest
-from reelstream.storage.history import History
 from reelstream.storage.history_store import HistoryStore
 from reelstream.storage.model_registry import ModelRegistry
 from reelstream.storage.release import BatchScores, GateReport, Release, Scores
+from reelstream.storage.stored_history import StoredHistory
 from reelstream.training.gate import GateRatings, judge
-from reelstream.training.prequential import replay, replay_batch
+from reelstream.training.prequential import replay, replay_batches
 from reelstream.training.scores import clipped_errors, score
 
 MOST_SETS_OF_A_BACKLOG = 8
@@ -108,7 +108,7 @@ class Trainer:
         done = known[-1].through if known else 0
         # 1. The history of all that has a release.
         released = [manifest for manifest in manifests if manifest.number <= done]
-        history = self._histories.bring_to(self._batches, released, excluded)
+        self._bring_history_to(released, excluded)
         releases: list[Release] = []
         waiting: list[Manifest] = []
         groups = _grouped(manifests[len(released) :], excluded)
@@ -119,13 +119,26 @@ class Trainer:
                 break
             new = [*waiting, *group]
             through = [manifest for manifest in manifests if manifest.number <= (new[-1].number if new else done)]
-            trained = self._train(new, through, excluded, history)
-            if trained is None:
+            try:
+                releases.append(self._train(new, through, excluded))
+            except NothingToLearnError:
+                log.info("nothing_to_learn_from_yet", batches=[manifest.number for manifest in new])
+                self._histories.sweep()
                 waiting = new
-                continue
-            (release, history), waiting = trained, []
-            releases.append(release)
+            else:
+                waiting = []
         return releases
+
+    def _bring_history_to(self, manifests: Sequence[Manifest], excluded: Collection[int]) -> None:
+        """Publish the history of these batches, all from the first on, without the excluded ones, if it is not current."""
+        held, left_out = _split(manifests, excluded)
+        base = self._histories.base_for(_revisions(held), _numbers(left_out))
+        if base is None:
+            return
+        written = self._histories.new_folder()
+        self._engine.write_history(HistoryJob(self._batches, held, base.folder, held[base.known :], written))
+        next_offsets = manifests[-1].next_offsets if manifests else {}
+        self._histories.publish(written, _revisions(held), _numbers(left_out), next_offsets)
 
     def _is_outdated(self, newest: Release, released: Sequence[Manifest], excluded: Collection[int]) -> bool:
         """Whether batches were excluded or included since the newest release, so that another set should serve."""
@@ -135,29 +148,18 @@ class Trainer:
             return False
         return {number for number, _ in current.manifests} != numbers - set(excluded)
 
-    def _train(
-        self, new: Sequence[Manifest], through: Sequence[Manifest], excluded: Collection[int], history: History
-    ) -> tuple[Release, History] | None:
-        """The set of the `new` batches, and the history with them; `history` is what the current snapshot holds.
+    def _train(self, new: Sequence[Manifest], through: Sequence[Manifest], excluded: Collection[int]) -> Release:
+        """The set of the `new` batches, which the current history does not hold.
 
-        None while there is nothing to learn from: rejected rows and deletions only, or a few ratings of the holdout.
         `through`: all batches up to the last of the new ones, excluded or not. Without a new batch, the set is made for
-        exclusions that have changed.
+        exclusions that have changed. Raises NothingToLearnError.
         """
         started = time.monotonic()
         champion = self._champion()
         last = through[-1]
-        held = [manifest for manifest in through if manifest.number not in excluded]
-        left_out = [manifest for manifest in through if manifest.number in excluded]
+        held, left_out = _split(through, excluded)
         # 2. The record.
-        record = []
-        for manifest in new:
-            batch = self._batches.read(manifest)
-            record.append(replay_batch(manifest.number, batch, history, champion, self._scale))
-            history = history.merge(batch)
-        if in_holdout(history.ratings.user_id, history.ratings.item_id).all():
-            log.info("nothing_to_learn_from_yet", batches=[manifest.number for manifest in new])
-            return None
+        record = replay_batches(self._batches, new, self._histories.stored(), champion, self._scale)
         # 3. The fit.
         history_out = self._histories.new_folder()
         models = self._engine.fit(
@@ -179,14 +181,13 @@ class Trainer:
             number, models.rating, models.like, models.segment, self._catalog, self._scale, trained_on
         )
         # 4. The gate.
-        report, holdout = self._judge(challenger, champion, history, held)
+        report, holdout = self._judge(challenger, champion, StoredHistory(history_out), held)
         # 5. The set.
         release = self._registry.publish(
             challenger, self._release(challenger, champion, held, left_out, report, holdout, record)
         )
         # 6. The history.
-        manifests = [(manifest.number, manifest.revision) for manifest in held]
-        self._histories.publish(history_out, manifests, release.excluded, last.next_offsets)
+        self._histories.publish(history_out, release.manifests, release.excluded, last.next_offsets)
         # 7. What is no longer kept.
         self._registry.prune(self._keep)
         _TRAINING_SECONDS.labels(report.verdict).observe(time.monotonic() - started)
@@ -198,7 +199,7 @@ class Trainer:
             holdout_rmse=holdout.rmse,
             seconds=round(time.monotonic() - started, 2),
         )
-        return release, history
+        return release
 
     def _champion(self) -> ModelSet | None:
         """The set in service, whose chain is gone on with; None before the first.
@@ -216,10 +217,10 @@ class Trainer:
             ) from error
 
     def _judge(
-        self, challenger: ModelSet, champion: ModelSet | None, history: History, held: Sequence[Manifest]
+        self, challenger: ModelSet, champion: ModelSet | None, stored: StoredHistory, held: Sequence[Manifest]
     ) -> tuple[GateReport, Scores]:
         """The gate's verdict, and the challenger's scores on the gate's ratings."""
-        known, asked = _split_for_gate(history)
+        known, asked = _split_for_gate(stored)
         answers = replay(challenger, known, asked, "nothing")
         holdout = score(answers, asked.rating, self._scale)
         if champion is None:
@@ -248,8 +249,8 @@ class Trainer:
         return Release(
             number=challenger.number,
             created_at=int(time.time()),
-            manifests=[(manifest.number, manifest.revision) for manifest in held],
-            excluded=[manifest.number for manifest in left_out],
+            manifests=_revisions(held),
+            excluded=_numbers(left_out),
             trained_through=dict(challenger.trained_on.trained_through),
             excluded_offsets=dict(challenger.trained_on.excluded),
             scale=self._scale,
@@ -270,10 +271,23 @@ def _grouped(new: Sequence[Manifest], excluded: Collection[int]) -> list[list[Ma
     return [wanted] if len(wanted) > MOST_SETS_OF_A_BACKLOG else [[manifest] for manifest in wanted]
 
 
-def _split_for_gate(history: History) -> tuple[RatingColumns, RatingColumns]:
+def _split(manifests: Sequence[Manifest], excluded: Collection[int]) -> tuple[list[Manifest], list[Manifest]]:
+    """Those that are held, and those that are left out."""
+    held = [manifest for manifest in manifests if manifest.number not in excluded]
+    return held, [manifest for manifest in manifests if manifest.number in excluded]
+
+
+def _revisions(manifests: Iterable[Manifest]) -> list[tuple[int, int]]:
+    return [(manifest.number, manifest.revision) for manifest in manifests]
+
+
+def _numbers(manifests: Iterable[Manifest]) -> list[int]:
+    return [manifest.number for manifest in manifests]
+
+
+def _split_for_gate(stored: StoredHistory) -> tuple[RatingColumns, RatingColumns]:
     """What the gate folds in, all outside the holdout, and what it asks, its half of the holdout."""
-    users = history.user_ids[:: len(history.user_ids) // MOST_GATE_USERS + 1]
-    ratings = history.of_users(users)
+    ratings = stored.of_users(stored.user_ids[:: len(stored.user_ids) // MOST_GATE_USERS + 1]).ratings
     held_out = in_holdout(ratings.user_id, ratings.item_id)
     asked = ratings[held_out]
     return ratings[~held_out], asked[in_gate_half(asked.user_id, asked.item_id)]

@@ -12,7 +12,7 @@ import pytest
 from reelstream.catalog import Catalog
 from reelstream.datasets import detect
 from reelstream.engines import block_chain
-from reelstream.engines.interface import FitParameters
+from reelstream.engines.interface import FitParameters, HistoryJob
 from reelstream.engines.local import LocalEngine
 from reelstream.errors import FitError
 from reelstream.ratings import RatingColumns
@@ -91,3 +91,18 @@ def test_nothing_to_learn_from_is_said(block_engine: Any, catalog: Catalog, tmp_
     batches = publish(tmp_path / "batched_data", [RatingColumns.of([1], [1], [np.nan], [1])])
     with pytest.raises(FitError, match="no rating to learn from"):
         fit(block_engine, tmp_path / "out", batches, batches.manifests(), catalog, QUICK)
+
+
+def test_a_history_alone_is_written_as_the_local_engine_writes_it(
+    block_engine: Any, batches: BatchFolder, catalog: Catalog, tmp_path: Path
+) -> None:
+    """After an exclusion a snapshot is made without a fit: the same files, also of no ratings at all."""
+    for name, manifests in (("some", batches.manifests()[1:]), ("none", [])):
+        for engine in (LocalEngine(), block_engine):
+            out = tmp_path / engine.name / name
+            out.mkdir(parents=True)
+            engine.write_history(HistoryJob(batches, manifests, None, manifests, out))
+        files = [
+            {path.name: path.read_bytes() for path in (tmp_path / each / name).iterdir()} for each in ("local", "spark")
+        ]
+        assert files[0] == files[1]

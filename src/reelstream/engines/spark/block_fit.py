@@ -16,7 +16,7 @@ from reelstream.engines.local import complete_models
 from reelstream.engines.spark.block_tasks import SparkTasks
 from reelstream.engines.spark.layout import Counts, Cut, count, cut, lay_out, mark_learned
 from reelstream.engines.spark.one_task import RESULT, load_models, save_models
-from reelstream.errors import FitError
+from reelstream.errors import NothingToLearnError
 from reelstream.features.audience import features_of_products
 from reelstream.features.item_features import ItemFeatures
 from reelstream.features.vocabulary import Vocabulary
@@ -27,11 +27,11 @@ from reelstream.storage.history import History
 
 
 def fit_in_blocks(settled: DataFrame, job: FitJob, scratch: Path) -> FittedModels:
-    """The models and the history snapshot; `scratch` holds what is needed meanwhile. Raises FitError."""
+    """The models and the history snapshot; `scratch` holds what is needed meanwhile. Raises NothingToLearnError."""
     marked = mark_learned(settled).persist()
     counts = count(marked, job.scale.like_threshold)
     if not len(counts.item_ids):
-        raise FitError("there is no rating to learn from outside the holdout: wait for more batches")
+        raise NothingToLearnError
     where, blocks = cut(counts), BlockFolder(scratch / "blocks")
     lay_out(marked, counts, where, blocks, job.history_out)
     marked.unpersist()
@@ -84,7 +84,7 @@ def _completion(job: FitJob, scratch: Path) -> Callable[[Iterable[pa.RecordBatch
             history = History.load(history_out)
             models = complete_models(rating, like, history, catalog, scale, previous, parameters)
             save_models(models, _made(scratch / "models"))
-        yield pa.RecordBatch.from_pydict({"problem": [""]})
+        yield pa.RecordBatch.from_pydict({"is_fitted": [True]})
 
     return complete
 

@@ -108,35 +108,49 @@ def cut(counts: Counts) -> Cut:
 
 def lay_out(marked: DataFrame, counts: Counts, where: Cut, blocks: BlockFolder, history_out: Path) -> None:
     """Write every block, and the history snapshot."""
+    items, mean = Vocabulary(counts.item_ids), counts.mean
+
+    def write(number: int, history: History) -> None:
+        learned = history.ratings[~in_holdout(history.ratings.user_id, history.ratings.item_id)]
+        users = Vocabulary.of(learned.user_id)
+        rows = users.rows(learned.user_id), items.rows(learned.item_id)
+        data = TrainingData.of(users.ids, rows[0], items.ids, rows[1], learned.rating, learned.timestamp, mean)
+        blocks.write(number, data)
+
+    _write_parts(marked, counts, where, history_out, write)
+
+
+def write_history(settled: DataFrame, history_out: Path) -> None:
+    """Write the history snapshot alone."""
+    marked = mark_learned(settled).persist()
+    counts = count(marked, like_threshold=0.0)
+    _write_parts(marked, counts, cut(counts), history_out, lambda number, history: None)
+    marked.unpersist()
+
+
+def _write_parts(
+    marked: DataFrame, counts: Counts, where: Cut, history_out: Path, write_besides: Callable[[int, History], None]
+) -> None:
+    """Write the history snapshot, block by block; `write_besides` takes the number and the history of each."""
     has_ratings = counts.ratings > 0
     parts = HistoryParts(history_out)
     parts.make(counts.user_ids[has_ratings], counts.ratings[has_ratings], int(counts.deletions.sum()))
-    items, mean, edges = Vocabulary(counts.item_ids), counts.mean, where.edges
+    edges = where.edges
 
     def assign(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             block = np.searchsorted(edges, batch["userId"].to_numpy(), side="right")
             yield batch.append_column("block", pa.array(block.astype(np.int32)))
 
-    assigned = marked.drop("learned").mapInArrow(assign, f"{COLUMNS}, block int")
-    assigned.groupBy("block").applyInArrow(_writer(blocks, parts, where, items, mean), "block int").collect()
-
-
-def _writer(
-    blocks: BlockFolder, parts: HistoryParts, where: Cut, items: Vocabulary, mean: float
-) -> Callable[[pa.Table], pa.Table]:
     def write(table: pa.Table) -> pa.Table:
         number = table["block"][0].as_py()
         history = History.of(to_columns(table.drop_columns("block").to_batches()))
         parts.write(history, int(where.first_ratings[number]), int(where.first_deletions[number]))
-        learned = history.ratings[~in_holdout(history.ratings.user_id, history.ratings.item_id)]
-        users = Vocabulary.of(learned.user_id)
-        rows = users.rows(learned.user_id), items.rows(learned.item_id)
-        data = TrainingData.of(users.ids, rows[0], items.ids, rows[1], learned.rating, learned.timestamp, mean)
-        blocks.write(number, data)
+        write_besides(number, history)
         return pa.table({"block": pa.array([number], pa.int32())})
 
-    return write
+    assigned = marked.drop("learned").mapInArrow(assign, f"{COLUMNS}, block int")
+    assigned.groupBy("block").applyInArrow(write, "block int").collect()
 
 
 def _arrays(frame: DataFrame) -> list[NDArray[Any]]:

@@ -10,14 +10,14 @@ import pyarrow as pa
 from reelstream.engines.interface import FitJob, FittedModels
 from reelstream.engines.local import fit_models
 from reelstream.engines.spark.frames import to_columns
-from reelstream.errors import ReelstreamError
+from reelstream.errors import NothingToLearnError
 from reelstream.models.like import LikeModel
 from reelstream.models.rating import RatingModel
 from reelstream.models.segment import SegmentModel
 from reelstream.storage.history import History
 
-RESULT = "problem string"
-"""What the task says: an empty string, or why there is no model."""
+RESULT = "is_fitted boolean"
+"""What the task says: whether there was anything to learn from."""
 
 
 def task_of(job: FitJob, models_out: Path) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
@@ -35,10 +35,10 @@ def task_of(job: FitJob, models_out: Path) -> Callable[[Iterable[pa.RecordBatch]
             history = History.of(to_columns(batches))
             history.save(history_out)
             save_models(fit_models(history, catalog, scale, previous, parameters), models_out)
-            problem = ""
-        except ReelstreamError as error:
-            problem = str(error)
-        yield pa.RecordBatch.from_pydict({"problem": [problem]})
+            is_fitted = True
+        except NothingToLearnError:
+            is_fitted = False
+        yield pa.RecordBatch.from_pydict({"is_fitted": [is_fitted]})
 
     return fit
 
