@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 import typer
@@ -13,6 +15,7 @@ from flask import Flask
 from pydantic import BaseModel
 
 from fake_sets import CATALOG, FakeRegistry
+from reelstream.api import schemas
 from reelstream.api.app import create_app
 from reelstream.api.service import Service
 from reelstream.broker import open_broker
@@ -120,6 +123,54 @@ def flask_app(tmp_path: Path) -> Iterator[Flask]:
         batches, snapshots = BatchFolder(tmp_path / "batches"), HistoryStore(tmp_path / "history")
         updates = LiveUpdates(predictor, registry, batches, snapshots, broker, "ratings", CATALOG, scale)
         yield create_app(Service(predictor, updates, registry, CATALOG, scale))
+
+
+@pytest.mark.parametrize("path", [path for path in PAGES if "```json" in path.read_text()], ids=lambda path: path.name)
+def test_examples_of_answers_are_what_the_api_answers(path: Path, flask_app: Flask) -> None:
+    """Each has all fields of the answer to the question above it, under their names, and no other field."""
+    for question, body in examples(path.read_text()):
+        for entry in body if isinstance(body, list) else [body]:
+            schema = answer_of(question, entry, flask_app)
+            assert schema.model_validate_json(json.dumps(entry)).model_dump(mode="json") == entry, question
+
+
+def test_the_same_question_has_the_same_answer_on_every_page() -> None:
+    """Examples come from one run."""
+    answers: dict[str, Any] = {}
+    for path in PAGES:
+        for question, body in examples(path.read_text()):
+            assert answers.setdefault(question, body) == body, f"{path.name}: {question}"
+    assert len(answers) >= 8
+
+
+def examples(text: str) -> Iterator[tuple[str, Any]]:
+    """Questions `/path {fields}`, each with the JSON that a page says is the answer."""
+    *parts, _ = re.split(r"^```json\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
+    for before, body in zip(parts[::2], parts[1::2], strict=True):
+        asked = re.findall(r"(?:-d '(.*?)'[\s\\]+)?(?:http://127\.0\.0\.1:5000|`GET )(/[^\s'`]+)", before)
+        assert asked, f"no question above {body}"
+        data, address = asked[-1]
+        url = urlsplit(address)
+        fields = json.loads(data) if data else {name: int_or_text(value) for name, value in parse_qsl(url.query)}
+        yield f"{url.path} {json.dumps(fields)}", json.loads(body)
+
+
+def int_or_text(value: str) -> int | str:
+    return int(value) if value.isdecimal() else value
+
+
+def answer_of(question: str, body: Any, flask_app: Flask) -> type[schemas.Answer]:
+    """The class of what may be answered to a question: a problem, or what OpenAPI says of the path."""
+    if "error" in body:
+        return schemas.FailedEntry
+    if body.get("type") == "about:blank":
+        return schemas.Problem
+    document = flask_app.test_client().get("/openapi.json").get_json()
+    path, _, _ = question.partition(" ")
+    pattern = next(known for known in document["paths"] if re.fullmatch(re.sub(r"{\w+}", r"[^/]+", known), path))
+    reference = document["paths"][pattern]["get"]["responses"]["200"]["content"]["application/json"]["schema"]["$ref"]
+    schema: type[schemas.Answer] = getattr(schemas, reference.rpartition("/")[2])
+    return schema
 
 
 @pytest.mark.parametrize("module", [producer, batch_writer, requeue, trainer], ids=lambda module: module.__name__)
