@@ -31,6 +31,23 @@ messages = st.one_of(
 
 
 @pytest.mark.parametrize(
+    "scale",
+    [RatingScale(), RatingScale(1, 5, 1), RatingScale(0, 1, 0.1), RatingScale(-3, 3, 0.25)],
+    ids=lambda scale: f"{scale.lowest:g} to {scale.highest:g} by {scale.step:g}",
+)
+def test_a_scale_holds_its_values_alone(scale: RatingScale) -> None:
+    """One by one and as an array: each value, however it is rounded, and nothing between, outside, or that is no number."""
+    values = scale.values()
+    outside = [scale.lowest - scale.step, scale.highest + scale.step, math.nan, math.inf, -math.inf, 1e308, -1e308]
+    others = np.array([*(values[:-1] + scale.step / 2), *(values + scale.step / 1e4), *outside])
+    with np.errstate(invalid="ignore", over="ignore"):
+        assert scale.holds(values).all()
+        assert not scale.holds(others).any()
+    assert all(scale.holds(value) for value in values.tolist())
+    assert not any(scale.holds(value) for value in others.tolist())
+
+
+@pytest.mark.parametrize(
     ("message", "forgotten"),
     [
         (b'{"userId":7,"forget":true,"timestamp":5}', Rating(7, EVERY_ITEM, None, 5)),

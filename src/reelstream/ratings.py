@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields
-from typing import Annotated, Any
+from typing import Annotated, Any, overload
 
 import msgspec
 import numpy as np
@@ -33,10 +33,17 @@ class RatingScale:
     step: float = 0.5
     like_threshold: float = 4.0
 
-    def holds(self, rating: float) -> bool:
-        """Whether `rating` lies on the scale."""
+    @overload
+    def holds(self, rating: float) -> bool: ...
+    @overload
+    def holds(self, rating: NDArray[np.float64]) -> NDArray[np.bool_]: ...
+    def holds(self, rating: float | NDArray[np.float64]) -> bool | NDArray[np.bool_]:
+        """Whether one rating, or each of (n,), lies on the scale; NaN and what is infinite do not."""
         steps = (rating - self.lowest) / self.step
-        return self.lowest <= rating <= self.highest and abs(steps - round(steps)) < 1e-6
+        off = (
+            steps + 0.5
+        ) % 1 - 0.5  # from the nearest step; `round` takes no array, `np.rint` is slow with one number
+        return (rating >= self.lowest) & (rating <= self.highest) & (off > -1e-6) & (off < 1e-6)
 
     def values(self) -> NDArray[np.float64]:
         """All ratings of the scale, rising."""
@@ -130,7 +137,7 @@ def check(rating: Rating, record_seconds: int, scale: RatingScale) -> None:
     """Hold one rating against the contract; `record_seconds` is when it entered the log. Raises RatingError."""
     _check_id("userId", rating.user_id)
     _check_id("movieId", rating.item_id)
-    if rating.rating is not None and not (math.isfinite(rating.rating) and scale.holds(rating.rating)):
+    if rating.rating is not None and not scale.holds(rating.rating):
         raise RatingError(
             f"rating {rating.rating:g} is not on the scale "
             f"{scale.lowest:g} to {scale.highest:g} in steps of {scale.step:g}"
@@ -275,8 +282,7 @@ def decode_messages(
     timestamp = np.where(timestamp < 0, record_seconds, timestamp)
 
     with np.errstate(invalid="ignore", over="ignore"):
-        steps = (rating - scale.lowest) / scale.step
-        on_scale = (rating >= scale.lowest) & (rating <= scale.highest) & (np.abs(steps - np.rint(steps)) < 1e-6)
+        on_scale = scale.holds(rating)
     sound = (user_id >= 0) & (timestamp <= record_seconds + SECONDS_A_DAY) & (on_scale | deletes)
     reasons = {}
     for row in np.flatnonzero(~sound).tolist():

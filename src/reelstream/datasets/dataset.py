@@ -87,9 +87,8 @@ class Dataset:
         if len(table) != len(self.rows("file")) or any(table.null_count().row(0)):
             return None
         user_id, item_id, rating, timestamp = (column.to_numpy() for column in table)
-        steps = (rating - self.scale.lowest) / self.scale.step
-        good = (rating >= self.scale.lowest) & (rating <= self.scale.highest) & (np.abs(steps - steps.round()) < 1e-6)
-        good &= (user_id >= 0) & (item_id >= 0) & (timestamp >= 0) & (timestamp <= time.time() + SECONDS_A_DAY)
+        good = self.scale.holds(rating) & (user_id >= 0) & (item_id >= 0)
+        good &= (timestamp >= 0) & (timestamp <= time.time() + SECONDS_A_DAY)
         return RatingColumns.of(user_id, item_id, rating, timestamp) if good.all() else None
 
     def _read_row_by_row(self) -> RatingColumns:
