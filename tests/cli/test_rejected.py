@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -92,6 +94,35 @@ def test_an_editor_opens_the_rows(command: Command, work: Path, monkeypatch: pyt
     answer = command("rejected", "requeue", "--edit", "0:1", "--work", work)
     assert answer.code == 2
     assert "nothing was sent" in answer.err
+
+
+@pytest.mark.parametrize(
+    ("editor", "code", "said"),
+    [
+        ("sed -i s/7,/4.5,/", 0, "1 rows requeued"),
+        (r"sed -i s/7,/\\xff/", 2, "no UTF-8 text, nothing was sent"),
+        ("rm", 2, "nothing was sent"),
+    ],
+    ids=["good", "other bytes", "no file"],
+)
+def test_an_editor_gets_and_leaves_utf8_whatever_the_locale(
+    command: Command, work: Path, editor: str, code: int, said: str
+) -> None:
+    """As FILE has it; what is none is one sentence."""
+    with open_broker(f"sqlite:{work / 'log.db'}") as broker, broker.producer("ratings") as producer:
+        producer.send('{"userId":3,"movieId":31,"rating":7,"timestamp":1260759144,"by":"Zoë"}'.encode(), partition=1)
+        producer.flush()
+    assert command("batch", "--once", "--work", work).code == 0
+    ascii_only = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    answer = subprocess.run(
+        [sys.executable, "-m", "reelstream", "rejected", "requeue", "--edit", "1:0", "--work", work],
+        env={**os.environ, **ascii_only, "VISUAL": "", "EDITOR": editor},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert answer.returncode == code, answer.stderr
+    assert said in answer.stdout + answer.stderr
 
 
 @pytest.mark.parametrize(

@@ -172,16 +172,18 @@ def _read(file: Path | None) -> str:
 
 
 def _edited(batches: BatchFolder, queue: RequeueFolder, what: str) -> str:
-    """What a person makes of the rows in an editor. Raises SettingError when there is none."""
+    """What a person makes of the rows in an editor. Raises SettingError when that fails, InputError when it is no text."""
     from reelstream.cli.rejected_text import lines_of  # noqa: PLC0415
 
     rows, is_one = _rows(batches, what)
     editor = shlex.split(os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "rejected.txt"
-        path.write_text("".join(f"{line}\n" for line in lines_of(rows, queue.places(), whole=is_one)))
+        path.write_text("".join(f"{line}\n" for line in lines_of(rows, queue.places(), whole=is_one)), "utf-8")
         try:
             subprocess.run([*editor, str(path)], check=True)
+            return path.read_text("utf-8")
+        except UnicodeDecodeError as error:
+            raise InputError(f"what the editor left is no UTF-8 text, nothing was sent: {error}") from error
         except (OSError, subprocess.CalledProcessError) as error:
             raise SettingError(f"the editor failed, nothing was sent: {error}; set EDITOR, or name a FILE") from error
-        return path.read_text()
