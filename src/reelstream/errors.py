@@ -47,7 +47,15 @@ class UnknownItemError(InputError):
 
 
 class MissingExtraError(InputError):
-    """An optional dependency that is not installed; the message is its install command."""
+    """An optional dependency that is not installed; the message says how to install it."""
+
+
+def how_to_install(extra: str) -> str:
+    """What a person does about an extra of pyproject.toml that is missing, in the middle of a sentence."""
+    return (
+        f"install it with `make venv` in a checkout, or with `pip install 'reelstream[{extra}]'` beside an installed "
+        "reelstream"
+    )
 
 
 class StorageError(ReelstreamError):

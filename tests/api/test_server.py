@@ -19,9 +19,8 @@ import numpy as np
 import pytest
 
 from mean_engine import CATALOG, TrainingWorld, close_batch
-from reelstream.api.server import check_address
 from reelstream.broker import open_broker
-from reelstream.errors import SettingError
+from reelstream.cli.preflight import free_port
 
 SETS = (1, 2, 3, 4, 5)
 PAIRS = [(user, item) for user in (3, 4, 100_000) for item in (5, 6, 7)]
@@ -185,16 +184,4 @@ def test_a_killed_server_leaves_no_worker_that_holds_the_port(plain_server: Serv
     plain_server.process.kill()
     plain_server.process.wait()
     until(lambda: not plain_server.listens())
-    check_address("127.0.0.1", plain_server.port)
-
-
-def test_a_port_in_use_is_one_sentence() -> None:
-    """It names the port and the way out; so does a host that is not here."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        port = taken.getsockname()[1]
-        with pytest.raises(SettingError, match=rf"{port}: another program has this port.*--port"):
-            check_address("127.0.0.1", port)
-    with pytest.raises(SettingError, match="--host"):
-        check_address("192.0.2.1", port)
+    free_port("127.0.0.1", plain_server.port, "--port")

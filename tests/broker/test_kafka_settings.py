@@ -1,14 +1,11 @@
 """What may be said to Kafka's client, and what is shown of it. No broker is needed for this."""
 
-import sys
-
 import pytest
 
 from kafka_cluster import free_ports
-from reelstream import broker
 from reelstream.broker import open_broker
 from reelstream.broker.kafka_settings import MASK, KafkaSettings
-from reelstream.errors import BrokerError, MissingExtraError, SettingError
+from reelstream.errors import BrokerError, SettingError
 
 URL = "kafka://one:9092,two:9092"
 SECRETS = {
@@ -82,11 +79,3 @@ def test_broker_that_does_not_answer_is_one_sentence() -> None:
     ) as no:
         open_broker(f"kafka://127.0.0.1:{port}")
     assert "\n" not in str(no.value)
-
-
-def test_missing_client_answers_with_its_install_command(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without the extra, Kafka is not a stack trace."""
-    monkeypatch.setitem(sys.modules, "confluent_kafka", None)
-    monkeypatch.setattr(broker, "find_spec", lambda _: None)
-    with pytest.raises(MissingExtraError, match=r"pip install 'reelstream\[kafka\]'"):
-        open_broker("kafka://localhost:9092")

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from streamlit.web import cli
 
-from reelstream.errors import MissingExtraError
 from reelstream.ui import launcher
 from reelstream.ui.client import API_URL_VARIABLE
 
@@ -28,11 +27,3 @@ def test_streamlit_is_told_to_stay_on_this_machine(monkeypatch: pytest.MonkeyPat
     assert (command, Path(page).name, Path(page).is_file()) == ("run", "page.py", True)
     assert {"--server.address=127.0.0.1", "--server.port=8600", "--browser.gatherUsageStats=false"} <= set(options)
     assert os.environ[API_URL_VARIABLE] == "http://127.0.0.1:5001"
-
-
-def test_a_missing_extra_is_named_with_its_command(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without Streamlit nothing is started, and the message says how to install it."""
-    monkeypatch.setattr(launcher, "find_spec", lambda name: None if name == "streamlit" else object())
-    monkeypatch.setattr(cli, "main", lambda *_, **__: pytest.fail("started"))
-    with pytest.raises(MissingExtraError, match=r"pip install 'reelstream\[ui\]'"):
-        launcher.launch("http://127.0.0.1:5001", "127.0.0.1", 8600)

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import errno
 import multiprocessing
 import os
-import socket
 import threading
 from collections.abc import Callable
 
 from flask import Flask
 from granian import Granian
 from granian.constants import Interfaces
-
-from reelstream.errors import SettingError
 
 BLOCKING_THREADS = 4
 """Threads that run Python. The models let go of Python's lock while they compute: others answer meanwhile."""
@@ -25,9 +21,8 @@ def serve(host: str, port: int, make_app: Callable[[], Flask], blocking_threads:
     """Serve until SIGTERM or SIGINT, then end within two seconds.
 
     `make_app` is called in the worker process; it is a module's function, or a `functools.partial` of one, as it may
-    travel there by name. Raises SettingError when the address cannot be bound, SystemExit(1) when the worker dies.
+    travel there by name. Raises SystemExit(1) when the worker dies.
     """
-    check_address(host, port)
     server = Granian(
         "reelstream",
         address=host,
@@ -40,26 +35,6 @@ def serve(host: str, port: int, make_app: Callable[[], Flask], blocking_threads:
         log_enabled=False,
     )
     server.serve(target_loader=_Loader(make_app), wrap_loader=False)
-
-
-def check_address(host: str, port: int) -> None:
-    """Raises SettingError, one clear sentence, unless `host:port` can be listened on."""
-    try:
-        addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        family, kind, protocol, _, address = addresses[0]
-        with socket.socket(family, kind, protocol) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
-    except OSError as error:
-        raise SettingError(f"the API cannot listen on {host}:{port}: {_reason(error)}") from error
-
-
-def _reason(error: OSError) -> str:
-    if error.errno == errno.EADDRINUSE:
-        return "another program has this port: end it, or choose another with --port"
-    if error.errno == errno.EACCES:
-        return "this port is reserved: choose one above 1023 with --port"
-    return f"{error.strerror}: check --host and --port"
 
 
 class _Loader:

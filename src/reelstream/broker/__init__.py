@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from reelstream.broker.interface import Broker
-from reelstream.errors import MissingExtraError, SettingError
+from reelstream.errors import MissingExtraError, SettingError, how_to_install
 
 
 def open_broker(url: str, kafka: Mapping[str, str] | None = None) -> Broker:
@@ -23,9 +23,7 @@ def open_broker(url: str, kafka: Mapping[str, str] | None = None) -> Broker:
         return SqliteBroker(Path(rest))
     if scheme == "kafka" and rest.startswith("//"):
         if find_spec("confluent_kafka") is None:
-            raise MissingExtraError(
-                "Kafka needs its client: install it with `pip install 'reelstream[kafka]'`, or use the embedded log"
-            )
+            raise MissingExtraError(f"Kafka needs its client: {how_to_install('kafka')}; or use the embedded log")
         from reelstream.broker.kafka import KafkaBroker  # noqa: PLC0415
 
         return KafkaBroker(url, kafka or {})

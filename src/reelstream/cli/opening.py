@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from reelstream.errors import BrokerError, DatasetError, MissingExtraError, SettingError
+from reelstream.errors import BrokerError, DatasetError, MissingExtraError, SettingError, how_to_install
 
 if TYPE_CHECKING:  # each of these brings numpy or more: a command imports what it needs
     from reelstream.broker.interface import Broker
@@ -118,9 +118,7 @@ def open_engine(settings: Settings) -> Engine:
     try:
         from reelstream.engines.spark.engine import SparkEngine  # noqa: PLC0415
     except ModuleNotFoundError as error:
-        raise MissingExtraError(
-            f"the Spark engine needs {error.name}: install it with `pip install 'reelstream[spark]'`"
-        ) from error
+        raise MissingExtraError(f"the Spark engine needs {error.name}: {how_to_install('spark')}") from error
     return SparkEngine(settings.spark.master, settings.spark.conf, settings.spark.one_task_ratings)
 
 

@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 from importlib.util import find_spec
 
-from reelstream.errors import MissingExtraError, SettingError
+from reelstream.errors import MissingExtraError, SettingError, how_to_install
 
 
 def free_port(host: str, port: int, flag: str) -> int:
-    """`port` when nothing listens on it, or any free port for 0. Raises SettingError, naming `flag`."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as servers do: a port just freed is free
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            raise SettingError(
-                f"port {port} of {host} cannot be used ({(error.strerror or str(error)).lower()}): "
-                f"stop what uses it, or name another with {flag}"
-            ) from error
-        return int(probe.getsockname()[1])
+    """`port` when it can be listened on, or any free port for 0. Raises SettingError, naming `flag`."""
+    try:
+        (family, kind, protocol, _, address), *_ = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as servers do: a port just freed is free
+            probe.bind(address)
+            return int(probe.getsockname()[1])
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        what_to_do = {
+            errno.EADDRINUSE: f"stop what uses it, or name another with {flag}",
+            errno.EACCES: f"name one above 1023 with {flag}",
+        }.get(error.errno or 0, "name an address of this machine")
+        raise SettingError(f"port {port} of {host} cannot be used ({reason}): {what_to_do}") from error
 
 
 def check_page() -> None:
     """Raises MissingExtraError when the page's packages are not installed."""
     if find_spec("streamlit") is None or find_spec("altair") is None:
-        raise MissingExtraError(
-            "the page needs Streamlit: install it with `pip install 'reelstream[ui]'`, or leave it out with --no-ui"
-        )
+        raise MissingExtraError(f"the page needs Streamlit: {how_to_install('ui')}")

@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import os
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 
-from reelstream.errors import MissingExtraError
 from reelstream.ui.client import API_URL_VARIABLE
 
 _FOLDER = Path(__file__).parent
@@ -19,11 +17,8 @@ _FOLDER = Path(__file__).parent
 def launch(api_url: str, host: str, port: int) -> None:
     """Serve the page on `host:port` until a signal ends it; the page asks the API at `api_url`.
 
-    Streamlit ends the process: with status 1 and one sentence when the port is taken. Raises MissingExtraError when
-    it is not installed.
+    Streamlit ends the process: with status 1 and one sentence when the port is taken.
     """
-    if find_spec("streamlit") is None or find_spec("altair") is None:
-        raise MissingExtraError("the page needs Streamlit; install it with: pip install 'reelstream[ui]'")
     from streamlit.web import cli  # noqa: PLC0415  (an extra)
 
     os.environ[API_URL_VARIABLE] = api_url
