@@ -17,12 +17,15 @@ RUN_STAMP := .venv/installed-run$(if $(KAFKA),-kafka)
 ALL_STAMP := .venv/installed-all
 BENCH_STAMP := .venv/installed-bench
 DECLARED := pyproject.toml requirements.lock
+# Each library is used by one of these: `check-lowest` asks whether its oldest version has what is used, not all there is.
+LOWEST := $(addprefix tests/,test_decode_messages.py test_settings.py test_telemetry.py datasets models storage api ui broker \
+	cli/test_contract.py cli/test_stage_metrics.py engines/spark/test_one_task.py)
 
-.PHONY: help venv run kafka test crash-test compose-test check docs clean
+.PHONY: help venv run kafka test crash-test compose-test check check-lowest docs clean
 .DELETE_ON_ERROR:
 
 help:  ## say what can be made
-	@sed -n 's/^\([a-zNAME-]*\):.*## /make \1\t/p' Makefile | expand -t 18
+	@sed -n 's/^bench-%/bench-NAME/; s/^\([a-zNAME-]*\):.*## /make \1\t/p' Makefile | expand -t 20
 
 venv: $(ALL_STAMP)  ## make .venv with everything for working on reelstream
 
@@ -52,6 +55,13 @@ check: $(ALL_STAMP)  ## formatting, lint, types, and who may import whom
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+
+check-lowest:  ## some tests on the oldest Python and libraries that pyproject.toml allows; needs uv
+	@command -v uv >/dev/null || { echo 'make check-lowest needs uv, which finds the oldest versions: install it first' >&2; exit 2; }
+	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && \
+		uv venv --quiet --python 3.11 "$$folder/venv" && \
+		uv pip install --quiet --python "$$folder/venv/bin/python" --resolution lowest-direct --editable '.[$(ALL_EXTRAS)]' && \
+		NUMBA_CACHE_DIR="$$folder/numba" "$$folder/venv/bin/python" -m pytest -q -p no:cacheprovider -W error::UserWarning $(LOWEST) $(ARGS)
 
 bench-%: $(ALL_STAMP)  ## run benchmarks/NAME.py; its result lands in benchmarks/results/NAME.json
 	$(BIN)/python benchmarks/$*.py $(ARGS)

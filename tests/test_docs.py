@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -185,6 +186,16 @@ def steps(text: str) -> list[str]:
     """Lines `1. ...` with their continuations, on one line each."""
     found = re.findall(r"^ *(\d\. \S.*(?:\n {3,}(?! *\d\. )\S.*)*)", text, re.MULTILINE)
     return [" ".join(step.split()) for step in found]
+
+
+def test_make_help_lists_every_target_that_says_what_it_does() -> None:
+    """`make help` lists all targets, as development.md says."""
+    described = re.findall(r"^([^\s:]+):.*## (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    listed = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert [line.split(maxsplit=2)[1:] for line in listed] == [
+        [target.replace("%", "NAME"), said] for target, said in described
+    ]
+    assert len(listed) >= 10
 
 
 def test_tests_that_are_named_exist() -> None:

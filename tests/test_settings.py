@@ -56,6 +56,12 @@ def test_a_wrong_setting_is_named(text: str, named: str) -> None:
         load()
 
 
+def test_a_setting_whose_name_has_two_words_is_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the first underscore behind the prefix parts section and setting."""
+    monkeypatch.setenv("REELSTREAM_DATA_LIKE_THRESHOLD", "3.5")
+    assert load().data.like_threshold == 3.5
+
+
 def test_a_misspelt_variable_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """A variable of a known section that names no setting is not passed over."""
     monkeypatch.setenv("REELSTREAM_BATCH_ROWZ", "5")
