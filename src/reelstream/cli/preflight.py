@@ -29,4 +29,4 @@ def free_port(host: str, port: int, flag: str) -> int:
 def check_page() -> None:
     """Raises MissingExtraError when the page's packages are not installed."""
     if find_spec("streamlit") is None or find_spec("altair") is None:
-        raise MissingExtraError(f"the page needs Streamlit: {how_to_install('ui')}")
+        raise MissingExtraError(f"the page needs Streamlit: {how_to_install('ui')}; or `reelstream run --no-ui`")

@@ -15,7 +15,9 @@ _DEFAULT = SimulatedSize()
 
 
 def simulate(
-    out: Annotated[Path, typer.Argument(metavar="OUT", help="The folder to make; it must not exist.")],
+    out: Annotated[
+        Path, typer.Argument(metavar="OUT", help="The folder to write into; it must be empty or not exist.")
+    ],
     users: Annotated[int, typer.Option(min=1, help="How many users.")] = _DEFAULT.users,
     items: Annotated[int, typer.Option(min=1, help="How many films.")] = _DEFAULT.items,
     ratings: Annotated[int, typer.Option(min=1, help="How many ratings.")] = _DEFAULT.ratings,
