@@ -143,6 +143,8 @@ class _Cluster:
             log.debug("kafka_client", level=level, text=self.settings.without_secrets(text % arguments))
 
     def _note_trouble(self, error: KafkaError) -> None:
+        if error.code() == KafkaError._ALL_BROKERS_DOWN and self._trouble is not None:
+            return  # what was said of one of them says more
         is_new = self._trouble is None or self._trouble.code() != error.code()
         self._trouble = error
         if self.is_open and is_new:
