@@ -21,7 +21,7 @@ def serve(host: str, port: int, make_app: Callable[[], Flask], blocking_threads:
     """Serve until SIGTERM or SIGINT, then end within two seconds.
 
     `make_app` is called in the worker process; it is a module's function, or a `functools.partial` of one, as it may
-    travel there by name. Raises SystemExit(1) when the worker dies.
+    travel there by name. Whether the port is free is for the caller to try. Raises SystemExit(1) when the worker dies.
     """
     server = Granian(
         "reelstream",
