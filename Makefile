@@ -18,7 +18,7 @@ ALL_STAMP := .venv/installed-all
 BENCH_STAMP := .venv/installed-bench
 DECLARED := pyproject.toml requirements.lock
 # Each library is used by one of these: `check-lowest` asks whether its oldest version has what is used, not all there is.
-LOWEST := $(addprefix tests/,test_decode_messages.py test_settings.py test_telemetry.py datasets models storage api ui broker \
+LOWEST := $(addprefix tests/,test_settings.py test_telemetry.py datasets api/test_resources.py api/test_server.py ui broker \
 	cli/test_contract.py cli/test_stage_metrics.py engines/spark/test_one_task.py)
 
 .PHONY: help venv run kafka test crash-test compose-test check check-lowest docs clean
