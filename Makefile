@@ -58,7 +58,7 @@ check: $(ALL_STAMP)  ## formatting, lint, types, and who may import whom
 
 check-lowest:  ## some tests on the oldest Python and libraries that pyproject.toml allows; needs uv
 	@command -v uv >/dev/null || { echo 'make check-lowest needs uv, which finds the oldest versions: install it first' >&2; exit 2; }
-	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && \
+	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT HUP INT TERM && \
 		uv venv --quiet --python 3.11 "$$folder/venv" && \
 		uv pip install --quiet --python "$$folder/venv/bin/python" --resolution lowest-direct --editable '.[$(ALL_EXTRAS)]' && \
 		NUMBA_CACHE_DIR="$$folder/numba" "$$folder/venv/bin/python" -m pytest -q -p no:cacheprovider -W error::UserWarning $(LOWEST) $(ARGS)
