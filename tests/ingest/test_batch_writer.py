@@ -2,6 +2,7 @@ import threading
 import time
 
 import pytest
+import structlog
 
 from reelstream.broker import open_broker
 from reelstream.errors import BrokerError, StorageError
@@ -233,6 +234,22 @@ def test_full_disk_ends_it_and_loses_nothing(stream: Stream, monkeypatch: pytest
             writer.run(once=True)
     assert stream.batches.manifests() == []
     stream.batch()
+    stream.assert_exactly_once()
+
+
+def test_a_refused_hint_ends_nothing(stream: Stream) -> None:
+    """The batch exists by then: that the group's offsets were not noted is said, and the writer goes on."""
+
+    def refuse(*_: object) -> None:
+        raise BrokerError("the log refused: group authorization failed")
+
+    stream.produce()
+    with open_broker(stream.url) as broker, structlog.testing.capture_logs() as logs:
+        broker.commit_offsets = refuse  # type: ignore[method-assign]
+        stream.writer(broker).run(once=True)
+        assert broker.committed_offsets("batch-writer", TOPIC) == {}
+    said = [entry["reason"] for entry in logs if entry["event"] == "offsets_not_committed"]
+    assert said == ["the log refused: group authorization failed"] * 6
     stream.assert_exactly_once()
 
 

@@ -14,7 +14,7 @@ What if it dies, or another one is faster?
 - In 1 or 2: a temporary file is left. No reader looks at it, and a later start sweeps it.
 - In 3, or before 4: the published files are named by no manifest. They do not exist for any reader; the successor reads
   the same records again and closes its own batch `n`, after which they are swept.
-- Before 5: the batch exists, and only the hint lags behind until the next one.
+- Before 5, or the log refuses 5: the batch exists, and only the hint lags behind until the next one.
 - A zombie, stopped anywhere and continued after its successor closed `n`: step 4 cannot create `n` a second time. It
   drops its buffer, reads the manifests again and goes on behind them. The lease saves such work; nothing rests on it.
 """
@@ -211,7 +211,10 @@ class BatchWriter:
             log.warning("batch_closed_by_another_writer", number=batch.number, reason=str(error))
             return None
         # 5. The hint.
-        self._broker.commit_offsets(self._group, self._topic, manifest.next_offsets)
+        try:
+            self._broker.commit_offsets(self._group, self._topic, manifest.next_offsets)
+        except BrokerError as error:
+            log.warning("offsets_not_committed", number=manifest.number, reason=str(error))
         _CLOSE_SECONDS.observe(time.monotonic() - started)
         _WRITTEN.labels("accepted").inc(manifest.rows)
         _WRITTEN.labels("rejected").inc(manifest.rejected_rows)
