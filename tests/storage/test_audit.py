@@ -8,7 +8,8 @@ import pytest
 
 from reelstream.broker import open_broker
 from reelstream.files import encode_json
-from reelstream.storage.batch_files import Manifest, OffsetRange
+from reelstream.storage.audit import audit
+from reelstream.storage.batch_files import BatchFolder, Manifest, OffsetRange
 from streams import TOPIC, Stream
 
 
@@ -116,6 +117,21 @@ def test_removed_newest_manifest_is_found(batched: Stream) -> None:
     problems = batched.audit([release]).problems
     assert problems[0].startswith("the newest manifest is missing")
     assert "set 7 was trained on manifest 7.1, which is missing" in problems
+
+
+def test_a_batch_that_closes_meanwhile_is_no_problem(stream: Stream) -> None:
+    """An audit beside a writer judges what it has read, and the group's offsets go on without it."""
+
+    class FolderOfABusyWriter(BatchFolder):
+        def manifests(self) -> list[Manifest]:
+            held = super().manifests()
+            stream.batch()
+            return held
+
+    stream.produce()
+    with open_broker(stream.url) as broker:
+        assert audit(broker, TOPIC, FolderOfABusyWriter(stream.batches.path)).problems == ()
+    assert stream.batches.manifests()
 
 
 def test_edited_offset_range_is_found(batched: Stream) -> None:

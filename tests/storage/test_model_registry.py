@@ -16,7 +16,7 @@ from reelstream.errors import AlreadyPublishedError, DamagedError, NoModelSetErr
 from reelstream.models.base import ModelSet, TrainedOn
 from reelstream.ratings import RatingColumns
 from reelstream.storage.history import History
-from reelstream.storage.model_registry import ModelRegistry
+from reelstream.storage.model_registry import ModelRegistry, sha256_of
 
 
 @pytest.fixture
@@ -168,6 +168,21 @@ def test_pruning_spares_the_newest_the_current_and_the_pinned(registry: ModelReg
         registry.activate(1)
     with pytest.raises(SettingError, match="pruned"):
         registry.load(1, CATALOG)
+
+
+def test_a_set_that_is_pruned_meanwhile_is_no_problem(registry: ModelRegistry, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether its files go before they are looked for, or between look and read; `CURRENT` may move on as well."""
+    publish(registry, 1, 2)
+
+    def prune_and_hash(path: Path) -> str:
+        monkeypatch.undo()
+        publish(registry, 3)
+        registry.prune(keep=1)
+        return sha256_of(path)
+
+    monkeypatch.setattr("reelstream.storage.model_registry.sha256_of", prune_and_hash)
+    assert registry.verify() == []
+    assert [found.number for found in registry.releases()] == [3]
 
 
 def test_recovery_removes_what_no_release_names(registry: ModelRegistry, tmp_path: Path) -> None:

@@ -77,13 +77,15 @@ def audit(
     group: str = "batch-writer",
 ) -> AuditReport:
     """Reconcile everything once; it may run beside a writer. Raises BrokerError and StorageError."""
-    return _Audit(broker, topic, folder).run(releases, group)
+    return _Audit(broker, topic, folder, group).run(releases)
 
 
 class _Audit:
-    def __init__(self, broker: Broker, topic: str, folder: BatchFolder) -> None:
+    def __init__(self, broker: Broker, topic: str, folder: BatchFolder, group: str) -> None:
         self._broker, self._topic, self._folder = broker, topic, folder
         self._problems: list[str] = []
+        # The group is asked before the manifests: a batch closed in between is not one that a manifest lacks.
+        self._committed = broker.committed_offsets(group, topic)
         try:
             self._manifests = folder.manifests()
         except DamagedError as error:
@@ -92,7 +94,7 @@ class _Audit:
         # The log is asked after the manifests: a batch closed in between cannot lie behind its end.
         self._starts, self._ends = broker.start_offsets(topic), broker.end_offsets(topic)
 
-    def run(self, releases: Sequence[AuditedRelease], group: str) -> AuditReport:
+    def run(self, releases: Sequence[AuditedRelease]) -> AuditReport:
         """What adds up and what does not."""
         chain_is_whole = not self._problems
         if chain_is_whole:
@@ -101,7 +103,7 @@ class _Audit:
             for manifest in self._manifests:
                 self._problems += self._check_batch(manifest)
         if chain_is_whole:
-            self._problems += self._check_hint(group)
+            self._problems += self._check_hint()
             for release in releases:
                 self._problems += self._check_release(release)
         return AuditReport(tuple(self._problems), self._totals(len(releases)))
@@ -175,10 +177,10 @@ class _Audit:
         for records in read_between(self._broker, self._topic, starts, ends):
             yield from (record for record in records if record.offset in wanted)
 
-    def _check_hint(self, group: str) -> Iterator[str]:
+    def _check_hint(self) -> Iterator[str]:
         """A writer commits offsets after it has created their manifest: what it committed must be in a batch."""
         next_offsets = self._manifests[-1].next_offsets if self._manifests else {}
-        for partition, committed in self._broker.committed_offsets(group, self._topic).items():
+        for partition, committed in self._committed.items():
             if committed > next_offsets.get(partition, 0):
                 yield (
                     f"the newest manifest is missing: the batch writer had closed partition {partition} up to offset "

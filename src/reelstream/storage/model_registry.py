@@ -20,7 +20,7 @@ import msgspec
 import structlog
 
 from reelstream.catalog import Catalog
-from reelstream.errors import AlreadyPublishedError, DamagedError, NoModelSetError, SettingError
+from reelstream.errors import AlreadyPublishedError, DamagedError, NoModelSetError, SettingError, StorageError
 from reelstream.files import (
     FileLock,
     encode_json,
@@ -223,9 +223,12 @@ class ModelRegistry:
         problems = []
         for number in self._kept_numbers():
             try:
-                problems += [f"model set {number}: {problem}" for problem in self._problems(self.release(number))]
-            except DamagedError as error:
-                problems.append(str(error))
+                found = [f"model set {number}: {problem}" for problem in self._problems(self.release(number))]
+            except StorageError as error:
+                found = [str(error)]
+            # To look takes a while: what has been pruned by now is gone on purpose.
+            if found and number in self._kept_numbers():
+                problems += found
         for name in ("CURRENT", "PINNED"):
             try:
                 target = self._pointed_at(name)
