@@ -86,6 +86,16 @@ def test_a_question_is_never_before_the_last_rating() -> None:
     assert model_set.asked_at == [future, future, 5]
 
 
+def test_a_segment_needs_no_state_and_costs_nobody_one() -> None:
+    """It is a function of the history: no user is folded in for it, and none who was is forgotten."""
+    predictor, model_set = in_service(number=2)
+    predictor.histories.add([rated(0, 1, 4.0, 10)])
+    found, basis = predictor.serving().segment(1)
+    assert (found.number, basis.ratings) == (2, 1)
+    assert model_set.folded == []
+    assert predictor.serving().states.recent(10) == []
+
+
 def test_a_later_rating_is_learned_and_nothing_is_folded_in_again() -> None:
     """The state goes on from where it was."""
     predictor, model_set = in_service()

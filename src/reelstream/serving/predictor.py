@@ -75,6 +75,7 @@ class Serving:
 
     release: Release
     model_set: ModelSet
+    histories: Histories
     states: UserStates
     films: LiveFilms
     since: float = field(default_factory=time.time)
@@ -95,8 +96,8 @@ class Serving:
 
     def segment(self, user_id: int) -> tuple[Segment, Basis]:
         """Which kind of user this is."""
-        with self.states.of_user(user_id) as user:
-            return self.model_set.segment_of(user.history), self._basis(user.history)
+        history = self.histories.of_user(user_id)
+        return self.model_set.segment_of(history), self._basis(history)
 
     def learn_film(self, rating: Rating) -> None:
         """Teach a film a rating that its user's history does not hold yet."""
@@ -219,7 +220,7 @@ class Predictor:
                 for user_id in reversed(self._serving.states.recent(USERS_REFOLDED)):
                     with states.of_user(user_id):
                         pass
-            self._serving = Serving(release, model_set, states, films)
+            self._serving = Serving(release, model_set, self.histories, states, films)
             self.swaps += 1
 
 
