@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
+import msgspec
 import numpy as np
 import pytest
 from flask.testing import FlaskClient
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fake_sets import release
 from reelstream.api.users import beginning_with
 from reelstream.broker import open_broker
 from reelstream.broker.interface import Broker
 from reelstream.ingest.batch_writer import BatchWriter
 from reelstream.ratings import LARGEST_ID, RatingScale
 from reelstream.storage.batch_files import BatchFolder
+from reelstream.storage.release import BatchScores, Scores
 
 
 def test_films_are_found_by_title(client: FlaskClient) -> None:
@@ -176,6 +180,17 @@ def test_the_status_says_how_far_each_stage_is_behind(followed: SimpleNamespace)
     assert answer["newest_set"] == {"number": 3, "verdict": "refused"}
     assert answer["model_set"]["number"] == 2
     assert answer["model_set"]["age"] >= 0
+
+
+def test_every_way_to_predict_a_batch_is_a_metric(api: SimpleNamespace) -> None:
+    """The same five that the page draws: how much users and films learn live is what lies between the first three."""
+    scores = [Scores(n=10, rmse=rmse) for rmse in (0.81, 0.83, 1.1, 0.95, 0.82)]
+    api.registry._releases[2] = msgspec.structs.replace(release(2), record=[BatchScores(2, 1, *scores)])
+    api.updates.start()
+    text = api.client.get("/metrics").text
+    api.updates.close()
+    found = dict(re.findall(r'^reelstream_batch_rmse\{predictor="(\w+)"\} (.+)$', text, re.MULTILINE))
+    assert found == {"live": "0.81", "live_users": "0.82", "static": "0.83", "biases": "0.95", "global_mean": "1.1"}
 
 
 @pytest.mark.parametrize(

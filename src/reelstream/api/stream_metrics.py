@@ -82,7 +82,7 @@ def _sets(releases: Sequence[Release]) -> Iterator[Metric]:
         "reelstream_batch_rmse", "Of the newest trained batch, predicted before it was learned.", labels=["predictor"]
     )
     for line in newest.record[-1:] if newest else ():
-        for predictor in ("live", "static", "biases", "global_mean"):
+        for predictor in ("live", "live_users", "static", "biases", "global_mean"):
             scores: Scores | None = getattr(line, predictor)
             if scores is not None and scores.rmse is not None:
                 errors.add_metric([predictor], scores.rmse)
