@@ -77,10 +77,17 @@ def test_a_title_that_no_film_has(app: AppTest) -> None:
 def test_the_stream_is_counted(app: AppTest) -> None:
     """Log, batches, what waits, and the set in service with its age."""
     app.run()
-    assert metrics(app)["Ratings in the log"] == "5,000"
+    assert metrics(app)["Messages in the log"] == "5,000"
     assert metrics(app)["Waiting for a batch"] == "1,000"
     assert metrics(app)["Model set in service"] == "3"
     assert metrics(app)["Serving for"] == "1 min"
+
+
+def test_nothing_waits_while_the_batches_are_ahead_of_what_is_known_of_the_log(app: AppTest, api: FakeApi) -> None:
+    """The server looks at files more often than it asks for the log's end."""
+    api.log_end = 3990
+    app.run()
+    assert metrics(app)["Waiting for a batch"] == "0"
 
 
 def test_model_sets_with_verdicts_and_scores(app: AppTest) -> None:
@@ -120,7 +127,7 @@ def test_before_the_first_set_the_page_waits(app: AppTest, api: FakeApi) -> None
     api.model_set, api.reasons = None, ["no model set has been published yet"]
     app.run()
     assert plain("No model set has been published yet.") in app.info[0].value
-    assert metrics(app)["Ratings in the log"] == "5,000"
+    assert metrics(app)["Messages in the log"] == "5,000"
     assert not app.radio
     api.model_set, api.reasons = 1, []
     app.run()

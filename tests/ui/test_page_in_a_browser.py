@@ -82,7 +82,7 @@ def test_a_person_clicks_through_the_page(page: Page, api: FakeApi, served: Serv
     """Find a film and a user while typing, read the answer, look at another score, outlive the API."""
     expect(page.get_by_role("heading", name="Toy Story (1995)")).to_be_visible()
     expect(page.get_by_test_id("stMetric").filter(has_text="Predicted rating")).to_contain_text("3.62")
-    expect(page.get_by_test_id("stMetric").filter(has_text="Ratings in the log")).to_contain_text("5,000")
+    expect(page.get_by_test_id("stMetric").filter(has_text="Messages in the log")).to_contain_text("5,000")
     expect(page.get_by_test_id("stVegaLiteChart")).to_have_count(2)
 
     page.get_by_label("Movie", exact=True).press_sequentially("rec")
@@ -96,7 +96,7 @@ def test_a_person_clicks_through_the_page(page: Page, api: FakeApi, served: Serv
     expect(page.get_by_test_id("stVegaLiteChart").last).to_be_visible()
 
     api.log_end = 6000
-    expect(page.get_by_test_id("stMetric").filter(has_text="Ratings in the log")).to_contain_text("6,000")
+    expect(page.get_by_test_id("stMetric").filter(has_text="Messages in the log")).to_contain_text("6,000")
     served.stop()
     expect(page.get_by_text("cannot be reached")).to_be_visible()
     expect(page.get_by_role("heading", name=re.compile("Rec"))).to_be_hidden()

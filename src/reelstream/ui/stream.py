@@ -50,10 +50,12 @@ def watch_stream(client: ApiClient, drawn_for: Standing) -> None:
 
 def _show_counts(status: Status) -> None:
     log, service = status.log, status.model_set
+    # The server looks at batches more often than at the log's end, which may lie behind the newest for a moment.
+    waiting = max(log.end - log.batched, 0)
     with st.container(horizontal=True, key="stream"):
-        st.metric("Ratings in the log", f"{log.end:,}", border=True)
+        st.metric("Messages in the log", f"{log.end:,}", border=True)
         st.metric("In closed batches", f"{log.batched:,}", border=True)
-        st.metric("Waiting for a batch", f"{log.end - log.batched:,}", border=True)
+        st.metric("Waiting for a batch", f"{waiting:,}", border=True)
         st.metric("Batches", f"{status.batches.count:,}", border=True)
         st.metric("Model set in service", f"{service.number}" if service else "none yet", border=True)
         st.metric("Serving for", age(time.time() - service.since) if service else "–", border=True)
