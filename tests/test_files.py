@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 
@@ -32,6 +33,16 @@ def test_a_write_that_the_disk_took_in_part_is_a_full_disk(tmp_path: Path) -> No
     """What numpy raises has no error number: the sentence says what to do all the same."""
     with pytest.raises(StorageError, match="free some space"), translate_errors(tmp_path):
         raise OSError("175104 requested and 17376 written")
+
+
+def test_sweeping_spares_what_another_process_may_be_writing(tmp_path: Path) -> None:
+    """By its name, and only as long as its writer can still be at work."""
+    young, old, own = (tmp_path / f".tmp-1-2-{name}" for name in ("PINNED", "pruned_1.json", "release_3.json"))
+    for path in (young, old, own):
+        path.write_text("{")
+    os.utime(old, (0, 0))
+    sweep_temporary(tmp_path, of_others=("PINNED", "pruned_"))
+    assert [path.exists() for path in (young, old, own)] == [True, False, False]
 
 
 def test_sweeping_removes_links_and_not_what_they_lead_to(tmp_path: Path) -> None:

@@ -24,6 +24,9 @@ from reelstream.errors import AlreadyPublishedError, DamagedError, LockedError, 
 TEMPORARY_PREFIX = ".tmp-"
 """Names that begin with it belong to a write not yet published: readers pass over them, sweepers remove them."""
 
+ABANDONED_SECONDS = 3600.0
+"""No writer takes so long to publish a file."""
+
 T = TypeVar("T")
 
 
@@ -111,10 +114,25 @@ def sync_folder(folder: Path) -> None:
     _sync(folder)
 
 
-def sweep_temporary(folder: Path) -> None:
-    """Remove what unpublished writes left in `folder`; call it only where no other writer is at work."""
+def sweep_temporary(folder: Path, of_others: tuple[str, ...] = ()) -> None:
+    """Remove what unpublished writes left in `folder`; call it only where no other writer is at work.
+
+    `of_others`: how the final names of files begin that other processes may write all the same.
+    """
     for path in folder.glob(f"{TEMPORARY_PREFIX}*"):
-        shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink(missing_ok=True)
+        final = path.name.removeprefix(TEMPORARY_PREFIX).split("-", 2)[-1]
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        elif not final.startswith(of_others) or is_abandoned(path):
+            path.unlink(missing_ok=True)
+
+
+def is_abandoned(temporary: Path) -> bool:
+    """Whether a temporary file is so old that it belongs to no writer that is still at work; not when it is gone."""
+    try:
+        return time.time() - temporary.stat().st_mtime > ABANDONED_SECONDS
+    except FileNotFoundError:
+        return False
 
 
 class FileLock:

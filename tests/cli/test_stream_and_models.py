@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from command_line import Command
 
+from reelstream.storage.model_registry import ModelRegistry
+
 
 @pytest.fixture
 def work(trained_folder: Path, tmp_path: Path) -> Path:
@@ -101,6 +103,13 @@ def test_a_set_can_be_pinned_and_pruning_spares_it(command: Command, work: Path)
     assert command("models", "prune", "--keep", 1, "--work", work, "--json").json == {"removed": []}
     assert "model set" in command("models", "activate", "--latest", "--work", work).out
     assert command("models", "list", "--work", work, "--json").json["current"] == newest
+
+
+def test_sets_are_pruned_beside_a_trainer(command: Command, work: Path) -> None:
+    """One that follows holds its lock for as long as it lives, and the disk may be full before."""
+    with ModelRegistry(work / "models").lock():
+        assert command("models", "prune", "--keep", 1, "--work", work, "--json").json == {"removed": [1]}
+    assert command("models", "verify", "--work", work).code == 0
 
 
 def test_a_batch_is_taken_out_and_put_back(command: Command, work: Path) -> None:

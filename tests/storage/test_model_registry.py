@@ -185,6 +185,24 @@ def test_a_set_that_is_pruned_meanwhile_is_no_problem(registry: ModelRegistry, m
     assert [found.number for found in registry.releases()] == [3]
 
 
+def test_recovery_beside_a_prune(registry: ModelRegistry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both may remove a pruned set's folders, and a note that is being written is not swept away."""
+    publish(registry, 1, 2)
+    note = tmp_path / ".tmp-1-2-pruned_1.json"
+    note.write_text("{")
+    (tmp_path / "regression_model_set_3").mkdir()
+    remove = shutil.rmtree
+
+    def come_second(path: Path) -> None:
+        remove(path)
+        remove(path)
+
+    monkeypatch.setattr(shutil, "rmtree", come_second)
+    registry.recover()
+    assert note.exists()
+    assert not (tmp_path / "regression_model_set_3").exists()
+
+
 def test_recovery_removes_what_no_release_names(registry: ModelRegistry, tmp_path: Path) -> None:
     """Half-published folders, temporary names and the folders of pruned sets go; sound sets stay."""
     publish(registry, 1, 2)

@@ -127,9 +127,7 @@ def prune(
 ) -> int:
     """Remove old model sets, never the one in service; their releases stay as a record."""
     settings = open_settings(config, {"work": work, "train.keep": keep})
-    registry = _open(settings)
-    with registry.lock():
-        gone = registry.prune(settings.train.keep)
+    gone = _open(settings).prune(settings.train.keep)
     if as_json:
         print_json({"removed": gone})
     else:

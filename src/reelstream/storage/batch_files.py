@@ -25,6 +25,7 @@ from reelstream.files import (
     TEMPORARY_PREFIX,
     FileLock,
     encode_json,
+    is_abandoned,
     publish_bytes,
     read_json,
     replace_file,
@@ -34,9 +35,6 @@ from reelstream.ratings import EVERY_ITEM, RatingColumns
 from reelstream.storage.manifest import FORMAT, BatchFile, Manifest, OffsetRange, RejectedRow
 
 __all__ = ["BatchFile", "BatchFolder", "Manifest", "OffsetRange", "RejectedRow"]
-
-ABANDONED_SECONDS = 3600.0
-"""A temporary file of this age belongs to no writer that is still at work."""
 
 _MANIFEST_NAME = re.compile(r"manifest_(\d+)\.(\d+)\.json")
 _BATCH_FILE_NAME = re.compile(r"(?:movielens_batch_\d+_(\d+)\.csv|rejected_(\d+)(?:\.\d+)?\.jsonl)")
@@ -139,7 +137,7 @@ class BatchFolder:
             unnamed = match is not None and path.name not in named and int(match[1] or match[2]) <= newest
             if path.is_dir():
                 continue  # nothing that a writer leaves
-            if unnamed or (path.name.startswith(TEMPORARY_PREFIX) and _age(path) > ABANDONED_SECONDS):
+            if unnamed or (path.name.startswith(TEMPORARY_PREFIX) and is_abandoned(path)):
                 path.unlink(missing_ok=True)
 
     def excluded(self) -> frozenset[int]:
@@ -245,11 +243,3 @@ def _encode_ratings(ratings: RatingColumns) -> bytes:
     frame = pl.DataFrame(dict(zip(_COLUMNS, columns, strict=True)), schema=_COLUMNS)
     empty = pl.col("movieId").replace(EVERY_ITEM, None), pl.col("rating").fill_nan(None)
     return frame.with_columns(empty).write_csv().encode()
-
-
-def _age(path: Path) -> float:
-    """Seconds since the file was written; 0 when it is gone."""
-    try:
-        return time.time() - path.stat().st_mtime
-    except FileNotFoundError:
-        return 0.0

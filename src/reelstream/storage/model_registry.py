@@ -6,7 +6,9 @@
     models/PINNED                    the set that somebody chose instead, if any
     models/pruned_<n>.json           set n is gone on purpose, its release stays as its record
 
-A trainer holds the lock while it works. Readers take none: whatever they find under a release is finished.
+A trainer holds the lock while it works. Readers take none: whatever they find under a release is finished. Who chooses
+or prunes sets takes none either: a follower holds the lock for as long as it lives, and neither touches a set that is
+being made.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -64,13 +67,14 @@ class ModelRegistry:
         """
         with translate_errors(self._folder):
             self._folder.mkdir(parents=True, exist_ok=True)
-            sweep_temporary(self._folder)
+            sweep_temporary(self._folder, of_others=("PINNED", "pruned_"))
             kept = {name for number in self._kept_numbers() for name in _folder_names(number).values()}
             for family in FAMILIES:
                 for path in self._folder.glob(f"{family}_model_set_*"):
                     is_a_sets = path.name.removeprefix(f"{family}_model_set_").isdecimal() and not path.is_symlink()
                     if is_a_sets and path.is_dir() and path.name not in kept:
-                        shutil.rmtree(path)
+                        with suppress(FileNotFoundError):  # somebody prunes the set and was first
+                            shutil.rmtree(path)
         newest = max((release.number for release in self.releases() if release.may_serve), default=None)
         try:
             current = self._pointed_at("CURRENT")
@@ -200,6 +204,8 @@ class ModelRegistry:
 
     def prune(self, keep: int) -> list[int]:
         """Remove all but the newest `keep` sets, never the one in service; return the numbers of those that went.
+
+        It may run beside a trainer, which goes on from the set in service, and beside another prune.
 
         (1) create the note that the set is gone: the commit point, (2) remove its folders. The other way round, a
         reader could find a release with half its files; killed between the two, `recover` does (2).
