@@ -38,7 +38,7 @@ def status(batches: int, releases: list[Release], serving: int | None = None, en
     """A pipeline with so many batches; the log ends with the last unless said otherwise."""
     ends = {0: 10 * batches if end is None else end}
     manifests = [manifest(number) for number in range(1, batches + 1)]
-    return PipelineStatus(sum(ends.values()), manifests, releases, serving, ends, frozenset())
+    return PipelineStatus(sum(ends.values()), manifests, releases, serving, ends, frozenset(), None, None, ())
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -13,10 +14,12 @@ from test_status import manifest, status
 
 from fake_sets import release
 from reelstream.broker import open_broker
-from reelstream.cli.pipeline_status import PipelineStatus
+from reelstream.cli.pipeline_status import PipelineStatus, StatusReader
 from reelstream.cli.status_report import report_of
 from reelstream.errors import BrokerError
+from reelstream.files import encode_json
 from reelstream.storage.manifest import BatchFile, Manifest
+from reelstream.storage.work_folder import WorkFolder
 
 NOWHERE = "http://127.0.0.1:9"
 """Where no API answers."""
@@ -78,19 +81,61 @@ def test_without_its_log_a_folder_has_a_status(command: Command, work: Path, mon
     assert answer.json["remarks"][0].startswith("the log does not answer")
 
 
+@pytest.mark.parametrize(
+    ("name", "still_said"),
+    [
+        ("batched_data/manifest_2.1.json", "batches: 1 with 1,500 ratings"),
+        ("batched_data/excluded.json", "batches: 2 with 3,000 ratings"),
+        ("models/release_2.json", "the newest is set 1, first"),
+        ("models/CURRENT", "model set: none yet"),
+        ("models/PINNED", "model set: 2, published"),
+    ],
+)
+def test_a_damaged_file_is_remarked_on_and_the_rest_is_said(
+    command: Command, work: Path, name: str, still_said: str
+) -> None:
+    """Who looks at the status wants to know what is wrong, and gets it beside what is right."""
+    (work / name).write_text("{")
+    answer = command("status", "--work", work, "--api", NOWHERE)
+    assert answer.code == 0
+    assert still_said in answer.out
+    assert f"! {work / name} is not what was published" in answer.out
+
+
+def test_files_with_odd_names_are_nobodys(command: Command, work: Path) -> None:
+    """A copy made by hand is no release."""
+    for name in ("release_1 copy.json", "release_007.json", "release_.json"):
+        shutil.copy(work / "models" / "release_1.json", work / "models" / name)
+    answer = command("status", "--work", work, "--api", NOWHERE, "--json")
+    assert (answer.code, answer.json["model_set"]["newest"], answer.json["remarks"]) == (0, 2, [])
+    listed = command("models", "list", "--work", work, "--json").json
+    assert [release["number"] for release in listed["releases"]] == [1, 2]
+
+
+def test_a_run_that_looks_again_and_again_outlives_damage(work: Path) -> None:
+    """What was sound stays known; what is put back is read."""
+    folder = WorkFolder(work)
+    with StatusReader(folder, folder.binding(), {}, NOWHERE) as reader:
+        assert (reader.read().damage, len(reader.read().releases)) == ((), 2)
+        third = folder.models / "release_3.json"
+        third.write_text("{")
+        now = reader.read()
+        assert len(now.releases) == 2
+        assert [sentence.split(" is not")[0] for sentence in now.damage] == [str(third)]
+        third.write_bytes(encode_json(msgspec.structs.replace(now.releases[-1], number=3)))
+        assert [found.number for found in reader.read().releases] == [1, 2, 3]
+        assert reader.read().damage == ()
+
+
 def remarks(now: PipelineStatus, topic: str | None = "t", starts: dict[int, int] | None = None, **pointers: int) -> str:
     """All remarks on a status."""
-    return "\n".join(
-        report_of(now, topic, starts or {0: 0}, {"CURRENT": None, "PINNED": None, **pointers}, now=0).remarks
-    )
+    return "\n".join(report_of(replace(now, **pointers), topic, starts or {0: 0}, now=0).remarks)
 
 
 def with_newest(now: PipelineStatus, **changes: object) -> PipelineStatus:
     """The same with another newest batch."""
     newest: Manifest = msgspec.structs.replace(now.manifests[-1], **changes)
-    return PipelineStatus(
-        now.log_rows, [*now.manifests[:-1], newest], now.releases, now.serving, now.end_offsets, now.excluded
-    )
+    return replace(now, manifests=[*now.manifests[:-1], newest])
 
 
 SOUND = status(2, [release(1), release(2)], serving=2)
@@ -98,7 +143,7 @@ SOUND = status(2, [release(1), release(2)], serving=2)
 
 def test_a_sound_stream_has_no_remarks() -> None:
     """A remark is worth a look."""
-    assert remarks(SOUND, CURRENT=2) == ""
+    assert remarks(SOUND, current=2) == ""
 
 
 @pytest.mark.parametrize(
@@ -107,8 +152,8 @@ def test_a_sound_stream_has_no_remarks() -> None:
         ("the log does not answer", SOUND, {"topic": None}),
         ("deleted and made anew", SOUND, {"topic": "another"}),
         ("the log has lost offsets 20 to 24 of partition 0", SOUND, {"starts": {0: 25}}),
-        ("model set 2 was refused", status(2, [release(1), release(2, verdict="refused")]), {"CURRENT": 1}),
-        ("answers from model set 2, not from set 1", SOUND, {"CURRENT": 2, "PINNED": 1}),
+        ("model set 2 was refused", status(2, [release(1), release(2, verdict="refused")]), {"current": 1}),
+        ("answers from model set 2, not from set 1", SOUND, {"current": 2, "pinned": 1}),
         (
             "50.0% of the rows of batch 2 were rejected",
             with_newest(SOUND, rejected=BatchFile("rejected_2.jsonl", 10, 1, "")),
@@ -116,16 +161,12 @@ def test_a_sound_stream_has_no_remarks() -> None:
         ),
         (
             "the ratings of batch 2 are distributed unlike those before",
-            PipelineStatus(
-                20,
-                [
+            replace(
+                status(2, []),
+                manifests=[
                     msgspec.structs.replace(manifest(1), histogram={4.0: 300}),
                     msgspec.structs.replace(manifest(2), histogram={1.0: 300}),
                 ],
-                [],
-                None,
-                {0: 20},
-                frozenset(),
             ),
             {},
         ),

@@ -143,6 +143,14 @@ def test_a_release_that_names_no_folders_is_damaged(registry: ModelRegistry, tmp
     assert any("release_2.json" in problem for problem in registry.verify())
 
 
+def test_a_release_under_another_number_is_damaged(registry: ModelRegistry, tmp_path: Path) -> None:
+    """A copy is not another set."""
+    publish(registry, 1, 2)
+    shutil.copy(tmp_path / "release_1.json", tmp_path / "release_3.json")
+    assert [found.number for found in registry.all_releases()] == [1, 2]
+    assert any("release_3.json holds release 1" in problem for problem in registry.verify())
+
+
 def test_all_damaged(registry: ModelRegistry, tmp_path: Path) -> None:
     """Without any sound set there is nothing to serve, and the error says so."""
     with pytest.raises(NoModelSetError):

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import TypeVar
 
 import httpx
 
 from reelstream.broker.interface import Broker
 from reelstream.cli.opening import open_log
-from reelstream.errors import BrokerError
-from reelstream.files import read_json
+from reelstream.errors import BrokerError, StorageError
 from reelstream.storage.batch_files import BatchFolder, Manifest
-from reelstream.storage.release import Release
+from reelstream.storage.release import Release, pointed_at, read_releases
 from reelstream.storage.work_folder import Binding, WorkFolder
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,12 @@ class PipelineStatus:
     """Partition -> next offset of the log."""
     excluded: frozenset[int]
     """Batches taken out by hand."""
+    current: int | None
+    """The newest model set that the gate let through."""
+    pinned: int | None
+    """The set that somebody chose instead."""
+    damage: tuple[str, ...]
+    """What could not be read and counts as nothing, a sentence each."""
 
     @property
     def batch_rows(self) -> int:
@@ -69,9 +77,8 @@ class StatusReader:
         self._binding, self._kafka, self._log_may_be_away = binding, kafka, log_may_be_away
         self._broker: Broker | None = None
         self._http = httpx.Client(base_url=api_url, timeout=1.0, trust_env=False)
-        self._manifests: list[Manifest] = []
-        self._releases: list[Release] = []
-        self._manifest_names: set[str] = set()
+        self._releases: dict[int, Release] = {}
+        self._damage: list[str] = []
 
     def __enter__(self) -> StatusReader:
         try:
@@ -94,26 +101,40 @@ class StatusReader:
         return None, {}
 
     def read(self) -> PipelineStatus:
-        """The status now; what is not there yet counts as nothing."""
-        self._read_new_manifests()
-        self._read_new_releases()
+        """The status now; what is not there yet, or cannot be read, counts as nothing."""
+        self._damage = []
         ends = self._end_offsets()
         return PipelineStatus(
-            sum(ends.values()), self._manifests, self._releases, self._serving(), ends, self._batches.excluded()
+            sum(ends.values()),
+            self._or(self._sound_manifests, []),
+            self._or(self._sound_releases, []),
+            self._serving(),
+            ends,
+            self._or(self._batches.excluded, frozenset()),
+            self._or(lambda: pointed_at(self._models / "CURRENT"), None),
+            self._or(lambda: pointed_at(self._models / "PINNED"), None),
+            tuple(self._damage),
         )
 
-    def _read_new_manifests(self) -> None:
-        names = {path.name for path in self._batches.path.glob("manifest_*.json")}
-        if names != self._manifest_names:
-            self._manifests, self._manifest_names = self._batches.manifests(), names
+    def _or(self, read: Callable[[], T], nothing: T) -> T:
+        """What can be read: a damaged file is said, and hides none of the others."""
+        try:
+            return read()
+        except StorageError as error:
+            self._damage.append(str(error))
+            return nothing
 
-    def _read_new_releases(self) -> None:
+    def _sound_manifests(self) -> list[Manifest]:
+        manifests, broken = self._batches.sound_manifests()
+        if broken is not None:
+            self._damage.append(str(broken))
+        return manifests
+
+    def _sound_releases(self) -> list[Release]:
         """Without the registry: that brings the models, and with them numba, which a run does not need itself."""
-        known = {release.number for release in self._releases}
-        for path in self._models.glob("release_*.json"):
-            if int(path.stem.removeprefix("release_")) not in known:
-                self._releases.append(read_json(path, Release))
-        self._releases.sort(key=lambda release: release.number)
+        self._releases, damage = read_releases(self._models, self._releases)
+        self._damage += damage.values()
+        return list(self._releases.values())
 
     def _end_offsets(self) -> dict[int, int]:
         if self._broker is None:

@@ -35,12 +35,10 @@ def status(
 
     from reelstream.cli.pipeline_status import StatusReader  # noqa: PLC0415
     from reelstream.cli.status_report import report_of  # noqa: PLC0415
-    from reelstream.storage.release import pointed_at  # noqa: PLC0415
 
     with StatusReader(folder, binding, settings.kafka, address, log_may_be_away=True) as reader:
         topic_id, starts = reader.log_begins()
-        pointers = {name: pointed_at(folder.models / name) for name in ("CURRENT", "PINNED")}
-        report = report_of(reader.read(), topic_id, starts, pointers, time.time())
+        report = report_of(reader.read(), topic_id, starts, time.time())
     if as_json:
         print_json(report)
     else:

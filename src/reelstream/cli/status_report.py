@@ -55,16 +55,15 @@ def report_of(
     status: PipelineStatus,
     topic_id: str | None,
     starts: Mapping[int, int],
-    pointers: Mapping[str, int | None],
     now: float,
 ) -> StatusReport:
-    """The report. `topic_id` is None while the log does not answer; `pointers` has `CURRENT` and `PINNED`.
+    """The report. `topic_id` is None while the log does not answer.
 
     `starts` maps each partition to the first offset that the log holds; `now` is in seconds since 1970, UTC.
     """
     newest = status.manifests[-1] if status.manifests else None
     releases = {release.number: release for release in status.releases}
-    current = pointers["PINNED"] if pointers["PINNED"] is not None else pointers["CURRENT"]
+    current = status.pinned if status.pinned is not None else status.current
     serving = releases.get(status.serving if status.serving is not None else current or 0)
     created_at = releases[current].created_at if current in releases else None
     last = status.releases[-1] if status.releases else None
@@ -86,13 +85,18 @@ def report_of(
         ModelSetReport(
             status.serving,
             current,
-            pointers["PINNED"],
+            status.pinned,
             created_at,
             None if created_at is None else now - created_at,
             last.number if last else None,
             last.gate.verdict if last else None,
         ),
-        [*_log_remarks(status, topic_id, starts), *_batch_remarks(status, trends), *_set_remarks(status, current)],
+        [
+            *status.damage,
+            *_log_remarks(status, topic_id, starts),
+            *_batch_remarks(status, trends),
+            *_set_remarks(status, current),
+        ],
     )
 
 

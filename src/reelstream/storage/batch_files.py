@@ -67,15 +67,20 @@ class BatchFolder:
 
     def manifests(self) -> list[Manifest]:
         """The highest revision of every manifest, rising. Raises DamagedError, naming it, where the chain breaks."""
+        manifests, broken = self.sound_manifests()
+        if broken is not None:
+            raise broken
+        return manifests
+
+    def sound_manifests(self) -> tuple[list[Manifest], DamagedError | None]:
+        """As `manifests`, but those before the break, and what is broken there."""
         manifests: list[Manifest] = []
         for _, name in sorted(self._newest_revisions().items()):
-            manifest = self._read_manifest(name)
             try:
-                manifest.check_follows(manifests[-1] if manifests else None)
+                manifests.append(self._read_next(name, manifests[-1] if manifests else None))
             except DamagedError as error:
-                raise DamagedError(f"{self.path / name}: {error}") from error
-            manifests.append(manifest)
-        return manifests
+                return manifests, error
+        return manifests, None
 
     def newest(self) -> Manifest | None:
         """The manifest with the highest number."""
@@ -187,6 +192,14 @@ class BatchFolder:
                 number, revision = int(match[1]), int(match[2])
                 found[number] = max(found.get(number, (0, "")), (revision, path.name))
         return {number: name for number, (_, name) in found.items()}
+
+    def _read_next(self, name: str, before: Manifest | None) -> Manifest:
+        manifest = self._read_manifest(name)
+        try:
+            manifest.check_follows(before)
+        except DamagedError as error:
+            raise DamagedError(f"{self.path / name}: {error}") from error
+        return manifest
 
     def _read_manifest(self, name: str) -> Manifest:
         """A published manifest never changes, so each is read once."""

@@ -29,7 +29,6 @@ from reelstream.files import (
     encode_json,
     publish_bytes,
     publish_folder,
-    read_json,
     replace_file,
     sweep_temporary,
     temporary_path,
@@ -39,7 +38,16 @@ from reelstream.models.base import ModelSet, TrainedOn
 from reelstream.models.like import LikeModel
 from reelstream.models.rating import RatingModel
 from reelstream.models.segment import SegmentModel
-from reelstream.storage.release import FAMILIES, Pointer, Release, pointed_at
+from reelstream.storage.release import (
+    FAMILIES,
+    Pointer,
+    Release,
+    numbers_of,
+    pointed_at,
+    read_release,
+    read_releases,
+    release_path,
+)
 
 log = structlog.get_logger()
 
@@ -109,7 +117,7 @@ class ModelRegistry:
         for family, path in temporary.items():
             publish_folder(path, self._folder / folders[family])
         # 3. The release.
-        publish_bytes(self._release_path(release.number), encode_json(release))
+        publish_bytes(release_path(self._folder, release.number), encode_json(release))
         # 4. The pointer.
         if release.may_serve:
             self._point(release.number)
@@ -117,13 +125,10 @@ class ModelRegistry:
 
     def all_releases(self) -> list[Release]:
         """Every release that was ever published, by number; a damaged one is passed over and logged."""
-        found = []
-        for number in self._numbers("release"):
-            try:
-                found.append(self.release(number))
-            except DamagedError as error:
-                log.error("release_damaged", number=number, reason=str(error))
-        return found
+        releases, damage = read_releases(self._folder, {})
+        for number, reason in damage.items():
+            log.error("release_damaged", number=number, reason=reason)
+        return list(releases.values())
 
     def releases(self) -> list[Release]:
         """The releases whose sets have not been pruned, by number."""
@@ -132,14 +137,9 @@ class ModelRegistry:
 
     def release(self, number: int) -> Release:
         """One release. Raises SettingError when there is none of that number, DamagedError when it is damaged."""
-        path = self._release_path(number)
-        if not path.exists():
+        if not release_path(self._folder, number).exists():
             raise SettingError(f"there is no model set {number} in {self._folder}: `reelstream models list` shows all")
-        release = read_json(path, Release)
-        missing = [family for family in FAMILIES if family not in release.folders]
-        if missing:
-            raise DamagedError(f"{path} is not what was published: it names no {missing[0]} folder")
-        return release
+        return read_release(self._folder, number)
 
     def newest_number(self) -> int:
         """The largest number that was ever published; 0 before the first."""
@@ -280,13 +280,8 @@ class ModelRegistry:
     def _pointed_at(self, name: str) -> int | None:
         return pointed_at(self._folder / name)
 
-    def _release_path(self, number: int) -> Path:
-        return self._folder / f"release_{number}.json"
-
     def _numbers(self, kind: str) -> list[int]:
-        """Of `<kind>_<n>.json`, rising."""
-        names = (path.stem.removeprefix(f"{kind}_") for path in self._folder.glob(f"{kind}_*.json"))
-        return sorted(int(name) for name in names if name.isdecimal())
+        return numbers_of(self._folder, kind)
 
     def _kept_numbers(self) -> list[int]:
         pruned = set(self._numbers("pruned"))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 
+from reelstream.errors import DamagedError
 from reelstream.files import read_json
 from reelstream.ratings import RatingScale
 
@@ -139,6 +142,44 @@ class Release(msgspec.Struct, frozen=True, kw_only=True):
     def may_serve(self) -> bool:
         """Whether the gate let it through."""
         return self.gate.verdict != "refused"
+
+
+def numbers_of(folder: Path, kind: str) -> list[int]:
+    """Of the files `<kind>_<n>.json` in a folder, rising; whatever else has a name like that is nobody's."""
+    pattern = re.compile(rf"{kind}_([1-9][0-9]*)\.json")
+    found = (pattern.fullmatch(path.name) for path in folder.glob(f"{kind}_*.json"))
+    return sorted(int(match[1]) for match in found if match)
+
+
+def release_path(folder: Path, number: int) -> Path:
+    """Where the release of set `number` lies."""
+    return folder / f"release_{number}.json"
+
+
+def read_release(folder: Path, number: int) -> Release:
+    """One release that is there. Raises DamagedError when it is not what was published."""
+    path = release_path(folder, number)
+    release = read_json(path, Release)
+    if release.number != number:
+        raise DamagedError(f"{path} holds release {release.number}: put the right one back")
+    missing = [family for family in FAMILIES if family not in release.folders]
+    if missing:
+        raise DamagedError(f"{path} is not what was published: it names no {missing[0]} folder")
+    return release
+
+
+def read_releases(folder: Path, known: Mapping[int, Release]) -> tuple[dict[int, Release], dict[int, str]]:
+    """Every release that was ever published, by number, and what is wrong with each that is damaged.
+
+    Those that are `known` are not read again: a published release never changes.
+    """
+    found, damage = {}, {}
+    for number in numbers_of(folder, "release"):
+        try:
+            found[number] = known[number] if number in known else read_release(folder, number)
+        except DamagedError as error:
+            damage[number] = str(error)
+    return found, damage
 
 
 class Pointer(msgspec.Struct):
