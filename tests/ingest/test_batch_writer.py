@@ -6,6 +6,7 @@ import structlog
 
 from reelstream.broker import open_broker
 from reelstream.errors import BrokerError, StorageError
+from reelstream.files import Lease
 from reelstream.ingest.batch_writer import BatchWriter
 from reelstream.ratings import EVERY_ITEM
 from streams import TOPIC, Stream
@@ -171,13 +172,22 @@ def test_standby_waits_and_takes_over(stream: Stream) -> None:
         active = stream.writer(broker, batch_seconds=0.2, lease_seconds=60.0)
         thread = threading.Thread(target=active.run, kwargs={"stop": stop})
         thread.start()
-        while not (stream.batches.path / "writer.json").exists():
+        while not stream.batches.lease.exists():
             time.sleep(0.01)
         stream.writer(other, lease_seconds=60.0).run(once=True)
         assert sum(manifest.rows for manifest in stream.batches.manifests()) == 3000
         stop.set()
         thread.join()
     stream.assert_exactly_once()
+
+
+def test_a_lease_that_is_renewed_is_no_news_of_a_batch(stream: Stream) -> None:
+    """Readers list the folder again only when its time tells of a change."""
+    folder = stream.batches
+    folder.make()
+    before = folder.path.stat().st_mtime_ns
+    assert Lease(folder.lease, "writer", 3.0).acquire()
+    assert folder.path.stat().st_mtime_ns == before
 
 
 def test_leftovers_of_a_dead_writer_are_swept(stream: Stream) -> None:

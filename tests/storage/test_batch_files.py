@@ -120,6 +120,29 @@ def test_unreadable_manifest_is_named(folder: BatchFolder, content: bytes) -> No
         folder.manifests()
 
 
+def test_a_manifest_that_is_put_back_in_place_is_read(folder: BatchFolder) -> None:
+    """What is sound before the break is known meanwhile; nothing that was broken is remembered."""
+    publish(folder, 1, 0)
+    publish(folder, 2, 11)
+    path = folder.path / "manifest_2.1.json"
+    right = path.read_bytes()
+    path.write_bytes(b"{")
+    reader = BatchFolder(folder.path)
+    for _ in range(2):
+        sound, broken = reader.sound_manifests()
+        assert [manifest.number for manifest in sound] == [1]
+        assert path.name in str(broken)
+    path.write_bytes(right)
+    assert [manifest.number for manifest in reader.manifests()] == [1, 2]
+
+
+def test_a_list_of_manifests_is_the_callers(folder: BatchFolder) -> None:
+    """Who changes it changes nobody else's."""
+    publish(folder, 1, 0)
+    folder.manifests().clear()
+    assert [manifest.number for manifest in folder.manifests()] == [1]
+
+
 def test_manifest_of_a_later_version_is_refused(folder: BatchFolder) -> None:
     """Another format is not guessed at."""
     publish(folder, 1, 0, format=2)

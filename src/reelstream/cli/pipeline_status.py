@@ -13,7 +13,7 @@ from reelstream.broker.interface import Broker
 from reelstream.cli.opening import open_log
 from reelstream.errors import BrokerError, StorageError
 from reelstream.storage.batch_files import BatchFolder, Manifest
-from reelstream.storage.release import Release, pointed_at, read_releases
+from reelstream.storage.release import Release, pointed_at, read_releases, released_in
 from reelstream.storage.work_folder import Binding, WorkFolder
 
 T = TypeVar("T")
@@ -77,6 +77,7 @@ class StatusReader:
         self._binding, self._kafka, self._log_may_be_away = binding, kafka, log_may_be_away
         self._broker: Broker | None = None
         self._http = httpx.Client(base_url=api_url, timeout=1.0, trust_env=False)
+        self._released = released_in(folder.models)
         self._releases: dict[int, Release] = {}
         self._damage: list[str] = []
 
@@ -132,7 +133,7 @@ class StatusReader:
 
     def _sound_releases(self) -> list[Release]:
         """Without the registry: that brings the models, and with them numba, which a run does not need itself."""
-        self._releases, damage = read_releases(self._models, self._releases)
+        self._releases, damage = read_releases(self._models, self._released.numbers(), self._releases)
         self._damage += damage.values()
         return list(self._releases.values())
 

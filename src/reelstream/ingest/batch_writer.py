@@ -78,7 +78,7 @@ class BatchWriter:
         self._batch_rows, self._batch_seconds, self._group = batch_rows, batch_seconds, group
         self._topic_id, self._accept_loss = broker.topic_id(topic), accept_loss
         owner = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
-        self._lease = Lease(folder.path / "writer.json", owner, lease_seconds)
+        self._lease = Lease(folder.lease, owner, lease_seconds)
         self._renewal_seconds = lease_seconds / 3
         self._renew_at = 0.0
         self._is_active = False

@@ -43,7 +43,7 @@ class FileLayers:
     def follow(self) -> None:
         """Look once; hand on what has changed. Raises DamagedError, StorageError."""
         manifests, excluded = self._batches.manifests(), self._batches.excluded()
-        seen = ([_revision(manifest) for manifest in manifests], excluded, self._snapshots.current_number())
+        seen = (manifests, excluded, self._snapshots.current_number())
         if seen == self._seen:
             return
         wanted = {_revision(manifest): manifest for manifest in manifests if manifest.number not in excluded}

@@ -33,10 +33,11 @@ from reelstream.files import (
 )
 from reelstream.ratings import EVERY_ITEM, RatingColumns
 from reelstream.storage.manifest import FORMAT, BatchFile, Manifest, OffsetRange, RejectedRow
+from reelstream.storage.numbered_files import NumberedFiles
 
 __all__ = ["BatchFile", "BatchFolder", "Manifest", "OffsetRange", "RejectedRow"]
 
-_MANIFEST_NAME = re.compile(r"manifest_(\d+)\.(\d+)\.json")
+_MANIFEST_NAME = r"manifest_([1-9][0-9]*)\.([1-9][0-9]*)\.json"
 _BATCH_FILE_NAME = re.compile(r"(?:movielens_batch_\d+_(\d+)\.csv|rejected_(\d+)(?:\.\d+)?\.jsonl)")
 _COLUMNS = {
     "userId": pl.Int64,
@@ -58,12 +59,17 @@ class BatchFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._read_manifests: dict[str, Manifest] = {}
+        self.lease = path / "writer" / "lease.json"
+        """Of the active writer. In a folder of its own: each renewal would look like news of a batch."""
+        self._names = NumberedFiles(path, _MANIFEST_NAME)
+        self._read_manifests: dict[tuple[int, int], Manifest] = {}
+        self._sound: tuple[object, list[Manifest]] = ((), [])
+        """What `_names` said, and the chain of these manifests, all of it sound."""
 
     def make(self) -> None:
         """Make the folder if it does not exist. Raises StorageError."""
         with translate_errors(self.path):
-            self.path.mkdir(parents=True, exist_ok=True)
+            self.lease.parent.mkdir(parents=True, exist_ok=True)
 
     def manifests(self) -> list[Manifest]:
         """The highest revision of every manifest, rising. Raises DamagedError, naming it, where the chain breaks."""
@@ -74,18 +80,22 @@ class BatchFolder:
 
     def sound_manifests(self) -> tuple[list[Manifest], DamagedError | None]:
         """As `manifests`, but those before the break, and what is broken there."""
-        manifests: list[Manifest] = []
-        for _, name in sorted(self._newest_revisions().items()):
-            try:
-                manifests.append(self._read_next(name, manifests[-1] if manifests else None))
-            except DamagedError as error:
-                return manifests, error
-        return manifests, None
+        names = self._names.numbers()
+        checked, manifests = self._sound
+        if names is not checked:
+            manifests = []
+            for number, revision in _newest_revisions(names).items():
+                try:
+                    manifests.append(self._read_next(number, revision, manifests[-1] if manifests else None))
+                except DamagedError as error:
+                    return manifests, error
+            self._sound = names, manifests
+        return list(manifests), None
 
     def newest(self) -> Manifest | None:
         """The manifest with the highest number."""
-        names = self._newest_revisions()
-        return self._read_manifest(names[max(names)]) if names else None
+        names = self._names.numbers()
+        return self._read_manifest(*names[-1]) if names else None
 
     def read(self, manifest: Manifest) -> RatingColumns:
         """The ratings of a batch, in the order of the file. Raises DamagedError when they are not those published."""
@@ -127,7 +137,7 @@ class BatchFolder:
 
     def publish_manifest(self, manifest: Manifest) -> None:
         """Make a batch exist. Raises AlreadyPublishedError when another writer's batch has its number."""
-        publish_bytes(self.path / f"manifest_{manifest.number}.{manifest.revision}.json", encode_json(manifest))
+        publish_bytes(self._manifest_path(manifest.number, manifest.revision), encode_json(manifest))
 
     def sweep(self) -> None:
         """Remove what dead writers left: unnamed files numbered up to the newest manifest, and old temporaries.
@@ -170,7 +180,7 @@ class BatchFolder:
         return FileLock(self.path / ".excluded.lock")
 
     def _check_exists(self, number: int) -> None:
-        numbers = self._newest_revisions()
+        numbers = _newest_revisions(self._names.numbers())
         if number not in numbers:
             held = f"there are 1 to {max(numbers)}" if numbers else "there is none yet"
             raise SettingError(f"there is no batch {number} in {self.path}: {held}")
@@ -184,36 +194,30 @@ class BatchFolder:
         with translate_errors(self.path):
             return list(self.path.iterdir())
 
-    def _newest_revisions(self) -> dict[int, str]:
-        """Number -> file name of the highest revision."""
-        found: dict[int, tuple[int, str]] = {}
-        for path in self._list():
-            if match := _MANIFEST_NAME.fullmatch(path.name):
-                number, revision = int(match[1]), int(match[2])
-                found[number] = max(found.get(number, (0, "")), (revision, path.name))
-        return {number: name for number, (_, name) in found.items()}
+    def _manifest_path(self, number: int, revision: int) -> Path:
+        return self.path / f"manifest_{number}.{revision}.json"
 
-    def _read_next(self, name: str, before: Manifest | None) -> Manifest:
-        manifest = self._read_manifest(name)
+    def _read_next(self, number: int, revision: int, before: Manifest | None) -> Manifest:
+        manifest = self._read_manifest(number, revision)
         try:
             manifest.check_follows(before)
         except DamagedError as error:
-            raise DamagedError(f"{self.path / name}: {error}") from error
+            raise DamagedError(f"{self._manifest_path(number, revision)}: {error}") from error
         return manifest
 
-    def _read_manifest(self, name: str) -> Manifest:
+    def _read_manifest(self, number: int, revision: int) -> Manifest:
         """A published manifest never changes, so each is read once."""
-        if name not in self._read_manifests:
-            path = self.path / name
+        if (number, revision) not in self._read_manifests:
+            path = self._manifest_path(number, revision)
             manifest = read_json(path, Manifest)
             if manifest.format != FORMAT:
                 raise DamagedError(f"{path} has format {manifest.format}, this version reads {FORMAT}: update it")
-            if name != f"manifest_{manifest.number}.{manifest.revision}.json":
+            if (manifest.number, manifest.revision) != (number, revision):
                 raise DamagedError(
                     f"{path} holds manifest {manifest.number}.{manifest.revision}: put the right one back"
                 )
-            self._read_manifests[name] = manifest
-        return self._read_manifests[name]
+            self._read_manifests[number, revision] = manifest
+        return self._read_manifests[number, revision]
 
     def _publish_under_free_name(self, names: Iterable[str], data: bytes, rows: int) -> BatchFile:
         """Under the first name that is free: a writer that died, or one that races us, may have taken some."""
@@ -249,6 +253,11 @@ class BatchFolder:
 
     def _damaged(self, file: BatchFile, what: str) -> DamagedError:
         return DamagedError(f"{self.path / file.name}: {what}: put a copy of it back, or exclude its batch")
+
+
+def _newest_revisions(rising: Iterable[tuple[int, ...]]) -> dict[int, int]:
+    """Number -> highest revision, rising."""
+    return {each[0]: each[1] for each in rising}
 
 
 def _encode_ratings(ratings: RatingColumns) -> bytes:

@@ -38,15 +38,16 @@ from reelstream.models.base import ModelSet, TrainedOn
 from reelstream.models.like import LikeModel
 from reelstream.models.rating import RatingModel
 from reelstream.models.segment import SegmentModel
+from reelstream.storage.numbered_files import NumberedFiles
 from reelstream.storage.release import (
     FAMILIES,
     Pointer,
     Release,
-    numbers_of,
     pointed_at,
     read_release,
     read_releases,
     release_path,
+    released_in,
 )
 
 log = structlog.get_logger()
@@ -63,6 +64,8 @@ class ModelRegistry:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._released = released_in(folder)
+        self._pruned = NumberedFiles(folder, r"pruned_([1-9][0-9]*)\.json")
 
     def lock(self) -> FileLock:
         """Held in `with` by the one trainer at work. Raises LockedError at once when there is another."""
@@ -125,15 +128,15 @@ class ModelRegistry:
 
     def all_releases(self) -> list[Release]:
         """Every release that was ever published, by number; a damaged one is passed over and logged."""
-        releases, damage = read_releases(self._folder, {})
+        releases, damage = read_releases(self._folder, self._released.numbers(), {})
         for number, reason in damage.items():
             log.error("release_damaged", number=number, reason=reason)
         return list(releases.values())
 
     def releases(self) -> list[Release]:
         """The releases whose sets have not been pruned, by number."""
-        pruned = set(self._numbers("pruned"))
-        return [release for release in self.all_releases() if release.number not in pruned]
+        pruned = set(self._pruned.numbers())
+        return [release for release in self.all_releases() if (release.number,) not in pruned]
 
     def release(self, number: int) -> Release:
         """One release. Raises SettingError when there is none of that number, DamagedError when it is damaged."""
@@ -143,7 +146,7 @@ class ModelRegistry:
 
     def newest_number(self) -> int:
         """The largest number that was ever published; 0 before the first."""
-        return max(self._numbers("release"), default=0)
+        return max((number for (number,) in self._released.numbers()), default=0)
 
     def current(self) -> Release | None:
         """The release in service: the pinned one, else the newest that may serve; None before the first.
@@ -196,7 +199,7 @@ class ModelRegistry:
                 (self._folder / "PINNED").unlink(missing_ok=True)
             return
         self.release(number)
-        if number in self._numbers("pruned"):
+        if self._is_pruned(number):
             raise SettingError(
                 f"model set {number} has been pruned: `reelstream models list` shows those that are left"
             )
@@ -247,7 +250,7 @@ class ModelRegistry:
 
     def _kept_release(self, number: int) -> Release:
         release = self.release(number)
-        if number in self._numbers("pruned"):
+        if self._is_pruned(number):
             raise SettingError(
                 f"model set {number} has been pruned: `reelstream models list` shows those that are left"
             )
@@ -280,12 +283,12 @@ class ModelRegistry:
     def _pointed_at(self, name: str) -> int | None:
         return pointed_at(self._folder / name)
 
-    def _numbers(self, kind: str) -> list[int]:
-        return numbers_of(self._folder, kind)
+    def _is_pruned(self, number: int) -> bool:
+        return (number,) in self._pruned.numbers()
 
     def _kept_numbers(self) -> list[int]:
-        pruned = set(self._numbers("pruned"))
-        return [number for number in self._numbers("release") if number not in pruned]
+        pruned = set(self._pruned.numbers())
+        return [number for (number,) in self._released.numbers() if (number,) not in pruned]
 
 
 def _folder_names(number: int) -> dict[str, str]:

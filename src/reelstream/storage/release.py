@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,6 +11,7 @@ import msgspec
 from reelstream.errors import DamagedError
 from reelstream.files import read_json
 from reelstream.ratings import RatingScale
+from reelstream.storage.numbered_files import NumberedFiles
 
 FAMILIES = ("regression", "classification", "clustering")
 
@@ -144,11 +144,9 @@ class Release(msgspec.Struct, frozen=True, kw_only=True):
         return self.gate.verdict != "refused"
 
 
-def numbers_of(folder: Path, kind: str) -> list[int]:
-    """Of the files `<kind>_<n>.json` in a folder, rising; whatever else has a name like that is nobody's."""
-    pattern = re.compile(rf"{kind}_([1-9][0-9]*)\.json")
-    found = (pattern.fullmatch(path.name) for path in folder.glob(f"{kind}_*.json"))
-    return sorted(int(match[1]) for match in found if match)
+def released_in(folder: Path) -> NumberedFiles:
+    """The numbers of all sets that were ever published; a file whose name only resembles a release's is nobody's."""
+    return NumberedFiles(folder, r"release_([1-9][0-9]*)\.json")
 
 
 def release_path(folder: Path, number: int) -> Path:
@@ -168,13 +166,15 @@ def read_release(folder: Path, number: int) -> Release:
     return release
 
 
-def read_releases(folder: Path, known: Mapping[int, Release]) -> tuple[dict[int, Release], dict[int, str]]:
-    """Every release that was ever published, by number, and what is wrong with each that is damaged.
+def read_releases(
+    folder: Path, numbers: Iterable[tuple[int, ...]], known: Mapping[int, Release]
+) -> tuple[dict[int, Release], dict[int, str]]:
+    """The releases of these `numbers`, and what is wrong with each that is damaged.
 
     Those that are `known` are not read again: a published release never changes.
     """
     found, damage = {}, {}
-    for number in numbers_of(folder, "release"):
+    for (number,) in numbers:
         try:
             found[number] = known[number] if number in known else read_release(folder, number)
         except DamagedError as error:
