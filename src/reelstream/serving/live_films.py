@@ -24,6 +24,9 @@ class LiveFilms:
 
     What a film has learned depends on the order of arrival, so servers may differ a little; users never do, for their
     states rest on the films as fitted.
+
+    One thread at a time predicts or teaches. To copy what the asked films have learned and predict from the copy, outside
+    the lock, would take twice as long as to predict under it.
     """
 
     def __init__(self, model_set: ModelSet) -> None:
