@@ -104,11 +104,13 @@ class StatusReader:
     def read(self) -> PipelineStatus:
         """The status now; what is not there yet, or cannot be read, counts as nothing."""
         self._damage = []
+        manifests: list[Manifest] = self._or(self._sound_manifests, [])
+        releases: list[Release] = self._or(self._sound_releases, [])
         ends = self._end_offsets()
         return PipelineStatus(
             sum(ends.values()),
-            self._or(self._sound_manifests, []),
-            self._or(self._sound_releases, []),
+            manifests,
+            releases,
             self._serving(),
             ends,
             self._or(self._batches.excluded, frozenset()),
