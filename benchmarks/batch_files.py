@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 
-from reelstream.datasets import detect, simulate
+from reelstream.datasets import detect
 from reelstream.ratings import RatingColumns
 from reelstream.storage.batch_files import BatchFolder, Manifest, OffsetRange
 from reelstream.training.evaluation import TRAIN
@@ -16,11 +17,12 @@ BATCH_ROWS = 1_000_000
 
 
 def publish(folder: Path, parts: Iterable[RatingColumns]) -> None:
-    """A batch of each part, as if the partition TRAIN had carried them one after the other."""
+    """A further batch of each part, as if the partition TRAIN had carried them one after the other."""
     batches = BatchFolder(folder)
     batches.make()
-    first = 0
-    for number, part in enumerate(parts, 1):
+    newest = batches.newest()
+    first, n_before = (newest.next_offsets[TRAIN], newest.number) if newest else (0, 0)
+    for number, part in enumerate(parts, n_before + 1):
         after = first + len(part)
         offsets, partition = np.arange(first, after), np.full(len(part), TRAIN)
         placed = RatingColumns.of(part.user_id, part.item_id, part.rating, part.timestamp, partition, offsets)
@@ -46,15 +48,17 @@ def publish_data(data: Path) -> None:
     publish(data / "batches", (ratings[first : first + BATCH_ROWS] for first in range(0, len(ratings), BATCH_ROWS)))
 
 
-def publish_even(data: Path, n: int, users: int, items: int) -> None:
-    """Batch files of `n` ratings of the same users and films whatever `n`, beside a list of these films."""
-    simulate(data, users=20, items=items, ratings=400, seed=1)  # for its films
-    publish(data / "batches", (_even_part(n, first, users, items) for first in range(0, n, BATCH_ROWS)))
+def publish_even(data: Path, begin: int, end: int, users: int, items: int) -> None:
+    """Batch files of the ratings from `begin` up to `end` of an endless stream of the same users and films.
+
+    Users take turns, and each goes through the films in large steps of his or her own.
+    """
+    edges = [*range(begin, end, BATCH_ROWS), end]
+    publish(data / "batches", (_even_part(*rows, users, items) for rows in pairwise(edges)))
 
 
-def _even_part(n: int, first: int, users: int, items: int) -> RatingColumns:
-    """The ratings from `first` on: users take turns, and each goes through the films in large steps of his or her own."""
-    rows = np.arange(first, min(first + BATCH_ROWS, n))
+def _even_part(begin: int, end: int, users: int, items: int) -> RatingColumns:
+    rows = np.arange(begin, end)
     turn, user = np.divmod(rows, users)
     item = (user * 7919 + user // items + turn * 104_729) % items
     rating = (user * 31 + item * 17 + turn) % 10 / 2 + 0.5

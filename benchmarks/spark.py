@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -35,10 +36,13 @@ from reelstream.engines.spark.one_task import save_models
 from reelstream.models.base import ModelSet, TrainedOn
 from reelstream.ratings import RatingScale
 from reelstream.storage.batch_files import BatchFolder
+from reelstream.storage.history_store import HistoryStore
+from reelstream.storage.model_registry import ModelRegistry
 from reelstream.storage.release import Scores
 from reelstream.training.evaluation import TRAIN, Split, split_at_random
 from reelstream.training.prequential import replay
 from reelstream.training.scores import score, score_points
+from reelstream.training.trainer import Trainer
 from spark_sizing import Cluster, parts_of, sweep_on
 from spark_submitted import measure_pipelines
 from standalone import standalone
@@ -66,6 +70,8 @@ SWEEPS, WARM_UP = 12, 4
 USERS, ITEMS = 200_000, 80_000
 """Of the tables for the driver's memory, whatever the number of ratings."""
 MEMORY_SIZES = (1_000_000, 10_000_000, 32_000_000)
+NEW_RATINGS = 100_000
+"""In the batch of the second set."""
 MEMORY_SWEEPS = 2
 
 PAPER_RATINGS, PAPER_ITEMS = 1_000_000_000, 100_000
@@ -136,10 +142,12 @@ def measure_engine(name: str, data: Path, seed: int, scratch: Path) -> dict[str,
     dataset, batches = detect(data), BatchFolder(scratch / "batches")
     catalog, out = dataset.read_catalog().catalog, scratch / name
     engine = open_engine(name)
+    most = one_task_ratings(name)
     with small_blocks():
-        fit(engine, batches, out / "warm-up", catalog, FitParameters(sweeps=4, burn_in=2, n_draws=2))
+        short = FitParameters(sweeps=4, burn_in=2, n_draws=2, one_task_ratings=most)
+        fit(engine, batches, out / "warm-up", catalog, short)
         with watched() as usage:
-            models = fit(engine, batches, out / "history", catalog, FitParameters(seed=seed))
+            models = fit(engine, batches, out / "history", catalog, FitParameters(seed=seed, one_task_ratings=most))
     (out / "models").mkdir()
     save_models(models, out / "models")
     split = split_of(dataset, seed)
@@ -151,9 +159,14 @@ def measure_engine(name: str, data: Path, seed: int, scratch: Path) -> dict[str,
 def open_engine(name: str, master: str = MASTER) -> Engine:
     """Ready to fit."""
     conf = CONF if master == MASTER else CONF | TIDY
-    engine = LocalEngine() if name == LOCAL else SparkEngine(master, conf, 0 if name == BLOCKS else MANY_RATINGS)
+    engine = LocalEngine() if name == LOCAL else SparkEngine(master, conf)
     engine.prepare()
     return engine
+
+
+def one_task_ratings(name: str) -> int:
+    """Up to how many ratings one task fits."""
+    return 0 if name == BLOCKS else MANY_RATINGS
 
 
 def fit(
@@ -254,7 +267,9 @@ def measure_sweeps(name: str, data: Path, master: str, sweeps: int, has_small_bl
     batches, catalog = BatchFolder(data / "batches"), detect(data).read_catalog().catalog
     n_ratings = sum(manifest.rows for manifest in batches.manifests())
     sweeps *= 1 + (n_ratings > MANY_RATINGS)  # of which such a fit makes half
-    parameters = FitParameters(n_factors=FEW_FACTORS, sweeps=sweeps, burn_in=sweeps - 2, n_draws=1)
+    parameters = FitParameters(
+        n_factors=FEW_FACTORS, sweeps=sweeps, burn_in=sweeps - 2, n_draws=1, one_task_ratings=one_task_ratings(name)
+    )
     engine = open_engine(name, master)
     chain = Sampler if name == LOCAL else BlockChain
     with small_blocks() if has_small_blocks else nullcontext(), watched() as usage, timed_sweeps(chain) as seconds:
@@ -272,19 +287,49 @@ def measure_sweeps(name: str, data: Path, master: str, sweeps: int, has_small_bl
 
 
 def measure_memory(scratch: Path, sizes: Sequence[int]) -> list[dict[str, Any]]:
-    """Peaks of the driver, Python and Java, on a standalone cluster, where nothing else is in these processes."""
+    """Peaks of the trainer on a standalone cluster, Python and Java, where nothing else is in these processes."""
     rows = []
+    simulate(scratch / "films", users=20, items=ITEMS, ratings=400, seed=1)
     with standalone(scratch / "cluster", CORES, "3g") as master:
         for size in sizes:
-            folder = scratch / str(size)
-            in_own_process(publish_even, folder, size, USERS, ITEMS)
-            measured = in_own_process(measure_sweeps, BLOCKS, folder, master, MEMORY_SWEEPS)
-            peak = measured["peak_gib"]
-            rows.append(
-                {"ratings": size, "items": measured["items"], "python_gib": peak["python"], "jvm_gib": peak["jvm"]}
-            )
-            print(rows[-1], flush=True)
+            row = in_own_process(measure_trainer, scratch / str(size), scratch / "films", size, master)
+            rows.append(row)
+            print(row, flush=True)
     return rows
+
+
+def measure_trainer(work: Path, films: Path, size: int, master: str) -> dict[str, Any]:
+    """All that the trainer does for a first set of `size` ratings, and for one of a further batch: record, fit, gate."""
+    parameters = FitParameters(
+        n_factors=FEW_FACTORS,
+        sweeps=2 * MEMORY_SWEEPS,
+        burn_in=2,
+        n_draws=1,
+        warm_sweeps=MEMORY_SWEEPS,
+        warm_burn_in=1,
+        one_task_ratings=0,
+    )
+    batches, engine = BatchFolder(work / "batches"), open_engine(BLOCKS, master)
+    trainer = Trainer(
+        batches,
+        HistoryStore(work / "history"),
+        ModelRegistry(work / "models"),
+        engine,
+        detect(films).read_catalog().catalog,
+        RatingScale(),
+        parameters,
+    )
+    edges = 0, size, size + NEW_RATINGS
+    with watched() as usage:
+        for begin, end in pairwise(edges):
+            in_own_process(publish_even, work, begin, end, USERS, ITEMS)
+            (release,) = trainer.run_once()
+    return {
+        "ratings": size,
+        "replayed": release.record[0].biases.n,
+        "python_gib": usage.peak_gib["python"],
+        "jvm_gib": usage.peak_gib["jvm"],
+    }
 
 
 # The bars

@@ -34,6 +34,13 @@ def test_a_worked_example() -> None:
     assert scores.coverage_1sd == 1.0
 
 
+def test_a_rating_at_the_threshold_is_liked() -> None:
+    """Also where binary numbers meet the threshold only nearly."""
+    scale = RatingScale(0.1, 5.0, 0.1, like_threshold=4.1)
+    predictions = FakePredictions(np.array([4.0, 4.1]), np.ones(2), np.array([0.2, 0.8]))
+    assert score(predictions, np.array([4.0, 4.1], np.float32), scale).auc == 1.0
+
+
 def test_a_right_model_is_calibrated() -> None:
     """Predictions that state their own errors' distribution cover as a normal does, with no calibration error."""
     rng = np.random.default_rng(1)

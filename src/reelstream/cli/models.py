@@ -169,7 +169,7 @@ def rebuild(
     from reelstream.training.rebuild import rebuild as make_again  # noqa: PLC0415
 
     registry, batches = ModelRegistry(folder.models), BatchFolder(folder.batches)
-    different = make_again(number, registry, batches, open_engine(settings), folder.read_catalog())
+    different = make_again(number, registry, batches, open_engine(settings), folder.read_catalog(), folder.root)
     if as_json:
         print_json({"number": number, "identical": not different, "different": different})
     elif not different:

@@ -119,7 +119,7 @@ def open_engine(settings: Settings) -> Engine:
         from reelstream.engines.spark.engine import SparkEngine  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise MissingExtraError(f"the Spark engine needs {error.name}: {how_to_install('spark')}") from error
-    return SparkEngine(settings.spark.master, settings.spark.conf, settings.spark.one_task_ratings)
+    return SparkEngine(settings.spark.master, settings.spark.conf)
 
 
 def spark_conf(given: Sequence[str] | None) -> dict[str, str] | None:

@@ -77,6 +77,6 @@ def open_trainer(settings: Settings) -> Trainer:
         open_engine(settings),
         folder.read_catalog(),
         binding.scale,
-        FitParameters(seed=settings.train.seed),
+        FitParameters(seed=settings.train.seed, one_task_ratings=settings.spark.one_task_ratings),
         keep=settings.train.keep,
     )

@@ -44,6 +44,9 @@ class FitParameters:
     """Whether the times of ratings count: without them there is no mood and no drift."""
     seed: int = 0
     """Of all randomness; a seed gives the same model whatever the number of threads."""
+    one_task_ratings: int = 5_000_000
+    """Up to so many ratings a cluster runs the whole chain in one task; above, it works in blocks: the same chain to
+    rounding, so that a set is made again in the same way."""
 
     def for_size(self, n_ratings: int) -> FitParameters:
         """The same, with factors and draws settled; more than MANY_RATINGS halve the sweeps of a cold chain."""

@@ -112,6 +112,10 @@ class BatchFolder:
                     raise self._damaged(file, "its size is not that of its manifest")
         return [self.path / file.name for file in manifest.files]
 
+    def check(self, file: BatchFile) -> None:
+        """Raises DamagedError when the file is not the one published."""
+        self._read_file(file)
+
     def read_rejected(self, manifest: Manifest) -> list[RejectedRow]:
         """The rejected rows of a batch. Raises DamagedError when they are not those published."""
         if manifest.rejected is None:

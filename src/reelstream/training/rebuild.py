@@ -8,23 +8,27 @@ from pathlib import Path
 from reelstream.catalog import Catalog
 from reelstream.engines.interface import Engine, FitJob, FitParameters, FittedModels
 from reelstream.errors import SettingError
+from reelstream.files import TEMPORARY_PREFIX
 from reelstream.models.base import ModelSet, TrainedOn
 from reelstream.storage.batch_files import BatchFolder, Manifest
 from reelstream.storage.model_registry import ModelRegistry, sha256_of
 from reelstream.storage.release import FAMILIES, Release
 
 
-def rebuild(number: int, registry: ModelRegistry, batches: BatchFolder, engine: Engine, catalog: Catalog) -> list[str]:
+def rebuild(
+    number: int, registry: ModelRegistry, batches: BatchFolder, engine: Engine, catalog: Catalog, scratch: Path
+) -> list[str]:
     """The names of the files of set `number` that come out differently; none when the set is the same bit for bit.
 
-    Raises SettingError when what the set was made from is gone: its predecessor, or a batch as it was then.
+    `scratch` is where it is made meanwhile: a folder that all of the engine's machines see. Raises SettingError when what
+    the set was made from is gone: its predecessor, or a batch as it was then.
     """
     release = registry.release(number)
     if release.engine != engine.name:
         raise SettingError(f"model set {number} was fitted by the {release.engine} engine: name it with --engine")
     manifests = _manifests(release, batches)
     previous = _predecessor(release, registry, catalog)
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(prefix=TEMPORARY_PREFIX, dir=scratch) as folder:
         history = Path(folder) / "history"
         history.mkdir()
         models = engine.fit(

@@ -19,7 +19,7 @@ def score(predictions: Predictions, ratings: NDArray[np.floating], scale: Rating
         return Scores(0)
     rated = ratings.astype(np.float64)
     errors = rated - predictions.mean
-    liked = rated >= scale.like_threshold
+    liked = ratings >= scale.like_threshold  # in their own precision, as the like model counts
     points = score_points(predictions.mean, ratings, scale)
     densities = -0.5 * np.log(2 * np.pi * predictions.sd**2) - 0.5 * (errors / predictions.sd) ** 2
     return Scores(

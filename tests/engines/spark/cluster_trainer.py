@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from reelstream.engines import block_chain
@@ -20,14 +21,15 @@ SHORT = FitParameters(n_factors=4, sweeps=SWEEPS, burn_in=3, n_draws=2, warm_swe
 BLOCK_RATINGS = 500
 
 
-def trainer(work: Path, engine: Engine) -> Trainer:
+def trainer(work: Path, engine: Engine, one_task_ratings: int) -> Trainer:
     """Of short chains."""
     folder = WorkFolder(work)
     stores = BatchFolder(folder.batches), HistoryStore(folder.history), ModelRegistry(folder.models)
-    return Trainer(*stores, engine, folder.read_catalog(), folder.binding().scale, SHORT)
+    parameters = replace(SHORT, one_task_ratings=one_task_ratings)
+    return Trainer(*stores, engine, folder.read_catalog(), folder.binding().scale, parameters)
 
 
 if __name__ == "__main__":
     block_chain.BLOCK_RATINGS = BLOCK_RATINGS
     work, master, conf = sys.argv[1:]
-    trainer(Path(work), SparkEngine(master, json.loads(conf), one_task_ratings=0)).run_once()
+    trainer(Path(work), SparkEngine(master, json.loads(conf)), one_task_ratings=0).run_once()

@@ -19,18 +19,14 @@ from reelstream.ratings import RatingColumns
 from reelstream.storage.batch_files import BatchFolder
 from spark_session import bits, fit, forgets, publish
 
-QUICK = FitParameters(n_factors=4, sweeps=6, burn_in=3, n_draws=2, warm_sweeps=4, warm_burn_in=2)
+QUICK = FitParameters(n_factors=4, sweeps=6, burn_in=3, n_draws=2, warm_sweeps=4, warm_burn_in=2, one_task_ratings=0)
 
 
 @pytest.fixture
 def block_engine(spark_engine: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """The same session, an engine that always works in blocks, and small ones."""
-    from reelstream.engines.spark.engine import SparkEngine  # noqa: PLC0415  (an extra)
-
+    """The same engine, which cuts small blocks."""
     monkeypatch.setattr(block_chain, "BLOCK_RATINGS", 500)
-    engine = SparkEngine(one_task_ratings=0)
-    engine._opened = spark_engine._session()
-    return engine
+    return spark_engine
 
 
 @pytest.fixture(scope="module")
@@ -77,11 +73,12 @@ def test_a_chain_of_sets_agrees_with_the_local_engine(
 def test_the_number_of_tasks_changes_nothing(
     block_engine: Any, batches: BatchFolder, catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A seed gives the same set on two cores and on five."""
+    """A seed gives the same set on two cores and on five, and where films come in many small parts."""
     manifests = batches.manifests()[:1]
     two = fit(block_engine, tmp_path / "two", batches, manifests, catalog, QUICK)
     context = type(block_engine._session().sparkContext)
     monkeypatch.setattr(context, "defaultParallelism", 5)
+    monkeypatch.setattr("reelstream.engines.spark.block_tasks.MOST_BYTES", 10_000)
     five = fit(block_engine, tmp_path / "five", batches, manifests, catalog, QUICK)
     assert bits(two) == bits(five)
 

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -52,13 +52,11 @@ def undisturbed(
     untrained: Path, spark_engine: Any, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, dict[int, Any]]:
     """Of each mode the sets that this machine alone makes."""
-    in_blocks = SparkEngine(one_task_ratings=0)
-    in_blocks._opened = spark_engine._session()
-    engines: dict[str, Engine] = {"one task": LocalEngine(), "blocks": in_blocks}
+    engines: dict[str, Engine] = {"one task": LocalEngine(), "blocks": spark_engine}
     sets = {}
     for mode, engine in engines.items():
         work = shutil.copytree(untrained, tmp_path_factory.mktemp("undisturbed") / "work")
-        cluster_trainer.trainer(work, engine).run_once()
+        cluster_trainer.trainer(work, engine, MODES[mode]).run_once()
         sets[mode] = published(work)
         assert list(sets[mode]) == [1, 2]
     return sets
@@ -94,15 +92,13 @@ def _small_blocks() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def on_cluster(
-    spark_cluster: SparkCluster, undisturbed: object, spark_engine: Any
-) -> Iterator[Callable[[int], SparkEngine]]:
-    """Engines with a session on the cluster, in this process; the one on this machine's cores makes room meanwhile."""
+def on_cluster(spark_cluster: SparkCluster, undisturbed: object, spark_engine: Any) -> Iterator[SparkEngine]:
+    """An engine with a session on the cluster, in this process; the one on this machine's cores makes room meanwhile."""
     spark_engine._session().stop()
-    first = SparkEngine(spark_cluster.master, spark_cluster.conf)
-    session = first._session()
+    engine = SparkEngine(spark_cluster.master, spark_cluster.conf)
+    session = engine._session()
     assert session.sparkContext.master == spark_cluster.master
-    yield lambda one_task_ratings: SparkEngine(spark_cluster.master, one_task_ratings=one_task_ratings)
+    yield engine
     session.stop()
 
 
@@ -116,7 +112,7 @@ def test_an_executor_killed_in_mid_fit_changes_nothing(
     mode: str,
     work: Path,
     spark_cluster: SparkCluster,
-    on_cluster: Callable[[int], SparkEngine],
+    on_cluster: SparkEngine,
     undisturbed: dict[str, Any],
 ) -> None:
     """The cluster makes the first set undisturbed, and loses all executors over the second: both are as always."""
@@ -129,7 +125,7 @@ def test_an_executor_killed_in_mid_fit_changes_nothing(
 
     killer = threading.Thread(target=kill, daemon=True)
     killer.start()
-    cluster_trainer.trainer(work, on_cluster(MODES[mode])).run_once()
+    cluster_trainer.trainer(work, on_cluster, MODES[mode]).run_once()
     killer.join()
     assert killed_at[0] < (work / MADE_ANEW[mode]).stat().st_mtime
     assert published(work) == undisturbed[mode]
@@ -137,7 +133,7 @@ def test_an_executor_killed_in_mid_fit_changes_nothing(
 
 
 def test_a_driver_killed_in_mid_fit_has_published_nothing(
-    work: Path, spark_cluster: SparkCluster, on_cluster: Callable[[int], SparkEngine], undisturbed: dict[str, Any]
+    work: Path, spark_cluster: SparkCluster, on_cluster: SparkEngine, undisturbed: dict[str, Any]
 ) -> None:
     """The first set stays as it is, nothing of the second can be seen, and the next trainer makes it."""
     program = [sys.executable, cluster_trainer.__file__, work, spark_cluster.master, json.dumps(spark_cluster.conf)]
@@ -156,7 +152,7 @@ def test_a_driver_killed_in_mid_fit_has_published_nothing(
     _, meta = HistoryStore(work / "history").current() or pytest.fail("no history")
     assert meta.manifests == [(1, 1)]
 
-    cluster_trainer.trainer(work, on_cluster(0)).run_once()
+    cluster_trainer.trainer(work, on_cluster, 0).run_once()
     assert published(work) == undisturbed["blocks"]
     assert not list(work.rglob(".tmp-*"))
 
@@ -164,13 +160,17 @@ def test_a_driver_killed_in_mid_fit_has_published_nothing(
 def test_the_package_comes_with_the_job(
     work: Path, trained_alone: dict[int, Any], spark_cluster: SparkCluster, bare_python: Path, tmp_path: Path
 ) -> None:
-    """`--py-files`: neither driver nor executors have reelstream installed, and the set is the local engine's."""
+    """`--py-files`: neither driver nor executors have reelstream installed, and the set is the local engine's.
+
+    The work folder is named from the driver's working directory, which is not the executors'.
+    """
     package = tmp_path / "reelstream.zip"
     subprocess.run([sys.executable, "-m", "zipfile", "-c", package, SOURCE / "reelstream"], check=True)
     said = run(
         [spark_program("spark-submit"), "--master", spark_cluster.master, "--py-files", package],
         spark_cluster.conf_without_source,
-        [SOURCE.parent / "spark_training.py", "--work", work],
+        [SOURCE.parent / "spark_training.py", "--work", work.name],
+        work.parent,
         PYSPARK_PYTHON=bare_python,
         PYTHONPATH="",
     )
@@ -226,25 +226,40 @@ def test_what_workers_lack_is_said(
     assert published(work) == {}
 
 
-def test_executors_that_die_again_and_again_are_said(on_cluster: Callable[[int], SparkEngine]) -> None:
+def test_executors_that_die_again_and_again_are_said(on_cluster: SparkEngine) -> None:
     """A task whose Python kills its executor, as the kernel does with the largest process when memory runs out."""
 
     def kill_executor(_: int) -> None:
         daemon = Path(f"/proc/{os.getppid()}/stat").read_text().rpartition(")")[2].split()
         os.kill(int(daemon[1]), signal.SIGKILL)
 
-    context = on_cluster(MANY)._session().sparkContext
+    context = on_cluster._session().sparkContext
     with pytest.raises(FitError, match="executors were lost again and again"), spark_errors():
         context.parallelize([0], 1).foreach(kill_executor)
 
 
+def test_a_heap_that_is_too_small_is_said(on_cluster: SparkEngine) -> None:
+    """A task that wants two gigabytes at once of an executor that has a third of them."""
+    session = on_cluster._session()
+    with (
+        pytest.raises(FitError, match=r"(raise|give them more) spark\.executor\.memory"),
+        spark_errors(),
+    ):
+        session.range(1).selectExpr("length(repeat(cast(id as string), 2000000000)) as n").collect()
+
+
 def run(
-    before: Sequence[object], conf: Mapping[str, str], after: Sequence[object], **environment: object
+    before: Sequence[object],
+    conf: Mapping[str, str],
+    after: Sequence[object],
+    cwd: Path | None = None,
+    **environment: object,
 ) -> subprocess.CompletedProcess[str]:
     """A command with these settings of Spark, run to its end."""
     settings = [word for name, value in conf.items() for word in ("--conf", f"{name}={value}")]
     return subprocess.run(
         [str(word) for word in (*before, *settings, *after)],
+        cwd=cwd,
         env=os.environ | {name: str(value) for name, value in environment.items()},
         capture_output=True,
         text=True,

@@ -45,6 +45,23 @@ def test_a_master_that_does_not_answer_is_named(no_session: None) -> None:
             open_session(master, {})
 
 
+@pytest.mark.parametrize("where", ["conf", "PYSPARK_SUBMIT_ARGS", "spark-defaults.conf", "MASTER"])
+def test_a_master_that_spark_knows_already_is_not_taken_for_this_machine(
+    no_session: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    """Wherever it is named: a driver that only this machine can reach would wait for workers in vain."""
+    master, conf = "spark://127.0.0.1:1", {}
+    monkeypatch.setenv("SPARK_CONF_DIR", str(tmp_path))
+    if where == "conf":
+        conf = {"spark.master": master}
+    elif where == "spark-defaults.conf":
+        (tmp_path / where).write_text(f"# ours\nspark.eventLog.enabled false\nspark.master   {master}\n")
+    else:
+        monkeypatch.setenv(where, f"--name us --master {master} pyspark-shell" if where != "MASTER" else master)
+    with pytest.raises(SettingError, match=f"{master} cannot be reached"):
+        open_session(None, conf)
+
+
 @pytest.mark.parametrize(
     ("said", "sentence"),
     [('openjdk version "11.0.2" 2019-01-15', "is Java 11.0.2"), ('java version "1.8.0_392"', "is Java 1.8.0_392")],
@@ -77,6 +94,7 @@ def test_no_java_is_said(no_session: None, tmp_path: Path, monkeypatch: pytest.M
         ("ModuleNotFoundError: No module named 'reelstream'", "--py-files"),
         ("SparkException: Python worker exited unexpectedly (crashed)", "lack of memory"),
         ("ExecutorLostFailure (executor 1 exited)", "lost again and again"),
+        ("[FAILED_READ_FILE.FILE_NOT_EXIST] java.io.FileNotFoundException: File file:/x", "all of them share"),
         (
             "An error occurred while calling o1.x.\n: java.io.IOException: odd\n\tat x",
             "Spark failed: java.io.IOException: odd",

@@ -14,8 +14,8 @@ from reelstream.engines.chain import run_chain, start_chain
 from reelstream.engines.interface import FitJob, FittedModels
 from reelstream.engines.local import complete_models
 from reelstream.engines.spark.block_tasks import SparkTasks
-from reelstream.engines.spark.layout import Counts, Cut, count, cut, lay_out, mark_learned
-from reelstream.engines.spark.one_task import RESULT, load_models, save_models
+from reelstream.engines.spark.layout import Counts, Cut, count, cut, kept, lay_out, mark_learned
+from reelstream.engines.spark.one_task import RESULT, in_one_step, load_models, save_models
 from reelstream.errors import NothingToLearnError
 from reelstream.features.audience import features_of_products
 from reelstream.features.item_features import ItemFeatures
@@ -28,13 +28,13 @@ from reelstream.storage.history import History
 
 def fit_in_blocks(settled: DataFrame, job: FitJob, scratch: Path) -> FittedModels:
     """The models and the history snapshot; `scratch` holds what is needed meanwhile. Raises NothingToLearnError."""
-    marked = mark_learned(settled).persist()
-    counts = count(marked, job.scale.like_threshold)
-    if not len(counts.item_ids):
-        raise NothingToLearnError
-    where, blocks = cut(counts), BlockFolder(scratch / "blocks")
-    lay_out(marked, counts, where, blocks, job.history_out)
-    marked.unpersist()
+    blocks = BlockFolder(scratch / "blocks")
+    with kept(mark_learned(settled)) as marked:
+        counts = count(marked, job.scale.like_threshold)
+        if not len(counts.item_ids):
+            raise NothingToLearnError
+        where = cut(counts)
+        lay_out(marked, counts, where, blocks, job.history_out)
     rating = _fit_rating(settled, job, counts, where, blocks)
     items = Vocabulary(counts.item_ids)
     like = LikeModel.of_counts(items, counts.item_ratings, counts.item_likes, job.scale.like_threshold)
@@ -83,7 +83,8 @@ def _completion(job: FitJob, scratch: Path) -> Callable[[Iterable[pa.RecordBatch
             rating, like = RatingModel.load(scratch / "rating"), LikeModel.load(scratch / "like")
             history = History.load(history_out)
             models = complete_models(rating, like, history, catalog, scale, previous, parameters)
-            save_models(models, _made(scratch / "models"))
+            with in_one_step(scratch, _made(scratch / "models")) as folder:
+                save_models(models, folder)
         yield pa.RecordBatch.from_pydict({"is_fitted": [True]})
 
     return complete

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pyspark import SparkContext
+from pyspark import RDD, SparkContext
 
 from reelstream.engines.blocks import (
     BlockFolder,
@@ -20,6 +21,9 @@ from reelstream.engines.blocks import (
 )
 from reelstream.models import threads
 from reelstream.models.row_posterior import PART
+
+MOST_BYTES = 256 * 2**20
+"""Of what one task sends to one other: Python's side of Spark takes no more than 2 GiB at once."""
 
 
 class SparkTasks:
@@ -36,7 +40,9 @@ class SparkTasks:
     def sweep(self, plan: SweepPlan) -> tuple[Sequence[BlockSums], Sequence[ItemRange]]:
         """See `BlockTasks.sweep`."""
         folder, firsts = self._folder, self._firsts[:-1]
-        edges = np.linspace(0, len(plan.item_ids), min(self._n_tasks, len(plan.item_ids)) + 1).astype(int).tolist()
+        n_items, D = plan.item_rows.shape
+        n_places = min(max(self._n_tasks, n_items * gram_bytes(D) // MOST_BYTES + 1), n_items)
+        edges = np.linspace(0, n_items, n_places + 1).astype(int).tolist()
         shared = self._context.broadcast(plan)
 
         def users(numbers: Iterable[int]) -> Iterator[tuple[int, tuple[NDArray[np.int64], list[BlockSums]]]]:
@@ -57,8 +63,10 @@ class SparkTasks:
                 drawn = step_items(shared.value, edges[place], total, everything)
                 yield (everything if place == 0 else []), drawn
 
-        found = self._numbers.mapPartitions(users).partitionBy(len(edges) - 1, int).mapPartitions(items).collect()
+        shuffled = self._numbers.mapPartitions(users).partitionBy(n_places, int)
+        found = shuffled.mapPartitions(items).collect()
         shared.destroy()
+        _remove_files_of(shuffled)
         return [each for sums, _ in found for each in sums], [drawn for _, drawn in found]
 
     def multiply_audience(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -75,6 +83,17 @@ class SparkTasks:
     def close(self) -> None:
         """Forget where the blocks are."""
         self._numbers.unpersist()
+
+
+def gram_bytes(D: int) -> int:
+    """Of one item's Gram matrix of D + 1 regressors, in whole numbers."""
+    return 8 * (D + 1) * (D + 2) // 2
+
+
+def _remove_files_of(shuffled: RDD[Any]) -> None:
+    """Spark keeps them until Java collects garbage, which may come after many sweeps: they would fill the disk."""
+    jvm_rdd: Any = shuffled._jrdd
+    jvm_rdd.rdd().cleanShuffleDependencies(False)
 
 
 def _tasks_at_once(context: SparkContext) -> int:

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
-from pathlib import Path
+from dataclasses import replace
 
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 
 from reelstream.engines.interface import FitJob, FittedModels, HistoryJob
 from reelstream.engines.spark.block_fit import fit_in_blocks
-from reelstream.engines.spark.frames import read_settled
+from reelstream.engines.spark.frames import check_files, read_settled
 from reelstream.engines.spark.layout import write_history
-from reelstream.engines.spark.one_task import RESULT, load_models, task_of
+from reelstream.engines.spark.one_task import fit_in_one_task
 from reelstream.engines.spark.session import open_session, spark_errors
 from reelstream.errors import NothingToLearnError
 from reelstream.files import temporary_path
 from reelstream.ratings import RatingColumns
+from reelstream.storage.batch_files import BatchFile
 from reelstream.storage.history import History
 
 PARTITION_RATINGS = 1_000_000
@@ -28,17 +29,10 @@ class SparkEngine:
 
     name = "spark"
 
-    def __init__(
-        self,
-        master: str | None = None,
-        conf: Mapping[str, str] | None = None,
-        one_task_ratings: int = 5_000_000,
-    ) -> None:
-        """`master` and `conf` as in `open_session`; up to `one_task_ratings` one task runs the whole chain.
-
-        A sweep of so many takes one task about as long as Spark takes to start and end a job.
-        """
-        self._master, self._conf, self._one_task_ratings = master, dict(conf or {}), one_task_ratings
+    def __init__(self, master: str | None = None, conf: Mapping[str, str] | None = None) -> None:
+        """`master` and `conf` as in `open_session`."""
+        self._master, self._conf = master, dict(conf or {})
+        self._checked: set[BatchFile] = set()
         self._opened: SparkSession | None = None
 
     def prepare(self) -> None:
@@ -48,32 +42,38 @@ class SparkEngine:
 
     def write_history(self, job: HistoryJob) -> None:
         """See `Engine.write_history`."""
-        files = _rating_files(job)
-        if not files:
+        if not any(manifest.files for manifest in job.manifests):
             History.of(RatingColumns.empty()).save(job.history_out)
             return
-        session = self._session()
         with spark_errors():
-            write_history(read_settled(session, files, _partitions(session, job)), job.history_out)
+            write_history(self._read(job), job.history_out.absolute())
 
     def fit(self, job: FitJob) -> FittedModels:
         """See `Engine.fit`."""
-        files = _rating_files(job)
-        if not files:
+        if not any(manifest.files for manifest in job.manifests):
             raise NothingToLearnError
-        session = self._session()
+        # A task has another working directory than this process.
+        job = replace(job, history_out=job.history_out.absolute())
         scratch = temporary_path(job.history_out)
         scratch.mkdir()
         try:
             with spark_errors():
-                if _rows(job) > self._one_task_ratings:
-                    return fit_in_blocks(read_settled(session, files, _partitions(session, job)), job, scratch)
-                said = read_settled(session, files, 1).mapInArrow(task_of(job, scratch), RESULT).collect()
-            if not said[0].is_fitted:
-                raise NothingToLearnError
-            return load_models(scratch)
+                if _rows(job) > job.parameters.one_task_ratings:
+                    return fit_in_blocks(self._read(job), job, scratch)
+                return fit_in_one_task(self._read(job, partitions=1), job, scratch)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)  # what is mapped stays readable
+
+    def _read(self, job: HistoryJob, partitions: int | None = None) -> DataFrame:
+        """The settled ratings of the job's batches, checked once in the life of this process. Raises DamagedError."""
+        session = self._session()
+        paths = [path for manifest in job.manifests for path in job.batches.rating_files(manifest)]
+        files = {file for manifest in job.manifests for file in manifest.files}
+        check_files(session, job.batches.path, files - self._checked)
+        self._checked |= files
+        if partitions is None:
+            partitions = max(session.sparkContext.defaultParallelism, _rows(job) // PARTITION_RATINGS)
+        return read_settled(session, paths, partitions)
 
     def _session(self) -> SparkSession:
         if self._opened is None or self._opened.sparkContext._jsc is None:
@@ -81,16 +81,8 @@ class SparkEngine:
         return self._opened
 
 
-def _rating_files(job: HistoryJob) -> list[Path]:
-    return [path for manifest in job.manifests for path in job.batches.rating_files(manifest)]
-
-
 def _rows(job: HistoryJob) -> int:
     return sum(manifest.rows for manifest in job.manifests)
-
-
-def _partitions(session: SparkSession, job: HistoryJob) -> int:
-    return max(session.sparkContext.defaultParallelism, _rows(job) // PARTITION_RATINGS)
 
 
 def _import_all(_: int) -> None:

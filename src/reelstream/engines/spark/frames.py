@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +11,36 @@ import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession, Window
 from pyspark.sql import functions as sql
 
+from reelstream.engines.spark.session import NOT_SHARED
+from reelstream.errors import DamagedError, FitError
 from reelstream.ratings import EVERY_ITEM, RatingColumns
+from reelstream.storage.batch_files import BatchFile, BatchFolder
 
 COLUMNS = "userId long, movieId long, rating float, timestamp long, partition int, offset long"
 """Of a batch file; an empty rating deletes, that of every film where the film is empty too."""
+
+
+def check_files(session: SparkSession, folder: Path, files: Collection[BatchFile]) -> None:
+    """Hold batch files of a folder against their manifests, where the workers see them. Raises DamagedError."""
+    if not files:
+        return
+    folder = folder.absolute()
+
+    def problems(some: Iterable[BatchFile]) -> Iterator[str]:
+        batches = BatchFolder(folder)
+        for file in some:
+            (folder / file.name).stat()  # it is there on the driver
+            try:
+                batches.check(file)
+            except DamagedError as error:
+                yield str(error)
+
+    context = session.sparkContext
+    found = (
+        context.parallelize(list(files), min(len(files), context.defaultParallelism)).mapPartitions(problems).collect()
+    )
+    if found:
+        raise DamagedError(found[0])
 
 
 def read_settled(session: SparkSession, files: Sequence[Path], partitions: int) -> DataFrame:
@@ -22,7 +49,12 @@ def read_settled(session: SparkSession, files: Sequence[Path], partitions: int) 
     The last is the one with the largest (timestamp, partition, offset), and none is left that lies before its user's last
     forget, as in `RatingColumns.settled`.
     """
-    ratings = session.read.schema(COLUMNS).csv([str(file) for file in files], header=True, mode="FAILFAST")
+    reader = session.read.schema(COLUMNS).options(header=True, mode="FAILFAST", ignoreMissingFiles=False)
+    ratings = reader.option("ignoreCorruptFiles", False).csv([_spark_path(file) for file in files])
+    if len(ratings.inputFiles()) != len(
+        files
+    ):  # of many files workers make the list, and leave out what they do not see
+        raise FitError(NOT_SHARED)
     last = sql.max(sql.struct("timestamp", "partition", "offset", "rating")).alias("last")
     forget = sql.max(sql.when(sql.col("movieId") == EVERY_ITEM, sql.col("last"))).over(Window.partitionBy("userId"))
     return (
@@ -42,3 +74,8 @@ def to_columns(batches: Iterable[pa.RecordBatch]) -> RatingColumns:
     columns = {name: table[name] for name in table.column_names}
     columns["rating"] = columns["rating"].fill_null(np.nan)
     return RatingColumns.of(*(column.to_numpy() for column in columns.values()))
+
+
+def _spark_path(file: Path) -> str:
+    """Of this file system whatever the cluster's default is, and of this file alone: Spark reads paths as patterns."""
+    return "file://" + re.sub(r"([\\{}\[\]*?])", r"\\\1", str(file.absolute()))

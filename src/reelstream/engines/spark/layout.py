@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -75,6 +76,16 @@ def mark_learned(settled: DataFrame) -> DataFrame:
     return settled.mapInArrow(mark, f"{COLUMNS}, learned boolean")
 
 
+@contextmanager
+def kept(frame: DataFrame) -> Iterator[DataFrame]:
+    """The frame, computed once for all that is done with it meanwhile."""
+    frame.persist()
+    try:
+        yield frame
+    finally:
+        frame.unpersist()
+
+
 def count(marked: DataFrame, like_threshold: float) -> Counts:
     """The counts of `mark_learned`'s ratings, brought to the driver."""
     users = _arrays(
@@ -87,7 +98,7 @@ def count(marked: DataFrame, like_threshold: float) -> Counts:
         .groupBy("movieId")
         .agg(
             sql.count("rating"),
-            sql.count_if(sql.col("rating") >= like_threshold),
+            sql.count_if(sql.col("rating") >= sql.lit(like_threshold).cast("float")),  # as the ratings are
             sql.sum(sql.col("rating").cast("double")),
         )
     )
@@ -122,10 +133,9 @@ def lay_out(marked: DataFrame, counts: Counts, where: Cut, blocks: BlockFolder, 
 
 def write_history(settled: DataFrame, history_out: Path) -> None:
     """Write the history snapshot alone."""
-    marked = mark_learned(settled).persist()
-    counts = count(marked, like_threshold=0.0)
-    _write_parts(marked, counts, cut(counts), history_out, lambda number, history: None)
-    marked.unpersist()
+    with kept(mark_learned(settled)) as marked:
+        counts = count(marked, like_threshold=0.0)
+        _write_parts(marked, counts, cut(counts), history_out, lambda number, history: None)
 
 
 def _write_parts(

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pyarrow as pa
+from pyspark.sql import DataFrame
 
 from reelstream.engines.interface import FitJob, FittedModels
 from reelstream.engines.local import fit_models
 from reelstream.engines.spark.frames import to_columns
 from reelstream.errors import NothingToLearnError
+from reelstream.files import temporary_path
 from reelstream.models.like import LikeModel
 from reelstream.models.rating import RatingModel
 from reelstream.models.segment import SegmentModel
@@ -20,8 +24,16 @@ RESULT = "is_fitted boolean"
 """What the task says: whether there was anything to learn from."""
 
 
-def task_of(job: FitJob, models_out: Path) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
-    """What turns all settled ratings into the history snapshot and, in `models_out`, the models."""
+def fit_in_one_task(settled: DataFrame, job: FitJob, scratch: Path) -> FittedModels:
+    """The models and the history snapshot, from ratings that are all in one partition. Raises NothingToLearnError."""
+    said = settled.mapInArrow(_task_of(job, scratch), RESULT).collect()
+    if not said[0].is_fitted:
+        raise NothingToLearnError
+    return load_models(scratch)
+
+
+def _task_of(job: FitJob, scratch: Path) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+    """What turns all settled ratings into the history snapshot and, in `scratch`, the models."""
     history_out, catalog, scale, previous, parameters = (
         job.history_out,
         job.catalog,
@@ -31,22 +43,43 @@ def task_of(job: FitJob, models_out: Path) -> Callable[[Iterable[pa.RecordBatch]
     )
 
     def fit(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        try:
+        is_fitted = True
+        with in_one_step(scratch, history_out) as folder:
             history = History.of(to_columns(batches))
-            history.save(history_out)
-            save_models(fit_models(history, catalog, scale, previous, parameters), models_out)
-            is_fitted = True
+            history.save(folder)
+        try:
+            models = fit_models(history, catalog, scale, previous, parameters)
         except NothingToLearnError:
             is_fitted = False
+        else:
+            with in_one_step(scratch, scratch) as folder:
+                save_models(models, folder)
         yield pa.RecordBatch.from_pydict({"is_fitted": [is_fitted]})
 
     return fit
 
 
+@contextmanager
+def in_one_step(scratch: Path, out: Path) -> Iterator[Path]:
+    """An empty folder whose content then moves into `out`.
+
+    Another attempt at the same task may be at work, or have done it already: what it wrote is the same, and is not
+    written into.
+    """
+    folder = temporary_path(scratch / "attempt")
+    folder.mkdir()
+    yield folder
+    for path in folder.rglob("*"):
+        if path.is_file():
+            target = out / path.relative_to(folder)
+            target.parent.mkdir(exist_ok=True)
+            os.replace(path, target)
+
+
 def save_models(models: FittedModels, folder: Path) -> None:
     """Write the three models into subfolders of `folder`."""
     for name, model in (("rating", models.rating), ("like", models.like), ("segment", models.segment)):
-        (folder / name).mkdir(exist_ok=True)  # an attempt that died may have made it
+        (folder / name).mkdir()
         model.save(folder / name)
 
 

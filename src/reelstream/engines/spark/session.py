@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import shutil
 import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -35,6 +37,7 @@ _LOCAL = {
 _QUIET = {"spark.ui.showConsoleProgress": "false", "spark.log.level": "FATAL"}
 """Whatever fails arrives as an exception, without Java's traces on the way."""
 _TOO_SMALL = "a worker's Python ran out of memory: give the executors more, or have fewer cores on each"
+NOT_SHARED = "the workers do not find the files of the work folder: it must lie on a disk that all of them share"
 _SENTENCES = {
     "NoSuchMethodError": "the Spark of the cluster is another version than PySpark here: install the cluster's version",
     "PYTHON_VERSION_MISMATCH": "the workers run another Python than this one: set spark.pyspark.python to a Python "
@@ -54,8 +57,9 @@ _SENTENCES = {
     "spark.driver.memory",
     "SparkContext was shut down": "the connection to the Spark cluster was lost: look at the master's log",
     "stopped SparkContext": "the connection to the Spark cluster was lost: look at the master's log",
-    "PATH_NOT_FOUND": "the workers do not find the batch files: the work folder must lie on a disk that all of them share",
-    "FileNotFoundError": "the workers do not find the work folder: it must lie on a disk that all of them share",
+    "PATH_NOT_FOUND": NOT_SHARED,
+    "FILE_NOT_EXIST": NOT_SHARED,
+    "FileNotFoundError": NOT_SHARED,
 }
 """What stands in an error -> what to do about it; the first that is found counts."""
 
@@ -70,11 +74,12 @@ def open_session(master: str | None, conf: Mapping[str, str]) -> SparkSession:
     if active is not None and active.sparkContext._jsc is not None:
         return active
     is_submitted = "PYSPARK_GATEWAY_PORT" in os.environ  # spark-submit has settled where and with what
-    is_local = not is_submitted and (master or "local").startswith("local")
+    wanted = master or (None if is_submitted else _named_master(conf))
+    is_local = not is_submitted and (wanted or "local").startswith("local")
     settings = {**({} if is_submitted else _QUIET), **(_LOCAL if is_local else {}), **conf}
-    if master is not None:
-        _check_reachable(master)
-        settings["spark.master"] = master
+    if wanted is not None:
+        _check_reachable(wanted)
+        settings["spark.master"] = wanted
     if (workers_python := conf.get("spark.pyspark.python")) is not None:
         os.environ["PYSPARK_PYTHON"] = workers_python  # PySpark heeds the setting under spark-submit only
     elif is_local:
@@ -123,6 +128,21 @@ def _sentence(error: Exception) -> str:
     return f"Spark failed: {[*lines[:1], *raised[:1], *causes][-1]}"
 
 
+def _named_master(conf: Mapping[str, str]) -> str | None:
+    """Where Spark itself would run: the first of these settings, PySpark's arguments, Spark's defaults, and MASTER."""
+    arguments = os.environ.get("PYSPARK_SUBMIT_ARGS", "")
+    folder = Path(os.environ.get("SPARK_CONF_DIR") or Path(os.environ.get("SPARK_HOME", "")) / "conf")
+    defaults = folder / "spark-defaults.conf"
+    lines = defaults.read_text() if defaults.is_file() else ""
+    named = [
+        conf.get("spark.master"),
+        *re.findall(r"""(?:--master[\s=]+|spark\.master=)["']?([^\s"']+)""", arguments),
+        *re.findall(r"^\s*spark\.master[\s=:]+(\S+)", lines, re.MULTILINE),
+        os.environ.get("MASTER"),
+    ]
+    return next(filter(None, named), None)
+
+
 def _check_reachable(master: str) -> None:
     """Spark itself would try for a minute. Raises SettingError."""
     if not master.startswith("spark://"):
@@ -161,5 +181,6 @@ def _let_scheduler_warn(context: SparkContext) -> None:
 
 def _keep_signal(handler: object) -> None:
     """Spark takes Ctrl-C for itself; who asked for the session knows better what it means."""
-    if callable(handler) or isinstance(handler, signal.Handlers):
+    is_main = threading.current_thread() is threading.main_thread()  # elsewhere Spark leaves the signal alone as well
+    if is_main and (callable(handler) or isinstance(handler, signal.Handlers)):
         signal.signal(signal.SIGINT, handler)

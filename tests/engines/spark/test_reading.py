@@ -1,0 +1,133 @@
+"""What Spark reads is what was published, wherever it lies; and a set is made again from it."""
+
+from __future__ import annotations
+
+import os
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("pyspark", reason="PySpark is not installed")
+
+from cluster_trainer import SHORT, trainer
+
+from reelstream.engines import block_chain
+from reelstream.engines.interface import FitJob, HistoryJob
+from reelstream.engines.spark.frames import read_settled
+from reelstream.engines.spark.layout import count, mark_learned
+from reelstream.engines.spark.one_task import _task_of
+from reelstream.errors import DamagedError, FitError
+from reelstream.features.holdout import in_holdout
+from reelstream.models.like import LikeModel
+from reelstream.ratings import RatingColumns, RatingScale
+from reelstream.storage.batch_files import BatchFolder
+from reelstream.storage.history import History
+from reelstream.storage.model_registry import ModelRegistry
+from reelstream.storage.work_folder import WorkFolder
+from reelstream.training.rebuild import rebuild
+from spark_session import publish
+
+USERS, ITEMS = np.indices((30, 20)).reshape(2, -1)
+RATINGS = RatingColumns.of(USERS, ITEMS, (USERS + ITEMS) % 10 / 2 + 0.5, USERS + ITEMS)
+
+
+def history_of(engine: Any, batches: BatchFolder, out: Path) -> History:
+    """The snapshot of all batches."""
+    out.mkdir(parents=True)
+    manifests = batches.manifests()
+    engine.write_history(HistoryJob(batches, manifests, None, manifests, out))
+    return History.load(out)
+
+
+def test_a_name_that_looks_like_a_pattern_is_a_name(spark_engine: Any, tmp_path: Path) -> None:
+    """Spark would take brackets for a choice of letters, and read the folder beside."""
+    wanted = publish(tmp_path / "run[12] {a,b}*?" / "batched_data", [RATINGS])
+    beside = publish(tmp_path / "run1 a" / "batched_data", [RATINGS[:7]])
+    assert len(history_of(spark_engine, wanted, tmp_path / "wanted")) == len(RATINGS)
+    assert len(history_of(spark_engine, beside, tmp_path / "beside")) == 7
+
+
+def test_a_file_that_changed_without_a_change_of_size_is_named(spark_engine: Any, tmp_path: Path) -> None:
+    """Workers hold what they see against the manifest."""
+    batches = publish(tmp_path / "batched_data", [RATINGS])
+    path = batches.rating_files(batches.manifests()[0])[0]
+    path.write_bytes(path.read_bytes().replace(b",0.5,", b",5.0,"))
+    with pytest.raises(DamagedError, match=f"{path.name}: its SHA-256 is not that of its manifest"):
+        history_of(spark_engine, batches, tmp_path / "history")
+
+
+def test_a_file_that_spark_passes_over_is_missed(spark_engine: Any, tmp_path: Path) -> None:
+    """As it does with what workers do not find when they make the list, or with a hidden file."""
+    batches = publish(tmp_path / "batched_data", [RATINGS])
+    there = batches.rating_files(batches.manifests()[0])[0]
+    passed_over = there.with_name(f"_{there.name}")
+    passed_over.write_bytes(there.read_bytes())
+    with pytest.raises(FitError, match="must lie on a disk that all of them share"):
+        read_settled(spark_engine._session(), [there, passed_over], 1)
+
+
+def test_likes_are_counted_as_the_like_model_counts_them(spark_engine: Any, tmp_path: Path) -> None:
+    """A threshold that binary numbers meet only nearly: 4.1 on a scale in tenths."""
+    ratings = replace(RATINGS, rating=np.where(USERS % 2, 4.1, 4.0).astype(np.float32))
+    batches = publish(tmp_path / "batched_data", [ratings])
+    settled = read_settled(spark_engine._session(), batches.rating_files(batches.manifests()[0]), 2)
+    counts = count(mark_learned(settled), 4.1)
+    learned = ratings[~in_holdout(USERS, ITEMS)]
+    local = LikeModel.count(learned.item_id, learned.rating, 4.1)
+    np.testing.assert_array_equal(counts.item_likes, local.item_likes)
+    assert 0 < counts.item_likes.sum() < len(learned)
+
+
+@pytest.mark.parametrize("one_task_ratings", [0, 10**6], ids=["blocks", "one task"])
+def test_a_set_is_made_again_the_way_it_was_made(
+    spark_engine: Any, work: Path, monkeypatch: pytest.MonkeyPatch, one_task_ratings: int
+) -> None:
+    """In blocks or in one task, as its release says, and where workers can write: it comes out bit for bit."""
+    monkeypatch.setattr(block_chain, "BLOCK_RATINGS", 500)
+    trainer(work, spark_engine, one_task_ratings).run_once()
+    folder = WorkFolder(work)
+    registry, batches = ModelRegistry(folder.models), BatchFolder(folder.batches)
+    for number in (1, 2):
+        assert rebuild(number, registry, batches, spark_engine, folder.read_catalog(), work) == []
+    assert not list(work.rglob(".tmp-*"))
+
+
+def test_another_attempt_writes_into_nothing_that_is_read(work: Path, tmp_path: Path) -> None:
+    """An executor that was given up may come to an end all the same, while what the next one wrote is in use."""
+    import pyarrow as pa  # noqa: PLC0415  (an extra)
+
+    folder = WorkFolder(work)
+    (tmp_path / "history").mkdir()
+    job = FitJob(
+        BatchFolder(folder.batches),
+        [],
+        None,
+        [],
+        tmp_path / "history",
+        folder.read_catalog(),
+        RatingScale(),
+        None,
+        SHORT,
+    )
+    columns = {"userId": USERS, "movieId": ITEMS, "rating": RATINGS.rating, "timestamp": RATINGS.timestamp}
+    columns |= {"partition": RATINGS.partition, "offset": RATINGS.offset}
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    ratings = pa.RecordBatch.from_pydict({name: pa.array(column) for name, column in columns.items()})
+    list(_task_of(job, scratch)([ratings]))
+    paths = _files(job.history_out, scratch)
+    before = [path.read_bytes() for path in paths]
+    with ExitStack() as files:
+        held = [files.enter_context(open(path, "rb")) for path in paths]
+        list(_task_of(job, scratch)([ratings]))
+        assert [file.read() for file in held] == before == [path.read_bytes() for path in paths]
+        assert all(os.fstat(file.fileno()).st_nlink == 0 for file in held), "new files took the names of the old ones"
+    assert paths == _files(job.history_out, scratch)
+
+
+def _files(*folders: Path) -> list[Path]:
+    return sorted(path for folder in folders for path in folder.rglob("*") if path.is_file())
