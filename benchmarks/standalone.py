@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+import pyspark
 
 from common import free_ports
 
@@ -25,7 +26,7 @@ def standalone(folder: Path, cores: int, memory: str) -> Iterator[str]:
     listens = ["--host", "127.0.0.1", "--webui-port", "0"]
     started = [_start(folder, "master.Master", *listens, "--port", str(port))]
     try:
-        _wait_for(port)
+        _wait_for(port, started[0])
         room = ["--cores", str(cores), "--memory", memory, "--work-dir", str(folder / "work")]
         started.append(_start(folder, "worker.Worker", *listens, *room, url))
         yield url
@@ -36,7 +37,9 @@ def standalone(folder: Path, cores: int, memory: str) -> Iterator[str]:
 
 
 def _start(folder: Path, name: str, *arguments: str) -> subprocess.Popen[bytes]:
-    program = str(Path(sys.executable).parent / "spark-class")
+    program = str(
+        Path(pyspark.__file__).parent / "bin" / "spark-class"
+    )  # the one beside Python looks for another Python
     with open(folder / f"{name}.log", "wb") as log:
         return subprocess.Popen(
             [program, f"org.apache.spark.deploy.{name}", *arguments],
@@ -46,13 +49,13 @@ def _start(folder: Path, name: str, *arguments: str) -> subprocess.Popen[bytes]:
         )
 
 
-def _wait_for(port: int) -> None:
+def _wait_for(port: int, master: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + START_SECONDS
     while True:
         try:
             socket.create_connection(("127.0.0.1", port)).close()
         except ConnectionRefusedError:
-            if time.monotonic() > deadline:
+            if time.monotonic() > deadline or master.poll() is not None:
                 raise
             time.sleep(0.2)
         else:
