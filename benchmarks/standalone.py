@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-
-import pyspark
 
 from common import free_ports
 
@@ -37,13 +36,11 @@ def standalone(folder: Path, cores: int, memory: str) -> Iterator[str]:
 
 
 def _start(folder: Path, name: str, *arguments: str) -> subprocess.Popen[bytes]:
-    program = str(
-        Path(pyspark.__file__).parent / "bin" / "spark-class"
-    )  # the one beside Python looks for another Python
+    program = str(Path(sys.executable).parent / "spark-class")
     with open(folder / f"{name}.log", "wb") as log:
         return subprocess.Popen(
             [program, f"org.apache.spark.deploy.{name}", *arguments],
-            env=os.environ | {"SPARK_LOCAL_IP": "127.0.0.1"},
+            env=os.environ | {"SPARK_LOCAL_IP": "127.0.0.1", "PYSPARK_PYTHON": sys.executable},
             stdout=log,
             stderr=log,
         )
