@@ -24,7 +24,6 @@ from reelstream.models.like import LikeModel, Posterior
 from reelstream.models.rating import RatingModel
 from reelstream.models.segment import SegmentModel
 from reelstream.models.segment_table import Segment
-from reelstream.models.smoothing import smooth_ratings
 from reelstream.models.user_posterior import Dynamics, Events, Films, Moments, UserState, dynamics_of, filter_ratings
 from reelstream.ratings import RatingColumns, RatingScale
 
@@ -176,28 +175,17 @@ class ModelSet:
     ) -> None:
         """Run the filter over one user's ratings (n,), changing `state` and filling `moments`; see `filter_ratings`."""
         last = -1 if state.last is None else state.last
-        events = self._events(ratings, rows, asks, learns)
+        events = self.events(ratings, rows, asks, learns)
         filter_ratings(state.mean, state.cov, state.log_weight, last, events, films, self.dynamics, moments)
         if learns.any():
             state.last = max(int(ratings.timestamp[learns].max()), state.last or 0)
             state.n_ratings += int(learns.sum())
             state.n_likes += int((ratings.rating[learns] >= self.scale.like_threshold).sum())
 
-    def smooth(
-        self,
-        ratings: RatingColumns,
-        films: Films,
-        rows: NDArray[np.int64],
-        asks: NDArray[np.bool_],
-        learns: NDArray[np.bool_],
-        moments: Moments,
-    ) -> None:
-        """As `filter` from the prior on, but later ratings count too, which only evaluation knows; see `smooth_ratings`."""
-        smooth_ratings(self._events(ratings, rows, asks, learns), films, self.dynamics, moments)
-
-    def _events(
+    def events(
         self, ratings: RatingColumns, rows: NDArray[np.int64], asks: NDArray[np.bool_], learns: NDArray[np.bool_]
     ) -> Events:
+        """The ratings as the filter reads them, with the rows of their films."""
         centred = ratings.rating.astype(np.float64) - self.rating.mean
         times = np.array(ratings.timestamp)  # one of a snapshot is read-only: to the compiled filter another type
         return Events(rows, times, centred, asks, learns, self.trained_on.learned(ratings))

@@ -5,18 +5,23 @@ Trainer and evaluation use it; a server asks about one user at a time.
 
 from __future__ import annotations
 
-import os
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from reelstream.features.holdout import in_holdout
+from reelstream.models import threads
 from reelstream.models.base import ModelSet, Predictions
 from reelstream.models.film_posterior import OnlineFilms, Questions
 from reelstream.models.like import Posterior
-from reelstream.models.user_posterior import Moments, UserState
+from reelstream.models.smoothing import smooth_users
+from reelstream.models.user_posterior import Moments, events_between, filter_users, moments_between
 from reelstream.ratings import RatingColumns
+
+CHUNK_EVENTS = 2_000
+"""About how many ratings and questions a thread takes at once: some 10 MB, and some hundredths of a second."""
 
 
 def predict_events(
@@ -56,40 +61,35 @@ def ask_events(
     order, forgotten = order[~forgets], np.cumsum(forgets)[~forgets]
     ordered, asks, learns = events[order], asks[order], learns[order]
     begins = (ordered.user_id[1:] != ordered.user_id[:-1]) | (forgotten[1:] != forgotten[:-1])
-    starts = np.flatnonzero(np.append(True, begins))
-    ends = np.append(starts[1:], len(ordered))
+    starts = np.append(np.flatnonzero(np.append(True, begins)), len(ordered)) if len(ordered) else np.zeros(1, np.int64)
     asked = np.flatnonzero(asks)
-    first_asked, after_asked = np.searchsorted(asked, starts), np.searchsorted(asked, ends)
+    first_asked = np.searchsorted(asked, starts)
     set_films, set_rows = model_set.set_films(ordered.item_id)
+    everything = model_set.events(ordered, set_rows, asks, learns)
     online = films if films is not None else model_set.online_films()
     rows = online.rows(ordered.item_id[asked], learn=films is not None)
-    never = np.zeros(len(asked), bool)
     answers = np.empty((len(asked), 3))
     kept = Moments.room_for(len(asked) if films is not None else 0, model_set.dynamics)
 
-    def one_user(user: int) -> None:
-        mine, questions = slice(starts[user], ends[user]), slice(first_asked[user], after_asked[user])
-        n = questions.stop - questions.start
-        if n == 0:
-            return
-        kept_here = Moments(*(array[questions] for array in kept))
-        own = kept_here if films is not None else Moments.room_for(n, model_set.dynamics)
-        if looks_ahead:
-            model_set.smooth(ordered[mine], set_films, set_rows[mine], asks[mine], learns[mine], own)
-        else:
-            state = UserState.prior(model_set.dynamics)
-            model_set.filter(state, ordered[mine], set_films, set_rows[mine], asks[mine], learns[mine], own)
+    def some_users(users: slice) -> None:
+        places, questions = starts[users], first_asked[users]
+        own = events_between(everything, places[0], places[-1])
+        first, after = questions[0], questions[-1]
+        n = after - first
+        moments = Moments.room_for(n, model_set.dynamics) if films is None else moments_between(kept, first, after)
+        follow = smooth_users if looks_ahead else filter_users
+        follow(places - places[0], questions - questions[0], own, set_films, model_set.dynamics, moments)
         if films is None:  # answered at once: the moments of all would fill the memory
-            ask = Questions(np.arange(n), rows[questions], np.zeros(n), never[questions])
-            answers[questions] = model_set.ask(ask, own, online)
+            ask = Questions(np.arange(n), rows[first:after], np.zeros(n), np.zeros(n, bool))
+            answers[first:after] = model_set.ask(ask, moments, online)
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:  # the filter holds no lock of Python's
-        list(pool.map(one_user, range(len(starts)), chunksize=16))
+    with ThreadPoolExecutor(threads.count()) as pool:  # the filter holds no lock of Python's
+        list(pool.map(some_users, _chunks(starts)))
     if films is not None:
         answers = _in_time(model_set, ordered[asked], learns[asked], rows, kept, films)
     likes = learns & (ordered.rating >= model_set.scale.like_threshold)
     count = _counts_in_all if looks_ahead else _counts_before
-    user_ratings, user_likes = (count(counted, starts, ends)[asked] for counted in (learns, likes))
+    user_ratings, user_likes = (count(counted, starts)[asked] for counted in (learns, likes))
     back = np.argsort(order[asked])
     return model_set.posterior(answers[back], user_ratings[back], user_likes[back])
 
@@ -112,13 +112,20 @@ def _in_time(
     return answers
 
 
-def _counts_before(counted: NDArray[np.bool_], starts: NDArray[np.int64], ends: NDArray[np.int64]) -> NDArray[np.int64]:
+def _chunks(starts: NDArray[np.int64]) -> list[slice]:
+    """The users in chunks of about CHUNK_EVENTS events, each as the slice of `starts` (n_users + 1,) that bounds it."""
+    edges = np.unique(np.searchsorted(starts, np.arange(0, starts[-1], CHUNK_EVENTS)))
+    edges = np.unique(np.append(edges, len(starts) - 1))
+    return [slice(first, after + 1) for first, after in pairwise(edges.tolist())]
+
+
+def _counts_before(counted: NDArray[np.bool_], starts: NDArray[np.int64]) -> NDArray[np.int64]:
     """How many counted events of the same user lie before each event."""
     running: NDArray[np.int64] = np.concatenate([[0], np.cumsum(counted)])
-    before: NDArray[np.int64] = running[:-1] - np.repeat(running[starts], ends - starts)
+    before: NDArray[np.int64] = running[:-1] - np.repeat(running[starts[:-1]], np.diff(starts))
     return before
 
 
-def _counts_in_all(counted: NDArray[np.bool_], starts: NDArray[np.int64], ends: NDArray[np.int64]) -> NDArray[np.int64]:
+def _counts_in_all(counted: NDArray[np.bool_], starts: NDArray[np.int64]) -> NDArray[np.int64]:
     """How many counted events the user of each event has."""
-    return np.repeat(np.add.reduceat(counted, starts, dtype=np.int64), ends - starts)
+    return np.repeat(np.add.reduceat(counted, starts[:-1], dtype=np.int64), np.diff(starts))

@@ -18,19 +18,33 @@ import math
 import numpy as np
 from numba import njit
 
-from reelstream.models.arrays import Floats
+from reelstream.models.arrays import Floats, Ints
 from reelstream.models.user_posterior import (
     Dynamics,
     Events,
     Films,
     Moments,
     advance,
+    events_between,
     film_at,
     film_variance,
     learn,
     measure,
     mix,
+    moments_between,
 )
+
+
+@njit(cache=True, nogil=True)
+def smooth_users(
+    starts: Ints, first_asked: Ints, events: Events, films: Films, dynamics: Dynamics, moments: Moments
+) -> None:
+    """As `filter_users`, but later ratings count too, which only evaluation knows: see `smooth_ratings`."""
+    for user in range(starts.size - 1):
+        if first_asked[user] < first_asked[user + 1]:
+            own = events_between(events, starts[user], starts[user + 1])
+            asked = moments_between(moments, first_asked[user], first_asked[user + 1])
+            smooth_ratings(own, films, dynamics, asked)
 
 
 @njit(cache=True, nogil=True)
