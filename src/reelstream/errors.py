@@ -45,6 +45,9 @@ class RatingError(InputError):
 class UnknownItemError(InputError):
     """A film that neither the catalogue nor any rating names."""
 
+    def __init__(self, item_id: int) -> None:
+        super().__init__(f"film {item_id} is neither in the catalogue nor rated")
+
 
 class MissingExtraError(InputError):
     """An optional dependency that is not installed; the message says how to install it."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from reelstream.api import schemas
 from reelstream.api.operation import Operation
+from reelstream.api.problems import HOW_TO_FIND, ProblemError, problem
 from reelstream.api.service import Service
 from reelstream.catalog import Film
-from reelstream.errors import UnknownItemError
 
 
 def operations(service: Service) -> list[Operation]:
@@ -19,7 +19,7 @@ def operations(service: Service) -> list[Operation]:
     def one(question: schemas.FilmQuestion) -> schemas.FilmAnswer:
         film = service.catalog.get(question.movieId)
         if film is None:
-            raise UnknownItemError(f"film {question.movieId} is not in the catalogue: find films with /v1/items?query=")
+            raise ProblemError(problem(404, f"film {question.movieId} is not in the catalogue: {HOW_TO_FIND}"))
         return _answer(film)
 
     return [

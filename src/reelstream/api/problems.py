@@ -24,6 +24,7 @@ _DETAILS = {
     413: "the body is too large: ask in several smaller lists",
 }
 
+HOW_TO_FIND = "find films with /v1/items?query="
 MOST_ERRORS = 20
 """Things wrong with one question that are listed: a person mends a few at a time."""
 
@@ -56,7 +57,7 @@ def problem_of_validation(error: ValidationError) -> Problem:
 def problem_of_error(error: ReelstreamError) -> Problem:
     """Which HTTP status each of our own errors is."""
     if isinstance(error, UnknownItemError):
-        return problem(404, str(error))
+        return problem(404, f"{error}: {HOW_TO_FIND}")
     if isinstance(error, NoModelSetError):
         return problem(503, str(error))
     if isinstance(error, InputError):

@@ -118,7 +118,7 @@ class ModelSet:
         UnknownItemError for a film that neither the catalogue nor the set knows.
         """
         if unknown := [int(item) for item in item_ids if not self.knows(int(item))]:
-            raise UnknownItemError(f"no film has the movieId {unknown[0]}: search for one with /v1/items?query=")
+            raise UnknownItemError(unknown[0])
         n = len(item_ids)
         never = np.zeros(n, bool)
         films = films or self.online_films()

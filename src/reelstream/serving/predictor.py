@@ -116,7 +116,7 @@ class Serving:
         with self.states.of_user(user_id) as user:
             answers = iter(self._predict_known(user, known, at)) if known else iter(())
         known_ids = set(known)
-        return [next(answers) if item_id in known_ids else _unknown(item_id) for item_id in item_ids]
+        return [next(answers) if item_id in known_ids else UnknownItemError(item_id) for item_id in item_ids]
 
     def _predict_known(self, user: FoldedUser, item_ids: list[int], at: int) -> list[Prediction]:
         last = int(user.history.timestamp[-1]) if len(user.history) else at
@@ -222,7 +222,3 @@ class Predictor:
                         pass
             self._serving = Serving(release, model_set, self.histories, states, films)
             self.swaps += 1
-
-
-def _unknown(item_id: int) -> UnknownItemError:
-    return UnknownItemError(f"film {item_id} is neither in the catalogue nor rated: find films with /v1/items?query=")
