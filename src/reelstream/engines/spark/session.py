@@ -48,6 +48,7 @@ _SENTENCES = {
     "OutOfMemoryError": "Spark ran out of memory: raise spark.executor.memory or spark.driver.memory",
     "MemoryError": _TOO_SMALL,
     "failed to map segment": _TOO_SMALL,  # a library that no longer fits
+    "Resource temporarily unavailable": _TOO_SMALL,  # a thread whose stack no longer fits
     "No space left on device": "a disk is full: free some space, or set spark.local.dir to another disk",
     "exited unexpectedly": "a worker's Python was killed, most likely for lack of memory: give the executors more "
     "spark.executor.memoryOverhead",
