@@ -1,8 +1,8 @@
 """What does the Spark engine give, how fast is it, and how does it grow, beside one machine and Spark's own library?
 
 The same split: our engines and MLlib's models, each in a process of its own. The tutorial pipeline: three sets of the same
-batch files by spark-submit, theirs and ours. Growth: sweeps in blocks on two cores, beside the local engine's. Memory: the
-driver's on a standalone cluster, users and films held constant. And on paper, from these parts, a billion ratings.
+batch files by spark-submit, theirs and ours. Growth: sweeps in blocks on two cores, beside the local engine's. And on
+paper, from these parts, a billion ratings. What the driver holds is another question: `spark_memory.py`.
 """
 
 from __future__ import annotations
@@ -13,14 +13,13 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
 import numpy as np
 
-from batch_files import publish, publish_data, publish_even
+from batch_files import publish, publish_data
 from common import Bar, at_most, between, data_set, finish, more_than, parser
 from measuring import Usage, in_own_process, timed_sweeps, watched
 from peers.contest import Question
@@ -36,23 +35,17 @@ from reelstream.engines.spark.one_task import save_models
 from reelstream.models.base import ModelSet, TrainedOn
 from reelstream.ratings import RatingScale
 from reelstream.storage.batch_files import BatchFolder
-from reelstream.storage.history_store import HistoryStore
-from reelstream.storage.model_registry import ModelRegistry
 from reelstream.storage.release import Scores
 from reelstream.training.evaluation import TRAIN, Split, split_at_random
 from reelstream.training.prequential import replay
 from reelstream.training.scores import score, score_points
-from reelstream.training.trainer import Trainer
 from spark_sizing import Cluster, parts_of, sweep_on
 from spark_submitted import measure_pipelines
-from standalone import standalone
 
 SEEDS = (42, 43, 44)
 CORES = 2
 MASTER = f"local[{CORES}]"
 CONF = {"spark.driver.memory": "1g", "spark.pyspark.python": sys.executable}
-TIDY = {"spark.driver.extraJavaOptions": "-XX:+UseSerialGC"}
-"""Where the driver's Java is measured: a heap that grows for what is in use, and not to put off collecting garbage."""
 LOCAL, ONE_TASK, BLOCKS = "reelstream on one machine", "reelstream on Spark, one task", "reelstream on Spark, blocks"
 SMALL_BLOCK = 20_000
 """Ratings in a block where 100 k should lie in several."""
@@ -66,13 +59,6 @@ SIZES = {100_000: (610, 9_700), 1_000_000: (6_000, 4_000), 10_000_000: (60_000, 
 LARGE = 32_000_000
 SWEEPS, WARM_UP = 12, 4
 """In a growth fit, and how many of them are not timed."""
-
-USERS, ITEMS = 200_000, 80_000
-"""Of the tables for the driver's memory, whatever the number of ratings."""
-MEMORY_SIZES = (1_000_000, 10_000_000, 32_000_000)
-NEW_RATINGS = 100_000
-"""In the batch of the second set."""
-MEMORY_SWEEPS = 2
 
 PAPER_RATINGS, PAPER_ITEMS = 1_000_000_000, 100_000
 PAPER = {
@@ -95,8 +81,8 @@ def main() -> int:
         ]
         peers = measure_peers(dataset)
         tutorial = measure_pipelines(dataset, split_of(dataset, SEEDS[0]), folder / "tutorial", MASTER, CONF)
+        print(tutorial, flush=True)
         fixed, growth = measure_growth(folder / "growth", [size for size in SIZES if size <= largest])
-        memory = measure_memory(folder / "memory", [size for size in MEMORY_SIZES if size <= largest])
     parts = parts_of(
         [row["blocks"] | {name: row[name] for name in ("ratings", "items")} for row in growth], fixed, CORES
     )
@@ -106,17 +92,16 @@ def main() -> int:
     return finish(
         "spark",
         {
-            "data": {"name": dataset.name, "cores": CORES, "tiny": TINY, "users": USERS, "items": ITEMS},
+            "data": {"name": dataset.name, "cores": CORES, "tiny": TINY},
             "splits": splits,
             "peers": peers,
             "tutorial": tutorial,
             "fixed_seconds": fixed,
             "growth": growth,
-            "memory": memory,
             "parts": asdict(parts),
             "paper": {"ratings": PAPER_RATINGS, "items": PAPER_ITEMS, "clusters": paper},
         },
-        [*judge_splits(splits, peers), *judge_tutorial(tutorial), *judge_growth(fixed, growth), *judge_memory(memory)],
+        [*judge_splits(splits, peers), *judge_tutorial(tutorial), *judge_growth(fixed, growth)],
         packages=("pyspark",),
         keep=not options.small,
     )
@@ -156,10 +141,9 @@ def measure_engine(name: str, data: Path, seed: int, scratch: Path) -> dict[str,
     return row
 
 
-def open_engine(name: str, master: str = MASTER) -> Engine:
+def open_engine(name: str) -> Engine:
     """Ready to fit."""
-    conf = CONF if master == MASTER else CONF | TIDY
-    engine = LocalEngine() if name == LOCAL else SparkEngine(master, conf)
+    engine = LocalEngine() if name == LOCAL else SparkEngine(MASTER, CONF)
     engine.prepare()
     return engine
 
@@ -248,29 +232,30 @@ def measure_growth(scratch: Path, sizes: Sequence[int]) -> tuple[float, list[dic
     """The fixed seconds of a sweep, and a row a size; each fit in a process of its own, so that its peaks are its own."""
     simulate(scratch / "tiny", users=TINY["users"], items=TINY["items"], ratings=TINY["ratings"], seed=1)
     in_own_process(publish_data, scratch / "tiny")
-    with_blocks = in_own_process(measure_sweeps, BLOCKS, scratch / "tiny", MASTER, SWEEPS, True)
+    with_blocks = in_own_process(measure_sweeps, BLOCKS, scratch / "tiny", True)
     fixed = with_blocks["sweep_seconds"]
+    print({"fixed": fixed}, flush=True)
     rows = []
     for size in sizes:
         users, items = SIZES[size]
         folder = scratch / str(size)
         simulate(folder, users=users, items=items, ratings=size, seed=1)
         in_own_process(publish_data, folder)
-        blocks, local = (in_own_process(measure_sweeps, name, folder, MASTER, SWEEPS) for name in (BLOCKS, LOCAL))
+        blocks, local = (in_own_process(measure_sweeps, name, folder) for name in (BLOCKS, LOCAL))
         rows.append({"ratings": size, "users": users, "items": blocks["items"], "blocks": blocks, "local": local})
         print(rows[-1], flush=True)
     return fixed, rows
 
 
-def measure_sweeps(name: str, data: Path, master: str, sweeps: int, has_small_blocks: bool = False) -> dict[str, Any]:
+def measure_sweeps(name: str, data: Path, has_small_blocks: bool = False) -> dict[str, Any]:
     """Seconds of an ordinary sweep, of all the rest of a fit, and the peaks of memory."""
     batches, catalog = BatchFolder(data / "batches"), detect(data).read_catalog().catalog
     n_ratings = sum(manifest.rows for manifest in batches.manifests())
-    sweeps *= 1 + (n_ratings > MANY_RATINGS)  # of which such a fit makes half
+    sweeps = SWEEPS * (1 + (n_ratings > MANY_RATINGS))  # of which such a fit makes half
     parameters = FitParameters(
         n_factors=FEW_FACTORS, sweeps=sweeps, burn_in=sweeps - 2, n_draws=1, one_task_ratings=one_task_ratings(name)
     )
-    engine = open_engine(name, master)
+    engine = open_engine(name)
     chain = Sampler if name == LOCAL else BlockChain
     with small_blocks() if has_small_blocks else nullcontext(), watched() as usage, timed_sweeps(chain) as seconds:
         models = fit(engine, batches, data / f"history-{name}", catalog, parameters)
@@ -280,55 +265,6 @@ def measure_sweeps(name: str, data: Path, master: str, sweeps: int, has_small_bl
         "other_seconds": usage.wall_seconds - sum(seconds),
         "cpu_seconds": usage.cpu_seconds,
         "peak_gib": usage.peak_gib,
-    }
-
-
-# The driver's memory
-
-
-def measure_memory(scratch: Path, sizes: Sequence[int]) -> list[dict[str, Any]]:
-    """Peaks of the trainer on a standalone cluster, Python and Java, where nothing else is in these processes."""
-    rows = []
-    simulate(scratch / "films", users=20, items=ITEMS, ratings=400, seed=1)
-    with standalone(scratch / "cluster", CORES, "3g") as master:
-        for size in sizes:
-            row = in_own_process(measure_trainer, scratch / str(size), scratch / "films", size, master)
-            rows.append(row)
-            print(row, flush=True)
-    return rows
-
-
-def measure_trainer(work: Path, films: Path, size: int, master: str) -> dict[str, Any]:
-    """All that the trainer does for a first set of `size` ratings, and for one of a further batch: record, fit, gate."""
-    parameters = FitParameters(
-        n_factors=FEW_FACTORS,
-        sweeps=2 * MEMORY_SWEEPS,
-        burn_in=2,
-        n_draws=1,
-        warm_sweeps=MEMORY_SWEEPS,
-        warm_burn_in=1,
-        one_task_ratings=0,
-    )
-    batches, engine = BatchFolder(work / "batches"), open_engine(BLOCKS, master)
-    trainer = Trainer(
-        batches,
-        HistoryStore(work / "history"),
-        ModelRegistry(work / "models"),
-        engine,
-        detect(films).read_catalog().catalog,
-        RatingScale(),
-        parameters,
-    )
-    edges = 0, size, size + NEW_RATINGS
-    with watched() as usage:
-        for begin, end in pairwise(edges):
-            in_own_process(publish_even, work, begin, end, USERS, ITEMS)
-            (release,) = trainer.run_once()
-    return {
-        "ratings": size,
-        "replayed": release.record[0].biases.n,
-        "python_gib": usage.peak_gib["python"],
-        "jvm_gib": usage.peak_gib["jvm"],
     }
 
 
@@ -377,16 +313,6 @@ def judge_growth(fixed: float, rows: Sequence[Mapping[str, Any]]) -> list[Bar]:
             peak = sum(row["blocks"]["peak_gib"].values())
             bars.append(at_most("32 M: peak memory of all processes together, GiB", peak, 12))
     return bars
-
-
-def judge_memory(rows: Sequence[Mapping[str, Any]]) -> list[Bar]:
-    """The largest beside the smallest; Java has some garbage at any time."""
-    smallest, largest = rows[0], rows[-1]
-    times = f"{largest['ratings'] // smallest['ratings']} times the ratings"
-    return [
-        at_most(f"{times}: peak memory of the driver's {title}, as a multiple", largest[name] / smallest[name], limit)
-        for name, title, limit in (("python_gib", "Python", 1.1), ("jvm_gib", "Java", 1.25))
-    ]
 
 
 if __name__ == "__main__":

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pyspark import RDD, SparkContext
+from pyspark import SparkContext
 
 from reelstream.engines.blocks import (
     BlockFolder,
@@ -63,10 +62,8 @@ class SparkTasks:
                 drawn = step_items(shared.value, edges[place], total, everything)
                 yield (everything if place == 0 else []), drawn
 
-        shuffled = self._numbers.mapPartitions(users).partitionBy(n_places, int)
-        found = shuffled.mapPartitions(items).collect()
+        found = self._numbers.mapPartitions(users).partitionBy(n_places, int).mapPartitions(items).collect()
         shared.destroy()
-        _remove_files_of(shuffled)
         return [each for sums, _ in found for each in sums], [drawn for _, drawn in found]
 
     def multiply_audience(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -88,12 +85,6 @@ class SparkTasks:
 def gram_bytes(D: int) -> int:
     """Of one item's Gram matrix of D + 1 regressors, in whole numbers."""
     return 8 * (D + 1) * (D + 2) // 2
-
-
-def _remove_files_of(shuffled: RDD[Any]) -> None:
-    """Spark keeps them until Java collects garbage, which may come after many sweeps: they would fill the disk."""
-    jvm_rdd: Any = shuffled._jrdd
-    jvm_rdd.rdd().cleanShuffleDependencies(False)
 
 
 def _tasks_at_once(context: SparkContext) -> int:
