@@ -2,7 +2,7 @@
 
 The same split: our engines and MLlib's models, each in a process of its own. The tutorial pipeline: three sets of the same
 batch files by spark-submit, theirs and ours. Growth: sweeps in blocks on two cores, beside the local engine's. And on
-paper, from these parts, a billion ratings. What the driver holds is another question: `spark_memory.py`.
+paper, from these parts, a billion ratings. What the driver holds is another question: `memory.py`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What benchmarks/spark.py found, as text, tables and a plot."""
+"""What benchmarks/spark.py and benchmarks/memory.py found, as text, tables and a plot."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Result = Mapping[str, Any]
 
 
 def spark(results: Result) -> Iterable[str]:
-    """The same split, the pipelines, growth, memory, paper."""
+    """The same split, the pipelines, growth, paper."""
     data, seeds = results["data"], [str(split["seed"]) for split in results["splits"]]
     yield (
         f"Everything on {data['cores']} cores of one machine. The same ratings of {data['name']} to learn and to predict, "
@@ -67,20 +67,24 @@ def spark(results: Result) -> Iterable[str]:
             for row in results["growth"]
         ],
     )
+    yield f"### On paper\n\n{sizing(results)}"
+
+
+def memory(results: Result) -> Iterable[str]:
+    """A row a size."""
     yield (
-        f"### The driver's memory\n\nA standalone cluster, {data['users']:,} users and {data['items']:,} films whatever the "
-        "number of ratings. The trainer makes a first set of so many ratings and one of a further batch, record and gate "
-        "included: peak of the driver's two processes. Of the further batch the record asks an even sample of the users, "
-        "so that its work is bounded too.\n"
+        f"A standalone cluster, {results['users']:,} users and {results['items']:,} films whatever the number of ratings. "
+        f"The trainer makes a first set of so many ratings, and one of a further batch of {results['new_ratings']:,}, record "
+        "and gate included: peak of the driver's two processes. Of the further batch the record asks an even sample of the "
+        "users, so that its work is bounded too.\n"
     )
     yield table(
-        ["ratings", "of the next batch asked", "Python: GiB", "Java: GiB"],
+        ["ratings", "of the further batch asked", "Python: GiB", "Java: GiB"],
         [
-            [f"{row['ratings']:,}", f"{row['replayed']:,}", f"{row['python_gib']:.2f}", f"{row['jvm_gib']:.2f}"]
-            for row in results["memory"]
+            [f"{row['ratings']:,}", f"{row['asked']:,}", f"{row['python_gib']:.2f}", f"{row['jvm_gib']:.2f}"]
+            for row in results["sizes"]
         ],
     )
-    yield f"### On paper\n\n{sizing(results)}"
 
 
 def mean_rows(tables: Sequence[Sequence[Mapping[str, Any]]]) -> list[dict[str, Any]]:

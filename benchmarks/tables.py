@@ -16,7 +16,7 @@ import numpy as np
 from charts import Axis, Line, growth_chart, line_chart
 from common import ROOT, read_result
 from markdown_tables import digits, table
-from spark_tables import sizing, spark, spark_growth_plot
+from spark_tables import memory, sizing, spark, spark_growth_plot
 
 DOCS = ROOT / "docs"
 PAGE, SPARK_PAGE = "benchmarks.md", "spark.md"
@@ -30,12 +30,13 @@ machine, the versions and the commit, and fails when one of its bars is missed. 
 
 ```sh
 export REELSTREAM_TEST_DATA=folder   # holds ml-latest-small/ and the-movies-dataset/
-make bench-startup bench-accuracy bench-calibration bench-mood bench-segments bench-training bench-ingest bench-spark
+make bench-startup bench-accuracy bench-calibration bench-mood bench-segments bench-training bench-ingest
+make bench-spark bench-memory
 make bench-tables
 ```
 
-`make bench-accuracy ARGS="--quick"` takes one seed and the fast libraries. `make bench-training ARGS="--small"` and
-`make bench-spark ARGS="--small"` leave out 32 million ratings.
+`make bench-accuracy ARGS="--quick"` takes one seed and the fast libraries. `make bench-training ARGS="--small"`,
+`make bench-spark ARGS="--small"` and `make bench-memory ARGS="--small"` leave out 32 million ratings.
 """
 
 Result = Mapping[str, Any]
@@ -415,6 +416,7 @@ SECTIONS: dict[str, tuple[str, Callable[[Result], Iterable[str]], dict[str, Call
     "startup": ("From nothing to the third model set", startup, {}),
     "ingest": ("Through Kafka", ingest, {}),
     "spark": ("On Spark", spark, {"spark-growth": spark_growth_plot}),
+    "memory": ("What the trainer holds on Spark's driver", memory, {}),
 }
 """Result -> heading, text, and plots by name, in the order of the page."""
 
