@@ -36,9 +36,8 @@ def check_files(session: SparkSession, folder: Path, files: Collection[BatchFile
                 yield str(error)
 
     context = session.sparkContext
-    found = (
-        context.parallelize(list(files), min(len(files), context.defaultParallelism)).mapPartitions(problems).collect()
-    )
+    asked = context.parallelize(sorted(files, key=lambda file: file.name), min(len(files), context.defaultParallelism))
+    found = asked.mapPartitions(problems).collect()
     if found:
         raise DamagedError(found[0])
 
@@ -51,9 +50,8 @@ def read_settled(session: SparkSession, files: Sequence[Path], partitions: int) 
     """
     reader = session.read.schema(COLUMNS).options(header=True, mode="FAILFAST", ignoreMissingFiles=False)
     ratings = reader.option("ignoreCorruptFiles", False).csv([_spark_path(file) for file in files])
-    if len(ratings.inputFiles()) != len(
-        files
-    ):  # of many files workers make the list, and leave out what they do not see
+    # Of many files workers make the list, and leave out what they do not see.
+    if len(ratings.inputFiles()) != len(files):
         raise FitError(NOT_SHARED)
     last = sql.max(sql.struct("timestamp", "partition", "offset", "rating")).alias("last")
     forget = sql.max(sql.when(sql.col("movieId") == EVERY_ITEM, sql.col("last"))).over(Window.partitionBy("userId"))

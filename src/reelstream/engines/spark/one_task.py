@@ -69,7 +69,7 @@ def in_one_step(scratch: Path, out: Path) -> Iterator[Path]:
     folder = temporary_path(scratch / "attempt")
     folder.mkdir()
     yield folder
-    for path in folder.rglob("*"):
+    for path in sorted(folder.rglob("*")):
         if path.is_file():
             target = out / path.relative_to(folder)
             target.parent.mkdir(exist_ok=True)
