@@ -17,11 +17,12 @@ from typing import Any
 import numpy as np
 from scipy.optimize import nnls
 
+from reelstream.engines.blocks import gram_size
 from reelstream.engines.interface import FEW_FACTORS
 
 WIDTH = FEW_FACTORS + 1
 """Numbers in a row, D, of a fit of many ratings."""
-GRAM_BYTES = 8 * (WIDTH + 1) * (WIDTH + 2) // 2
+GRAM_BYTES = 8 * gram_size(WIDTH)
 """Of one item's Gram matrix on its way, in whole numbers."""
 PLAN_BYTES = 8 + 4 * 2 * WIDTH
 """Of one item in the broadcast plan: id, row, prior term."""

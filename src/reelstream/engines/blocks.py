@@ -147,6 +147,11 @@ class ItemRange:
     """(n, D, D), or empty where they are not wanted."""
 
 
+def gram_size(D: int) -> int:
+    """Numbers in one item's Gram matrix of D + 1 regressors, which is symmetric."""
+    return (D + 1) * (D + 2) // 2
+
+
 @threads.one_for_blas()
 def step_users(
     folder: BlockFolder, firsts: NDArray[np.int64], numbers: Iterable[int], plan: SweepPlan
@@ -158,7 +163,7 @@ def step_users(
     n_items, D = plan.item_rows.shape
     regressors = np.empty((n_items, D + 1), np.float32)
     threads.share(fill_regressors, plan.item_rows, np.ones(n_items, np.float32), regressors)
-    grams = np.zeros((n_items, (D + 1) * (D + 2) // 2), np.int64)
+    grams = np.zeros((n_items, gram_size(D)), np.int64)
     sums = [_step_block(folder, int(firsts[number]), number, plan, regressors, grams) for number in numbers]
     return grams, sums
 

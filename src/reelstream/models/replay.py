@@ -114,8 +114,8 @@ def _in_time(
 
 def _chunks(starts: NDArray[np.int64]) -> list[slice]:
     """The users in chunks of about CHUNK_EVENTS events, each as the slice of `starts` (n_users + 1,) that bounds it."""
-    edges = np.unique(np.searchsorted(starts, np.arange(0, starts[-1], CHUNK_EVENTS)))
-    edges = np.unique(np.append(edges, len(starts) - 1))
+    begins = np.searchsorted(starts, np.arange(0, starts[-1], CHUNK_EVENTS))
+    edges = np.unique(np.append(begins, len(starts) - 1))
     return [slice(first, after + 1) for first, after in pairwise(edges.tolist())]
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reelstream.errors import DamagedError
+from reelstream.files import translate_errors
 from reelstream.ratings import RatingColumns
 from reelstream.storage.history import History, users_among
 
@@ -40,7 +41,7 @@ class StoredHistory:
         return int(self._counts[np.isin(self.user_ids, user_ids, assume_unique=True)].sum())
 
     def of_users(self, user_ids: NDArray[np.int64]) -> History:
-        """The history of these users (rising), in memory."""
+        """The history of these users (rising), in memory. Raises StorageError."""
         parts = (
             RatingColumns.concatenate(chunk[users_among(chunk, user_ids)] for chunk in self._chunks(name))
             for name in ("rating", "deletion")
@@ -48,13 +49,13 @@ class StoredHistory:
         return History.of_parts(*parts)
 
     def ratings(self) -> Iterator[RatingColumns]:
-        """All ratings, sorted by user, a chunk at a time."""
+        """All ratings, sorted by user, a chunk at a time. Raises StorageError."""
         return self._chunks("rating")
 
     def _chunks(self, name: Literal["rating", "deletion"]) -> Iterator[RatingColumns]:
         if self._folder is None:
             return
-        with ExitStack() as opened:
+        with translate_errors(self._folder), ExitStack() as opened:
             paths = [self._folder / f"{name}s_{field.name}.npy" for field in fields(RatingColumns)]
             columns = [_Column(opened.enter_context(open(path, "rb"))) for path in paths]
             while len((chunk := RatingColumns(*(column.read() for column in columns))).user_id):

@@ -14,6 +14,7 @@ from reelstream.engines.blocks import (
     BlockSums,
     ItemRange,
     SweepPlan,
+    gram_size,
     multiply_audience,
     step_items,
     step_users,
@@ -40,7 +41,7 @@ class SparkTasks:
         """See `BlockTasks.sweep`."""
         folder, firsts = self._folder, self._firsts[:-1]
         n_items, D = plan.item_rows.shape
-        n_places = min(max(self._n_tasks, n_items * gram_bytes(D) // MOST_BYTES + 1), n_items)
+        n_places = min(max(self._n_tasks, 8 * n_items * gram_size(D) // MOST_BYTES + 1), n_items)
         edges = np.linspace(0, n_items, n_places + 1).astype(int).tolist()
         shared = self._context.broadcast(plan)
 
@@ -80,11 +81,6 @@ class SparkTasks:
     def close(self) -> None:
         """Forget where the blocks are."""
         self._numbers.unpersist()
-
-
-def gram_bytes(D: int) -> int:
-    """Of one item's Gram matrix of D + 1 regressors, in whole numbers."""
-    return 8 * (D + 1) * (D + 2) // 2
 
 
 def _tasks_at_once(context: SparkContext) -> int:
