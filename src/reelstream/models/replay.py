@@ -17,7 +17,7 @@ from reelstream.models.base import ModelSet, Predictions
 from reelstream.models.film_posterior import OnlineFilms, Questions
 from reelstream.models.like import Posterior
 from reelstream.models.smoothing import smooth_users
-from reelstream.models.user_posterior import Moments, events_between, filter_users, moments_between
+from reelstream.models.user_posterior import Moments, UserState, events_between, filter_users, moments_between
 from reelstream.ratings import RatingColumns
 
 CHUNK_EVENTS = 2_000
@@ -69,6 +69,7 @@ def ask_events(
     online = films if films is not None else model_set.online_films()
     rows = online.rows(ordered.item_id[asked], learn=films is not None)
     answers = np.empty((len(asked), 3))
+    prior = UserState.prior(model_set.dynamics)
     kept = Moments.room_for(len(asked) if films is not None else 0, model_set.dynamics)
 
     def some_users(users: slice) -> None:
@@ -77,8 +78,11 @@ def ask_events(
         first, after = questions[0], questions[-1]
         n = after - first
         moments = Moments.room_for(n, model_set.dynamics) if films is None else moments_between(kept, first, after)
-        follow = smooth_users if looks_ahead else filter_users
-        follow(places - places[0], questions - questions[0], own, set_films, model_set.dynamics, moments)
+        users_events = places - places[0], questions - questions[0], own, set_films, model_set.dynamics, moments
+        if looks_ahead:
+            smooth_users(*users_events)
+        else:
+            filter_users(prior.mean, prior.cov, prior.log_weight, *users_events)
         if films is None:  # answered at once: the moments of all would fill the memory
             ask = Questions(np.arange(n), rows[first:after], np.zeros(n), np.zeros(n, bool))
             answers[first:after] = model_set.ask(ask, moments, online)

@@ -139,30 +139,20 @@ class UserState:
     @classmethod
     def prior(cls, dynamics: Dynamics) -> Self:
         """A user of whom nothing is known."""
-        shape, K = dynamics.noise.shape, dynamics.prior_mean.shape[1] + 1
-        state = cls(np.empty((*shape, K)), np.empty((*shape, K, K)), np.empty(shape))
-        begin_anew(state.mean, state.cov, state.log_weight, dynamics)
-        return state
+        S, G = dynamics.noise.shape
+        D = dynamics.prior_mean.shape[1]
+        mean = np.zeros((S, G, D + 1))
+        mean[:, :, :D] = dynamics.prior_mean[:, None]
+        cov = np.zeros((S, G, D + 1, D + 1))
+        cov[:, :, :D, :D] = dynamics.prior_cov[:, None]
+        cov[:, :, D, D] = dynamics.mood
+        return cls(mean, cov, np.zeros((S, G)))
 
     def copy(self) -> UserState:
         """A state of its own with the same content."""
         return UserState(
             self.mean.copy(), self.cov.copy(), self.log_weight.copy(), self.last, self.n_ratings, self.n_likes
         )
-
-
-@njit(cache=True, nogil=True)
-def begin_anew(mean: Floats, cov: Floats, log_weight: Floats, dynamics: Dynamics) -> None:
-    """Make a state (S, G, K), (S, G, K, K), (S, G) that of a user of whom nothing is known."""
-    S, G, K = mean.shape
-    mean[:] = 0.0
-    cov[:] = 0.0
-    log_weight[:] = 0.0
-    for s in range(S):
-        for g in range(G):
-            mean[s, g, : K - 1] = dynamics.prior_mean[s]
-            cov[s, g, : K - 1, : K - 1] = dynamics.prior_cov[s]
-            cov[s, g, K - 1, K - 1] = dynamics.mood[s, g]
 
 
 @njit(cache=True, nogil=True)
@@ -281,21 +271,26 @@ def filter_ratings(
 
 @njit(cache=True, nogil=True)
 def filter_users(
-    starts: Ints, first_asked: Ints, events: Events, films: Films, dynamics: Dynamics, moments: Moments
+    mean: Floats,
+    cov: Floats,
+    log_weight: Floats,
+    starts: Ints,
+    first_asked: Ints,
+    events: Events,
+    films: Films,
+    dynamics: Dynamics,
+    moments: Moments,
 ) -> None:
-    """Filter n users, each from the prior on, whose events lie behind each other; who is asked nothing is passed over.
+    """Filter n users whose events lie behind each other; who is asked nothing is passed over.
 
-    starts, first_asked (n + 1,): where each user's events begin, and where the moments of those that ask.
+    mean, cov, log_weight: where each begins, as in `filter_ratings`; they stay as they are. starts, first_asked (n + 1,):
+    where each user's events begin, and where the moments of those that ask.
     """
-    S, G = dynamics.noise.shape
-    K = dynamics.prior_mean.shape[1] + 1
-    mean, cov, log_weight = np.empty((S, G, K)), np.empty((S, G, K, K)), np.empty((S, G))
     for user in range(starts.size - 1):
         if first_asked[user] < first_asked[user + 1]:
-            begin_anew(mean, cov, log_weight, dynamics)
             own = events_between(events, starts[user], starts[user + 1])
             asked = moments_between(moments, first_asked[user], first_asked[user + 1])
-            filter_ratings(mean, cov, log_weight, -1, own, films, dynamics, asked)
+            filter_ratings(mean.copy(), cov.copy(), log_weight.copy(), -1, own, films, dynamics, asked)
 
 
 @njit(cache=True, nogil=True)
