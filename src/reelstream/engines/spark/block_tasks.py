@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -46,7 +47,7 @@ class SparkTasks:
         shared = self._context.broadcast(plan)
 
         def users(numbers: Iterable[int]) -> Iterator[tuple[int, tuple[NDArray[np.int64], list[BlockSums]]]]:
-            use_own_cores()
+            begin_task()
             grams, sums = step_users(folder, firsts, numbers, shared.value)
             for place in range(len(edges) - 1):
                 yield place, (grams[edges[place] : edges[place + 1]], sums)
@@ -54,7 +55,7 @@ class SparkTasks:
         def items(
             parts: Iterable[tuple[int, tuple[NDArray[np.int64], list[BlockSums]]]],
         ) -> Iterator[tuple[list[BlockSums], ItemRange]]:
-            use_own_cores()
+            begin_task()
             total, everything, place = None, [], 0
             for place, (grams, sums) in parts:  # noqa: B007  (all parts are of one place)
                 total = grams if total is None else total + grams
@@ -88,7 +89,10 @@ def _tasks_at_once(context: SparkContext) -> int:
     return max(context.defaultParallelism // int(context.getConf().get("spark.task.cpus") or 1), 1)
 
 
-def use_own_cores() -> None:
-    """As many threads as this task has cores: Spark tells a worker's libraries."""
+def begin_task() -> None:
+    """Use as many threads as this task has cores, which Spark tells a worker's libraries."""
     own = int(os.environ.get("OMP_NUM_THREADS") or 1)
     threads.use(min(own, os.cpu_count() or 1))
+    # A worker collects garbage after every task, and with all our libraries loaded that takes longer than a small task.
+    # What is there now has outlived such a collection: none shall visit it again.
+    gc.freeze()
