@@ -44,6 +44,8 @@ def replay_batches(
     Of more users than have MOST_ROWS ratings together, stored and new, an even sample is asked: filtering all would take
     longer than a fit. Raises DamagedError.
     """
+    if not new:  # a set made because batches were excluded
+        return []
     users = np.empty(0, np.int64)
     for manifest in new:
         users = np.union1d(users, folder.read(manifest).user_id)
