@@ -5,7 +5,8 @@ ARG PYTHON_IMAGE=python:3.11-slim-bookworm
 
 FROM ${PYTHON_IMAGE} AS base
 RUN useradd --uid 10001 --create-home reelstream \
-    && install --directory --owner reelstream --group reelstream /work /data
+    && install --directory --owner reelstream --group reelstream /work /data \
+    && rm -rf /var/lib/apt/lists/*
 
 
 FROM base AS builder
@@ -46,16 +47,17 @@ RUN python -m pip --python /opt/reelstream/bin/python install --no-cache-dir --n
     && rm -r /tmp/films /tmp/work
 
 
-# What was removed on the way stays out of these: they begin with nothing and take files only.
+# What was removed on the way stays out of these: they begin with nothing and take files only. Among those of `base` is
+# the user's name.
 FROM scratch AS page
 ENV PATH=/opt/reelstream/bin:/usr/local/bin:/usr/bin:/bin \
     LANG=C.UTF-8 \
     PYTHONUNBUFFERED=1
+COPY --from=base / /
+COPY --from=page-files /opt/reelstream /opt/reelstream
 USER reelstream
 WORKDIR /home/reelstream
 ENTRYPOINT ["python", "-m", "reelstream.ui.launcher"]
-COPY --from=base / /
-COPY --from=page-files /opt/reelstream /opt/reelstream
 
 
 FROM scratch AS application
@@ -65,13 +67,13 @@ ENV PATH=/opt/reelstream/bin:/usr/local/bin:/usr/bin:/bin \
     NUMBA_CACHE_DIR=/var/cache/reelstream \
     REELSTREAM_WORK=/work \
     REELSTREAM_DATA_CACHE=/data
+COPY --from=base / /
+COPY --from=application-files /opt/reelstream /opt/reelstream
+COPY --from=application-files --chown=10001:10001 /var/cache/reelstream /var/cache/reelstream
 USER reelstream
 WORKDIR /home/reelstream
 ENTRYPOINT ["reelstream"]
 CMD ["--help"]
-COPY --from=base / /
-COPY --from=application-files /opt/reelstream /opt/reelstream
-COPY --from=application-files --chown=10001:10001 /var/cache/reelstream /var/cache/reelstream
 
 
 FROM base AS spark-base
@@ -97,11 +99,11 @@ ENV PATH=/opt/reelstream/bin:/opt/spark/bin:/usr/local/bin:/usr/bin:/bin \
     NUMBA_CACHE_DIR=/var/cache/reelstream \
     REELSTREAM_WORK=/work \
     REELSTREAM_DATA_CACHE=/data
-USER reelstream
-WORKDIR /home/reelstream
-ENTRYPOINT ["reelstream"]
-CMD ["--help"]
 COPY --from=spark-base / /
 COPY --from=spark-files /opt/spark /opt/spark
 COPY --from=application-files /opt/reelstream /opt/reelstream
 COPY --from=application-files --chown=10001:10001 /var/cache/reelstream /var/cache/reelstream
+USER reelstream
+WORKDIR /home/reelstream
+ENTRYPOINT ["reelstream"]
+CMD ["--help"]
