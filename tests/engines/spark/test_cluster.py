@@ -199,28 +199,17 @@ def test_a_whole_environment_comes_with_the_job(
     assert published(work) == trained_alone
 
 
-@pytest.mark.parametrize(
-    ("setting", "sentence"),
-    [
-        (
-            "spark.pyspark.python={bare_python}",
-            "the workers' Python lacks a package: install reelstream there, or send it",
-        ),
-        ("spark.executor.pyspark.memory=300m", "a worker's Python ran out of memory: give the executors more"),
-    ],
-)
-def test_what_workers_lack_is_said(
-    work: Path, spark_cluster: SparkCluster, bare_python: Path, setting: str, sentence: str
-) -> None:
+def test_what_workers_lack_is_said(work: Path, spark_cluster: SparkCluster, bare_python: Path) -> None:
     """One sentence with what to do, and no traceback, neither Python's nor Java's; nothing is published."""
     said = run(
         [sys.executable, "-m", "reelstream", "train", "--engine", "spark", "--master", spark_cluster.master],
         spark_cluster.conf_without_source,
-        ["--conf", setting.format(bare_python=bare_python), "--work", work],
+        ["--conf", f"spark.pyspark.python={bare_python}", "--work", work],
         PYSPARK_PYTHON=sys.executable,
     )
     assert said.returncode == 1
-    assert said.stderr.splitlines()[-1].startswith(f"reelstream: {sentence}")
+    sentence = "reelstream: the workers' Python lacks a package: install reelstream there, or send it"
+    assert said.stderr.splitlines()[-1].startswith(sentence)
     assert "Traceback" not in said.stderr
     assert "\tat " not in said.stderr
     assert published(work) == {}

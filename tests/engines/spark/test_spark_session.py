@@ -93,6 +93,13 @@ def test_no_java_is_said(no_session: None, tmp_path: Path, monkeypatch: pytest.M
         ("[PYTHON_VERSION_MISMATCH] Python in worker has different version", "set spark.pyspark.python"),
         ("ModuleNotFoundError: No module named 'reelstream'", "--py-files"),
         ("SparkException: Python worker exited unexpectedly (crashed)", "lack of memory"),
+        (
+            "ImportError: libllvmlite.so: failed to map segment from shared object",
+            "a worker's Python ran out of memory",
+        ),
+        ("BlockingIOError: [Errno 11] Resource temporarily unavailable", "a worker's Python ran out of memory"),
+        ("SystemError: <built-in function x> returned NULL without setting an exception", "Python ran out of memory"),
+        ("SystemError: error return without exception set", "a worker's Python ran out of memory"),
         ("ExecutorLostFailure (executor 1 exited)", "lost again and again"),
         ("[FAILED_READ_FILE.FILE_NOT_EXIST] java.io.FileNotFoundException: File file:/x", "all of them share"),
         (
