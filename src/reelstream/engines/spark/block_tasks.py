@@ -73,6 +73,7 @@ class SparkTasks:
         folder, shared = self._folder, self._context.broadcast(x)
 
         def multiply(numbers: Iterable[int]) -> Iterator[NDArray[np.int64]]:
+            begin_task()
             yield multiply_audience(folder, numbers, shared.value)
 
         product: NDArray[np.int64] = self._numbers.mapPartitions(multiply).treeReduce(np.add)

@@ -49,8 +49,8 @@ _SENTENCES = {
     "MemoryError": _TOO_SMALL,
     "failed to map segment": _TOO_SMALL,  # a library that no longer fits
     "Resource temporarily unavailable": _TOO_SMALL,  # a thread whose stack no longer fits
-    "without setting an exception": _TOO_SMALL,  # nor any exception that would say so
-    "without exception set": _TOO_SMALL,
+    "without setting an exception": _TOO_SMALL,  # a SystemError: not even an exception fits
+    "without exception set": _TOO_SMALL,  # the same in other words
     "No space left on device": "a disk is full: free some space, or set spark.local.dir to another disk",
     "exited unexpectedly": "a worker's Python was killed, most likely for lack of memory: give the executors more "
     "spark.executor.memoryOverhead",
