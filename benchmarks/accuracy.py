@@ -21,11 +21,11 @@ from peers import Answer, Contestant, Missing, Question, contestants
 from peers.kept import KeptAnswers
 from reelstream.catalog import Catalog
 from reelstream.engines.interface import FitParameters
-from reelstream.ratings import RatingColumns, RatingScale
+from reelstream.evaluation.offline import Split, answer_from_both_sides, split_at_random, split_in_time
+from reelstream.evaluation.prequential import Learns
+from reelstream.evaluation.scores import clipped_errors, score, score_points
+from reelstream.ratings import EventColumns, RatingScale
 from reelstream.storage.release import Scores
-from reelstream.training.evaluation import Split, answer_from_both_sides, split_at_random, split_in_time
-from reelstream.training.prequential import Learns
-from reelstream.training.scores import clipped_errors, score, score_points
 from served import answers, compile_all, fit, without_times
 
 SEEDS = (42, 43, 44)
@@ -114,7 +114,7 @@ def serve_in_time(split: Split, catalog: Catalog, scale: RatingScale) -> dict[st
 def ask_peers(
     peers: Sequence[Contestant],
     split_name: str,
-    batches: Sequence[RatingColumns],
+    batches: Sequence[EventColumns],
     split: Split,
     catalog: Catalog,
     scale: RatingScale,
@@ -131,7 +131,7 @@ def ask_peers(
             known, said = split.train, []
             for batch in batches:
                 said.append(contestant.answer(Question(known, batch, catalog, scale, split.learns_test)))
-                known = RatingColumns.concatenate([known, batch])
+                known = EventColumns.concatenate([known, batch])
             seconds = float(np.mean([answer.fit_seconds for answer in said]))
             return Answer(np.concatenate([answer.predicted for answer in said]), seconds)
 
@@ -143,7 +143,7 @@ def ask_peers(
 
 
 def table(
-    entries: Mapping[str, Entry], test: RatingColumns, scale: RatingScale, against: Mapping[bool, str]
+    entries: Mapping[str, Entry], test: EventColumns, scale: RatingScale, against: Mapping[bool, str]
 ) -> list[dict[str, Any]]:
     """Scores of everybody, and how far each is behind that entry of reelstream's which knows no more than it does."""
     rows = []
@@ -166,7 +166,7 @@ def table(
 
 
 def rmse_difference(
-    theirs: NDArray[np.float64], ours: NDArray[np.float64], test: RatingColumns, scale: RatingScale
+    theirs: NDArray[np.float64], ours: NDArray[np.float64], test: EventColumns, scale: RatingScale
 ) -> tuple[float, float]:
     """RMSE of theirs minus that of ours, and its standard error by the delta method with users as clusters."""
     influence, rmse = np.zeros(len(test)), []

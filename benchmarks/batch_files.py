@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 
 from reelstream.datasets import detect
-from reelstream.ratings import RatingColumns
+from reelstream.evaluation.offline import TRAIN
+from reelstream.ratings import EventColumns
 from reelstream.storage.batch_files import BatchFolder, Manifest, OffsetRange
-from reelstream.training.evaluation import TRAIN
 
 BATCH_ROWS = 1_000_000
 
 
-def publish(folder: Path, parts: Iterable[RatingColumns]) -> None:
+def publish(folder: Path, parts: Iterable[EventColumns]) -> None:
     """A further batch of each part, as if the partition TRAIN had carried them one after the other."""
     batches = BatchFolder(folder)
     batches.make()
@@ -25,7 +25,7 @@ def publish(folder: Path, parts: Iterable[RatingColumns]) -> None:
     for number, part in enumerate(parts, n_before + 1):
         after = first + len(part)
         offsets, partition = np.arange(first, after), np.full(len(part), TRAIN)
-        placed = RatingColumns.of(part.user_id, part.item_id, part.rating, part.timestamp, partition, offsets)
+        placed = EventColumns.of(part.user_id, part.item_id, part.rating, part.timestamp, partition, offsets)
         batches.publish_manifest(
             Manifest(
                 number=number,
@@ -57,9 +57,9 @@ def publish_even(data: Path, begin: int, end: int, users: int, items: int) -> No
     publish(data / "batches", (_even_part(*rows, users, items) for rows in pairwise(edges)))
 
 
-def _even_part(begin: int, end: int, users: int, items: int) -> RatingColumns:
+def _even_part(begin: int, end: int, users: int, items: int) -> EventColumns:
     rows = np.arange(begin, end)
     turn, user = np.divmod(rows, users)
     item = (user * 7919 + user // items + turn * 104_729) % items
     rating = (user * 31 + item * 17 + turn) % 10 / 2 + 0.5
-    return RatingColumns.of(user + 1, item + 1, rating, 1_000_000_000 + turn * 60)
+    return EventColumns.of(user + 1, item + 1, rating, 1_000_000_000 + turn * 60)

@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from common import data_set, finish, parser
 from reelstream.catalog import Catalog
 from reelstream.engines.interface import FitParameters
-from reelstream.ratings import RatingColumns, RatingScale
-from reelstream.training.evaluation import Split, split_at_random, split_in_time
-from reelstream.training.prequential import Learns
-from reelstream.training.scores import ECE_BINS, clipped_errors
+from reelstream.evaluation.offline import Split, split_at_random, split_in_time
+from reelstream.evaluation.prequential import Learns
+from reelstream.evaluation.scores import ECE_BINS, clipped_errors
+from reelstream.ratings import EventColumns, RatingScale
 from served import answers, compile_all, fit, without_times
 
 SEEDS = (42, 43, 44)
@@ -30,7 +30,7 @@ GROUPS = {"0": (0, 0), "1-5": (1, 5), "6-20": (6, 20), "21-100": (21, 100), "> 1
 
 @dataclass(frozen=True)
 class Asked:
-    """Questions with their answers, and what was known."""
+    """ItemQueries with their answers, and what was known."""
 
     rating: NDArray[np.float64]
     mean: NDArray[np.float64]
@@ -71,7 +71,7 @@ def ask(split: Split, catalog: Catalog, scale: RatingScale, parameters: FitParam
     return Asked(split.test.rating.astype(np.float64), said.mean, said.sd, said.like_probability, of_user, of_item)
 
 
-def known_ratings(train: RatingColumns, test: RatingColumns, field: str, *, in_time: bool) -> NDArray[np.int64]:
+def known_ratings(train: EventColumns, test: EventColumns, field: str, *, in_time: bool) -> NDArray[np.int64]:
     """Ratings with the same user or film before each test rating (n,): train, and in time the test ratings before."""
     keys = np.concatenate([getattr(train, field), getattr(test, field)])
     _, group = np.unique(keys, return_inverse=True)

@@ -32,7 +32,7 @@ from reelstream.datasets import Dataset, detect, simulate
 from reelstream.errors import BrokerError
 from reelstream.ingest.batch_writer import BatchWriter
 from reelstream.ingest.producer import produce
-from reelstream.storage.audit import audit
+from reelstream.monitoring.audit import audit
 from reelstream.storage.batch_files import BatchFolder
 
 BATCH_ROWS = 100_000

@@ -21,8 +21,8 @@ from reelstream.engines.interface import FEW_FACTORS, FitParameters
 from reelstream.engines.spark.engine import SparkEngine
 from reelstream.ratings import RatingScale
 from reelstream.storage.batch_files import BatchFolder
-from reelstream.storage.history_store import HistoryStore
 from reelstream.storage.model_registry import ModelRegistry
+from reelstream.storage.snapshot_store import SnapshotStore
 from reelstream.training.trainer import Trainer
 from standalone import standalone
 
@@ -72,7 +72,7 @@ def measure(scratch: Path, sizes: Sequence[int]) -> list[dict[str, Any]]:
 def measure_trainer(work: Path, films: Path, size: int, master: str) -> dict[str, Any]:
     """Peaks of this process and its Java over a first set of `size` ratings, and one of a further batch."""
     batches, engine = BatchFolder(work / "batches"), SparkEngine(master, CONF)
-    stores = HistoryStore(work / "history"), ModelRegistry(work / "models")
+    stores = SnapshotStore(work / "history"), ModelRegistry(work / "models")
     trainer = Trainer(batches, *stores, engine, detect(films).read_catalog().catalog, RatingScale(), SHORT)
     with watched() as usage:
         for begin, end in pairwise((0, size, size + NEW_RATINGS)):

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from common import data_set, finish, parser
 from reelstream.engines.interface import FitParameters
-from reelstream.ratings import RatingColumns
-from reelstream.training.evaluation import Split, split_in_time
-from reelstream.training.scores import clipped_errors
+from reelstream.evaluation.offline import Split, split_in_time
+from reelstream.evaluation.scores import clipped_errors
+from reelstream.ratings import EventColumns
 from served import answers, compile_all, fit
 
 GAPS = {
@@ -56,7 +56,7 @@ def main() -> int:
 
 def gaps(split: Split) -> NDArray[np.float64]:
     """Seconds since the rating before by the same user, for each test rating (n,); -1 for the user's first."""
-    events = RatingColumns.concatenate([split.train, split.test])
+    events = EventColumns.concatenate([split.train, split.test])
     order = np.lexsort((events.offset, events.partition, events.timestamp, events.user_id))
     user, seconds = events.user_id[order], events.timestamp[order]
     since = np.full(len(events), -1.0)

@@ -21,9 +21,9 @@ from common import at_least, data_set, finish, parser
 from reelstream.catalog import Catalog
 from reelstream.datasets import Dataset, detect, simulate
 from reelstream.features.user_profiles import GenreShares
-from reelstream.models.segment import SegmentModel
-from reelstream.ratings import RatingColumns
-from reelstream.storage.history import History
+from reelstream.models.segment.model import SegmentModel
+from reelstream.ratings import EventColumns
+from reelstream.storage.snapshot import HistorySnapshot
 
 FIRST_SHARE, GROWTH = 0.1, 1.01
 REFITS = 5
@@ -55,7 +55,7 @@ def measure(dataset: Dataset) -> dict[str, Any]:
     """One data set."""
     ratings, catalog = dataset.read_ratings().in_time(), dataset.read_catalog().catalog
     shuffled = ratings[np.random.default_rng(0).permutation(len(ratings))]
-    history = History.of(ratings)
+    history = HistorySnapshot.of(ratings)
     found = numbers(history, fit(history, catalog, None), catalog)
     seeds = [numbers(history, fit(history, catalog, None, seed), catalog) for seed in range(1, REFITS + 1)]
     redrawn = [numbers(history, fit(sample, catalog, None), catalog) for sample in drawn_with_replacement(history)]
@@ -69,16 +69,16 @@ def measure(dataset: Dataset) -> dict[str, Any]:
     }
 
 
-def chain(ratings: RatingColumns, catalog: Catalog) -> dict[str, Any]:
+def chain(ratings: EventColumns, catalog: Catalog) -> dict[str, Any]:
     """Shares of users that keep their number, set after set."""
     n = int(FIRST_SHARE * len(ratings))
-    history = History.of(ratings[:n])
+    history = HistorySnapshot.of(ratings[:n])
     model = fit(history, catalog, None)
     before = numbers(history, model, catalog)
     kept = []
     while n < len(ratings):
         n = min(int(n * GROWTH) + 1, len(ratings))
-        grown = History.of(ratings[:n])
+        grown = HistorySnapshot.of(ratings[:n])
         model = fit(grown, catalog, model)
         after = numbers(grown, model, catalog)
         kept.append(float((before == after[np.isin(grown.user_ids, history.user_ids)]).mean()))
@@ -86,26 +86,26 @@ def chain(ratings: RatingColumns, catalog: Catalog) -> dict[str, Any]:
     return {"sets": len(kept), "worst": min(kept), "mean": float(np.mean(kept)), "segments": len(model.segments)}
 
 
-def fit(history: History, catalog: Catalog, previous: SegmentModel | None, seed: int = 0) -> SegmentModel:
+def fit(history: HistorySnapshot, catalog: Catalog, previous: SegmentModel | None, seed: int = 0) -> SegmentModel:
     """The segments of all users of a history."""
     shares = GenreShares(catalog, catalog.genres)
     return SegmentModel.fit(history.ratings, history.starts, shares, catalog.genres, previous, seed)
 
 
-def numbers(history: History, model: SegmentModel, catalog: Catalog) -> NDArray[np.int64]:
+def numbers(history: HistorySnapshot, model: SegmentModel, catalog: Catalog) -> NDArray[np.int64]:
     """Every user's segment number (n_users,)."""
     return model.segments_of(history.ratings, history.starts, GenreShares(catalog, catalog.genres))
 
 
-def drawn_with_replacement(history: History) -> Iterator[History]:
-    """Histories of as many users, some of whom come more than once and get new ids."""
+def drawn_with_replacement(history: HistorySnapshot) -> Iterator[HistorySnapshot]:
+    """LiveHistories of as many users, some of whom come more than once and get new ids."""
     for seed in range(REFITS):
         drawn = np.random.default_rng(seed).choice(len(history.user_ids), len(history.user_ids))
         lengths = np.diff(history.starts)[drawn]
         users = np.repeat(np.arange(len(drawn)), lengths)
         rows = np.concatenate([np.arange(history.starts[user], history.starts[user + 1]) for user in drawn.tolist()])
         again = history.ratings[rows]
-        yield History.of(RatingColumns.of(users, again.item_id, again.rating, again.timestamp))
+        yield HistorySnapshot.of(EventColumns.of(users, again.item_id, again.rating, again.timestamp))
 
 
 if __name__ == "__main__":

@@ -10,11 +10,11 @@ import numpy as np
 from reelstream.catalog import Catalog
 from reelstream.engines.interface import FitParameters, FittedModels
 from reelstream.engines.local import LocalEngine, fit_models
-from reelstream.models.base import ModelSet, Predictions, TrainedOn
-from reelstream.ratings import RatingColumns, RatingScale
-from reelstream.storage.history import History
-from reelstream.training.evaluation import TRAIN, Split
-from reelstream.training.prequential import Learns, replay
+from reelstream.evaluation.offline import TRAIN, Split
+from reelstream.evaluation.prequential import Learns, replay
+from reelstream.models.model_set import ModelSet, Predictions, TrainedOn
+from reelstream.ratings import EventColumns, RatingScale
+from reelstream.storage.snapshot import HistorySnapshot
 
 
 @dataclass(frozen=True)
@@ -39,14 +39,14 @@ def without_times(split: Split) -> Split:
 
 
 def fit(
-    train: RatingColumns,
+    train: EventColumns,
     catalog: Catalog,
     scale: RatingScale,
     parameters: FitParameters,
     previous: FittedModels | None = None,
 ) -> Fitted:
     """A set from ratings of a split's first part; there is no gate, so all of the holdout fits the like model."""
-    history = History.of(train)
+    history = HistorySnapshot.of(train)
     started = time.perf_counter()
     models = fit_models(history, catalog, scale, previous, parameters, has_gate=False)
     seconds = time.perf_counter() - started

@@ -32,13 +32,13 @@ from reelstream.engines.interface import FEW_FACTORS, MANY_RATINGS, Engine, FitJ
 from reelstream.engines.local import LocalEngine
 from reelstream.engines.spark.engine import SparkEngine
 from reelstream.engines.spark.one_task import save_models
-from reelstream.models.base import ModelSet, TrainedOn
+from reelstream.evaluation.offline import TRAIN, Split, split_at_random
+from reelstream.evaluation.prequential import replay
+from reelstream.evaluation.scores import score, score_points
+from reelstream.models.model_set import ModelSet, TrainedOn
 from reelstream.ratings import RatingScale
 from reelstream.storage.batch_files import BatchFolder
 from reelstream.storage.release import Scores
-from reelstream.training.evaluation import TRAIN, Split, split_at_random
-from reelstream.training.prequential import replay
-from reelstream.training.scores import score, score_points
 from spark_sizing import Cluster, parts_of, sweep_on
 from spark_submitted import measure_pipelines
 

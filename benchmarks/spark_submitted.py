@@ -16,15 +16,15 @@ import polars as pl
 
 from common import ROOT
 from reelstream.datasets import Dataset
-from reelstream.models.base import TrainedOn
-from reelstream.ratings import RatingColumns, RatingScale
+from reelstream.evaluation.baselines import GlobalMean
+from reelstream.evaluation.offline import TRAIN, Split
+from reelstream.evaluation.prequential import replay
+from reelstream.evaluation.scores import score, score_points
+from reelstream.models.model_set import TrainedOn
+from reelstream.ratings import EventColumns, RatingScale
 from reelstream.storage.model_registry import ModelRegistry
 from reelstream.storage.release import Scores
 from reelstream.storage.work_folder import WorkFolder
-from reelstream.training.baselines import GlobalMean
-from reelstream.training.evaluation import TRAIN, Split
-from reelstream.training.prequential import replay
-from reelstream.training.scores import score, score_points
 
 THEIRS, OURS = "tutorial pipeline", "reelstream"
 N_SETS = 3
@@ -55,7 +55,7 @@ def measure_pipelines(
     ]
 
 
-def _make_work_folder(dataset: Dataset, train: RatingColumns, scratch: Path) -> Path:
+def _make_work_folder(dataset: Dataset, train: EventColumns, scratch: Path) -> Path:
     """With three batch files, written by the pipeline itself."""
     data, work = scratch / "data", scratch / "work"
     data.mkdir(parents=True)

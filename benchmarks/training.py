@@ -27,14 +27,14 @@ from reelstream.datasets import Dataset, detect, simulate
 from reelstream.engines.gibbs import Sampler
 from reelstream.engines.interface import FEW_DRAWS, FEW_FACTORS, FitParameters, FittedModels
 from reelstream.engines.local import fit_models, fit_rating
+from reelstream.evaluation.offline import Split, split_at_random
+from reelstream.evaluation.scores import score, score_points
 from reelstream.features.holdout import in_gate_half, in_holdout
-from reelstream.models.base import ModelSet, TrainedOn
-from reelstream.models.rating import ItemDraws
+from reelstream.models.model_set import ModelSet, TrainedOn
+from reelstream.models.rating.model import ItemDraws
 from reelstream.models.replay import predict_events
 from reelstream.ratings import RatingScale
-from reelstream.storage.history import History
-from reelstream.training.evaluation import Split, split_at_random
-from reelstream.training.scores import score, score_points
+from reelstream.storage.snapshot import HistorySnapshot
 from served import answers, compile_all, fit, without_times
 
 SIZES = {1_000_000: (6_000, 4_000), 10_000_000: (60_000, 20_000), 32_000_000: (200_000, 80_000)}
@@ -44,7 +44,7 @@ BASE = FitParameters(n_factors=FEW_FACTORS, sweeps=16, burn_in=15, n_draws=1, us
 SAME_AT_ALL_SIZES = FitParameters(n_factors=FEW_FACTORS, n_draws=FEW_DRAWS)
 WARM_UP = 4
 """Sweeps before those that are timed."""
-MOST_JUDGES = 2_000
+MAX_JUDGES = 2_000
 """Users whose unseen ratings judge a whole fit."""
 SEEDS = (42, 43, 44)
 REPEATS = 3
@@ -93,7 +93,7 @@ def measure_size(folder: Path) -> dict[str, Any]:
     compile_all()
     started = time.perf_counter()
     dataset = detect(folder)
-    history = History.of(dataset.read_ratings())
+    history = HistorySnapshot.of(dataset.read_ratings())
     catalog = dataset.read_catalog().catalog
     n = len(history)
     row: dict[str, Any] = {"data": dataset.name, "ratings": n, "users": len(history.user_ids)}
@@ -126,9 +126,9 @@ def halves(models: FittedModels) -> Iterator[FittedModels]:
         yield replace(models, rating=replace(models.rating, draws=draws))
 
 
-def rmse_unseen(models: FittedModels, history: History, catalog: Catalog, scale: RatingScale) -> float:
+def rmse_unseen(models: FittedModels, history: HistorySnapshot, catalog: Catalog, scale: RatingScale) -> float:
     """Of the gate's half of the holdout, which no part of the fit has seen, of an even sample of the users."""
-    some = history.of_users(history.user_ids[:: len(history.user_ids) // MOST_JUDGES + 1])
+    some = history.of_users(history.user_ids[:: len(history.user_ids) // MAX_JUDGES + 1])
     learned = ~in_holdout(some.user_id, some.item_id)
     judges = ~learned & in_gate_half(some.user_id, some.item_id)
     everything = TrainedOn({0: int(history.ratings.offset.max()) + 1}, {})
@@ -186,7 +186,7 @@ def measure_ours(
 ) -> dict[str, Any]:
     """A whole fit, and within it what other libraries do too: the rating model alone."""
     whole = [fit(split.train, catalog, scale, parameters) for _ in range(REPEATS)]
-    history = History.of(split.train)
+    history = HistorySnapshot.of(split.train)
     learned = history.ratings[~in_holdout(history.ratings.user_id, history.ratings.item_id)]
     alone = []
     for _ in range(REPEATS):

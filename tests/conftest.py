@@ -11,8 +11,8 @@ import pytest
 import structlog
 
 from kafka_cluster import KafkaCluster, why_not
+from reelstream.compute import threads
 from reelstream.datasets import detect, simulate
-from reelstream.models import threads
 from spark_session import spark_engine  # noqa: F401  (a fixture)
 from streams import Stream
 

@@ -11,10 +11,10 @@ import pytest
 
 from reelstream.catalog import Catalog, Film
 from reelstream.errors import DamagedError, NoModelSetError
-from reelstream.models.base import Predictions, TrainedOn
-from reelstream.models.replay import ask_events
-from reelstream.models.segment_table import GenreLift, Segment
-from reelstream.ratings import RatingColumns, RatingScale
+from reelstream.models.model_set import Predictions, TrainedOn
+from reelstream.models.replay import posterior_of_events
+from reelstream.models.segment.description import GenreLift, Segment
+from reelstream.ratings import EventColumns, RatingScale
 from reelstream.storage.release import GateReport, Release, Scores
 
 CATALOG = Catalog(
@@ -37,7 +37,7 @@ class FakeModelSet:
     """Predicts the mean of the user's ratings, give or take `number` stars, sure to 1/`number` of a star."""
 
     number: int
-    trained_through: dict[int, int] = field(default_factory=dict)
+    trained_end_offsets: dict[int, int] = field(default_factory=dict)
     scale: RatingScale = field(default_factory=RatingScale)
     catalog: Catalog = CATALOG
     folded: list[int] = field(default_factory=list)
@@ -47,7 +47,7 @@ class FakeModelSet:
     learns_badly: bool = False
 
     def __post_init__(self) -> None:
-        self.trained_on = TrainedOn(self.trained_through, {})
+        self.trained_on = TrainedOn(self.trained_end_offsets, {})
         self.segment = SimpleNamespace(segments=(segment(4), segment(2)))
         self.rating = SimpleNamespace(item_ids=np.array([1, 31]), item_counts=np.array([5, 2]))
 
@@ -57,20 +57,20 @@ class FakeModelSet:
     def knows(self, item_id: int) -> bool:
         return self.catalog.get(item_id) is not None or item_id == 100
 
-    def fold_in(self, history: RatingColumns) -> FakeState:
+    def fold_in(self, history: EventColumns) -> FakeState:
         self.folded.append(len(history))
         return FakeState(list(zip(history.item_id.tolist(), history.rating.tolist(), strict=True)))
 
-    def learn(self, state: FakeState, newer: RatingColumns) -> None:
+    def learn(self, state: FakeState, newer: EventColumns) -> None:
         if self.learns_badly:
             state.learned.clear()
             raise RuntimeError("learning failed half-way")
         state.learned += zip(newer.item_id.tolist(), newer.rating.tolist(), strict=True)
 
-    def online_films(self) -> list[tuple[int, float]]:
+    def online_items(self) -> list[tuple[int, float]]:
         return []
 
-    def learn_film(
+    def update_item(
         self, state: FakeState, item_id: int, rating: float, at: int, films: list[tuple[int, float]]
     ) -> None:
         films.append((item_id, rating))
@@ -83,7 +83,7 @@ class FakeModelSet:
             np.full(n, mean), np.full(n, 1 / self.number), np.full(n, self.number / 100), np.full((n, 10), 0.1)
         )
 
-    def segment_of(self, history: RatingColumns) -> Segment:
+    def segment_of(self, history: EventColumns) -> Segment:
         return segment(self.number)
 
 
@@ -93,13 +93,13 @@ def segment(number: int) -> Segment:
     return Segment(number, "generous drama lovers", 10, 40, 3.9, 0.8, (drama,), (31, 100))
 
 
-def release(number: int, trained_through: dict[int, int] | None = None, verdict: str = "accepted") -> Release:
+def release(number: int, trained_end_offsets: dict[int, int] | None = None, verdict: str = "accepted") -> Release:
     return Release(
         number=number,
         created_at=int(time.time()),
         manifests=[(batch, 1) for batch in range(1, number + 1)],
         excluded=[],
-        trained_through=trained_through or {},
+        trained_end_offsets=trained_end_offsets or {},
         excluded_offsets={},
         scale=RatingScale(),
         champion=None,
@@ -156,6 +156,6 @@ def teach_real_films_only(monkeypatch: pytest.MonkeyPatch) -> None:
     """A fake set has no filter: its films catch up with nothing."""
 
     def ask(model_set: object, *arguments: object) -> object:
-        return None if isinstance(model_set, FakeModelSet) else ask_events(model_set, *arguments)
+        return None if isinstance(model_set, FakeModelSet) else posterior_of_events(model_set, *arguments)
 
-    monkeypatch.setattr("reelstream.serving.live_films.ask_events", ask)
+    monkeypatch.setattr("reelstream.serving.live_films.posterior_of_events", ask)

@@ -8,19 +8,19 @@ from pathlib import Path
 import numpy as np
 
 from reelstream.catalog import Catalog, Film
-from reelstream.engines.interface import FitJob, FitParameters, FittedModels, HistoryJob
+from reelstream.engines.interface import FitJob, FitParameters, FittedModels, SnapshotJob
 from reelstream.engines.local import merge_history
 from reelstream.errors import NothingToLearnError
 from reelstream.features.item_features import ItemFeatures
 from reelstream.features.user_profiles import GenreShares
 from reelstream.features.vocabulary import Vocabulary
-from reelstream.models.like import LikeModel
-from reelstream.models.rating import ChainState, Hyperparameters, ItemDraws, RatingModel
-from reelstream.models.segment import SegmentModel
-from reelstream.ratings import EVERY_ITEM, RatingColumns, RatingScale
+from reelstream.models.like.model import LikeModel
+from reelstream.models.rating.model import ChainState, Hyperparameters, ItemDraws, RatingModel
+from reelstream.models.segment.model import SegmentModel
+from reelstream.ratings import EVERY_ITEM, EventColumns, RatingScale
 from reelstream.storage.batch_files import BatchFolder, Manifest, OffsetRange
-from reelstream.storage.history_store import HistoryStore
 from reelstream.storage.model_registry import ModelRegistry
+from reelstream.storage.snapshot_store import SnapshotStore
 from reelstream.training.trainer import Trainer
 
 N_USERS, N_ITEMS = 300, 300
@@ -40,7 +40,7 @@ class MeanEngine:
     def prepare(self) -> None:
         """Nothing is compiled."""
 
-    def write_history(self, job: HistoryJob) -> None:
+    def write_history(self, job: SnapshotJob) -> None:
         merge_history(job)
 
     def fit(self, job: FitJob) -> FittedModels:
@@ -54,7 +54,7 @@ class MeanEngine:
         return models
 
 
-def mean_models(ratings: RatingColumns, starts: np.ndarray, catalog: Catalog) -> FittedModels:
+def mean_models(ratings: EventColumns, starts: np.ndarray, catalog: Catalog) -> FittedModels:
     """The three models of ratings sorted by user."""
     mean = float(ratings.rating.mean())
     items = Vocabulary.of(ratings.item_id)
@@ -72,8 +72,8 @@ def mean_models(ratings: RatingColumns, starts: np.ndarray, catalog: Catalog) ->
         user_mean=np.zeros((1, 2)),
         user_precision=np.eye(2)[None] * 4,
         alpha=np.array([2.0]),
-        mood_variance=np.zeros(1),
-        mood_rate=np.ones(1),
+        session_variance=np.zeros(1),
+        session_rate=np.ones(1),
     )
     nobody = np.empty(0)
     state = ChainState(nobody.astype(np.int64), np.empty((0, 2), np.float32), nobody, nobody, biases[0])
@@ -111,7 +111,7 @@ def close_batch(
         offset[partition == p] = before[p] + np.arange((partition == p).sum())
         next_offsets[p] = before[p] + int((partition == p).sum())
     time = 1_000_000_000 + number * 1_000_000 + np.arange(rows)
-    ratings = RatingColumns.of(user, item, rating, time, partition, offset)
+    ratings = EventColumns.of(user, item, rating, time, partition, offset)
     manifest = Manifest(
         number=number,
         topic_id="a-topic",
@@ -134,7 +134,7 @@ class TrainingWorld:
         self.root = root
         self.batches = BatchFolder(root / "batched_data")
         self.batches.make()
-        self.histories, self.registry = HistoryStore(root / "history"), ModelRegistry(root / "models")
+        self.histories, self.registry = SnapshotStore(root / "history"), ModelRegistry(root / "models")
         self.engine = MeanEngine(spoiled)
         self.trainer = Trainer(
             self.batches, self.histories, self.registry, self.engine, CATALOG, SCALE, FitParameters(), keep

@@ -19,7 +19,7 @@ from kafka_cluster import DIES_WITH_US, free_ports
 WORKERS = 2
 QUICK_START = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 """These processes end before a better compiler would pay."""
-LONGEST_SECONDS = 300
+MAX_SECONDS = 300
 """Far more than anything here takes."""
 
 
@@ -99,7 +99,7 @@ class SparkCluster:
 
     def _await(self, name: str, sign: str) -> None:
         """Until the process has said so."""
-        deadline = time.monotonic() + LONGEST_SECONDS
+        deadline = time.monotonic() + MAX_SECONDS
         while sign not in self._log(name).read_text():
             if self._processes[name].poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"the {name} did not start: {self._log(name).read_text()}")

@@ -13,7 +13,7 @@ import pytest
 
 from reelstream.catalog import Catalog
 from reelstream.engines.interface import Engine, FitJob, FitParameters, FittedModels
-from reelstream.ratings import EVERY_ITEM, RatingColumns, RatingScale
+from reelstream.ratings import EVERY_ITEM, EventColumns, RatingScale
 from reelstream.storage.batch_files import BatchFolder, Manifest, OffsetRange
 
 CONF = {"spark.driver.memory": "1g", "spark.sql.shuffle.partitions": "2"}
@@ -32,14 +32,14 @@ def spark_engine() -> Iterator[Any]:
     engine._session().stop()
 
 
-def publish(folder: Path, parts: list[RatingColumns]) -> BatchFolder:
+def publish(folder: Path, parts: list[EventColumns]) -> BatchFolder:
     """A batch of each part, as if one partition had carried them."""
     batches = BatchFolder(folder)
     batches.make()
     first = 0
     for number, part in enumerate(parts, 1):
         after = first + len(part)
-        placed = RatingColumns.of(
+        placed = EventColumns.of(
             part.user_id,
             part.item_id,
             part.rating,
@@ -64,10 +64,10 @@ def publish(folder: Path, parts: list[RatingColumns]) -> BatchFolder:
     return batches
 
 
-def forgets(ratings: RatingColumns) -> RatingColumns:
+def forgets(ratings: EventColumns) -> EventColumns:
     """The wish of each rating's user to be forgotten at that moment."""
     n = len(ratings)
-    return RatingColumns.of(ratings.user_id, np.full(n, EVERY_ITEM), np.full(n, np.nan), ratings.timestamp)
+    return EventColumns.of(ratings.user_id, np.full(n, EVERY_ITEM), np.full(n, np.nan), ratings.timestamp)
 
 
 def fit(

@@ -13,8 +13,8 @@ from reelstream.broker.interface import Broker
 from reelstream.datasets import Dataset
 from reelstream.ingest.batch_writer import BatchWriter
 from reelstream.ingest.producer import ProduceReport, produce
-from reelstream.ratings import RatingColumns
-from reelstream.storage.audit import AuditReport, audit
+from reelstream.monitoring.audit import AuditReport, audit
+from reelstream.ratings import EventColumns
 from reelstream.storage.batch_files import BatchFolder, RejectedRow
 
 TOPIC = "ratings"
@@ -62,9 +62,9 @@ class Stream:
         with open_broker(self.url, self.kafka) as broker:
             return audit(broker, self.topic, self.batches, releases)
 
-    def ratings(self) -> RatingColumns:
+    def ratings(self) -> EventColumns:
         folder = self.batches
-        return RatingColumns.concatenate(folder.read(manifest) for manifest in folder.manifests())
+        return EventColumns.concatenate(folder.read(manifest) for manifest in folder.manifests())
 
     def rejected(self) -> list[RejectedRow]:
         folder = self.batches

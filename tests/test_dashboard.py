@@ -19,11 +19,11 @@ from reelstream.api.service import Service
 from reelstream.broker import open_broker
 from reelstream.ingest import batch_writer, producer  # noqa: F401  (they register their metrics)
 from reelstream.ratings import RatingScale
-from reelstream.serving.histories import Histories
+from reelstream.serving.live_histories import LiveHistories
 from reelstream.serving.live_updates import LiveUpdates
 from reelstream.serving.predictor import Predictor
 from reelstream.storage.batch_files import BatchFolder
-from reelstream.storage.history_store import HistoryStore
+from reelstream.storage.snapshot_store import SnapshotStore
 from reelstream.training import trainer  # noqa: F401
 
 ROOT = Path(__file__).parent.parent
@@ -42,8 +42,8 @@ OF_PROMETHEUS = {"up"}
 def metrics(tmp_path: Path) -> set[str]:
     """The names of everything that the stages and the API can be scraped for."""
     with open_broker(f"sqlite:{tmp_path / 'log.db'}") as broker:
-        registry, predictor, scale = FakeRegistry(), Predictor(Histories()), RatingScale()
-        batches, snapshots = BatchFolder(tmp_path / "batches"), HistoryStore(tmp_path / "history")
+        registry, predictor, scale = FakeRegistry(), Predictor(LiveHistories()), RatingScale()
+        batches, snapshots = BatchFolder(tmp_path / "batches"), SnapshotStore(tmp_path / "history")
         updates = LiveUpdates(predictor, registry, batches, snapshots, broker, "ratings", CATALOG, scale)
         app = create_app(Service(predictor, updates, registry, CATALOG, scale))
         text = app.test_client().get("/metrics").text + generate_latest(REGISTRY).decode()

@@ -23,12 +23,12 @@ from reelstream.broker import open_broker
 from reelstream.cli.app import app
 from reelstream.ingest import batch_writer, producer, requeue
 from reelstream.ratings import RatingScale
-from reelstream.serving.histories import Histories
+from reelstream.serving.live_histories import LiveHistories
 from reelstream.serving.live_updates import LiveUpdates
 from reelstream.serving.predictor import Predictor
 from reelstream.settings import Settings
 from reelstream.storage.batch_files import BatchFolder
-from reelstream.storage.history_store import HistoryStore
+from reelstream.storage.snapshot_store import SnapshotStore
 from reelstream.training import trainer
 
 ROOT = Path(__file__).parent.parent
@@ -120,8 +120,8 @@ def test_every_path_of_the_api_is_in_the_table_and_no_other(flask_app: Flask) ->
 @pytest.fixture
 def flask_app(tmp_path: Path) -> Iterator[Flask]:
     with open_broker(f"sqlite:{tmp_path / 'log.db'}") as broker:
-        registry, predictor, scale = FakeRegistry(1), Predictor(Histories()), RatingScale()
-        batches, snapshots = BatchFolder(tmp_path / "batches"), HistoryStore(tmp_path / "history")
+        registry, predictor, scale = FakeRegistry(1), Predictor(LiveHistories()), RatingScale()
+        batches, snapshots = BatchFolder(tmp_path / "batches"), SnapshotStore(tmp_path / "history")
         updates = LiveUpdates(predictor, registry, batches, snapshots, broker, "ratings", CATALOG, scale)
         yield create_app(Service(predictor, updates, registry, CATALOG, scale))
 
@@ -145,7 +145,7 @@ def test_the_same_question_has_the_same_answer_on_every_page() -> None:
 
 
 def examples(text: str) -> Iterator[tuple[str, Any]]:
-    """Questions `/path {fields}`, each with the JSON that a page says is the answer."""
+    """ItemQueries `/path {fields}`, each with the JSON that a page says is the answer."""
     *parts, _ = re.split(r"^```json\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
     for before, body in zip(parts[::2], parts[1::2], strict=True):
         asked = re.findall(r"(?:-d '(.*?)'[\s\\]+)?(?:http://127\.0\.0\.1:5000|`GET )(/[^\s'`]+)", before)

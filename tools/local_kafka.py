@@ -19,7 +19,7 @@ from pathlib import Path
 
 KAFKA = "4.3.1"
 COORDINATES = (("org.apache.kafka", "kafka_2.13", KAFKA), ("org.slf4j", "slf4j-simple", "1.7.36"))
-OLDEST_JAVA = 17
+MIN_JAVA = 17
 CLUSTER_ID = "cmVlbHN0cmVhbS1sb2NhbA"
 """Brokers of one cluster share it; 16 bytes in URL-safe base64."""
 HOST = "127.0.0.1"
@@ -120,11 +120,11 @@ def find_java() -> str:
     home = os.environ.get("JAVA_HOME")
     java = shutil.which(Path(home, "bin", "java") if home else "java")
     if java is None:
-        raise CannotStartError(f"Kafka needs Java {OLDEST_JAVA} or newer: apt-get install openjdk-17-jre-headless")
+        raise CannotStartError(f"Kafka needs Java {MIN_JAVA} or newer: apt-get install openjdk-17-jre-headless")
     said = subprocess.run([java, "-version"], capture_output=True, text=True, check=False).stderr
     version = re.search(r'version "(\d+)', said)
-    if version is None or int(version[1]) < OLDEST_JAVA:
-        raise CannotStartError(f"{java} is too old, Kafka needs Java {OLDEST_JAVA}: name a newer one with JAVA_HOME")
+    if version is None or int(version[1]) < MIN_JAVA:
+        raise CannotStartError(f"{java} is too old, Kafka needs Java {MIN_JAVA}: name a newer one with JAVA_HOME")
     return java
 
 

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 
 from peers.contest import Answer, Peer, Question
-from reelstream.training.baselines import BiasBaseline, GlobalMean
+from reelstream.evaluation.baselines import BiasBaseline, GlobalMean
 
 
 @dataclass(frozen=True)

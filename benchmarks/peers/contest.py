@@ -11,15 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reelstream.catalog import Catalog
-from reelstream.ratings import RatingColumns, RatingScale
+from reelstream.ratings import EventColumns, RatingScale
 
 
 @dataclass(frozen=True)
 class Question:
     """Ratings that may be learned, and ratings to be predicted from them."""
 
-    known: RatingColumns
-    asked: RatingColumns
+    known: EventColumns
+    asked: EventColumns
     """Its ratings are for those peers only that may learn each once it was predicted: see `in_time`."""
     catalog: Catalog
     scale: RatingScale

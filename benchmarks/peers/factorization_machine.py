@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from peers.contest import Answer, Peer, Question
 from reelstream.catalog import Catalog
-from reelstream.ratings import SECONDS_A_DAY, RatingColumns
+from reelstream.ratings import SECONDS_A_DAY, EventColumns
 
 RANK, ITERATIONS, KEPT = 10, 300, 250
 """About those of its documentation's examples on MovieLens."""
@@ -27,7 +27,7 @@ class _Machine:
     has_features: bool
 
     def answer(self, question: Question) -> Answer:
-        both = RatingColumns.concatenate([question.known, question.asked])
+        both = EventColumns.concatenate([question.known, question.asked])
         groups = [_one_hot(both.user_id), _one_hot(both.item_id)]
         if self.has_features:
             groups += [*_film_columns(both, question.catalog), _one_hot(both.timestamp // SECONDS_A_DAY)]
@@ -64,7 +64,7 @@ def _one_hot(values: NDArray[np.int64]) -> sp.csr_matrix:
     return sp.csr_matrix((np.ones(n), (np.arange(n), column)), shape=(n, len(distinct)))
 
 
-def _film_columns(ratings: RatingColumns, catalog: Catalog) -> list[sp.csr_matrix]:
+def _film_columns(ratings: EventColumns, catalog: Catalog) -> list[sp.csr_matrix]:
     """Genres, each film's of unit length, and its era."""
     items, row = np.unique(ratings.item_id, return_inverse=True)
     films = [catalog.get(int(item)) for item in items]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from peers.contest import Question
 from reelstream.catalog import Catalog
-from reelstream.ratings import SECONDS_A_DAY, RatingColumns
+from reelstream.ratings import SECONDS_A_DAY, EventColumns
 
 Array = NDArray[np.float64]
 
@@ -24,7 +24,7 @@ RECENT = 5
 
 def features_of(question: Question, *, has_times: bool) -> Array:
     """The features (n_known + n_asked, n_features)."""
-    both = RatingColumns.concatenate([question.known, question.asked])
+    both = EventColumns.concatenate([question.known, question.asked])
     counts = (np.arange(len(both)) < len(question.known)) | question.in_time
     mean = float(question.known.rating.mean(dtype=np.float64))
     in_time = np.lexsort((both.offset, both.timestamp)) if question.in_time else None
@@ -76,7 +76,7 @@ def _running(value: Array, group: NDArray[np.int64], order: NDArray[np.int64]) -
     return sums
 
 
-def _time_columns(both: RatingColumns, residual: Array, counts: NDArray[np.bool_]) -> list[Array]:
+def _time_columns(both: EventColumns, residual: Array, counts: NDArray[np.bool_]) -> list[Array]:
     """When, how long since the user's rating before, and the mean residual of the user's last ratings before."""
     order = np.lexsort((both.offset, both.timestamp, both.user_id))
     user, seconds, counted = both.user_id[order], both.timestamp[order], counts[order]
@@ -99,7 +99,7 @@ def _time_columns(both: RatingColumns, residual: Array, counts: NDArray[np.bool_
     return [column[back].astype(np.float64) for column in columns]
 
 
-def _film_table(both: RatingColumns, catalog: Catalog) -> tuple[Array, Array]:
+def _film_table(both: EventColumns, catalog: Catalog) -> tuple[Array, Array]:
     """Genres (n, n_genres) as zeros and ones, and the year (n,), NaN where it is not known."""
     items, row = np.unique(both.item_id, return_inverse=True)
     films = [catalog.get(int(item)) for item in items]

@@ -16,8 +16,8 @@ from pyspark.ml.recommendation import ALS
 from pyspark.sql import DataFrame, SparkSession
 
 from peers.contest import Answer, Peer, Question
-from reelstream.ratings import RatingColumns
-from reelstream.training.baselines import BiasBaseline, GlobalMean
+from reelstream.evaluation.baselines import BiasBaseline, GlobalMean
+from reelstream.ratings import EventColumns
 
 if shutil.which("java") is None and "JAVA_HOME" not in os.environ:
     raise ImportError("Spark needs Java, and there is none")
@@ -79,7 +79,7 @@ def _best_setting(question: Question) -> dict[str, Any]:
     return min(scored, key=lambda each: each[0])[1]
 
 
-def _als(known: RatingColumns, asked: RatingColumns, **setting: Any) -> tuple[NDArray[np.float64], float]:
+def _als(known: EventColumns, asked: EventColumns, **setting: Any) -> tuple[NDArray[np.float64], float]:
     """Predictions (n,), NaN where ALS drops a question, and the seconds that the fit took."""
     frame = _frame(known).cache()
     frame.count()
@@ -95,12 +95,12 @@ def _als(known: RatingColumns, asked: RatingColumns, **setting: Any) -> tuple[ND
 
 
 def _filled(
-    predicted: NDArray[np.float64], fallback: GlobalMean | BiasBaseline, asked: RatingColumns
+    predicted: NDArray[np.float64], fallback: GlobalMean | BiasBaseline, asked: EventColumns
 ) -> NDArray[np.float64]:
     return np.where(np.isnan(predicted), fallback.predict(asked.user_id, asked.item_id), predicted)
 
 
-def _frame(ratings: RatingColumns) -> DataFrame:
+def _frame(ratings: EventColumns) -> DataFrame:
     table = pd.DataFrame(
         {
             "row": np.arange(len(ratings)),

@@ -12,7 +12,7 @@ import pandas as pd
 import surprise
 
 from peers.contest import Answer, Peer, Question
-from reelstream.ratings import RatingColumns, RatingScale
+from reelstream.ratings import EventColumns, RatingScale
 
 SEED = 0
 
@@ -31,7 +31,7 @@ class _Algorithm:
         return Answer(np.array([algorithm.predict(user, item).est for user, item in pairs]), seconds)
 
 
-def _trainset(ratings: RatingColumns, scale: RatingScale) -> Any:
+def _trainset(ratings: EventColumns, scale: RatingScale) -> Any:
     table = pd.DataFrame({"user": ratings.user_id, "item": ratings.item_id, "rating": ratings.rating.astype(float)})
     reader = surprise.Reader(rating_scale=(scale.lowest, scale.highest))
     return surprise.Dataset.load_from_df(table, reader).build_full_trainset()

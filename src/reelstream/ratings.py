@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from reelstream.errors import RatingError
 
-LARGEST_ID = 2**63 - 1
+MAX_ID = 2**63 - 1
 EVERY_ITEM = -1
 """In place of an item: without a rating, it deletes all that its user has rated so far, and so forgets the user."""
 SECONDS_A_DAY = 86_400
@@ -72,7 +72,7 @@ class _Message(msgspec.Struct, omit_defaults=True):
     forget: bool | None = None
 
 
-_Whole = Annotated[int, msgspec.Meta(ge=0, le=LARGEST_ID)]
+_Whole = Annotated[int, msgspec.Meta(ge=0, le=MAX_ID)]
 
 
 class _SoundMessage(msgspec.Struct, gc=False):
@@ -146,7 +146,7 @@ def check(rating: Rating, record_seconds: int, scale: RatingScale) -> None:
 
 
 def _check_id(name: str, number: int) -> None:
-    if not 0 <= number <= LARGEST_ID:
+    if not 0 <= number <= MAX_ID:
         raise RatingError(f"{name} {number} is not between 0 and 2^63 - 1")
 
 
@@ -158,7 +158,7 @@ def _check_time(timestamp: int, record_seconds: int) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class RatingColumns:
+class EventColumns:
     """Many ratings as parallel arrays, each with its place in the log."""
 
     user_id: NDArray[np.int64]
@@ -174,9 +174,9 @@ class RatingColumns:
     def __len__(self) -> int:
         return len(self.user_id)
 
-    def __getitem__(self, chosen: slice | NDArray[Any]) -> RatingColumns:
+    def __getitem__(self, chosen: slice | NDArray[Any]) -> EventColumns:
         """The chosen ratings: a slice, a boolean mask, or row numbers."""
-        return RatingColumns(*(getattr(self, field.name)[chosen] for field in fields(self)))
+        return EventColumns(*(getattr(self, field.name)[chosen] for field in fields(self)))
 
     @classmethod
     def of(
@@ -187,7 +187,7 @@ class RatingColumns:
         timestamp: Sequence[int] | NDArray[Any],
         partition: Sequence[int] | NDArray[Any] | None = None,
         offset: Sequence[int] | NDArray[Any] | None = None,
-    ) -> RatingColumns:
+    ) -> EventColumns:
         """Columns of the right types. Without a place in the log, the ratings are offsets 0, 1, ... of partition 0."""
         n = len(user_id)
         return cls(
@@ -200,12 +200,12 @@ class RatingColumns:
         )
 
     @classmethod
-    def empty(cls) -> RatingColumns:
+    def empty(cls) -> EventColumns:
         """No ratings."""
         return cls.of([], [], [], [])
 
     @classmethod
-    def concatenate(cls, parts: Iterable[RatingColumns]) -> RatingColumns:
+    def concatenate(cls, parts: Iterable[EventColumns]) -> EventColumns:
         """All ratings of `parts`, in their order."""
         parts = list(parts)
         if not parts:
@@ -218,15 +218,15 @@ class RatingColumns:
         forgets: NDArray[np.bool_] = self.item_id == EVERY_ITEM
         return forgets
 
-    def by_user(self) -> RatingColumns:
+    def by_user(self) -> EventColumns:
         """Sorted by user, then (timestamp, partition, offset): the order in which a history is filtered."""
         return self[np.lexsort((self.offset, self.partition, self.timestamp, self.user_id))]
 
-    def in_time(self) -> RatingColumns:
+    def in_time(self) -> EventColumns:
         """Sorted by (timestamp, partition, offset): the order in which a batch is replayed."""
         return self[np.lexsort((self.offset, self.partition, self.timestamp))]
 
-    def remembered(self) -> RatingColumns:
+    def remembered(self) -> EventColumns:
         """Without whatever lies before its user's last forget, sorted as `by_user`."""
         rows = self.by_user()
         forgets = np.flatnonzero(rows.forgets)
@@ -237,7 +237,7 @@ class RatingColumns:
         np.subtract.at(changes, forgets, 1)
         return rows[np.cumsum(changes) == 0]
 
-    def settled(self) -> RatingColumns:
+    def settled(self) -> EventColumns:
         """Of all `remembered` ratings of one item by one user the last, even if it deletes, sorted as `by_user`.
 
         The last is the one with the largest (timestamp, partition, offset).
@@ -252,7 +252,7 @@ class RatingColumns:
         last[replaced] = False
         return rows[last]
 
-    def latest(self) -> RatingColumns:
+    def latest(self) -> EventColumns:
         """What counts: the `settled` ratings without those that delete."""
         settled = self.settled()
         return settled[~np.isnan(settled.rating)]
@@ -264,7 +264,7 @@ def decode_messages(
     partition: NDArray[np.int32],
     offset: NDArray[np.int64],
     scale: RatingScale,
-) -> tuple[RatingColumns, dict[int, str]]:
+) -> tuple[EventColumns, dict[int, str]]:
     """Many messages at once, each as `decode_message` has it: the ratings, and row number -> reason for the others.
 
     The columns are checked together; only rows that fail are looked at one by one, for their reason.
@@ -295,7 +295,7 @@ def decode_messages(
             user_id[row], item_id[row], timestamp[row] = single.user_id, single.item_id, single.timestamp
             rating[row] = math.nan if single.rating is None else single.rating
     rating[~sound] = math.nan  # it may be too large for its column
-    return RatingColumns.of(user_id, item_id, rating, timestamp, partition, offset)[sound], reasons
+    return EventColumns.of(user_id, item_id, rating, timestamp, partition, offset)[sound], reasons
 
 
 _UNSOUND = _SoundMessage(-1, -1, None)

@@ -14,11 +14,11 @@ from reelstream.api.app import create_app
 from reelstream.api.service import Service
 from reelstream.broker import open_broker
 from reelstream.ratings import Rating, RatingScale
-from reelstream.serving.histories import Histories, LogRating
+from reelstream.serving.live_histories import LiveHistories, LogRating
 from reelstream.serving.live_updates import LiveUpdates
 from reelstream.serving.predictor import Predictor
 from reelstream.storage.batch_files import BatchFolder
-from reelstream.storage.history_store import HistoryStore
+from reelstream.storage.snapshot_store import SnapshotStore
 
 RATED = [(1, 31, 4.0, 100), (1, 7, 2.0, 200), (12, 1, 5.0, 300), (120, 1, 5.0, 300), (2, 100, 1.0, 300)]
 """User, film, rating, time."""
@@ -34,12 +34,12 @@ def api(tmp_path: Path) -> Iterator[SimpleNamespace]:
     """`client`, and what stands behind it. Set 2 is in service; the threads that follow the stream are not started."""
     with open_broker(f"sqlite:{tmp_path / 'log.db'}") as broker:
         broker.ensure_topic("ratings", 1)
-        registry, predictor, scale = FakeRegistry(1, 2), Predictor(Histories()), RatingScale()
+        registry, predictor, scale = FakeRegistry(1, 2), Predictor(LiveHistories()), RatingScale()
         updates = LiveUpdates(
             predictor,
             registry,
             BatchFolder(tmp_path / "batches"),
-            HistoryStore(tmp_path / "history"),
+            SnapshotStore(tmp_path / "history"),
             broker,
             "ratings",
             CATALOG,

@@ -15,21 +15,21 @@ from reelstream.api.app import create_app
 from reelstream.api.server import serve
 from reelstream.api.service import Service
 from reelstream.broker import open_broker
-from reelstream.serving.histories import Histories
+from reelstream.serving.live_histories import LiveHistories
 from reelstream.serving.live_updates import LiveUpdates
 from reelstream.serving.predictor import Predictor
 from reelstream.storage.batch_files import BatchFolder
-from reelstream.storage.history_store import HistoryStore
 from reelstream.storage.model_registry import ModelRegistry
+from reelstream.storage.snapshot_store import SnapshotStore
 
 
 def make_app(root: Path) -> Flask:
-    registry, predictor = ModelRegistry(root / "models"), Predictor(Histories())
+    registry, predictor = ModelRegistry(root / "models"), Predictor(LiveHistories())
     updates = LiveUpdates(
         predictor,
         registry,
         BatchFolder(root / "batched_data"),
-        HistoryStore(root / "history"),
+        SnapshotStore(root / "history"),
         open_broker(f"sqlite:{root / 'log.db'}"),
         "ratings",
         CATALOG,

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 from flask.testing import FlaskClient
 
-from reelstream.ratings import LARGEST_ID
+from reelstream.ratings import MAX_ID
 
 BASIS = {"ratings": 2, "live": 2, "known_user": True}
 REGRESSION = {"prediction": 3.0, "sd": 0.5, "interval": [2.02, 3.98], "distribution": None}
@@ -55,7 +55,7 @@ def test_all_three_at_once(client: FlaskClient) -> None:
 
 def test_an_unknown_user_is_answered_from_the_prior(client: FlaskClient) -> None:
     """However large the id."""
-    answer = client.post("/predict_regression", json={"userId": LARGEST_ID, "movieId": 31}).json
+    answer = client.post("/predict_regression", json={"userId": MAX_ID, "movieId": 31}).json
     assert answer["basis"] == {"ratings": 0, "live": 0, "known_user": False}
     assert answer["prediction"] == 3.0
 

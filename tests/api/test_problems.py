@@ -8,8 +8,8 @@ from types import SimpleNamespace
 import pytest
 from flask.testing import FlaskClient
 
-from reelstream.api.app import LARGEST_BODY
-from reelstream.api.problems import MOST_ERRORS
+from reelstream.api.app import MAX_BODY_BYTES
+from reelstream.api.problems import MAX_ERRORS
 
 
 @pytest.mark.parametrize(
@@ -26,7 +26,7 @@ from reelstream.api.problems import MOST_ERRORS
         ("POST", "/predict_regression", "[" * 100_000, "application/json", 400),
         ("POST", "/predict_regression", "userId=1", "application/x-www-form-urlencoded", 415),
         ("POST", "/predict_regression", '{"userId":1}', None, 415),
-        ("POST", "/predict_regression", b" " * (LARGEST_BODY + 1), "application/json", 413),
+        ("POST", "/predict_regression", b" " * (MAX_BODY_BYTES + 1), "application/json", 413),
         ("POST", "/predict_regression", "{}", "application/json", 422),
         ("GET", "/predict_regression", None, None, 422),
     ],
@@ -84,5 +84,5 @@ def test_of_very_many_errors_a_few_are_listed(client: FlaskClient) -> None:
     body = {"userId": 1, "movieId": 31} | {f"field{n}": n for n in range(5000)}
     answer = client.post("/predict_regression", json=body)
     assert answer.status_code == 422
-    assert len(answer.json["errors"]) == MOST_ERRORS
-    assert answer.json["detail"].endswith(f"and {5000 - MOST_ERRORS} more")
+    assert len(answer.json["errors"]) == MAX_ERRORS
+    assert answer.json["detail"].endswith(f"and {5000 - MAX_ERRORS} more")

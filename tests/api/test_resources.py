@@ -19,7 +19,7 @@ from reelstream.api.users import beginning_with
 from reelstream.broker import open_broker
 from reelstream.broker.interface import Broker
 from reelstream.ingest.batch_writer import BatchWriter
-from reelstream.ratings import LARGEST_ID, RatingScale
+from reelstream.ratings import MAX_ID, RatingScale
 from reelstream.storage.batch_files import BatchFolder
 from reelstream.storage.release import BatchScores, Scores
 
@@ -64,7 +64,7 @@ def test_users_by_the_first_digits_of_their_id(client: FlaskClient) -> None:
     assert client.get("/v1/users?query=x").status_code == 422
 
 
-@given(st.sets(st.integers(0, 2000) | st.integers(0, LARGEST_ID)), st.from_regex("[0-9]{0,4}", fullmatch=True))
+@given(st.sets(st.integers(0, 2000) | st.integers(0, MAX_ID)), st.from_regex("[0-9]{0,4}", fullmatch=True))
 def test_ids_that_begin_with_digits(ids: set[int], digits: str) -> None:
     """Exactly those whose decimal form begins so."""
     rising = np.array(sorted(ids), np.int64)

@@ -15,7 +15,7 @@ from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, Resourc
 from kafka_cluster import kcat
 from reelstream.broker import open_broker
 from reelstream.broker.kafka import KafkaBroker
-from reelstream.broker.kafka_settings import LARGEST_RECORD_BYTES
+from reelstream.broker.kafka_settings import MAX_RECORD_BYTES
 from reelstream.broker.reading import read_between
 from reelstream.errors import BrokerError
 
@@ -74,7 +74,7 @@ def test_record_that_no_topic_takes_is_refused(broker: KafkaBroker, topic: str) 
     with broker.producer(topic) as producer:
         producer.send(b"before")
         with pytest.raises(BrokerError, match="too large"):
-            producer.send(b"x" * (LARGEST_RECORD_BYTES + 1))
+            producer.send(b"x" * (MAX_RECORD_BYTES + 1))
         producer.flush()
     assert broker.end_offsets(topic) == {0: 1}
 

@@ -12,7 +12,7 @@ import pytest
 from command_line import Command
 
 from reelstream.broker import open_broker
-from reelstream.cli.rejected_text import LONGEST_LINE, lines_of, read_lines
+from reelstream.cli.rejected_text import MAX_LINE_BYTES, lines_of, read_lines
 from reelstream.errors import SettingError
 from reelstream.storage.manifest import RejectedRow
 
@@ -170,11 +170,11 @@ def test_a_line_is_one_line_whatever_the_bytes() -> None:
     """Line breaks become spaces, what is not printable an escape, and a long row is cut unless it is asked for alone."""
     rows = [
         RejectedRow("r", 0, 1, 0, "{\n\u2028é}\x1b".encode(), "{\n\u2028é}\x1b"),
-        RejectedRow("r", 0, 2, 0, b"x" * (LONGEST_LINE + 1), "x" * (LONGEST_LINE + 1)),
+        RejectedRow("r", 0, 2, 0, b"x" * (MAX_LINE_BYTES + 1), "x" * (MAX_LINE_BYTES + 1)),
     ]
     lines = list(lines_of(rows, ()))
     assert lines[1] == r"0:1 { \u2028é}\x1b"
-    assert lines[3].startswith("# 0:2 xxx") and lines[3].endswith(f"… ({LONGEST_LINE + 1:,} bytes)")
+    assert lines[3].startswith("# 0:2 xxx") and lines[3].endswith(f"… ({MAX_LINE_BYTES + 1:,} bytes)")
     whole = list(lines_of(rows, (), whole=True))
     assert read_lines("\n".join(whole))[0, 2] == rows[1].raw
 

@@ -52,7 +52,7 @@ def test_a_stage_that_goes_on_failing_alike_ends_the_run_with_its_words(
     stage: Callable[..., Stage], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What fails five times in the same words will not heal by itself; a run that hides it would hang."""
-    monkeypatch.setattr("reelstream.cli.stage.LONGEST_PAUSE_SECONDS", 0.05)
+    monkeypatch.setattr("reelstream.cli.stage.MAX_PAUSE_SECONDS", 0.05)
     broken = stage("import sys; print('reelstream: the disk is full of stones'); sys.exit(1)")
     with Supervisor([broken], print) as supervisor, pytest.raises(ReelstreamError, match=r"5 times.*full of stones"):
         wait_until(lambda: False, supervisor.check)

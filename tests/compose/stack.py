@@ -38,7 +38,7 @@ print(*[metric.label for metric in page.metric], *[error.value for error in page
 """
 """The page, run in its container by Streamlit's own test driver: the labels of its figures, and its errors."""
 FIRST_NEW_USER = 1_000_001
-LONGEST_WAIT = 600.0
+MAX_WAIT = 600.0
 """Seconds; a stack that works needs a fraction of it."""
 
 
@@ -186,7 +186,7 @@ def send_likes(kafka: str, users: int, movies: int) -> None:
 
 
 def wait_until(happened: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + LONGEST_WAIT
+    deadline = time.monotonic() + MAX_WAIT
     while not happened():
         assert time.monotonic() < deadline
         time.sleep(0.5)

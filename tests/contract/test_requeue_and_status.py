@@ -8,10 +8,10 @@ from reelstream.broker.interface import Broker
 from reelstream.cli.pipeline_status import StatusReader
 from reelstream.ingest.batch_writer import BatchWriter
 from reelstream.ingest.requeue import RequeueReport, requeue
+from reelstream.monitoring.audit import audit
+from reelstream.monitoring.lag import partition_lags
 from reelstream.ratings import Rating, RatingScale
-from reelstream.storage.audit import audit
 from reelstream.storage.batch_files import BatchFolder
-from reelstream.storage.lag import partition_lags
 from reelstream.storage.requeue_folder import RequeuedRow, RequeueFolder
 from reelstream.storage.work_folder import WorkFolder
 

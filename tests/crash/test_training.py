@@ -12,12 +12,12 @@ import pytest
 
 from mean_engine import CATALOG, TrainingWorld, close_batch
 from reelstream.errors import NoModelSetError
-from reelstream.ratings import RatingColumns
+from reelstream.ratings import EventColumns
 
 DRIVER = Path(__file__).parent / "training_driver.py"
 
 
-# The steps are those of trainer.py and of ModelRegistry.publish, HistoryStore.publish and ModelRegistry.prune.
+# The steps are those of trainer.py and of ModelRegistry.publish, SnapshotStore.publish and ModelRegistry.prune.
 STEPS = {
     "before the fit": ("fit", 1),
     "after the fit, before any file of the set": ("fit!", 1),
@@ -79,7 +79,7 @@ def test_killed_at(step: str, killed: dict[str, Path]) -> None:
     assert world.registry.verify() == []
     history, meta = world.histories.current() or pytest.fail("no history")
     assert meta.manifests == [(1, 1), (2, 1)]
-    batches = RatingColumns.concatenate(world.batches.read(manifest) for manifest in world.batches.manifests())
+    batches = EventColumns.concatenate(world.batches.read(manifest) for manifest in world.batches.manifests())
     assert len(history) == len(batches.latest())
     assert_no_leavings(root, world)
 

@@ -20,14 +20,14 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 import numpy as np
 
 from mean_engine import MeanEngine, TrainingWorld
-from reelstream.storage import history_store, model_registry
+from reelstream.storage import model_registry
 
 PLACES: dict[str, list[tuple[Any, str]]] = {
     "save": [(np, "save")],
     "fit": [(MeanEngine, "fit")],
-    "publish_folder": [(model_registry, "publish_folder"), (history_store, "publish_folder")],
+    "publish_folder": [(model_registry, "publish_folder"), (snapshot_store, "publish_folder")],
     "publish_bytes": [(model_registry, "publish_bytes")],
-    "replace_file": [(model_registry, "replace_file"), (history_store, "replace_file")],
+    "replace_file": [(model_registry, "replace_file"), (snapshot_store, "replace_file")],
     "rename": [(os, "rename")],
     "link": [(os, "link")],
     "replace": [(os, "replace")],

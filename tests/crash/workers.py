@@ -16,7 +16,7 @@ from dying import Death, work
 from streams import Stream
 
 HERE = Path(__file__).parent
-LONGEST_SECONDS = 120
+MAX_SECONDS = 120
 """Far more than anything here takes."""
 
 
@@ -54,13 +54,13 @@ def die(stream: Stream, role: str, place: str, call: int, when: str) -> None:
 
 def await_death(process: ForkServerProcess) -> None:
     """Until it has killed itself."""
-    process.join(timeout=LONGEST_SECONDS)
+    process.join(timeout=MAX_SECONDS)
     assert process.exitcode == -signal.SIGKILL, "it never came to the place where it should die"
 
 
 def wait_until_stopped(process: ForkServerProcess) -> None:
     """Until it has stopped itself."""
-    deadline = time.monotonic() + LONGEST_SECONDS
+    deadline = time.monotonic() + MAX_SECONDS
     while Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[0] != "T":
         assert time.monotonic() < deadline, "it never came to the place where it should stop"
         time.sleep(0.01)
@@ -70,5 +70,5 @@ def go_on(process: ForkServerProcess) -> int | None:
     """Continue a process that has stopped itself, and wait for its end: its exit code."""
     assert process.pid is not None
     os.kill(process.pid, signal.SIGCONT)
-    process.join(timeout=LONGEST_SECONDS)
+    process.join(timeout=MAX_SECONDS)
     return process.exitcode

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reelstream.datasets import CsvRow, detect, detect_file, line_index
-from reelstream.datasets.row_parser import LARGEST_RAW_BYTES
+from reelstream.datasets.row_parser import MAX_RAW_BYTES
 from reelstream.errors import DatasetError
 from reelstream.ratings import Rating
 
@@ -66,7 +66,7 @@ def test_hostile_rows_come_with_their_reasons(tmp_path: Path, line_end: bytes, o
     bad = {row.raw: row.reason for row in rows if row.rating is None}
     assert len(bad) == len(HOSTILE)
     for raw, reason in HOSTILE.items():
-        assert reason in (bad[raw[:LARGEST_RAW_BYTES]] or "")
+        assert reason in (bad[raw[:MAX_RAW_BYTES]] or "")
 
 
 def test_what_csv_accepts_is_accepted(tmp_path: Path) -> None:

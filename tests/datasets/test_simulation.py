@@ -13,7 +13,7 @@ from reelstream.datasets import detect, simulation
 from reelstream.datasets.simulated_users import share_out
 from reelstream.datasets.simulation import simulate
 from reelstream.errors import DatasetError
-from reelstream.ratings import RatingColumns, RatingScale
+from reelstream.ratings import EventColumns, RatingScale
 
 NAMES = ("ratings.csv", "movies.csv", "links.csv")
 
@@ -26,11 +26,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def columns(folder: Path) -> RatingColumns:
+def columns(folder: Path) -> EventColumns:
     return detect(folder).read_ratings()
 
 
-def test_it_is_what_was_asked_for(folder: Path, columns: RatingColumns) -> None:
+def test_it_is_what_was_asked_for(folder: Path, columns: EventColumns) -> None:
     """So many ratings, users and films, on half stars, every film titled; nobody rates a film twice."""
     dataset = detect(folder)
     catalog = dataset.read_catalog().catalog
@@ -43,7 +43,7 @@ def test_it_is_what_was_asked_for(folder: Path, columns: RatingColumns) -> None:
     assert len(catalog.genres) == 18
 
 
-def test_it_looks_like_the_real_one(columns: RatingColumns) -> None:
+def test_it_looks_like_the_real_one(columns: EventColumns) -> None:
     """Mean and spread of the ratings, long tails of users and films, twenty years."""
     assert 3.3 < columns.rating.mean() < 3.7
     assert 0.9 < columns.rating.std() < 1.15
@@ -55,7 +55,7 @@ def test_it_looks_like_the_real_one(columns: RatingColumns) -> None:
     assert 18 < (columns.timestamp.max() - columns.timestamp.min()) / 31_557_600 < 23
 
 
-def test_users_rate_in_sittings_and_join_over_the_years(columns: RatingColumns) -> None:
+def test_users_rate_in_sittings_and_join_over_the_years(columns: EventColumns) -> None:
     """Most ratings follow the one before within a minute, and the last third in time comes mostly from new users."""
     history = columns.by_user()
     pauses = np.diff(history.timestamp)[np.diff(history.user_id) == 0]
@@ -68,7 +68,7 @@ def test_users_rate_in_sittings_and_join_over_the_years(columns: RatingColumns) 
     assert new.mean() > 0.6
 
 
-def test_biases_and_tastes_are_in_it(columns: RatingColumns) -> None:
+def test_biases_and_tastes_are_in_it(columns: EventColumns) -> None:
     """User and film means explain much, and what they leave is not noise: it has a few strong directions."""
     users, items, rating = columns.user_id, columns.item_id, columns.rating.astype(float)
     n_users, n_items = users.max() + 1, items.max() + 1

@@ -10,14 +10,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
-LONGEST_SECONDS = 240
+MAX_SECONDS = 240
 """Far more than anything here takes: a test that waits so long has failed."""
 
 
 def reelstream(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
     """One command, run to its end."""
     return subprocess.run(
-        _command(arguments), capture_output=True, text=True, timeout=LONGEST_SECONDS, cwd=cwd, check=False
+        _command(arguments), capture_output=True, text=True, timeout=MAX_SECONDS, cwd=cwd, check=False
     )
 
 

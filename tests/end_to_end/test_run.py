@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from pipeline_process import LONGEST_SECONDS, audit, end, processes_of, reelstream, start
+from pipeline_process import MAX_SECONDS, audit, end, processes_of, reelstream, start
 
 SMALL_BATCHES = ("--batch-rows", 1000, "--batch-seconds", 1, "--no-ui", "--port", 0)
 KILLS = 20
@@ -30,7 +30,7 @@ def running(small_dataset: Path, tmp_path: Path) -> Iterator[subprocess.Popen[st
 
 def wait_for_stages(process: subprocess.Popen[str], work: Path) -> dict[str, int]:
     """Stage -> process id, once all of them run."""
-    deadline = time.monotonic() + LONGEST_SECONDS
+    deadline = time.monotonic() + MAX_SECONDS
     while time.monotonic() < deadline:
         assert process.poll() is None, process.communicate()[0]
         stages = stages_of(process, work)

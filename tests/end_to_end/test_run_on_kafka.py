@@ -48,7 +48,7 @@ def test_a_run_on_kafka_gives_what_the_embedded_log_gives(kafka_url: str, small_
     assert files[0] == files[1]
     assert len(files[0]) == 2
     for one, other in zip(*(ModelRegistry(each.models).all_releases() for each in (embedded, kafka)), strict=True):
-        assert one.trained_through == other.trained_through
+        assert one.trained_end_offsets == other.trained_end_offsets
         for score in ("rmse", "auc", "log_loss"):
             assert getattr(one.holdout, score) == pytest.approx(getattr(other.holdout, score), abs=5e-4)
 

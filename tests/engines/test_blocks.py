@@ -26,12 +26,12 @@ from reelstream.engines.blocks import (
 from reelstream.engines.chain import start_chain
 from reelstream.engines.gibbs import Sampler
 from reelstream.engines.interface import FitParameters
+from reelstream.engines.kernels.row_draws import PART
 from reelstream.engines.training_data import TrainingData
 from reelstream.features.audience import audience_features, features_of_products
 from reelstream.features.item_features import ItemFeatures
 from reelstream.features.vocabulary import Vocabulary
-from reelstream.models.row_posterior import PART
-from reelstream.ratings import RatingColumns
+from reelstream.ratings import EventColumns
 
 
 class TasksHere:
@@ -55,7 +55,7 @@ class TasksHere:
 class World:
     """One data set, and chains over it."""
 
-    def __init__(self, ratings: RatingColumns, catalog: Catalog, folder: Path, parameters: FitParameters) -> None:
+    def __init__(self, ratings: EventColumns, catalog: Catalog, folder: Path, parameters: FitParameters) -> None:
         self.ratings, self.root, self.parameters = ratings.by_user(), folder, parameters
         self.users, self.items = Vocabulary.of(ratings.user_id), Vocabulary.of(ratings.item_id)
         self.user_rows = self.users.rows(self.ratings.user_id)
@@ -120,7 +120,7 @@ def test_after_one_sweep_blocks_agree_with_the_sampler(world: World, use_times: 
     for ours, theirs in (
         (state.rows, sampler.users.draws),
         (state.noise, sampler.user_noise),
-        (state.scale, sampler.mood_scale),
+        (state.scale, sampler.session_scale),
         (blocks.items.draws, sampler.items.draws),
         (blocks.items.means, sampler.items.means),
         (block_covs, covs),
@@ -128,7 +128,7 @@ def test_after_one_sweep_blocks_agree_with_the_sampler(world: World, use_times: 
         np.testing.assert_allclose(ours, theirs, atol=1e-4)
     assert blocks.hyperparameters.alpha == pytest.approx(sampler.hyperparameters.alpha, rel=1e-5)
     assert blocks.hyperparameters.noise_shape == sampler.hyperparameters.noise_shape
-    assert blocks.hyperparameters.mood_scale_sd == pytest.approx(sampler.hyperparameters.mood_scale_sd)
+    assert blocks.hyperparameters.session_scale_sd == pytest.approx(sampler.hyperparameters.session_scale_sd)
 
 
 def test_who_draws_which_block_changes_nothing(world: World) -> None:

@@ -24,16 +24,16 @@ from reelstream.engines.interface import (
 )
 from reelstream.engines.local import fit_models, fit_rating
 from reelstream.errors import FitError
-from reelstream.models.rating import RatingModel
-from reelstream.ratings import RatingColumns, RatingScale
-from reelstream.storage.history import History
+from reelstream.models.rating.model import RatingModel
+from reelstream.ratings import EventColumns, RatingScale
+from reelstream.storage.snapshot import HistorySnapshot
 
 QUICK = FitParameters(n_factors=4, sweeps=24, burn_in=12, n_draws=3, warm_sweeps=12, warm_burn_in=6)
 
 
 @pytest.fixture(scope="module")
-def history(small_dataset: Path) -> History:
-    return History.of(detect(small_dataset).read_ratings())
+def history(small_dataset: Path) -> HistorySnapshot:
+    return HistorySnapshot.of(detect(small_dataset).read_ratings())
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +50,7 @@ def bits(model: RatingModel) -> list[bytes]:
 
 
 def test_a_seed_gives_the_same_model_whatever_the_number_of_threads(
-    history: History, catalog: Catalog, use_threads: Callable[[int], None]
+    history: HistorySnapshot, catalog: Catalog, use_threads: Callable[[int], None]
 ) -> None:
     models = []
     for number in (1, 2, 3):
@@ -63,7 +63,7 @@ def test_a_seed_gives_the_same_model_whatever_the_number_of_threads(
 def test_a_seed_gives_the_same_model_whatever_the_number_of_threads_of_blas(catalog: Catalog) -> None:
     """A worker of Spark gives BLAS one thread, a process of its own one a core; sums over many films had two orders."""
     users, items = np.nonzero(np.random.default_rng(0).random((20, 20_000)) < 0.2)
-    ratings = RatingColumns.of(users, items, (users + items * 7) % 10 / 2 + 0.5, users * 100_000 + items)
+    ratings = EventColumns.of(users, items, (users + items * 7) % 10 / 2 + 0.5, users * 100_000 + items)
     models = []
     for number in (1, 2):
         with threadpool_limits(number, "blas"):
@@ -72,7 +72,7 @@ def test_a_seed_gives_the_same_model_whatever_the_number_of_threads_of_blas(cata
 
 
 def test_a_chain_goes_on_from_the_previous_set_with_users_and_films_that_are_new(
-    history: History, catalog: Catalog
+    history: HistorySnapshot, catalog: Catalog
 ) -> None:
     half = len(history.ratings) // 2
     first = fit_rating(history.ratings[:half], catalog, None, QUICK)
@@ -82,7 +82,7 @@ def test_a_chain_goes_on_from_the_previous_set_with_users_and_films_that_are_new
     assert len(second.state.user_ids) == len(history.user_ids)
 
 
-def test_a_chain_goes_on_with_more_factors_than_the_set_before_had(history: History, catalog: Catalog) -> None:
+def test_a_chain_goes_on_with_more_factors_than_the_set_before_had(history: HistorySnapshot, catalog: Catalog) -> None:
     """Those that it had are where it left them."""
     first = fit_rating(history.ratings, catalog, None, QUICK)
     start = start_chain(history.user_ids, first.item_ids, len(history.ratings), first, replace(QUICK, n_factors=9))
@@ -93,7 +93,7 @@ def test_a_chain_goes_on_with_more_factors_than_the_set_before_had(history: Hist
     assert second.draws.means.shape[2] == 10
 
 
-def test_a_chain_never_loses_factors_of_the_set_before(history: History, catalog: Catalog) -> None:
+def test_a_chain_never_loses_factors_of_the_set_before(history: HistorySnapshot, catalog: Catalog) -> None:
     first = fit_rating(history.ratings, catalog, None, QUICK)
     second = fit_rating(history.ratings, catalog, first, replace(QUICK, n_factors=2))
     assert second.draws.means.shape == first.draws.means.shape
@@ -115,12 +115,12 @@ def test_a_cold_chain_on_many_ratings_makes_half_the_sweeps() -> None:
     assert many.warm_sweeps == few.warm_sweeps
 
 
-def test_without_times_there_is_no_mood(history: History, catalog: Catalog) -> None:
+def test_without_times_there_is_no_mood(history: HistorySnapshot, catalog: Catalog) -> None:
     model = fit_rating(history.ratings, catalog, None, replace(QUICK, use_times=False))
-    assert not model.draws.mood_variance.any()
+    assert not model.draws.session_variance.any()
 
 
-def test_the_film_means_are_as_good_as_many_draws(history: History, catalog: Catalog) -> None:
+def test_the_film_means_are_as_good_as_many_draws(history: HistorySnapshot, catalog: Catalog) -> None:
     """Covariances are symmetric and positive: they are what questions add for a film's own uncertainty."""
     covs = fit_rating(history.ratings, catalog, None, QUICK).draws.covs
     np.testing.assert_allclose(covs, np.swapaxes(covs, 2, 3), atol=1e-4)
@@ -129,11 +129,11 @@ def test_the_film_means_are_as_good_as_many_draws(history: History, catalog: Cat
 
 def test_nothing_but_holdout_is_an_error_that_says_so(catalog: Catalog) -> None:
     with pytest.raises(FitError, match="wait for more"):
-        fit_models(History.of(RatingColumns.empty()), catalog, RatingScale(), None, QUICK)
+        fit_models(HistorySnapshot.of(EventColumns.empty()), catalog, RatingScale(), None, QUICK)
 
 
-def test_ratings_at_one_instant_do_no_harm(history: History, catalog: Catalog) -> None:
+def test_ratings_at_one_instant_do_no_harm(history: HistorySnapshot, catalog: Catalog) -> None:
     """A data set whose times say nothing is fitted as well as one without times."""
     frozen = replace(history.ratings, timestamp=np.full(len(history.ratings), 10**9))
     model = fit_rating(frozen, catalog, None, QUICK)
-    assert np.isfinite(model.draws.means).all() and np.isfinite(model.draws.mood_variance).all()
+    assert np.isfinite(model.draws.means).all() and np.isfinite(model.draws.session_variance).all()

@@ -10,17 +10,17 @@ from fitted_set import Fitted
 from reelstream.datasets import detect
 from reelstream.engines.interface import FitParameters
 from reelstream.engines.local import fit_models
-from reelstream.models.base import ModelSet, TrainedOn
-from reelstream.ratings import RatingColumns, RatingScale
-from reelstream.storage.history import History
+from reelstream.models.model_set import ModelSet, TrainedOn
+from reelstream.ratings import EventColumns, RatingScale
+from reelstream.storage.snapshot import HistorySnapshot
 
 
 @pytest.fixture(scope="session")
 def fitted(small_dataset: Path) -> Fitted:
     dataset = detect(small_dataset)
-    ratings: RatingColumns = dataset.read_ratings()
+    ratings: EventColumns = dataset.read_ratings()
     catalog = dataset.read_catalog().catalog
-    history = History.of(ratings)
+    history = HistorySnapshot.of(ratings)
     models = fit_models(history, catalog, RatingScale(), None, FitParameters(n_factors=4, sweeps=40, burn_in=20))
     trained_on = TrainedOn({0: len(ratings)}, {})
     return Fitted(

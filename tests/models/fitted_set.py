@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from reelstream.catalog import Catalog
-from reelstream.models.base import ModelSet
-from reelstream.models.rating import RatingModel
-from reelstream.storage.history import History
+from reelstream.models.model_set import ModelSet
+from reelstream.models.rating.model import RatingModel
+from reelstream.storage.snapshot import HistorySnapshot
 
 
 @dataclass(frozen=True)
@@ -15,7 +15,7 @@ class Fitted:
     """A fitted set, and what it was fitted on."""
 
     model_set: ModelSet
-    history: History
+    history: HistorySnapshot
     catalog: Catalog
 
     def with_rating(self, rating: RatingModel) -> ModelSet:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from reelstream.models.film_posterior import Questions, ask_films
-from reelstream.models.smoothing import smooth_ratings
-from reelstream.models.user_posterior import Dynamics, Events, Films, Moments, UserState, filter_ratings
+from reelstream.models.rating.online_items import ItemQueries, predict_items
+from reelstream.models.rating.smoothing import smooth_ratings
+from reelstream.models.rating.user_filter import Dynamics, Events, Films, UserBeliefs, UserState, filter_ratings
 
 D, N_ITEMS = 6, 40
-RATE, MOOD, NOISE, DRIFT = 1 / 500, 0.2, 0.6, 1e-7
+RATE, SESSION, NOISE, DRIFT = 1 / 500, 0.2, 0.6, 1e-7
 
 
 class SimulatedUser:
@@ -33,14 +33,14 @@ class SimulatedUser:
     def filtered(self, order: np.ndarray | None = None) -> tuple[float, float]:
         """Mean and variance of the asked rating from the ratings in `order`; the film is known with `film_covs`."""
         state = UserState.prior(self.dynamics)
-        moments = Moments.room_for(1, self.dynamics)
+        moments = UserBeliefs.room_for(1, self.dynamics)
         events = self._events(np.arange(len(self.rows)) if order is None else order, len(self.rows))
         filter_ratings(state.mean, state.cov, state.log_weight, -1, events, self._films, self.dynamics, moments)
         return self._answer(moments)
 
     def smoothed(self) -> tuple[float, float]:
         """The same, with the question at its place among the ratings."""
-        moments = Moments.room_for(1, self.dynamics)
+        moments = UserBeliefs.room_for(1, self.dynamics)
         before = int((self.times <= self.asked_at).sum())
         smooth_ratings(self._events(np.arange(len(self.rows)), before), self._films, self.dynamics, moments)
         return self._answer(moments)
@@ -50,7 +50,7 @@ class SimulatedUser:
         """One draw, one grid point."""
         return Dynamics(
             np.array([[NOISE]]),
-            np.array([[MOOD]]),
+            np.array([[SESSION]]),
             np.array([RATE]),
             DRIFT * self.prior_cov[None],
             self.prior_mean[None],
@@ -74,10 +74,10 @@ class SimulatedUser:
             ~asks,
         )
 
-    def _answer(self, moments: Moments) -> tuple[float, float]:
-        question = Questions(*(np.array([value]) for value in (0, self.asked_row, 0.0, False)))
+    def _answer(self, moments: UserBeliefs) -> tuple[float, float]:
+        question = ItemQueries(*(np.array([value]) for value in (0, self.asked_row, 0.0, False)))
         answers = np.empty((1, 3))
-        ask_films(
+        predict_items(
             question, moments, self.films, self.film_covs, self.films[:, :0], self.film_covs[:, :0], 0.25, answers
         )
         return float(answers[0, 0]), float(answers[0, 1])
@@ -89,7 +89,7 @@ class SimulatedUser:
         h = np.column_stack([np.ones(len(rows)), films[:, 1:]])
         passed = np.minimum.outer(times, times) - times[0]
         cov = (h @ self.prior_cov @ h.T) * (1 + DRIFT * passed)
-        cov += MOOD * np.exp(-RATE * np.abs(np.subtract.outer(times, times)))
+        cov += SESSION * np.exp(-RATE * np.abs(np.subtract.outer(times, times)))
         expected = films[:, 0] + h @ self.prior_mean
         seen = cov[:-1, :-1] + NOISE * np.eye(len(self.rows))
         gain = np.linalg.solve(seen, cov[:-1, -1])
@@ -104,7 +104,7 @@ class SimulatedUser:
         h = np.column_stack([np.ones(len(self.rows)), films[:, 1:]])
         since = times - times[0]
         seen = (h @ self.prior_cov @ h.T) * (1 + DRIFT * np.minimum.outer(since[:-1], since[:-1]))
-        seen += MOOD * np.exp(-RATE * np.abs(np.subtract.outer(self.times, self.times))) + NOISE * np.eye(len(h))
+        seen += SESSION * np.exp(-RATE * np.abs(np.subtract.outer(self.times, self.times))) + NOISE * np.eye(len(h))
         across = (self.prior_cov @ h.T) * (1 + DRIFT * np.minimum(since[:-1], since[-1]))
         expected = films[:, 0] + h @ self.prior_mean
         mean = self.prior_mean + across @ np.linalg.solve(seen, self.centred - expected)

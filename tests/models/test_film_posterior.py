@@ -8,11 +8,11 @@ import numpy as np
 from fitted_set import Fitted
 
 from reelstream.catalog import Catalog, Film
-from reelstream.models.base import ModelSet
-from reelstream.models.film_posterior import Questions, learn_film
-from reelstream.models.rating import ItemDraws
+from reelstream.models.model_set import ModelSet
+from reelstream.models.rating.model import ItemDraws
+from reelstream.models.rating.online_items import ItemQueries, update_item
 from reelstream.models.replay import predict_events
-from reelstream.ratings import RatingColumns
+from reelstream.ratings import EventColumns
 
 LATER = 2_000_000_000
 
@@ -26,7 +26,7 @@ def test_one_rating_conditions_the_film_as_a_gaussian() -> None:
     x = np.concatenate([[1.0], user[1:D]])
     gain = cov @ x / (x @ cov @ x + noise)
     learned_mean, learned_cov = mean.copy(), cov.copy()
-    learn_film(user, learned_mean, learned_cov, error, noise, np.empty(D))
+    update_item(user, learned_mean, learned_cov, error, noise, np.empty(D))
     np.testing.assert_allclose(learned_mean, mean + gain * error)
     np.testing.assert_allclose(learned_cov, cov - np.outer(gain, x @ cov))
 
@@ -37,9 +37,9 @@ def test_few_draws_are_a_sample_of_many(fitted: Fitted) -> None:
     S = rating.n_draws
 
     def answers(model_set: ModelSet) -> np.ndarray:
-        moment, films = model_set.moment(model_set.fold_in(history), LATER), model_set.online_films()
+        moment, films = model_set.moment(model_set.fold_in(history), LATER), model_set.online_items()
         return model_set.ask(
-            Questions(np.zeros(50, np.int64), np.arange(50), np.zeros(50), np.zeros(50, bool)), moment, films
+            ItemQueries(np.zeros(50, np.int64), np.arange(50), np.zeros(50), np.zeros(50, bool)), moment, films
         )
 
     each = []
@@ -54,12 +54,12 @@ def test_few_draws_are_a_sample_of_many(fitted: Fitted) -> None:
 
 def test_a_film_rises_with_high_ratings_and_the_set_stays_as_it_was(fitted: Fitted) -> None:
     model_set, item = fitted.model_set, int(fitted.model_set.rating.item_ids[3])
-    films = model_set.online_films()
-    asker = model_set.fold_in(RatingColumns.empty())
+    films = model_set.online_items()
+    asker = model_set.fold_in(EventColumns.empty())
     before = model_set.predict(asker, np.array([item]), LATER, films).mean[0]
     for user in fitted.history.user_ids[:20]:
         state = model_set.fold_in(fitted.history.of_user(int(user)))
-        model_set.learn_film(state, item, 5.0, LATER, films)
+        model_set.update_item(state, item, 5.0, LATER, films)
     assert model_set.predict(asker, np.array([item]), LATER, films).mean[0] > before + 0.1
     assert model_set.predict(asker, np.array([item]), LATER).mean[0] == before
     assert len(films) == 1
@@ -68,10 +68,10 @@ def test_a_film_rises_with_high_ratings_and_the_set_stays_as_it_was(fitted: Fitt
 def test_a_film_that_the_set_never_saw_learns_too(fitted: Fitted) -> None:
     new = 777_001
     model_set = replace(fitted.model_set, catalog=Catalog([*fitted.catalog, Film(new, "Premiere", 1999)]))
-    films = model_set.online_films()
-    asker = model_set.fold_in(RatingColumns.empty())
+    films = model_set.online_items()
+    asker = model_set.fold_in(EventColumns.empty())
     before = model_set.predict(asker, np.array([new]), LATER, films)
-    model_set.learn_film(asker, new, 0.5, LATER, films)
+    model_set.update_item(asker, new, 0.5, LATER, films)
     after = model_set.predict(asker, np.array([new]), LATER, films)
     assert after.mean[0] < before.mean[0] and after.sd[0] < before.sd[0] + 0.05
 
@@ -79,7 +79,7 @@ def test_a_film_that_the_set_never_saw_learns_too(fitted: Fitted) -> None:
 def test_room_is_made_for_any_number_of_films(fitted: Fitted) -> None:
     model_set = fitted.model_set
     items = model_set.rating.item_ids
-    films = model_set.online_films()
+    films = model_set.online_items()
     rows = films.rows(items, learn=True)
     assert rows.tolist() == (np.arange(len(items)) + len(items)).tolist()
     assert films.rows(items[::-1], learn=False).tolist() == rows[::-1].tolist()
@@ -94,7 +94,7 @@ def test_films_learn_in_order_of_time_over_all_users(fitted: Fitted) -> None:
     shuffled = np.random.default_rng(1).permutation(len(ratings))
 
     def live(order: np.ndarray) -> np.ndarray:
-        answers = predict_events(fitted.model_set, ratings[order], asks[order], learns, fitted.model_set.online_films())
+        answers = predict_events(fitted.model_set, ratings[order], asks[order], learns, fitted.model_set.online_items())
         place = np.full(len(ratings), np.nan)
         place[order[asks[order]]] = answers.mean
         return place[asks]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from reelstream.models.like import LikeModel, Posterior
+from reelstream.models.like.model import LikeModel, Posterior
 from reelstream.ratings import RatingScale
 
 THRESHOLD = RatingScale().like_threshold

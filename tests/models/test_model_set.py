@@ -12,12 +12,12 @@ from fitted_set import Fitted
 from reelstream.catalog import Catalog, Film
 from reelstream.errors import UnknownItemError
 from reelstream.features.holdout import in_holdout
-from reelstream.models.base import ModelSet, TrainedOn, rating_distribution
-from reelstream.models.like import LikeModel
-from reelstream.models.rating import RatingModel
+from reelstream.models.like.model import LikeModel
+from reelstream.models.model_set import ModelSet, TrainedOn, rating_distribution
+from reelstream.models.rating.model import RatingModel
 from reelstream.models.replay import predict_events
-from reelstream.models.segment import SegmentModel
-from reelstream.ratings import EVERY_ITEM, RatingColumns, RatingScale
+from reelstream.models.segment.model import SegmentModel
+from reelstream.ratings import EVERY_ITEM, EventColumns, RatingScale
 
 LATER = 2_000_000_000
 
@@ -104,7 +104,7 @@ def test_high_ratings_raise_what_is_expected_of_a_user(fitted: Fitted) -> None:
     n = np.full(10, 9_999_999)
 
     def expected(stars: float) -> float:
-        ratings = RatingColumns.of(n, items, np.full(10, stars), np.arange(10), np.ones(10))
+        ratings = EventColumns.of(n, items, np.full(10, stars), np.arange(10), np.ones(10))
         state = fitted.model_set.fold_in(ratings)
         return float(fitted.model_set.predict(state, fitted.model_set.rating.item_ids[10:], LATER).mean.mean())
 
@@ -113,7 +113,7 @@ def test_high_ratings_raise_what_is_expected_of_a_user(fitted: Fitted) -> None:
 
 def test_ratings_make_answers_surer_and_years_of_absence_no_stranger(fitted: Fitted) -> None:
     items = fitted.model_set.rating.item_ids
-    unknown = fitted.model_set.predict(fitted.model_set.fold_in(RatingColumns.empty()), items, LATER).sd.mean()
+    unknown = fitted.model_set.predict(fitted.model_set.fold_in(EventColumns.empty()), items, LATER).sd.mean()
     soon, late = [], []
     for user in fitted.history.user_ids:
         history = fitted.history.of_user(int(user))
@@ -128,13 +128,13 @@ def test_a_film_without_ratings_is_answered_from_genres_and_era(fitted: Fitted) 
     genre = fitted.catalog.genres[0]
     films = [*fitted.catalog, Film(777_001, "Unrated", 1990, (genre,)), Film(777_002, "Unrated Too")]
     model_set = replace(fitted.model_set, catalog=Catalog(films))
-    answers = model_set.predict(model_set.fold_in(RatingColumns.empty()), np.array([777_001, 777_002]), LATER)
+    answers = model_set.predict(model_set.fold_in(EventColumns.empty()), np.array([777_001, 777_002]), LATER)
     assert np.isfinite(answers.mean).all() and answers.mean[0] != answers.mean[1]
     assert ((answers.like_probability > 0) & (answers.like_probability < 1)).all()
 
 
 def test_a_film_that_nobody_named_is_an_error(fitted: Fitted) -> None:
-    state = fitted.model_set.fold_in(RatingColumns.empty())
+    state = fitted.model_set.fold_in(EventColumns.empty())
     with pytest.raises(UnknownItemError, match="987654321"):
         fitted.model_set.predict(state, np.array([987_654_321]), LATER)
 
@@ -147,7 +147,7 @@ def test_learned_means_trained_on_and_not_held_out() -> None:
         (1, lambda o: o < 50),
         (2, lambda o: False),
     ):
-        ratings = RatingColumns.of(
+        ratings = EventColumns.of(
             np.arange(n), np.arange(n) + 5, np.ones(n), np.zeros(n), np.full(n, partition), np.arange(n)
         )
         held_out = in_holdout(ratings.user_id, ratings.item_id)
@@ -161,8 +161,8 @@ def test_behind_a_forget_events_are_answered_as_those_of_a_new_user(fitted: Fitt
     user = int(fitted.history.user_ids[0])
     ratings = replace(fitted.history.of_user(user), offset=np.arange(fitted.history.starts[1]) * 2)
     first, second = ratings[:10], ratings[10:]
-    forget = RatingColumns.of([user], [EVERY_ITEM], [np.nan], second.timestamp[:1], second.partition[:1], [19])
-    events = RatingColumns.concatenate([forget, second, first])
+    forget = EventColumns.of([user], [EVERY_ITEM], [np.nan], second.timestamp[:1], second.partition[:1], [19])
+    events = EventColumns.concatenate([forget, second, first])
     asks = ~events.forgets
     answers = predict_events(fitted.model_set, events, asks, np.ones(len(events), bool))
     apart = [predict_events(fitted.model_set, part, *np.ones((2, len(part)), bool)) for part in (second, first)]

@@ -7,8 +7,9 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from reelstream.models import noise, threads
-from reelstream.models.row_posterior import CHUNK, LANES, draw_rows, fill_regressors
+from reelstream.compute import threads
+from reelstream.engines.kernels import counter_rng
+from reelstream.engines.kernels.row_draws import CHUNK, LANES, draw_rows, fill_regressors
 
 N_ROWS, N_OTHERS, D = LANES + 8, 30, 6
 
@@ -37,7 +38,7 @@ class Regressions:
         covs, squares = np.empty((N_ROWS, D, D), np.float32), np.empty(N_ROWS, np.float32)
         regressors = np.empty((N_OTHERS, D + 1), np.float32)
         threads.share(fill_regressors, self.other, self.root_weight, regressors)
-        stream = noise.stream_of(0, sweep, noise.USER_ROW)
+        stream = counter_rng.stream_of(0, sweep, counter_rng.USER_ROW)
         prior = (self.precision, self.prior_terms)
         ratings = (self.starts, self.others, self.targets, regressors, self.weight)
         threads.share(draw_rows, *ratings, *prior, stream, self.ids, draws, means, covs, squares)

@@ -9,17 +9,17 @@ import pytest
 
 from reelstream.catalog import Catalog, Film
 from reelstream.features.user_profiles import GenreShares
-from reelstream.models.segment import SegmentModel
-from reelstream.models.segment_table import describe, example_films
-from reelstream.ratings import RatingColumns
-from reelstream.storage.history import History
+from reelstream.models.segment.description import describe, example_films
+from reelstream.models.segment.model import SegmentModel
+from reelstream.ratings import EventColumns
+from reelstream.storage.snapshot import HistorySnapshot
 
 GENRES = ("Action", "Comedy", "Drama", "Horror")
 CATALOG = Catalog(Film(item, f"Film {item}", 1990, (GENRES[item % 4],)) for item in range(200))
 SHARES = GenreShares(CATALOG, GENRES)
 
 
-def crowd(n_users: int, seed: int = 0) -> History:
+def crowd(n_users: int, seed: int = 0) -> HistorySnapshot:
     """Four kinds of users: each rates one genre three times in four, and one kind is strict."""
     rng = np.random.default_rng(seed)
     users, items, stars = [], [], []
@@ -29,10 +29,10 @@ def crowd(n_users: int, seed: int = 0) -> History:
         users += [user] * 30
         items += chosen.tolist()
         stars += np.clip(np.round(2 * rng.normal(2.0 if kind == 3 else 4.0, 0.5, 30)) / 2, 0.5, 5).tolist()
-    return History.of(RatingColumns.of(users, items, stars, np.arange(len(users))))
+    return HistorySnapshot.of(EventColumns.of(users, items, stars, np.arange(len(users))))
 
 
-def fit(history: History, previous: SegmentModel | None = None) -> SegmentModel:
+def fit(history: HistorySnapshot, previous: SegmentModel | None = None) -> SegmentModel:
     return SegmentModel.fit(history.ratings, history.starts, SHARES, GENRES, previous, seed=0)
 
 
@@ -61,7 +61,7 @@ def test_users_keep_their_segment_when_a_little_is_added() -> None:
     before = crowd(200)
     first = fit(before)
     added = crowd(204, seed=1).ratings[-120:]
-    after = before.merge(RatingColumns.of(added.user_id, added.item_id, added.rating, added.timestamp + 10**6))
+    after = before.merge(EventColumns.of(added.user_id, added.item_id, added.rating, added.timestamp + 10**6))
     second = fit(after, previous=first)
     old = first.segments_of(before.ratings, before.starts, SHARES)
     new = second.segments_of(after.ratings, after.starts, SHARES)[np.isin(after.user_ids, before.user_ids)]
@@ -100,10 +100,10 @@ def test_the_number_of_segments_stays_unless_another_is_clearly_better() -> None
     """Users without any kinds give no reason to change it, however often it is looked at."""
     rng = np.random.default_rng(0)
 
-    def anybody(n_users: int) -> History:
+    def anybody(n_users: int) -> HistorySnapshot:
         users = np.repeat(np.arange(n_users), 30)
-        return History.of(
-            RatingColumns.of(users, rng.integers(0, 200, len(users)), rng.integers(1, 6, len(users)), users)
+        return HistorySnapshot.of(
+            EventColumns.of(users, rng.integers(0, 200, len(users)), rng.integers(1, 6, len(users)), users)
         )
 
     model = fit(anybody(50))
@@ -154,13 +154,13 @@ def test_a_segment_that_nobody_is_in_is_described_as_the_average() -> None:
 def test_a_user_without_ratings_is_placed_with_the_average_user() -> None:
     history = crowd(100)
     model = fit(history)
-    number = int(model.segments_of(RatingColumns.empty(), np.array([0, 0]), SHARES)[0])
+    number = int(model.segments_of(EventColumns.empty(), np.array([0, 0]), SHARES)[0])
     assert model.numbered(number) in model.segments
 
 
 def test_users_who_all_rate_alike_are_one_segment() -> None:
     users, items = np.indices((40, 10)).reshape(2, -1)
-    model = fit(History.of(RatingColumns.of(users, items, np.full(400, 3.5), items)))
+    model = fit(HistorySnapshot.of(EventColumns.of(users, items, np.full(400, 3.5), items)))
     assert [segment.size for segment in model.segments] == [40]
 
 

@@ -9,9 +9,9 @@ import pytest
 
 from reelstream.datasets import detect
 from reelstream.features.user_profiles import GenreShares
-from reelstream.models.segment import SegmentModel
-from reelstream.ratings import RatingColumns
-from reelstream.storage.history import History
+from reelstream.models.segment.model import SegmentModel
+from reelstream.ratings import EventColumns
+from reelstream.storage.snapshot import HistorySnapshot
 
 STEPS = 12
 """Sets in a chain; further ones are the benchmark's."""
@@ -26,9 +26,9 @@ class World:
         self.genres = dataset.read_catalog().catalog.genres
         self.shares = GenreShares(dataset.read_catalog().catalog, self.genres)
 
-    def fit(self, ratings: RatingColumns, previous: SegmentModel | None) -> tuple[SegmentModel, dict[int, int]]:
+    def fit(self, ratings: EventColumns, previous: SegmentModel | None) -> tuple[SegmentModel, dict[int, int]]:
         """The model of these ratings, and every user's number."""
-        history = History.of(ratings)
+        history = HistorySnapshot.of(ratings)
         model = SegmentModel.fit(history.ratings, history.starts, self.shares, self.genres, previous, seed=0)
         numbers = model.segments_of(history.ratings, history.starts, self.shares)
         return model, dict(zip(history.user_ids.tolist(), numbers.tolist(), strict=True))

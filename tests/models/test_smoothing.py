@@ -1,4 +1,4 @@
-"""Questions with ratings on both sides, against a dense Gaussian process in double precision."""
+"""ItemQueries with ratings on both sides, against a dense Gaussian process in double precision."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import pytest
 from fitted_set import Fitted
 from simulated_user import SimulatedUser
 
-from reelstream.models.replay import ask_events
-from reelstream.ratings import RatingColumns
+from reelstream.models.replay import posterior_of_events
+from reelstream.ratings import EventColumns
 
 
 @pytest.mark.parametrize(("before", "after"), [(1, 1), (5, 40), (60, 60), (10, 0)])
@@ -22,9 +22,9 @@ def test_without_later_ratings_looking_ahead_changes_nothing(fitted: Fitted) -> 
     """The grid points are weighted as in the filter, and films that the set has not learned are as uncertain."""
     user = fitted.history.of_user(int(fitted.history.user_ids[0]))
     asks = np.arange(len(user)) >= len(user) - 3
-    asked = RatingColumns.of(user.user_id, user.item_id, user.rating, np.sort(user.timestamp))
-    back = ask_events(fitted.model_set, asked, asks, ~asks)
-    both = ask_events(fitted.model_set, asked, asks, ~asks, looks_ahead=True)
+    asked = EventColumns.of(user.user_id, user.item_id, user.rating, np.sort(user.timestamp))
+    back = posterior_of_events(fitted.model_set, asked, asks, ~asks)
+    both = posterior_of_events(fitted.model_set, asked, asks, ~asks, looks_ahead=True)
     np.testing.assert_allclose(both.mean, back.mean, rtol=1e-5)
     np.testing.assert_allclose(both.variance, back.variance, rtol=1e-4)
     assert both.user_ratings.tolist() == back.user_ratings.tolist() == [len(user) - 3] * 3
@@ -32,8 +32,8 @@ def test_without_later_ratings_looking_ahead_changes_nothing(fitted: Fitted) -> 
 
 def test_a_later_rating_of_the_same_evening_lifts_what_was_asked_before_it(fitted: Fitted) -> None:
     item = int(fitted.model_set.rating.item_ids[0])
-    events = RatingColumns.of([7] * 4, [item, item, item, item], [0.0, 5.0, 5.0, 5.0], [1000, 1010, 1020, 1030])
+    events = EventColumns.of([7] * 4, [item, item, item, item], [0.0, 5.0, 5.0, 5.0], [1000, 1010, 1020, 1030])
     asks = np.array([True, False, False, False])
-    back = ask_events(fitted.model_set, events, asks, ~asks)
-    both = ask_events(fitted.model_set, events, asks, ~asks, looks_ahead=True)
+    back = posterior_of_events(fitted.model_set, events, asks, ~asks)
+    both = posterior_of_events(fitted.model_set, events, asks, ~asks, looks_ahead=True)
     assert both.mean[0] > back.mean[0] + 0.1

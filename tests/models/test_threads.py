@@ -9,7 +9,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from reelstream.models import threads
+from reelstream.compute import threads
 
 
 def note(thread: int, of: int, seen: list[tuple[int, int]]) -> None:

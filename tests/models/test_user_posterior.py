@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from simulated_user import D, SimulatedUser
 
-from reelstream.models.user_posterior import Dynamics, Events, Films, Moments, UserState, filter_ratings
+from reelstream.models.rating.user_filter import Dynamics, Events, Films, UserBeliefs, UserState, filter_ratings
 
 
 @pytest.mark.parametrize("n", [1, 10, 120])
@@ -56,6 +56,6 @@ def test_a_grid_point_without_weight_is_dropped_and_stays_dropped() -> None:
     learns = np.ones(n, bool)
     centred = film_rows[0, rows, 0] + 0.1 * rng.standard_normal(n)
     events = Events(rows, np.zeros(n, np.int64), centred, ~learns, learns, learns)
-    nothing = Moments.room_for(0, dynamics)
+    nothing = UserBeliefs.room_for(0, dynamics)
     filter_ratings(state.mean, state.cov, state.log_weight, -1, events, films, dynamics, nothing)
     assert np.isfinite(state.log_weight[0, 0]) and state.log_weight[0, 1] == -np.inf

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from reelstream.models import vector_math
+from reelstream.engines.kernels import vector_math
 
 
 def test_logarithms_of_the_whole_range() -> None:

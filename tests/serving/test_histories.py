@@ -1,4 +1,4 @@
-"""Histories: snapshot, batches and log add up to what counts, whoever brings a rating first."""
+"""LiveHistories: snapshot, batches and log add up to what counts, whoever brings a rating first."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reelstream.ratings import EVERY_ITEM, Rating, RatingColumns
-from reelstream.serving.histories import Histories, LogRating
-from reelstream.storage.history import History
+from reelstream.ratings import EVERY_ITEM, EventColumns, Rating
+from reelstream.serving.live_histories import LiveHistories, LogRating
+from reelstream.storage.snapshot import HistorySnapshot
 
 NAN = float("nan")
 
@@ -17,8 +17,8 @@ def row(offset: int, user: int, item: int, rating: float | None, timestamp: int,
     return LogRating(Rating(user, item, rating, timestamp), partition, offset)
 
 
-def columns(rows: list[LogRating]) -> RatingColumns:
-    return RatingColumns.of(
+def columns(rows: list[LogRating]) -> EventColumns:
+    return EventColumns.of(
         [r.rating.user_id for r in rows],
         [r.rating.item_id for r in rows],
         [NAN if r.rating.rating is None else r.rating.rating for r in rows],
@@ -28,13 +28,13 @@ def columns(rows: list[LogRating]) -> RatingColumns:
     )
 
 
-def places(history: RatingColumns) -> list[tuple[int, float]]:
+def places(history: EventColumns) -> list[tuple[int, float]]:
     return list(zip(history.offset.tolist(), history.rating.tolist(), strict=True))
 
 
 def test_a_new_rating_counts_at_once() -> None:
     """What `add` took is in the next history."""
-    histories = Histories()
+    histories = LiveHistories()
     before = histories.version
     assert histories.add([row(0, 1, 31, 4.0, 100)]) == 1
     assert places(histories.of_user(1)) == [(0, 4.0)]
@@ -45,17 +45,17 @@ def test_a_new_rating_counts_at_once() -> None:
 def test_a_rating_that_the_files_hold_is_not_taken_twice() -> None:
     """The log may lag behind the files, and the files behind the log."""
     rows = [row(0, 1, 31, 4.0, 100), row(1, 1, 7, 3.0, 101), row(2, 1, 8, 2.0, 102)]
-    histories = Histories()
+    histories = LiveHistories()
     histories.add(rows[:2])
-    histories.replace_files(History.of(RatingColumns.empty()), columns(rows[:2]), {0: 2})
+    histories.replace_files(HistorySnapshot.of(EventColumns.empty()), columns(rows[:2]), {0: 2})
     assert histories.add(rows) == 1
     assert places(histories.of_user(1)) == [(0, 4.0), (1, 3.0), (2, 2.0)]
 
 
 def test_a_deletion_in_the_log_beats_a_rating_in_the_snapshot() -> None:
     """And a later rating beats the deletion."""
-    histories = Histories()
-    histories.replace_files(History.of(columns([row(0, 1, 31, 4.0, 100)])), RatingColumns.empty(), {0: 1})
+    histories = LiveHistories()
+    histories.replace_files(HistorySnapshot.of(columns([row(0, 1, 31, 4.0, 100)])), EventColumns.empty(), {0: 1})
     histories.add([row(1, 1, 31, None, 101)])
     assert places(histories.of_user(1)) == []
     histories.add([row(2, 1, 31, 5.0, 102)])
@@ -64,9 +64,9 @@ def test_a_deletion_in_the_log_beats_a_rating_in_the_snapshot() -> None:
 
 def test_a_late_rating_does_not_raise_what_the_snapshot_saw_deleted() -> None:
     """The snapshot remembers its deletions."""
-    snapshot = History.of(columns([row(0, 1, 31, None, 200)]))
-    histories = Histories()
-    histories.replace_files(snapshot, RatingColumns.empty(), {0: 1})
+    snapshot = HistorySnapshot.of(columns([row(0, 1, 31, None, 200)]))
+    histories = LiveHistories()
+    histories.replace_files(snapshot, EventColumns.empty(), {0: 1})
     histories.add([row(1, 1, 31, 4.0, 100)])
     assert len(histories.of_user(1)) == 0
 
@@ -74,8 +74,8 @@ def test_a_late_rating_does_not_raise_what_the_snapshot_saw_deleted() -> None:
 def test_a_forgotten_user_is_one_that_nobody_knows() -> None:
     """Whichever layer holds the ratings, and whichever the wish; until the user rates again."""
     rows = [row(0, 1, 31, 4.0, 100), row(1, 1, 7, 3.0, 101), row(2, 1, 8, 2.0, 102)]
-    histories = Histories()
-    histories.replace_files(History.of(columns(rows[:1])), columns(rows[1:2]), {0: 2})
+    histories = LiveHistories()
+    histories.replace_files(HistorySnapshot.of(columns(rows[:1])), columns(rows[1:2]), {0: 2})
     histories.add(rows[2:])
     histories.add([row(3, 1, EVERY_ITEM, None, 102), row(4, 2, EVERY_ITEM, None, 102)])
     assert len(histories.of_user(1)) == 0
@@ -87,9 +87,11 @@ def test_a_forgotten_user_is_one_that_nobody_knows() -> None:
 
 def test_all_users_of_all_layers_are_known() -> None:
     """Rising, each once."""
-    histories = Histories()
+    histories = LiveHistories()
     histories.replace_files(
-        History.of(columns([row(0, 5, 1, 4.0, 1)])), columns([row(1, 3, 1, 4.0, 1), row(2, 5, 2, 4.0, 1)]), {0: 3}
+        HistorySnapshot.of(columns([row(0, 5, 1, 4.0, 1)])),
+        columns([row(1, 3, 1, 4.0, 1), row(2, 5, 2, 4.0, 1)]),
+        {0: 3},
     )
     histories.add([row(3, 9, 1, 4.0, 1)])
     assert histories.user_ids().tolist() == [3, 5, 9]
@@ -107,9 +109,11 @@ def test_where_a_rating_lies_makes_no_difference(drawn: list[tuple], first: int,
     """However a stream is cut into snapshot, batches and log, the histories are those of the whole stream."""
     rows = [row(offset, user, *what, t, partition) for offset, (user, what, t, partition) in enumerate(drawn)]
     first, second = sorted((min(first, len(rows)), min(second, len(rows))))
-    histories = Histories()
+    histories = LiveHistories()
     histories.add(rows)
-    histories.replace_files(History.of(columns(rows[:first])), columns(rows[first:second]), {0: second, 1: second})
+    histories.replace_files(
+        HistorySnapshot.of(columns(rows[:first])), columns(rows[first:second]), {0: second, 1: second}
+    )
     histories.add(rows)
     assert histories.user_ids().tolist() == np.unique(columns(rows).latest().user_id).tolist()
     for user in range(3):

@@ -13,11 +13,11 @@ from reelstream.datasets import detect
 from reelstream.engines.interface import FitParameters
 from reelstream.engines.local import fit_models
 from reelstream.features.holdout import in_holdout
-from reelstream.models.base import ModelSet, TrainedOn
-from reelstream.ratings import EVERY_ITEM, Rating, RatingColumns, RatingScale
-from reelstream.serving.histories import Histories, LogRating
-from reelstream.serving.predictor import MOST_FILM_UPDATES, Predictor, Question
-from reelstream.storage.history import History
+from reelstream.models.model_set import ModelSet, TrainedOn
+from reelstream.ratings import EVERY_ITEM, EventColumns, Rating, RatingScale
+from reelstream.serving.live_histories import LiveHistories, LogRating
+from reelstream.serving.predictor import MAX_ITEM_UPDATES, Predictor, Question
+from reelstream.storage.snapshot import HistorySnapshot
 
 LATER = 2_000_000_000
 FILM = 5
@@ -28,7 +28,11 @@ def model_set(small_dataset: Path) -> ModelSet:
     dataset = detect(small_dataset)
     ratings, catalog = dataset.read_ratings(), dataset.read_catalog().catalog
     models = fit_models(
-        History.of(ratings), catalog, RatingScale(), None, FitParameters(n_factors=3, sweeps=20, burn_in=10, n_draws=2)
+        HistorySnapshot.of(ratings),
+        catalog,
+        RatingScale(),
+        None,
+        FitParameters(n_factors=3, sweeps=20, burn_in=10, n_draws=2),
     )
     trained_on = TrainedOn({0: len(ratings)}, {})
     return ModelSet(1, models.rating, models.like, models.segment, catalog, RatingScale(), trained_on)
@@ -43,9 +47,9 @@ def newcomers(stars: float, n: int, first_offset: int, *, held_out: bool = False
     ]
 
 
-def served(model_set: ModelSet, histories: Histories | None = None) -> Predictor:
-    predictor = Predictor(histories or Histories())
-    predictor.swap(release(model_set.number), model_set, model_set.trained_on.trained_through)
+def served(model_set: ModelSet, histories: LiveHistories | None = None) -> Predictor:
+    predictor = Predictor(histories or LiveHistories())
+    predictor.swap(release(model_set.number), model_set, model_set.trained_on.trained_end_offsets)
     return predictor
 
 
@@ -73,7 +77,7 @@ def test_ratings_of_the_holdout_teach_no_film(model_set: ModelSet) -> None:
 def test_when_too_many_come_at_once_histories_have_them_all_and_films_none(model_set: ModelSet) -> None:
     predictor = served(model_set)
     before = expected(predictor)
-    many = newcomers(0.5, MOST_FILM_UPDATES + 1, 10_000)
+    many = newcomers(0.5, MAX_ITEM_UPDATES + 1, 10_000)
     assert predictor.take(many) == len(many)
     assert expected(predictor) == before
     assert predictor.film_updates_shed == len(many)
@@ -84,7 +88,7 @@ def test_a_new_set_has_learned_what_came_since_it_was_trained(model_set: ModelSe
     """Its films know the newest ratings before its first answer, as if they had arrived one by one."""
     live = served(model_set)
     live.take(newcomers(0.5, 20, 10_000))
-    histories = Histories()
+    histories = LiveHistories()
     histories.add(newcomers(0.5, 20, 10_000))
     assert expected(served(model_set, histories)) == pytest.approx(expected(live), abs=0.02)
 
@@ -102,7 +106,7 @@ def test_what_is_gone_before_it_comes_teaches_no_film(model_set: ModelSet, item:
 
 
 def test_what_the_set_was_trained_on_is_not_learned_again(model_set: ModelSet) -> None:
-    histories = Histories()
+    histories = LiveHistories()
     histories.add(newcomers(0.5, 20, 10_000))
     trained = replace(model_set, trained_on=TrainedOn({0: 20_000}, {}))
     assert expected(served(trained, histories)) == expected(served(trained))
@@ -133,7 +137,7 @@ def test_a_user_is_a_function_of_set_and_history_whatever_films_learn(model_set:
 
 def test_a_film_that_nobody_knows_is_passed_over() -> None:
     fake = FakeModelSet(1)
-    predictor = Predictor(Histories())
+    predictor = Predictor(LiveHistories())
     predictor.swap(release(1), fake, {})
     assert predictor.take([LogRating(Rating(1, 10**9, 4.0, LATER), 0, 0)]) == 1
     assert len(predictor.histories.of_user(1)) == 1
@@ -146,7 +150,7 @@ def test_a_film_that_cannot_learn_keeps_no_rating_from_its_user(
         raise RuntimeError("no")
 
     predictor = served(model_set)
-    monkeypatch.setattr(ModelSet, "learn_film", fail)
+    monkeypatch.setattr(ModelSet, "update_item", fail)
     rows = newcomers(0.5, 3, 10_000)
     assert predictor.take(rows) == 3
     assert [len(predictor.histories.of_user(row.rating.user_id)) for row in rows] == [1, 1, 1]
@@ -154,8 +158,8 @@ def test_a_film_that_cannot_learn_keeps_no_rating_from_its_user(
 
 
 def test_newest_behind_is_in_order_of_time_and_bounded() -> None:
-    histories = Histories()
+    histories = LiveHistories()
     histories.add([LogRating(Rating(user, FILM, 4.0, 100 - user), 0, user) for user in range(50)])
     newest = histories.newest_behind({0: 10}, 5)
-    assert isinstance(newest, RatingColumns)
+    assert isinstance(newest, EventColumns)
     assert newest.timestamp.tolist() == [86, 87, 88, 89, 90]

@@ -16,14 +16,14 @@ from reelstream.broker import open_broker
 from reelstream.broker.headers import broken_row_headers
 from reelstream.broker.interface import Broker
 from reelstream.errors import BrokerError, DamagedError
-from reelstream.ratings import Rating, RatingColumns, RatingScale, encode_message
+from reelstream.ratings import EventColumns, Rating, RatingScale, encode_message
 from reelstream.serving.follower import Follower
-from reelstream.serving.histories import Histories
+from reelstream.serving.live_histories import LiveHistories
 from reelstream.serving.live_updates import LiveUpdates
 from reelstream.serving.predictor import Predictor, Question
 from reelstream.storage.batch_files import BatchFolder, Manifest, OffsetRange
-from reelstream.storage.history import History
-from reelstream.storage.history_store import HistoryStore
+from reelstream.storage.snapshot import HistorySnapshot
+from reelstream.storage.snapshot_store import SnapshotStore
 
 TOPIC = "ratings"
 
@@ -33,9 +33,9 @@ class World:
 
     def __init__(self, folder: Path, broker: Broker, *numbers: int) -> None:
         self.broker = broker
-        self.batches, self.snapshots = BatchFolder(folder / "batches"), HistoryStore(folder / "history")
+        self.batches, self.snapshots = BatchFolder(folder / "batches"), SnapshotStore(folder / "history")
         self.batches.make()
-        self.registry, self.predictor = FakeRegistry(*numbers), Predictor(Histories())
+        self.registry, self.predictor = FakeRegistry(*numbers), Predictor(LiveHistories())
         self.updates = LiveUpdates(
             self.predictor, self.registry, self.batches, self.snapshots, broker, TOPIC, CATALOG, RatingScale()
         )
@@ -55,7 +55,7 @@ class World:
         number, first = len(self.batches.manifests()) + 1, self._next
         self._next += len(rows)
         users, items, ratings, times = zip(*rows, strict=True)
-        columns = RatingColumns.of(users, items, ratings, times, None, range(first, self._next))
+        columns = EventColumns.of(users, items, ratings, times, None, range(first, self._next))
         manifest = Manifest(
             number=number,
             topic_id=self.broker.topic_id(TOPIC),
@@ -73,7 +73,9 @@ class World:
     def publish_snapshot(self, *manifests: Manifest) -> None:
         """What the trainer makes of these batches."""
         written = self.snapshots.new_folder()
-        History.of(RatingColumns.concatenate([self.batches.read(manifest) for manifest in manifests])).save(written)
+        HistorySnapshot.of(EventColumns.concatenate([self.batches.read(manifest) for manifest in manifests])).save(
+            written
+        )
         held = [(manifest.number, manifest.revision) for manifest in manifests]
         self.snapshots.publish(written, held, [], manifests[-1].next_offsets)
 

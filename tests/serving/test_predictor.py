@@ -10,19 +10,19 @@ import pytest
 
 from fake_sets import FakeModelSet, release
 from reelstream.errors import NoModelSetError, UnknownItemError
-from reelstream.ratings import EVERY_ITEM, Rating, RatingColumns
-from reelstream.serving.histories import Histories, LogRating
+from reelstream.ratings import EVERY_ITEM, EventColumns, Rating
+from reelstream.serving.live_histories import LiveHistories, LogRating
 from reelstream.serving.predictor import Basis, Prediction, Predictor, Question
 from reelstream.serving.user_states import UserStates
-from reelstream.storage.history import History
+from reelstream.storage.snapshot import HistorySnapshot
 
 
 def rated(offset: int, item: int, rating: float | None, timestamp: int, user: int = 1) -> LogRating:
     return LogRating(Rating(user, item, rating, timestamp), 0, offset)
 
 
-def in_service(number: int = 2, trained_through: dict[int, int] | None = None) -> tuple[Predictor, FakeModelSet]:
-    predictor, model_set = Predictor(Histories()), FakeModelSet(number, trained_through or {})
+def in_service(number: int = 2, trained_end_offsets: dict[int, int] | None = None) -> tuple[Predictor, FakeModelSet]:
+    predictor, model_set = Predictor(LiveHistories()), FakeModelSet(number, trained_end_offsets or {})
     predictor.swap(release(number), model_set, {})
     return predictor, model_set
 
@@ -34,7 +34,7 @@ def mean(predictor: Predictor, user: int = 1) -> float:
 
 def test_before_the_first_set_nothing_is_answered() -> None:
     """A named error, and no number."""
-    predictor = Predictor(Histories())
+    predictor = Predictor(LiveHistories())
     assert predictor.in_service is None and predictor.number is None
     with pytest.raises(NoModelSetError):
         predictor.serving()
@@ -47,8 +47,8 @@ def test_a_set_is_prepared_before_it_answers() -> None:
 
 
 def test_an_answer_says_what_it_rests_on() -> None:
-    """Ratings behind `trained_through` are live."""
-    predictor, _ = in_service(trained_through={0: 1})
+    """Ratings behind `trained_end_offsets` are live."""
+    predictor, _ = in_service(trained_end_offsets={0: 1})
     predictor.histories.add([rated(0, 1, 4.0, 10), rated(1, 7, 2.0, 20)])
     known, unknown = predictor.serving().predict([Question(1, 31), Question(2, 31)])
     assert known.mean == 3.0 and known.basis == Basis(2, 1) and known.basis.known_user
@@ -129,10 +129,10 @@ def test_what_does_not_simply_follow_folds_the_user_in_again(newer: LogRating, e
 def test_an_excluded_batch_leaves_the_answers() -> None:
     """Files without it replace files with it."""
     predictor, _ = in_service()
-    nothing = History.of(RatingColumns.empty())
-    predictor.histories.replace_files(nothing, RatingColumns.of([1, 1], [1, 7], [5.0, 1.0], [10, 20]), {0: 2})
+    nothing = HistorySnapshot.of(EventColumns.empty())
+    predictor.histories.replace_files(nothing, EventColumns.of([1, 1], [1, 7], [5.0, 1.0], [10, 20]), {0: 2})
     assert mean(predictor) == 3.0
-    predictor.histories.replace_files(nothing, RatingColumns.of([1], [1], [5.0], [10]), {0: 2})
+    predictor.histories.replace_files(nothing, EventColumns.of([1], [1], [5.0], [10]), {0: 2})
     assert mean(predictor) == 5.0
 
 
@@ -141,8 +141,8 @@ def test_a_rating_that_moves_from_the_log_into_a_batch_changes_nothing() -> None
     predictor, model_set = in_service()
     predictor.histories.add([rated(0, 1, 4.0, 10)])
     mean(predictor)
-    batch = RatingColumns.of([1], [1], [4.0], [10])
-    predictor.histories.replace_files(History.of(RatingColumns.empty()), batch, {0: 1})
+    batch = EventColumns.of([1], [1], [4.0], [10])
+    predictor.histories.replace_files(HistorySnapshot.of(EventColumns.empty()), batch, {0: 1})
     assert mean(predictor) == 4.0
     assert model_set.folded == [1]
 
@@ -185,7 +185,7 @@ def test_a_request_keeps_its_set_through_a_swap() -> None:
 def test_the_user_asked_least_recently_is_forgotten_first() -> None:
     """The number of states is bounded."""
     model_set = FakeModelSet(1)
-    states = UserStates(model_set, Histories(), most=2)
+    states = UserStates(model_set, LiveHistories(), most=2)
     for user in (1, 2, 1, 3):
         with states.of_user(user):
             pass

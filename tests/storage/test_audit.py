@@ -8,7 +8,7 @@ import pytest
 
 from reelstream.broker import open_broker
 from reelstream.files import encode_json
-from reelstream.storage.audit import audit
+from reelstream.monitoring.audit import audit
 from reelstream.storage.batch_files import BatchFolder, Manifest, OffsetRange
 from streams import TOPIC, Stream
 
@@ -17,7 +17,7 @@ from streams import TOPIC, Stream
 class FakeRelease:
     number: int
     manifests: list[tuple[int, int]]
-    trained_through: dict[int, int] = field(default_factory=dict)
+    trained_end_offsets: dict[int, int] = field(default_factory=dict)
 
     @property
     def through(self) -> int:

@@ -7,14 +7,14 @@ import pytest
 
 from reelstream.errors import AlreadyPublishedError, DamagedError, LockedError, SettingError
 from reelstream.files import FileLock
-from reelstream.ratings import RatingColumns
+from reelstream.ratings import EventColumns
 from reelstream.storage.batch_files import BatchFolder, Manifest, OffsetRange, RejectedRow
 
 
-def some_ratings(first: int, n: int) -> RatingColumns:
+def some_ratings(first: int, n: int) -> EventColumns:
     offsets = np.arange(first, first + n)
     stars = np.where(offsets % 3 == 0, np.nan, (offsets % 10 + 1) / 2)
-    return RatingColumns.of(2**63 - 1 - offsets, offsets * 7, stars, offsets + 2**40, np.zeros(n), offsets)
+    return EventColumns.of(2**63 - 1 - offsets, offsets * 7, stars, offsets + 2**40, np.zeros(n), offsets)
 
 
 def publish(folder: BatchFolder, number: int, first: int, n: int = 10, /, **changes: object) -> Manifest:

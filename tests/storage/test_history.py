@@ -9,28 +9,28 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reelstream.errors import DamagedError
-from reelstream.ratings import EVERY_ITEM, RatingColumns
-from reelstream.storage import stored_history
-from reelstream.storage.history import History
-from reelstream.storage.history_store import SNAPSHOTS_KEPT, HistoryStore
-from reelstream.storage.stored_history import StoredHistory
+from reelstream.ratings import EVERY_ITEM, EventColumns
+from reelstream.storage import snapshot_reader
+from reelstream.storage.snapshot import HistorySnapshot
+from reelstream.storage.snapshot_reader import SnapshotReader
+from reelstream.storage.snapshot_store import SNAPSHOTS_KEPT, SnapshotStore
 
 NAN = float("nan")
 FIELDS = ("user_id", "item_id", "rating", "timestamp", "partition", "offset")
 
 
-def rows(columns: RatingColumns) -> list[tuple[float, ...]]:
+def rows(columns: EventColumns) -> list[tuple[float, ...]]:
     return list(zip(*(getattr(columns, name).tolist() for name in FIELDS), strict=True))
 
 
-def publish(store: HistoryStore, history: History, manifests: list[tuple[int, int]], next_offset: int) -> None:
+def publish(store: SnapshotStore, history: HistorySnapshot, manifests: list[tuple[int, int]], next_offset: int) -> None:
     folder = store.new_folder()
     history.save(folder)
     store.publish(folder, manifests, [2], {0: next_offset})
 
 
 @st.composite
-def batches(draw: st.DrawFn) -> list[RatingColumns]:
+def batches(draw: st.DrawFn) -> list[EventColumns]:
     rating = st.tuples(st.integers(0, 3), st.sampled_from([1.0, 2.0, NAN]))
     what = st.one_of(rating, rating, st.just((EVERY_ITEM, NAN)))
     row = st.builds(lambda user, what, time: (user, *what, time), st.integers(0, 5), what, st.integers(0, 6))
@@ -39,12 +39,12 @@ def batches(draw: st.DrawFn) -> list[RatingColumns]:
     for part in parts:
         columns = list(zip(*part, strict=True)) or [(), (), (), ()]
         places = np.arange(offset, offset + len(part))
-        result.append(RatingColumns.of(*columns, partition=places % 2, offset=places))
+        result.append(EventColumns.of(*columns, partition=places % 2, offset=places))
         offset += len(part)
     return result
 
 
-def counting(columns: RatingColumns) -> list[tuple[float, ...]]:
+def counting(columns: EventColumns) -> list[tuple[float, ...]]:
     """What counts, told one event after the other."""
     kept: dict[tuple[float, float], tuple[float, ...]] = {}
     for row in sorted(rows(columns), key=lambda row: row[3:]):
@@ -59,56 +59,56 @@ def counting(columns: RatingColumns) -> list[tuple[float, ...]]:
 
 
 @given(batches())
-def test_merging_batch_by_batch_equals_making_the_history_at_once(parts: list[RatingColumns]) -> None:
+def test_merging_batch_by_batch_equals_making_the_history_at_once(parts: list[EventColumns]) -> None:
     """Merging is `of` done in steps, and both are what counts: with deletions, forgotten users and late ratings."""
-    merged = History.of(parts[0])
+    merged = HistorySnapshot.of(parts[0])
     for part in parts[1:]:
         merged = merged.merge(part)
-    whole = RatingColumns.concatenate(parts)
-    assert rows(merged.ratings) == rows(History.of(whole).ratings) == counting(whole)
-    np.testing.assert_array_equal(rows(merged.deletions), rows(History.of(whole).deletions))
+    whole = EventColumns.concatenate(parts)
+    assert rows(merged.ratings) == rows(HistorySnapshot.of(whole).ratings) == counting(whole)
+    np.testing.assert_array_equal(rows(merged.deletions), rows(HistorySnapshot.of(whole).deletions))
     for user_id in range(7):
         assert rows(merged.of_user(user_id)) == counting(whole[whole.user_id == user_id])
 
 
 def test_a_deletion_beats_an_older_rating_that_arrives_later() -> None:
     """Order is by timestamp, not by arrival: a deleted rating does not come back with an older one."""
-    history = History.of(RatingColumns.of([1], [7], [float("nan")], [10]))
-    late = history.merge(RatingColumns.of([1], [7], [4.0], [5], offset=[1]))
+    history = HistorySnapshot.of(EventColumns.of([1], [7], [float("nan")], [10]))
+    late = history.merge(EventColumns.of([1], [7], [4.0], [5], offset=[1]))
     assert len(late) == 0
     assert len(late.of_user(1)) == 0
-    newer = late.merge(RatingColumns.of([1], [7], [3.0], [11], offset=[2]))
+    newer = late.merge(EventColumns.of([1], [7], [3.0], [11], offset=[2]))
     assert newer.of_user(1).rating.tolist() == [3.0]
 
 
 def test_a_forgotten_user_stays_forgotten_whatever_comes_late() -> None:
     """Everything up to that moment, in the order of (timestamp, partition, offset); what is rated afterwards counts."""
-    forget = RatingColumns.of([1], [EVERY_ITEM], [NAN], [10], [1], [5])
-    history = History.of(RatingColumns.of([1, 1, 2], [7, 8, 7], [4.0, 2.0, 3.0], [5, 9, 5])).merge(forget)
+    forget = EventColumns.of([1], [EVERY_ITEM], [NAN], [10], [1], [5])
+    history = HistorySnapshot.of(EventColumns.of([1, 1, 2], [7, 8, 7], [4.0, 2.0, 3.0], [5, 9, 5])).merge(forget)
     assert history.user_ids.tolist() == [2]
-    late = RatingColumns.of([1, 1, 1], [7, 8, 9], [5.0, 5.0, 5.0], [3, 10, 10], [0, 1, 0], [8, 4, 9])
+    late = EventColumns.of([1, 1, 1], [7, 8, 9], [5.0, 5.0, 5.0], [3, 10, 10], [0, 1, 0], [8, 4, 9])
     assert len(history.merge(late)) == 1
-    newer = RatingColumns.of([1, 1, 1], [7, 8, 9], [1.0, 2.0, 3.0], [10, 10, 11], [1, 2, 0], [6, 0, 0])
+    newer = EventColumns.of([1, 1, 1], [7, 8, 9], [1.0, 2.0, 3.0], [10, 10, 11], [1, 2, 0], [6, 0, 0])
     assert history.merge(late).merge(newer).of_user(1).rating.tolist() == [1.0, 2.0, 3.0]
 
 
 def test_merging_leaves_the_old_history_as_it_was() -> None:
     """Readers of a snapshot are not disturbed by a newer one."""
-    old = History.of(RatingColumns.of([1, 2], [7, 7], [4.0, 2.0], [5, 5]))
+    old = HistorySnapshot.of(EventColumns.of([1, 2], [7, 7], [4.0, 2.0], [5, 5]))
     before = rows(old.ratings)
-    old.merge(RatingColumns.of([1], [7], [1.0], [9]))
+    old.merge(EventColumns.of([1], [7], [1.0], [9]))
     assert rows(old.ratings) == before
 
 
 def test_a_saved_history_comes_back_the_same(tmp_path: Path) -> None:
     """Saving and mapping change nothing, and a mapped history merges like any other."""
-    history = History.of(RatingColumns.of([2, 1, 1], [7, 8, 9], [4.0, 2.0, float("nan")], [5, 3, 4]))
+    history = HistorySnapshot.of(EventColumns.of([2, 1, 1], [7, 8, 9], [4.0, 2.0, float("nan")], [5, 3, 4]))
     history.save(tmp_path)
-    loaded = History.load(tmp_path)
+    loaded = HistorySnapshot.load(tmp_path)
     assert rows(loaded.ratings) == rows(history.ratings)
     assert loaded.deletions.item_id.tolist() == [9]
     assert loaded.user_ids.tolist() == [1, 2]
-    assert len(loaded.merge(RatingColumns.of([3], [7], [4.0], [5]))) == 3
+    assert len(loaded.merge(EventColumns.of([3], [7], [4.0], [5]))) == 3
 
 
 @pytest.mark.parametrize("chunk_rows", [1, 3, 1000])
@@ -116,10 +116,10 @@ def test_a_stored_history_is_read_in_parts(tmp_path: Path, monkeypatch: pytest.M
     """Some users of it, or all ratings one chunk after the other: what a history in memory says, wherever chunks end."""
     rng = np.random.default_rng(4)
     stars = np.where(rng.random(90) < 0.2, NAN, 3.0)
-    history = History.of(RatingColumns.of(rng.integers(0, 9, 90) * 2, rng.integers(0, 20, 90), stars, range(90)))
+    history = HistorySnapshot.of(EventColumns.of(rng.integers(0, 9, 90) * 2, rng.integers(0, 20, 90), stars, range(90)))
     history.save(tmp_path)
-    monkeypatch.setattr(stored_history, "CHUNK_ROWS", chunk_rows)
-    stored, users = StoredHistory(tmp_path), np.array([0, 1, 6, 16, 99])
+    monkeypatch.setattr(snapshot_reader, "CHUNK_ROWS", chunk_rows)
+    stored, users = SnapshotReader(tmp_path), np.array([0, 1, 6, 16, 99])
     some = stored.of_users(users)
     assert rows(some.ratings) == rows(history.of_users(users))
     assert len(some.deletions) == np.isin(history.deletions.user_id, users).sum() > 0
@@ -128,42 +128,42 @@ def test_a_stored_history_is_read_in_parts(tmp_path: Path, monkeypatch: pytest.M
     assert stored.user_ids.tolist() == history.user_ids.tolist()
     chunks = list(stored.ratings())
     assert max(len(chunk) for chunk in chunks) <= chunk_rows
-    assert rows(RatingColumns.concatenate(chunks)) == rows(history.ratings)
+    assert rows(EventColumns.concatenate(chunks)) == rows(history.ratings)
 
 
 def test_before_the_first_snapshot_the_stored_history_is_empty(tmp_path: Path) -> None:
-    stored = HistoryStore(tmp_path).stored()
+    stored = SnapshotStore(tmp_path).stored()
     assert (len(stored.user_ids), stored.ratings_of(np.array([1])), list(stored.ratings())) == (0, 0, [])
     assert len(stored.of_users(np.array([1]))) == 0
 
 
 def test_an_empty_history_can_be_saved(tmp_path: Path) -> None:
     """A work folder whose batches hold nothing is no special case."""
-    History.of(RatingColumns.empty()).save(tmp_path)
-    assert len(History.load(tmp_path)) == 0
+    HistorySnapshot.of(EventColumns.empty()).save(tmp_path)
+    assert len(HistorySnapshot.load(tmp_path)) == 0
 
 
 @pytest.mark.parametrize("name", ["starts.npy", "ratings_rating.npy", "deletions_offset.npy"])
 def test_a_damaged_snapshot_is_refused(tmp_path: Path, name: str) -> None:
     """A cut-off, missing or foreign array is an error that names the folder."""
-    History.of(RatingColumns.of([1, 2], [7, 7], [4.0, 2.0], [5, 5])).save(tmp_path)
+    HistorySnapshot.of(EventColumns.of([1, 2], [7, 7], [4.0, 2.0], [5, 5])).save(tmp_path)
     np.save(tmp_path / name, np.zeros(9))
     with pytest.raises(DamagedError, match=str(tmp_path)):
-        History.load(tmp_path)
+        HistorySnapshot.load(tmp_path)
     (tmp_path / name).write_bytes(b"\x93NUMPY")
     with pytest.raises(DamagedError, match=str(tmp_path)):
-        History.load(tmp_path)
+        HistorySnapshot.load(tmp_path)
     (tmp_path / name).unlink()
     with pytest.raises(DamagedError, match=str(tmp_path)):
-        History.load(tmp_path)
+        HistorySnapshot.load(tmp_path)
 
 
 def test_the_store_gives_back_what_was_published_last(tmp_path: Path) -> None:
     """CURRENT names the newest snapshot; its meta says what it holds; old ones go."""
-    store = HistoryStore(tmp_path / "history")
+    store = SnapshotStore(tmp_path / "history")
     assert store.current() is None
     for n in range(1, 5):
-        history = History.of(RatingColumns.of(list(range(n)), [7] * n, [4.0] * n, [5] * n))
+        history = HistorySnapshot.of(EventColumns.of(list(range(n)), [7] * n, [4.0] * n, [5] * n))
         publish(store, history, [(i, 0) for i in range(1, n + 1)], n * 10)
     current = store.current()
     assert current is not None
@@ -175,19 +175,19 @@ def test_the_store_gives_back_what_was_published_last(tmp_path: Path) -> None:
 
 def test_a_mapped_snapshot_outlives_its_removal(tmp_path: Path) -> None:
     """A server that still answers from an old snapshot is not disturbed when it is pruned."""
-    store = HistoryStore(tmp_path)
-    publish(store, History.of(RatingColumns.of([1], [7], [4.0], [5])), [(1, 0)], 1)
+    store = SnapshotStore(tmp_path)
+    publish(store, HistorySnapshot.of(EventColumns.of([1], [7], [4.0], [5])), [(1, 0)], 1)
     current = store.current()
     assert current is not None
     for _ in range(3):
-        publish(store, History.of(RatingColumns.empty()), [(1, 0)], 1)
+        publish(store, HistorySnapshot.of(EventColumns.empty()), [(1, 0)], 1)
     assert not (tmp_path / "1").exists()
     assert current[0].of_user(1).rating.tolist() == [4.0]
 
 
 def test_a_missing_current_snapshot_is_named(tmp_path: Path) -> None:
     """A pointer to nothing is damage, with the name of what is missing."""
-    store = HistoryStore(tmp_path)
+    store = SnapshotStore(tmp_path)
     (tmp_path / "CURRENT").write_text('{"number": 3, "format": 1}')
     with pytest.raises(DamagedError, match="3 is missing"):
         store.current()

@@ -13,10 +13,10 @@ import pytest
 from fake_sets import release
 from mean_engine import CATALOG, SCALE, mean_models
 from reelstream.errors import AlreadyPublishedError, DamagedError, NoModelSetError, SettingError, StorageError
-from reelstream.models.base import ModelSet, TrainedOn
-from reelstream.ratings import RatingColumns
-from reelstream.storage.history import History
+from reelstream.models.model_set import ModelSet, TrainedOn
+from reelstream.ratings import EventColumns
 from reelstream.storage.model_registry import ModelRegistry, sha256_of
+from reelstream.storage.snapshot import HistorySnapshot
 
 
 @pytest.fixture
@@ -26,8 +26,8 @@ def registry(tmp_path: Path) -> ModelRegistry:
 
 def publish(registry: ModelRegistry, *numbers: int, verdict: str = "accepted") -> None:
     rng = np.random.default_rng(0)
-    ratings = RatingColumns.of(rng.integers(0, 20, 200), rng.integers(0, 30, 200), rng.integers(1, 6, 200), range(200))
-    history = History.of(ratings)
+    ratings = EventColumns.of(rng.integers(0, 20, 200), rng.integers(0, 30, 200), rng.integers(1, 6, 200), range(200))
+    history = HistorySnapshot.of(ratings)
     models = mean_models(history.ratings, history.starts, CATALOG)
     for number in numbers:
         trained_on = TrainedOn({0: number * 10}, {})
@@ -60,7 +60,7 @@ def test_a_published_set_is_current_and_comes_back_the_same(registry: ModelRegis
     assert set(published.checksums) == files
     loaded, model_set = registry.load_current(CATALOG)
     assert loaded == published
-    assert (model_set.number, model_set.scale, model_set.trained_on.trained_through) == (1, SCALE, {0: 10})
+    assert (model_set.number, model_set.scale, model_set.trained_on.trained_end_offsets) == (1, SCALE, {0: 10})
     assert registry.verify() == []
 
 
@@ -233,7 +233,7 @@ def test_a_release_survives_json(registry: ModelRegistry) -> None:
     """All that a release says comes back, with partitions as numbers."""
     publish(registry, 1)
     read = registry.release(1)
-    assert read.trained_through == {0: 10}
+    assert read.trained_end_offsets == {0: 10}
     assert msgspec.structs.replace(read, folders={}, checksums={}) == msgspec.structs.replace(
         release(1, {0: 10}), created_at=read.created_at
     )

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reelstream.storage import numbered_files
-from reelstream.storage.numbered_files import SETTLED_SECONDS, NumberedFiles
+from reelstream.storage.numbered_files import STABLE_SECONDS, NumberedFiles
 
 PATTERN = r"release_([1-9][0-9]*)\.json"
 
@@ -40,7 +40,7 @@ def test_a_settled_folder_is_listed_no_more_until_it_changes(tmp_path: Path, mon
     files = NumberedFiles(tmp_path, PATTERN)
     (tmp_path / "release_1.json").touch()
     first = files.numbers()
-    now[0] += SETTLED_SECONDS
+    now[0] += STABLE_SECONDS
     assert files.numbers() is files.numbers() is first
     assert len(listed) == 2
     times = (tmp_path.stat().st_atime_ns, tmp_path.stat().st_mtime_ns)

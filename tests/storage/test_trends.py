@@ -6,8 +6,8 @@ import math
 
 import pytest
 
+from reelstream.monitoring.trends import NOTABLE_DRIFT, Trends, rating_drift
 from reelstream.storage.manifest import BatchFile, Manifest, OffsetRange
-from reelstream.storage.trends import REMARKABLE_DRIFT, Trends, rating_drift
 
 
 def batch(number: int, histogram: dict[float, int], rejected: int = 0, closed_at: int = 0) -> Manifest:
@@ -43,7 +43,7 @@ def test_a_remarkable_drift_is_more_than_a_moderate_shift() -> None:
     index = sum((b - a) * math.log(b / a) for a, b in zip(p, q, strict=True))
     ratio = index / rating_drift(batch(2, {3.0: 622, 4.0: 378}), [batch(1, {3.0: 500, 4.0: 500})]) ** 2  # type: ignore[operator]
     assert ratio == pytest.approx(8 * math.log(2), rel=0.02)
-    assert 0.1 < ratio * REMARKABLE_DRIFT**2 < 0.25
+    assert 0.1 < ratio * NOTABLE_DRIFT**2 < 0.25
 
 
 def test_few_ratings_say_nothing() -> None:

@@ -13,16 +13,16 @@ from reelstream.catalog import Catalog
 from reelstream.datasets import detect
 from reelstream.engines.interface import FitParameters
 from reelstream.errors import InputError
-from reelstream.ratings import RatingColumns, RatingScale
-from reelstream.training import evaluation
-from reelstream.training.evaluation import Split, evaluate, split_at_random, split_in_time, split_of
+from reelstream.evaluation import offline
+from reelstream.evaluation.offline import Split, evaluate, split_at_random, split_in_time, split_of
+from reelstream.ratings import EventColumns, RatingScale
 
 SCALE = RatingScale()
 QUICK = FitParameters(n_factors=4, sweeps=40, burn_in=20)
 
 
 @pytest.fixture(scope="module")
-def ratings(small_dataset: Path) -> RatingColumns:
+def ratings(small_dataset: Path) -> EventColumns:
     return detect(small_dataset).read_ratings()
 
 
@@ -31,14 +31,14 @@ def catalog(small_dataset: Path) -> Catalog:
     return detect(small_dataset).read_catalog().catalog
 
 
-def test_the_random_split_is_numpys_permutation_in_order_of_the_file(ratings: RatingColumns) -> None:
+def test_the_random_split_is_numpys_permutation_in_order_of_the_file(ratings: EventColumns) -> None:
     split = split_at_random(ratings, 0.2, 42)
     order = np.random.default_rng(42).permutation(len(ratings))
     assert split.train.item_id.tolist() == ratings.item_id[order[:2400]].tolist()
     assert split.test.user_id.tolist() == ratings.user_id[order[2400:]].tolist()
 
 
-def test_the_time_split_asks_only_about_what_came_later(ratings: RatingColumns) -> None:
+def test_the_time_split_asks_only_about_what_came_later(ratings: EventColumns) -> None:
     split = split_in_time(ratings, 0.333)
     assert split.train.timestamp.max() <= split.test.timestamp.min()
     assert split.learns_test
@@ -46,7 +46,7 @@ def test_the_time_split_asks_only_about_what_came_later(ratings: RatingColumns) 
 
 @pytest.mark.parametrize("kind", ["random", "time"])
 def test_nothing_leaks_from_test_to_train(
-    kind: str, ratings: RatingColumns, catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+    kind: str, ratings: EventColumns, catalog: Catalog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Shuffling the values of the test ratings changes no bit of any model."""
     fitted = []
@@ -56,8 +56,8 @@ def test_nothing_leaks_from_test_to_train(
         fitted.append(models)
         return models
 
-    fit_models = evaluation.fit_models
-    monkeypatch.setattr(evaluation, "fit_models", keep)
+    fit_models = offline.fit_models
+    monkeypatch.setattr(offline, "fit_models", keep)
     split = split_at_random(ratings, 0.2, 1) if kind == "random" else split_in_time(ratings, 0.333)
     shuffled = replace(split.test, rating=np.random.default_rng(0).permutation(split.test.rating))
     assert not np.array_equal(shuffled.rating, split.test.rating)
@@ -69,7 +69,7 @@ def test_nothing_leaks_from_test_to_train(
     assert before.segment.centroids.tobytes() == after.segment.centroids.tobytes()
 
 
-def test_with_times_ignored_they_change_nothing(ratings: RatingColumns, catalog: Catalog) -> None:
+def test_with_times_ignored_they_change_nothing(ratings: EventColumns, catalog: Catalog) -> None:
     split = split_at_random(ratings, 0.2, 1)
     moved = replace(split.train, timestamp=split.train.timestamp[::-1].copy())
     one = evaluate(split, catalog, SCALE, QUICK, "ignore").scores
@@ -77,7 +77,7 @@ def test_with_times_ignored_they_change_nothing(ratings: RatingColumns, catalog:
     assert one == other
 
 
-def test_the_figures_are_one_line_of_json(ratings: RatingColumns, catalog: Catalog) -> None:
+def test_the_figures_are_one_line_of_json(ratings: EventColumns, catalog: Catalog) -> None:
     figures = json.loads(json.dumps(evaluate(split_in_time(ratings, 0.333), catalog, SCALE, QUICK, "use").as_dict()))
     wanted = "rmse mae auc log_loss log_likelihood ece coverage_1sd coverage_2sd fit_seconds compile_seconds"
     assert set(wanted.split()) <= set(figures)
@@ -86,7 +86,7 @@ def test_the_figures_are_one_line_of_json(ratings: RatingColumns, catalog: Catal
     assert figures["static"]["rmse"] != figures["rmse"] and figures["live_users"]["rmse"]
 
 
-def test_an_empty_part_is_an_error_that_says_what_to_do(ratings: RatingColumns, catalog: Catalog) -> None:
+def test_an_empty_part_is_an_error_that_says_what_to_do(ratings: EventColumns, catalog: Catalog) -> None:
     with pytest.raises(InputError, match="--test-share"):
         evaluate(split_of(ratings, ratings[:0]), catalog, SCALE, QUICK, "ignore")
 

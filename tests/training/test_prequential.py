@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from mean_engine import CATALOG, N_USERS, SCALE, TrainingWorld, close_batch, mean_models
-from reelstream.models.base import ModelSet, TrainedOn
-from reelstream.ratings import EVERY_ITEM, RatingColumns
-from reelstream.storage.history import History
+from reelstream.evaluation import prequential
+from reelstream.evaluation.baselines import ItemSums
+from reelstream.evaluation.prequential import replay_batch, replay_batches
+from reelstream.models.model_set import ModelSet, TrainedOn
+from reelstream.ratings import EVERY_ITEM, EventColumns
 from reelstream.storage.release import BatchScores
-from reelstream.training import prequential
-from reelstream.training.baselines import ItemSums
-from reelstream.training.prequential import replay_batch, replay_batches
+from reelstream.storage.snapshot import HistorySnapshot
 
 FAN, STRANGER = 1, 2
 
@@ -24,36 +24,36 @@ FAN, STRANGER = 1, 2
 def model_set() -> ModelSet:
     """A set that has learned of other users, with a little mood, so that times count."""
     user, item = np.indices((50, 60)).reshape(2, -1) + np.array([[100], [0]])
-    ratings = RatingColumns.of(user, item, (user * 7 + item * 3) % 9 / 2 + 0.5, user + item).by_user()
-    models = mean_models(ratings, History.of(ratings).starts, CATALOG)
-    models.rating.draws.mood_variance[:] = 0.01
+    ratings = EventColumns.of(user, item, (user * 7 + item * 3) % 9 / 2 + 0.5, user + item).by_user()
+    models = mean_models(ratings, HistorySnapshot.of(ratings).starts, CATALOG)
+    models.rating.draws.session_variance[:] = 0.01
     return ModelSet(1, models.rating, models.like, models.segment, CATALOG, SCALE, TrainedOn({}, {}))
 
 
-def rated(user: int, first_item: int, first_time: int, n: int = 20) -> RatingColumns:
+def rated(user: int, first_item: int, first_time: int, n: int = 20) -> EventColumns:
     """The best ratings, one a second."""
     steps = np.arange(n)
-    return RatingColumns.of([user] * n, first_item + steps, [5.0] * n, first_time + steps, offset=first_time + steps)
+    return EventColumns.of([user] * n, first_item + steps, [5.0] * n, first_time + steps, offset=first_time + steps)
 
 
-def replay(batch: RatingColumns, history: History, model_set: ModelSet) -> BatchScores:
+def replay(batch: EventColumns, history: HistorySnapshot, model_set: ModelSet) -> BatchScores:
     return replay_batch(2, batch, history, ItemSums.of(history.ratings), model_set, SCALE)
 
 
-def forget(user: int, time: int) -> RatingColumns:
-    return RatingColumns.of([user], [EVERY_ITEM], [np.nan], [time], offset=[time])
+def forget(user: int, time: int) -> EventColumns:
+    return EventColumns.of([user], [EVERY_ITEM], [np.nan], [time], offset=[time])
 
 
 def test_a_user_who_is_forgotten_within_a_batch_begins_anew(model_set: ModelSet) -> None:
     """Up to that moment all is known, afterwards nothing of it: as if somebody else had come."""
-    history = History.of(rated(FAN, 0, 100))
+    history = HistorySnapshot.of(rated(FAN, 0, 100))
     before, after = rated(FAN, 20, 200), rated(FAN, 40, 400)
-    batch = RatingColumns.concatenate([after, forget(FAN, 300), before])
+    batch = EventColumns.concatenate([after, forget(FAN, 300), before])
     forgotten = replay(batch, history, model_set)
-    other = RatingColumns.concatenate([before, replace(after, user_id=np.full(len(after), STRANGER))])
+    other = EventColumns.concatenate([before, replace(after, user_id=np.full(len(after), STRANGER))])
     expected = replay(other, history, model_set)
     assert (forgotten.live_users, forgotten.static) == (expected.live_users, expected.static)
-    known = replay(RatingColumns.concatenate([before, after]), history, model_set)
+    known = replay(EventColumns.concatenate([before, after]), history, model_set)
     assert known.static is not None and forgotten.static is not None and forgotten.live is not None
     assert known.static.rmse < forgotten.static.rmse
     assert forgotten.live.n == 40
@@ -61,14 +61,14 @@ def test_a_user_who_is_forgotten_within_a_batch_begins_anew(model_set: ModelSet)
 
 def test_what_is_forgotten_when_it_comes_is_passed_over(model_set: ModelSet) -> None:
     """A rating that is older than the wish to be forgotten is neither predicted nor learned."""
-    history = History.of(forget(FAN, 300))
+    history = HistorySnapshot.of(forget(FAN, 300))
     late, after = rated(FAN, 0, 200), rated(FAN, 20, 400)
-    replayed = replay(RatingColumns.concatenate([late, after]), history, model_set)
+    replayed = replay(EventColumns.concatenate([late, after]), history, model_set)
     assert replayed == replay(after, history, model_set)
 
 
 def test_a_batch_of_wishes_alone_has_an_empty_record(model_set: ModelSet) -> None:
-    history = History.of(rated(FAN, 0, 100))
+    history = HistorySnapshot.of(rated(FAN, 0, 100))
     replayed = replay(forget(FAN, 300), history, model_set)
     assert replayed.live is not None and replayed.live.n == replayed.biases.n == 0
 
@@ -86,14 +86,14 @@ def test_of_very_many_ratings_an_even_sample_of_users_is_asked(tmp_path: Path, m
 
     everybody = record(world.batches)
     assert [scores.biases.n for scores in everybody] == [2000, 1000]
-    monkeypatch.setattr(prequential, "MOST_ROWS", 4000)
+    monkeypatch.setattr(prequential, "MAX_ROWS", 4000)
     some = record(world.batches)
     asked = np.arange(N_USERS)[::3]
 
     class Chosen:
         """The batches of these users alone."""
 
-        def read(self, manifest: object) -> RatingColumns:
+        def read(self, manifest: object) -> EventColumns:
             batch = world.batches.read(manifest)  # type: ignore[arg-type]
             return batch[np.isin(batch.user_id, asked)]
 

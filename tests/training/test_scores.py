@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from reelstream.evaluation.scores import score, score_points
 from reelstream.ratings import RatingScale
-from reelstream.training.scores import score, score_points
 
 
 @dataclass

@@ -14,9 +14,9 @@ import pytest
 from mean_engine import CATALOG, TrainingWorld, close_batch
 from reelstream.errors import DamagedError, LockedError
 from reelstream.features.holdout import in_gate_half, in_holdout
-from reelstream.ratings import RatingColumns
+from reelstream.ratings import EventColumns
 from reelstream.storage.batch_files import Manifest, OffsetRange
-from reelstream.training.trainer import MOST_SETS_OF_A_BACKLOG, Trainer
+from reelstream.training.trainer import MAX_SETS_PER_BACKLOG, Trainer
 
 ENOUGH = 12_000
 """Ratings of a batch that gives the gate more than 200."""
@@ -37,7 +37,7 @@ def held(world: TrainingWorld) -> tuple[list[int], list[int], int]:
 
 def latest(world: TrainingWorld, *numbers: int) -> int:
     manifests = [manifest for manifest in world.batches.manifests() if manifest.number in numbers]
-    return len(RatingColumns.concatenate(world.batches.read(manifest) for manifest in manifests).latest())
+    return len(EventColumns.concatenate(world.batches.read(manifest) for manifest in manifests).latest())
 
 
 def test_a_set_for_every_batch(world: TrainingWorld) -> None:
@@ -49,7 +49,7 @@ def test_a_set_for_every_batch(world: TrainingWorld) -> None:
     assert [release.champion for release in releases] == [None, 1, 2]
     assert [job.previous is None for job in world.engine.jobs] == [True, False, False]
     assert releases[-1].manifests == [(1, 1), (2, 1), (3, 1)]
-    assert releases[-1].trained_through == manifests[-1].next_offsets
+    assert releases[-1].trained_end_offsets == manifests[-1].next_offsets
     current = world.registry.current()
     assert current is not None
     assert current.number == 3
@@ -63,7 +63,7 @@ def test_a_loaded_set_answers_like_the_fitted_one(world: TrainingWorld) -> None:
     world.trainer.run_once()
     release, model_set = world.registry.load_current(CATALOG)
     assert model_set.number == release.number == 1
-    assert model_set.trained_on.trained_through == release.trained_through
+    assert model_set.trained_on.trained_end_offsets == release.trained_end_offsets
     history, _ = world.histories.current() or pytest.fail("no history")
     user = int(history.user_ids[0])
     mine = history.of_user(user)
@@ -75,10 +75,10 @@ def test_a_long_backlog_gets_one_set(world: TrainingWorld) -> None:
     """After a long pause one set takes all batches; the record still has an entry for each, and who predicted it."""
     close_batch(world.batches)
     world.trainer.run_once()
-    for _ in range(MOST_SETS_OF_A_BACKLOG + 1):
+    for _ in range(MAX_SETS_PER_BACKLOG + 1):
         close_batch(world.batches)
     (release,) = world.trainer.run_once()
-    assert release.number == MOST_SETS_OF_A_BACKLOG + 2
+    assert release.number == MAX_SETS_PER_BACKLOG + 2
     assert [entry.batch for entry in release.record] == list(range(2, release.number + 1))
     assert {entry.model_set for entry in release.record} == {1}
     assert [number for number, _ in release.manifests] == list(range(1, release.number + 1))
@@ -138,7 +138,7 @@ def test_the_next_set_is_made_without_a_forgotten_user(world: TrainingWorld) -> 
     close_batch(world.batches, 3000)
     close_batch(world.batches, 3000, forgets=range(100))
     second = world.trainer.run_once()[1]
-    everything = RatingColumns.concatenate(world.batches.read(manifest) for manifest in world.batches.manifests())
+    everything = EventColumns.concatenate(world.batches.read(manifest) for manifest in world.batches.manifests())
     remaining = everything.latest()
     assert remaining.user_id.min() == 100
     assert held(world) == ([1, 2], [], len(remaining))
@@ -229,14 +229,14 @@ def test_an_excluded_new_batch_gets_no_set(world: TrainingWorld) -> None:
     third = close_batch(world.batches)
     (release,) = world.trainer.run_once()
     assert (release.number, release.manifests, release.excluded) == (3, [(1, 1), (3, 1)], [2])
-    assert release.trained_through == third.next_offsets
+    assert release.trained_end_offsets == third.next_offsets
     assert held(world) == ([1, 3], [2], latest(world, 1, 3))
 
 
 @pytest.mark.parametrize("name", ["starts.npy", "meta.json"])
 @pytest.mark.parametrize("damage", [lambda path: path.write_bytes(b""), Path.unlink], ids=["emptied", "removed"])
 def test_a_damaged_history_is_made_again(world: TrainingWorld, name: str, damage: Callable[[Path], None]) -> None:
-    """Histories come from batch files: a damaged snapshot costs time and nothing else."""
+    """LiveHistories come from batch files: a damaged snapshot costs time and nothing else."""
     close_batch(world.batches)
     world.trainer.run_once()
     folder = world.histories.current_folder()

@@ -10,7 +10,7 @@ from reelstream.api.metrics import measure
 from reelstream.api.problems import handle_problems
 from reelstream.api.service import Service
 
-LARGEST_BODY = 2 * 1024**2
+MAX_BODY_BYTES = 2 * 1024**2
 """Bytes: a list of the most questions allowed fits in several times over."""
 
 _RESOURCES = (predictions, items, users, segments, model_sets, status)
@@ -19,7 +19,7 @@ _RESOURCES = (predictions, items, users, segments, model_sets, status)
 def create_app(service: Service) -> Flask:
     """The application that answers from `service`."""
     app = Flask(__name__, static_url_path="/docs/static")
-    app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.url_map.strict_slashes = False
     app.json.sort_keys = False  # type: ignore[attr-defined]  # Flask's default provider has it
     measure(app, service)

@@ -11,7 +11,7 @@ from pydantic.json_schema import JsonSchemaMode, models_json_schema
 from reelstream import __version__
 from reelstream.api import problems
 from reelstream.api.operation import Operation
-from reelstream.api.schemas import LARGEST_LIST, Answer, FailedEntry, Problem, Question
+from reelstream.api.schemas import MAX_LIST, Answer, FailedEntry, Problem, Question
 
 _REF = "#/components/schemas/{model}"
 _BODY_PROBLEMS = (400, 413, 415)
@@ -98,7 +98,7 @@ def _body(operation: Operation) -> dict[str, Any]:
     """One question, or a list; a list is taken whatever its entries are, and each is answered for itself."""
     question = _ref(operation.question)
     entry = {"anyOf": [question, {"description": "Anything else gets an error in the place of its answer."}]}
-    return {"anyOf": [question, {"type": "array", "items": entry, "maxItems": LARGEST_LIST}]}
+    return {"anyOf": [question, {"type": "array", "items": entry, "maxItems": MAX_LIST}]}
 
 
 def _responses(operation: Operation) -> dict[str, Any]:

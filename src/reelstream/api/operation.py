@@ -13,7 +13,7 @@ from flask import Flask, Response, request
 from pydantic import ValidationError
 
 from reelstream.api.problems import ProblemError, problem, problem_of_validation
-from reelstream.api.schemas import LARGEST_LIST, Answer, FailedEntry, NoQuestion, Problem, Question
+from reelstream.api.schemas import MAX_LIST, Answer, FailedEntry, NoQuestion, Problem, Question
 
 Reply = Answer | tuple[Answer, int]
 """An answer, with its status when that is not 200."""
@@ -58,10 +58,8 @@ class Operation:
             return _json(self.handle(self._validate(body)))
         if self.handle_list is None:
             raise ProblemError(problem(422, "one question is taken here, not a list"))
-        if len(body) > LARGEST_LIST:
-            raise ProblemError(
-                problem(422, f"the list holds {len(body)} questions: ask at most {LARGEST_LIST} at once")
-            )
+        if len(body) > MAX_LIST:
+            raise ProblemError(problem(422, f"the list holds {len(body)} questions: ask at most {MAX_LIST} at once"))
         return _json_list(self._answer_list(self.handle_list, body))
 
     def _answer_list(

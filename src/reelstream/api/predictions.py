@@ -11,7 +11,7 @@ from reelstream.api.problems import ProblemError, problem_of_error
 from reelstream.api.schemas import Answer, Problem
 from reelstream.api.service import Service
 from reelstream.errors import UnknownItemError
-from reelstream.models.segment_table import Segment
+from reelstream.models.segment.description import Segment
 from reelstream.serving import predictor
 from reelstream.serving.predictor import Prediction, Question, Serving
 

@@ -25,7 +25,7 @@ _DETAILS = {
 }
 
 HOW_TO_FIND = "find films with /v1/items?query="
-MOST_ERRORS = 20
+MAX_ERRORS = 20
 """Things wrong with one question that are listed: a person mends a few at a time."""
 
 
@@ -48,7 +48,7 @@ def problem_of_validation(error: ValidationError) -> Problem:
         FieldError(where=".".join(str(part) for part in wrong["loc"]), message=wrong["msg"])
         for wrong in error.errors(include_url=False, include_context=False, include_input=False)
     ]
-    errors, more = errors[:MOST_ERRORS], len(errors) - MOST_ERRORS
+    errors, more = errors[:MAX_ERRORS], len(errors) - MAX_ERRORS
     listed = "; ".join(f"{wrong.where or 'the question'}: {wrong.message}" for wrong in errors)
     rest = f"; and {more} more" if more > 0 else ""
     return problem(422, f"the question is not understood: {listed}{rest}", errors)

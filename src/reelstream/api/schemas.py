@@ -11,9 +11,9 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from reelstream.ratings import LARGEST_ID
+from reelstream.ratings import MAX_ID
 
-LARGEST_LIST = 10_000
+MAX_LIST = 10_000
 """The most questions that one list may hold."""
 LATEST_TIME = 253_402_300_799
 """The last second of the year 9999."""
@@ -26,8 +26,8 @@ def _whole(value: Any) -> Any:
 
 _Whole = BeforeValidator(_whole)
 
-UserId = Annotated[int, Field(ge=0, le=LARGEST_ID, description="The user's id.", examples=[1]), _Whole]
-MovieId = Annotated[int, Field(ge=0, le=LARGEST_ID, description="The film's id.", examples=[31]), _Whole]
+UserId = Annotated[int, Field(ge=0, le=MAX_ID, description="The user's id.", examples=[1]), _Whole]
+MovieId = Annotated[int, Field(ge=0, le=MAX_ID, description="The film's id.", examples=[31]), _Whole]
 Time = Annotated[int, Field(ge=0, le=LATEST_TIME), _Whole]
 Limit = Annotated[int, Field(ge=1, le=200, description="The most entries to answer."), _Whole]
 

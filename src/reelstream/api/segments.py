@@ -5,7 +5,7 @@ from __future__ import annotations
 from reelstream.api import schemas
 from reelstream.api.operation import Operation
 from reelstream.api.service import Service
-from reelstream.models.segment_table import Segment
+from reelstream.models.segment.description import Segment
 
 DIGITS = 4
 

@@ -13,7 +13,7 @@ from granian.constants import Interfaces
 
 BLOCKING_THREADS = 4
 """Threads that run Python. The models let go of Python's lock while they compute: meanwhile other users are folded in, and
-other questions answered. Only predictions wait for each other, as `LiveFilms` has them."""
+other questions answered. Only predictions wait for each other, as `LiveItems` has them."""
 STOP_SECONDS = 1
 """What a stopping server grants to the requests under way."""
 

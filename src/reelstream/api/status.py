@@ -11,11 +11,11 @@ import msgspec
 from reelstream.api import schemas
 from reelstream.api.operation import Operation
 from reelstream.api.service import Service
+from reelstream.monitoring.lag import partition_lags
+from reelstream.monitoring.trends import Trends
 from reelstream.serving.predictor import Serving
 from reelstream.storage.batch_files import Manifest
-from reelstream.storage.lag import partition_lags
 from reelstream.storage.release import Release
-from reelstream.storage.trends import Trends
 
 
 def operations(service: Service) -> list[Operation]:
@@ -23,7 +23,7 @@ def operations(service: Service) -> list[Operation]:
 
     def status(_: schemas.NoQuestion) -> schemas.StatusAnswer:
         serving, report = service.predictor.in_service, service.live_updates.report()
-        trained = {} if serving is None else serving.model_set.trained_on.trained_through
+        trained = {} if serving is None else serving.model_set.trained_on.trained_end_offsets
         followed = {**report.batched, **report.positions}
         scale = service.scale
         return schemas.StatusAnswer(

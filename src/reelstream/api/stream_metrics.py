@@ -10,10 +10,10 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from reelstream.api.service import Service
+from reelstream.monitoring.lag import partition_lags
+from reelstream.monitoring.trends import Trends
 from reelstream.serving.live_updates import StreamReport
-from reelstream.storage.lag import partition_lags
 from reelstream.storage.release import Release, Scores
-from reelstream.storage.trends import Trends
 
 
 class StreamMetrics(Collector):
@@ -35,7 +35,7 @@ class StreamMetrics(Collector):
 
     def _log(self, report: StreamReport) -> Iterator[Metric]:
         serving = self._service.predictor.in_service
-        trained = {} if serving is None else serving.model_set.trained_on.trained_through
+        trained = {} if serving is None else serving.model_set.trained_on.trained_end_offsets
         followed = {**report.batched, **report.positions}
         ends = GaugeMetricFamily("reelstream_log_end_offset", "Offset behind the last record.", labels=["partition"])
         starts = GaugeMetricFamily("reelstream_log_start_offset", "First offset still held.", labels=["partition"])

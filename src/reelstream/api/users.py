@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 from reelstream.api import schemas
 from reelstream.api.operation import Operation
 from reelstream.api.service import Service
-from reelstream.ratings import LARGEST_ID
+from reelstream.ratings import MAX_ID
 
-MOST_DIGITS = len(str(LARGEST_ID))
+MAX_DIGITS = len(str(MAX_ID))
 
 
 def operations(service: Service) -> list[Operation]:
@@ -65,10 +65,10 @@ def beginning_with(user_ids: NDArray[np.int64], digits: str, most: int) -> NDArr
         return user_ids[:most]
     begin, found = int(digits), [user_ids[:0]]
     if digits == str(begin):  # no id has leading zeros
-        for width in range(MOST_DIGITS - len(digits) + 1 if begin else 1):
+        for width in range(MAX_DIGITS - len(digits) + 1 if begin else 1):
             first, last = begin * 10**width, (begin + 1) * 10**width - 1
-            if first <= LARGEST_ID:
+            if first <= MAX_ID:
                 low = np.searchsorted(user_ids, first)
-                high = np.searchsorted(user_ids, min(last, LARGEST_ID), side="right")
+                high = np.searchsorted(user_ids, min(last, MAX_ID), side="right")
                 found.append(user_ids[low:high][:most])
     return np.concatenate(found)[:most]

@@ -8,13 +8,13 @@ from typing import NamedTuple
 
 from reelstream.errors import SettingError
 
-LARGEST_RECORD_BYTES = 8 * 1024**2
+MAX_RECORD_BYTES = 8 * 1024**2
 MASK = "********"
 
 TOPIC = {
     "cleanup.policy": "delete",
     "retention.ms": "-1",  # what no batch holds yet must not go away by itself
-    "max.message.bytes": str(LARGEST_RECORD_BYTES + 1024**2),
+    "max.message.bytes": str(MAX_RECORD_BYTES + 1024**2),
     "message.timestamp.type": "LogAppendTime",  # a record's time is when it entered the log, whatever its sender says
 }
 """Of a topic that is made here; one that exists stays as it is."""
@@ -58,7 +58,7 @@ _CLIENT: dict[str, str | bool | int] = {
 }
 _PRODUCER: dict[str, str | bool | int] = {
     "compression.codec": "lz4",
-    "message.max.bytes": LARGEST_RECORD_BYTES,
+    "message.max.bytes": MAX_RECORD_BYTES,
     "queue.buffering.max.messages": 500_000,
 }
 _CONSUMER: dict[str, str | bool | int] = {

@@ -24,7 +24,7 @@ def audit(
     settings = open_settings(config, {"work": work, "broker.url": broker, "broker.topic": topic, "kafka": kafka})
     folder, binding = open_work_folder(settings)
 
-    from reelstream.storage.audit import audit as reconcile  # noqa: PLC0415
+    from reelstream.monitoring.audit import audit as reconcile  # noqa: PLC0415
     from reelstream.storage.batch_files import BatchFolder  # noqa: PLC0415
     from reelstream.storage.model_registry import ModelRegistry  # noqa: PLC0415
     from reelstream.storage.requeue_folder import RequeueFolder  # noqa: PLC0415

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="List batches, take one out of training, and put it back.", no_args_is_help=True)
 
-MOST_NAMED = 10
+MAX_NAMED = 10
 """Of the users who are known again; a batch that is no good may have forgotten everybody."""
 
 Number = Annotated[int, typer.Argument(metavar="N", help="The batch's number.")]
@@ -29,7 +29,7 @@ Number = Annotated[int, typer.Argument(metavar="N", help="The batch's number.")]
 @app.command("list")
 def list_batches(work: options.Work = None, config: options.Config = None, as_json: options.Json = False) -> int:
     """Every closed batch: its ratings, what was rejected, how they drift, and whether it is taken out."""
-    from reelstream.storage.trends import drift_of  # noqa: PLC0415
+    from reelstream.monitoring.trends import drift_of  # noqa: PLC0415
 
     batches = _open(work, config)
     excluded, manifests = batches.excluded(), batches.manifests()
@@ -82,7 +82,7 @@ def _say_who_is_remembered(batches: BatchFolder, number: int) -> None:
         rows = batches.read(batches.manifests()[number - 1])
         users = sorted(set(rows.user_id[rows.forgets].tolist()))
         if users:
-            named = ", ".join(map(str, users[:MOST_NAMED])) + (" ..." if users[MOST_NAMED:] else "")
+            named = ", ".join(map(str, users[:MAX_NAMED])) + (" ..." if users[MAX_NAMED:] else "")
             say(
                 f"users whom batch {number} forgot are known again: {named}; `reelstream forget USER` sends a wish anew"
             )

@@ -17,8 +17,8 @@ from reelstream.errors import SettingError
 
 if TYPE_CHECKING:
     from reelstream.datasets import Dataset
+    from reelstream.evaluation.offline import Evaluation, Split
     from reelstream.settings import DataSettings
-    from reelstream.training.evaluation import Evaluation, Split
 
 
 class SplitName(StrEnum):
@@ -80,7 +80,7 @@ def evaluate(
         raise SettingError("name either --data, or --train and --test")
 
     from reelstream.engines.interface import FEW_DRAWS, FitParameters  # noqa: PLC0415
-    from reelstream.training.evaluation import evaluate as score  # noqa: PLC0415
+    from reelstream.evaluation.offline import evaluate as score  # noqa: PLC0415
 
     default = FitParameters()
     parameters = replace(
@@ -113,7 +113,7 @@ def evaluate(
 def _read_files(train_file: Path, test_file: Path, settings: DataSettings) -> tuple[Dataset, Split]:
     """Two ratings files of any known layout; scale and films are those of the first."""
     from reelstream.datasets import detect_file  # noqa: PLC0415
-    from reelstream.training.evaluation import split_of  # noqa: PLC0415
+    from reelstream.evaluation.offline import split_of  # noqa: PLC0415
 
     dataset = detect_file(train_file)
     dataset = dataset.with_scale(rating_scale(dataset.scale, settings))
@@ -124,7 +124,7 @@ def _read_files(train_file: Path, test_file: Path, settings: DataSettings) -> tu
 def _read_split(settings: DataSettings, split: SplitName, test_share: float, seed: int) -> tuple[Dataset, Split]:
     """One data set, MovieLens's small one by default, in two parts."""
     from reelstream.datasets import detect, fetch_movielens  # noqa: PLC0415
-    from reelstream.training.evaluation import split_at_random, split_in_time  # noqa: PLC0415
+    from reelstream.evaluation.offline import split_at_random, split_in_time  # noqa: PLC0415
 
     dataset = detect(settings.folder or fetch_movielens(settings.cache or cache_folder()))
     dataset = dataset.with_scale(rating_scale(dataset.scale, settings))

@@ -15,7 +15,7 @@ from reelstream.errors import SettingError
 
 if TYPE_CHECKING:
     from reelstream.catalog import Catalog
-    from reelstream.models.segment_table import Segment
+    from reelstream.models.segment.description import Segment
     from reelstream.settings import Settings
     from reelstream.storage.model_registry import ModelRegistry
     from reelstream.storage.release import BatchScores, Release, Scores

@@ -16,7 +16,7 @@ from reelstream.errors import SettingError
 from reelstream.storage.manifest import RejectedRow
 from reelstream.storage.rejected import Place, place_of
 
-LONGEST_LINE = 2_000
+MAX_LINE_BYTES = 2_000
 """Bytes of a row that are shown where many are; one that is asked for by its place is shown as a whole."""
 
 _LINE = re.compile(r"(\d{1,9}):(\d{1,18})\s+(\S.*)")
@@ -28,7 +28,7 @@ def lines_of(rows: Iterable[RejectedRow], requeued: Collection[Place], *, whole:
     for row in rows:
         place = f"{row.partition}:{row.offset}"
         yield f"# {place}: {row.reason}"
-        shown = row.raw if whole else row.raw[:LONGEST_LINE]
+        shown = row.raw if whole else row.raw[:MAX_LINE_BYTES]
         text = readable(shown)
         if place_of(row) in requeued:
             yield f"# {place} {text} (requeued)"

@@ -45,31 +45,31 @@ def make_app(work: Path, kafka: Mapping[str, str]) -> Flask:
     """The API on a work folder, following it; called in the process that answers."""
     from reelstream.api.app import create_app  # noqa: PLC0415
     from reelstream.api.service import Service  # noqa: PLC0415
-    from reelstream.models.miniature import miniature_set  # noqa: PLC0415
-    from reelstream.serving.histories import Histories  # noqa: PLC0415
+    from reelstream.models.warm_up import warm_up_set  # noqa: PLC0415
+    from reelstream.serving.live_histories import LiveHistories  # noqa: PLC0415
     from reelstream.serving.live_updates import LiveUpdates  # noqa: PLC0415
     from reelstream.serving.predictor import Predictor  # noqa: PLC0415
     from reelstream.storage.batch_files import BatchFolder  # noqa: PLC0415
-    from reelstream.storage.history_store import HistoryStore  # noqa: PLC0415
     from reelstream.storage.model_registry import ModelRegistry  # noqa: PLC0415
+    from reelstream.storage.snapshot_store import SnapshotStore  # noqa: PLC0415
     from reelstream.storage.work_folder import WorkFolder  # noqa: PLC0415
     from reelstream.telemetry import LOG_FORMAT_VARIABLE, configure_logs  # noqa: PLC0415
 
     configure_logs(os.environ.get(LOG_FORMAT_VARIABLE))
     folder = WorkFolder(work)
     binding = folder.binding()
-    catalog, registry, predictor = folder.read_catalog(), ModelRegistry(folder.models), Predictor(Histories())
+    catalog, registry, predictor = folder.read_catalog(), ModelRegistry(folder.models), Predictor(LiveHistories())
     live_updates = LiveUpdates(
         predictor,
         registry,
         BatchFolder(folder.batches),
-        HistoryStore(folder.history),
+        SnapshotStore(folder.history),
         open_log(binding, kafka),
         binding.topic,
         catalog,
         binding.scale,
     )
-    miniature_set().prepare()
+    warm_up_set().prepare()
     live_updates.start()
     return create_app(Service(predictor, live_updates, registry, catalog, binding.scale))
 

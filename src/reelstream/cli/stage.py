@@ -19,7 +19,7 @@ from reelstream.errors import ReelstreamError, SettingError
 from reelstream.files import translate_errors
 
 FIRST_PAUSE_SECONDS = 0.5
-LONGEST_PAUSE_SECONDS = 30.0
+MAX_PAUSE_SECONDS = 30.0
 HEALTHY_SECONDS = 10.0
 """A stage that ran so long before it died starts with the first pause again."""
 SAME_FAILURES = 5
@@ -155,7 +155,7 @@ class Stage:
     def _plan_restart(self, exit_code: int) -> str:
         if time.monotonic() - self._started >= HEALTHY_SECONDS:
             self._pause = FIRST_PAUSE_SECONDS
-        pause, self._pause = self._pause, min(2 * self._pause, LONGEST_PAUSE_SECONDS)
+        pause, self._pause = self._pause, min(2 * self._pause, MAX_PAUSE_SECONDS)
         self._start_at = time.monotonic() + pause
         self.state = StageState.WAITING
         self.restarts += 1

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 import msgspec
 
 from reelstream.cli.pipeline_status import PipelineStatus
-from reelstream.storage.lag import PartitionLag, partition_lags
-from reelstream.storage.trends import REMARKABLE_DRIFT, REMARKABLE_REJECTED_SHARE, Trends
+from reelstream.monitoring.lag import PartitionLag, partition_lags
+from reelstream.monitoring.trends import NOTABLE_DRIFT, NOTABLE_REJECTED_SHARE, Trends
 
 
 class BatchReport(msgspec.Struct, frozen=True):
@@ -73,7 +73,7 @@ def report_of(
             starts,
             status.end_offsets,
             newest.next_offsets if newest else {},
-            serving.trained_through if serving else {},
+            serving.trained_end_offsets if serving else {},
         ),
         BatchReport(
             len(status.manifests),
@@ -117,13 +117,13 @@ def _log_remarks(status: PipelineStatus, topic_id: str | None, starts: Mapping[i
 
 
 def _batch_remarks(status: PipelineStatus, trends: Trends) -> Iterator[str]:
-    if trends.rejected_share is not None and trends.rejected_share >= REMARKABLE_REJECTED_SHARE:
+    if trends.rejected_share is not None and trends.rejected_share >= NOTABLE_REJECTED_SHARE:
         newest = status.manifests[-1]
         yield f"{trends.rejected_share:.1%} of the rows of batch {newest.number} were rejected: `reelstream rejected list`"
-    if trends.drift is not None and trends.drift >= REMARKABLE_DRIFT:
+    if trends.drift is not None and trends.drift >= NOTABLE_DRIFT:
         yield (
             f"the ratings of batch {status.manifests[-1].number} are distributed unlike those before: a distance of "
-            f"{trends.drift:.2f}, remarkable from {REMARKABLE_DRIFT:g} on"
+            f"{trends.drift:.2f}, remarkable from {NOTABLE_DRIFT:g} on"
         )
 
 

@@ -65,14 +65,14 @@ def open_trainer(settings: Settings) -> Trainer:
     """The trainer of a work folder. Raises SettingError."""
     from reelstream.engines.interface import FitParameters  # noqa: PLC0415
     from reelstream.storage.batch_files import BatchFolder  # noqa: PLC0415
-    from reelstream.storage.history_store import HistoryStore  # noqa: PLC0415
     from reelstream.storage.model_registry import ModelRegistry  # noqa: PLC0415
+    from reelstream.storage.snapshot_store import SnapshotStore  # noqa: PLC0415
     from reelstream.training.trainer import Trainer  # noqa: PLC0415
 
     folder, binding = open_work_folder(settings)
     return Trainer(
         BatchFolder(folder.batches),
-        HistoryStore(folder.history),
+        SnapshotStore(folder.history),
         ModelRegistry(folder.models),
         open_engine(settings),
         folder.read_catalog(),

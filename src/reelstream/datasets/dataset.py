@@ -16,7 +16,7 @@ from reelstream.datasets.layouts import RatingsFormat
 from reelstream.datasets.rows import Order, RatingRows
 from reelstream.errors import DatasetError
 from reelstream.files import translate_errors
-from reelstream.ratings import SECONDS_A_DAY, RatingColumns, RatingScale
+from reelstream.ratings import SECONDS_A_DAY, EventColumns, RatingScale
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Dataset:
         """Every row of the ratings file for the producer, good or not, without the first `start`. Raises StorageError."""
         return RatingRows(self.ratings_file, self.ratings_format, self.scale, order, start)
 
-    def read_ratings(self) -> RatingColumns:
+    def read_ratings(self) -> EventColumns:
         """All ratings in order of the file, each with its row number as offset.
 
         Raises StorageError, or DatasetError that names the first line which is not a rating.
@@ -67,7 +67,7 @@ class Dataset:
             return self._read_row_by_row()
         return self._read_row_by_row() if columns is None else columns
 
-    def _read_quickly(self) -> RatingColumns | None:
+    def _read_quickly(self) -> EventColumns | None:
         """What polars reads; None when anything in it breaks the contract."""
         layout = self.ratings_format
         # polars splits at single signs: between the two of `::` it finds an empty column.
@@ -89,9 +89,9 @@ class Dataset:
         user_id, item_id, rating, timestamp = (column.to_numpy() for column in table)
         good = self.scale.holds(rating) & (user_id >= 0) & (item_id >= 0)
         good &= (timestamp >= 0) & (timestamp <= time.time() + SECONDS_A_DAY)
-        return RatingColumns.of(user_id, item_id, rating, timestamp) if good.all() else None
+        return EventColumns.of(user_id, item_id, rating, timestamp) if good.all() else None
 
-    def _read_row_by_row(self) -> RatingColumns:
+    def _read_row_by_row(self) -> EventColumns:
         """The slow way, which knows every line: for files that polars reads otherwise, and to name the bad line."""
         ratings = []
         for row in self.rows("file"):
@@ -99,7 +99,7 @@ class Dataset:
                 line = row.number + 1 + self.ratings_format.header_lines
                 raise DatasetError(f"{self.ratings_file}, line {line}: {row.reason}: correct the line or remove it")
             ratings.append(row.rating)
-        return RatingColumns.of(
+        return EventColumns.of(
             [rating.user_id for rating in ratings],
             [rating.item_id for rating in ratings],
             np.array([rating.rating for rating in ratings], np.float32),

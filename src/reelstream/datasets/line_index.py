@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from reelstream.datasets.layouts import RatingsFormat
 from reelstream.files import translate_errors
 
-MOST_DIGITS = 18
+MAX_DIGITS = 18
 """So many digits always fit an int64."""
 
 _WINDOW_BYTES = 1 << 24
@@ -66,7 +66,7 @@ class LineIndex:
         complete = behind - first == len(self._format.separator) * (self._format.n_columns - 1)
         digits_from = separators[np.maximum(behind - 1, 0)] + 1 if len(separators) else starts
         n_digits = np.where(complete, ends - digits_from, 0)
-        known = (n_digits > 0) & (n_digits <= MOST_DIGITS)
+        known = (n_digits > 0) & (n_digits <= MAX_DIGITS)
         times = np.zeros(len(rows), np.int64)
         for place in range(int(n_digits[known].max(initial=0))):
             inside = known & (place < n_digits)

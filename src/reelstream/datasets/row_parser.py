@@ -11,11 +11,11 @@ from itertools import repeat
 import msgspec
 
 from reelstream.datasets.layouts import RatingsFormat, split_line
-from reelstream.datasets.line_index import MOST_DIGITS
+from reelstream.datasets.line_index import MAX_DIGITS
 from reelstream.errors import RatingError
 from reelstream.ratings import SECONDS_A_DAY, Rating, RatingScale, check
 
-LARGEST_RAW_BYTES = 65_536
+MAX_RAW_BYTES = 65_536
 """A longer row is cut: the log should not carry what cannot be a rating."""
 
 # More digits than any int64 has, so that a number too large is refused for its size, not for its looks.
@@ -45,7 +45,7 @@ class RowParser:
         self._format, self._scale = ratings_format, scale
         columns = [r'[^",\n]{0,100}'] * ratings_format.n_columns
         for column in (ratings_format.user, ratings_format.item, ratings_format.timestamp):
-            columns[column] = f"([0-9]{{1,{MOST_DIGITS}}})"
+            columns[column] = f"([0-9]{{1,{MAX_DIGITS}}})"
         columns[ratings_format.rating] = "([0-9.]{1,8})"
         self._find_plain = re.compile(f"^{ratings_format.separator.join(columns)}$", re.MULTILINE).findall
         wanted = (ratings_format.user, ratings_format.item, ratings_format.rating, ratings_format.timestamp)
@@ -79,9 +79,9 @@ class RowParser:
         return map(Rating, map(int, user_ids), map(int, item_ids), ratings, seconds)
 
     def _parse_carefully(self, number: int, raw: bytes, now: int) -> CsvRow:
-        if len(raw) > LARGEST_RAW_BYTES:
-            reason = f"the row is {len(raw)} bytes long, and cut to {LARGEST_RAW_BYTES}"
-            return CsvRow(number, None, raw[:LARGEST_RAW_BYTES], reason)
+        if len(raw) > MAX_RAW_BYTES:
+            reason = f"the row is {len(raw)} bytes long, and cut to {MAX_RAW_BYTES}"
+            return CsvRow(number, None, raw[:MAX_RAW_BYTES], reason)
         rating = None
         try:
             rating = self._read(raw)
@@ -113,7 +113,7 @@ def readable_time(raw: bytes, ratings_format: RatingsFormat) -> int | None:
     if len(cells) != ratings_format.n_columns:
         return None
     text = cells[ratings_format.timestamp].strip()
-    return int(text) if _WHOLE.fullmatch(text) and 0 <= int(text) < 10**MOST_DIGITS else None
+    return int(text) if _WHOLE.fullmatch(text) and 0 <= int(text) < 10**MAX_DIGITS else None
 
 
 def _whole(name: str, text: str) -> int:

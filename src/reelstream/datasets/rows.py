@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from reelstream.datasets.layouts import RatingsFormat
 from reelstream.datasets.line_index import LineIndex
-from reelstream.datasets.row_parser import LARGEST_RAW_BYTES, CsvRow, RowParser, readable_time
+from reelstream.datasets.row_parser import MAX_RAW_BYTES, CsvRow, RowParser, readable_time
 from reelstream.errors import DatasetError
 from reelstream.ratings import RatingScale
 
@@ -58,7 +58,7 @@ class RatingRows:
         times, known = self._lines.plain_times()
         odd = np.flatnonzero(~known)
         for row, (start, end) in zip(odd.tolist(), self._spans(odd), strict=True):
-            raw = self._lines.content[start:end] if end - start <= LARGEST_RAW_BYTES else b""
+            raw = self._lines.content[start:end] if end - start <= MAX_RAW_BYTES else b""
             if (timestamp := readable_time(raw, self._format)) is not None:
                 times[row], known[row] = timestamp, True
         row_of_time = np.maximum.accumulate(np.where(known, np.arange(len(self)), -1))

@@ -7,18 +7,19 @@ and items, and of the sample of users that the mood's (q, rate) is learned from.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+from msgspec import structs
 from numpy.typing import NDArray
 
 from reelstream.engines.blocks import BlockFolder, BlockSums, ItemRange, SweepPlan, UserState, alpha_of
 from reelstream.engines.chain import ChainStart
 from reelstream.engines.gibbs import Rows
-from reelstream.engines.hyperparameters import MOST_SHAPE_RATINGS, MoodShape, mood_scale_sd, noise_shape
+from reelstream.engines.hyperparameters import MAX_SHAPE_RATINGS, SessionShape, noise_shape, session_scale_sd
+from reelstream.engines.kernels.row_prior import RowPrior
 from reelstream.engines.training_data import Side, TrainingData
-from reelstream.models.row_prior import RowPrior
 
 BLOCK_RATINGS = 500_000
 """About how many ratings lie in one block: some megabytes, and a tenth of a second's work."""
@@ -65,24 +66,24 @@ class BlockChain:
         self._sum, self._products = rows.sum(0), rows.T @ rows
         for number in range(len(firsts) - 1):
             these = slice(firsts[number], firsts[number + 1])
-            state = UserState(start.user_rows[these], start.user_noise[these], start.mood_scale[these])
+            state = UserState(start.user_rows[these], start.user_noise[these], start.session_scale[these])
             folder.write_state(number, self.sweeps, state)
-        self._sampled = np.arange(0, self._n_users, n_ratings // MOST_SHAPE_RATINGS + 1)
+        self._sampled = np.arange(0, self._n_users, n_ratings // MAX_SHAPE_RATINGS + 1)
         self._sample = UserState(
-            start.user_rows[self._sampled], start.user_noise[self._sampled], start.mood_scale[self._sampled]
+            start.user_rows[self._sampled], start.user_noise[self._sampled], start.session_scale[self._sampled]
         )
-        self._mood_shape = MoodShape(_read_users(folder, firsts, self._sampled), np.arange(len(self._sampled)))
+        self._mood_shape = SessionShape(_read_users(folder, firsts, self._sampled), np.arange(len(self._sampled)))
 
     def sweep(self, item_covs: NDArray[np.float32] | None = None) -> None:
         """One sweep, in the order of `gibbs`. `item_covs` (I, D, D) receives the items' conditional covariances."""
         generator = np.random.default_rng([self.seed, self.sweeps])
-        has_mood = self.hyperparameters.mood_variance > 0
-        if has_mood:
+        has_session = self.hyperparameters.session_variance > 0
+        if has_session:
             sample = self._sample
             self.hyperparameters = self._mood_shape.draw(
                 self.hyperparameters, sample.rows, self.items.draws, sample.noise, sample.scale, generator
             )
-        scale_gamma = generator.standard_gamma(1 + self._n_users / 2) if has_mood else 0.0
+        scale_gamma = generator.standard_gamma(1 + self._n_users / 2) if has_session else 0.0
         users, items = self.users, self.items
         users.G, users.L = self._user_prior.draw_from(self._n_users, self._sum[None], self._products, generator)
         alpha_gamma, uniform = generator.standard_gamma(1 + self._n_ratings / 2), generator.random()
@@ -102,7 +103,7 @@ class BlockChain:
             item_covs is not None,
         )
         sums, drawn = self._tasks.sweep(plan)
-        self._take(plan, sorted(sums, key=lambda each: each.number), uniform, scale_gamma if has_mood else None)
+        self._take(plan, sorted(sums, key=lambda each: each.number), uniform, scale_gamma if has_session else None)
         for part in drawn:
             these = slice(part.first, part.first + len(part.draws))
             items.draws[these], items.means[these] = part.draws, part.means
@@ -120,9 +121,11 @@ class BlockChain:
         """Let what the blocks add up to, in their order, change what all users have in common."""
         h = self.hyperparameters
         if scale_gamma is not None:
-            h = replace(h, mood_scale_sd=mood_scale_sd(scale_gamma, sum(each.squared_logs for each in sums)))
+            h = structs.replace(
+                h, session_scale_sd=session_scale_sd(scale_gamma, sum(each.squared_logs for each in sums))
+            )
         shape = noise_shape(uniform, self._n_users, sum(each.log_density for each in sums))
-        self.hyperparameters = replace(h, alpha=alpha_of(plan, sums), noise_shape=shape)
+        self.hyperparameters = structs.replace(h, alpha=alpha_of(plan, sums), noise_shape=shape)
         self._sum = np.sum([each.rows for each in sums], axis=0)
         self._products = np.sum([each.products for each in sums], axis=0)
         self._sample = _joined([each.sampled for each in sums])

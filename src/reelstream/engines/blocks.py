@@ -17,13 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from reelstream.compute import threads
 from reelstream.engines.gibbs import draw_user_noise, take
 from reelstream.engines.hyperparameters import log_density, precision, squared_logs
+from reelstream.engines.kernels import counter_rng, session_effect
+from reelstream.engines.kernels.row_draws import PART, add_grams, draw_rows, draw_summed_rows, fill_regressors
 from reelstream.engines.training_data import Side, TrainingData
 from reelstream.files import temporary_path
-from reelstream.models import mood, noise, threads
-from reelstream.models.rating import Hyperparameters
-from reelstream.models.row_posterior import PART, add_grams, draw_rows, draw_summed_rows, fill_regressors
+from reelstream.models.rating.model import Hyperparameters
 
 _ARRAYS = {"users": ("ids", "starts", "others"), "items": ("starts", "others"), "": ("centred", "gaps", "by_item")}
 """The files of a block, by the part of its training data."""
@@ -189,14 +190,14 @@ def _step_block(
         weight,
         plan.user_precision,
         np.tile(plan.user_terms, (n, 1)),
-        noise.stream_of(plan.seed, plan.sweep, noise.USER_ROW),
+        counter_rng.stream_of(plan.seed, plan.sweep, counter_rng.USER_ROW),
         data.users.ids,
         state.rows,
         np.empty_like(state.rows),
         np.empty((0, D, D), np.float32),
         squares,
     )
-    stream = noise.stream_of(plan.seed, plan.sweep, noise.USER_NOISE)
+    stream = counter_rng.stream_of(plan.seed, plan.sweep, counter_rng.USER_NOISE)
     exact = squares.astype(np.float64)
     draw_user_noise(data.users.starts, exact, h.alpha, h.noise_shape, stream, data.users.ids, state.noise)
     regressors = np.empty((n, D + 1), np.float32)
@@ -223,9 +224,9 @@ def _without_moods(
     """The ratings less mu and a draw of the mood, by user and by item; each k_u makes its step."""
     h = plan.hyperparameters
     by_user, by_item = np.array(data.centred), np.empty_like(data.centred)
-    if h.mood_variance > 0:
+    if h.session_variance > 0:
         threads.share(
-            mood.draw_moods,
+            session_effect.draw_session_effects,
             int(np.diff(data.users.starts).max()),
             data.users.starts,
             data.users.others,
@@ -235,11 +236,11 @@ def _without_moods(
             plan.item_rows,
             1 / (h.alpha * state.noise),
             state.scale,
-            h.mood_scale_sd,
-            h.mood_variance,
-            h.mood_rate,
-            noise.stream_of(plan.seed, plan.sweep, noise.MOOD_SCALE),
-            noise.stream_of(plan.seed, plan.sweep, noise.MOOD),
+            h.session_scale_sd,
+            h.session_variance,
+            h.session_rate,
+            counter_rng.stream_of(plan.seed, plan.sweep, counter_rng.SESSION_SCALE),
+            counter_rng.stream_of(plan.seed, plan.sweep, counter_rng.SESSION),
             data.users.ids,
             by_user,
         )
@@ -268,7 +269,7 @@ def step_items(plan: SweepPlan, first: int, grams: NDArray[np.int64], sums: Iter
         np.full(n, alpha_of(plan, sums), np.float32),
         plan.item_precision,
         plan.item_terms[these],
-        noise.stream_of(plan.seed, plan.sweep, noise.ITEM_ROW),
+        counter_rng.stream_of(plan.seed, plan.sweep, counter_rng.ITEM_ROW),
         plan.item_ids[these],
         drawn.draws,
         drawn.means,

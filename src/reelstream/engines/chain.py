@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from reelstream.engines.interface import FitParameters
 from reelstream.features.vocabulary import Vocabulary
-from reelstream.models.rating import Hyperparameters, ItemDraws, RatingModel
+from reelstream.models.rating.model import Hyperparameters, ItemDraws, RatingModel
 
 START_SD = 0.3
 """Standard deviation of the rows of a cold chain."""
-START_MOOD_VARIANCE, START_MOOD_RATE = 0.06, 0.1 / 60
+START_SESSION_VARIANCE, START_SESSION_RATE = 0.06, 0.1 / 60
 """Where the mood of a cold chain starts: a quarter of a star, ten minutes."""
 
 
@@ -28,7 +28,7 @@ class ChainStart:
     """(I, D)"""
     user_noise: NDArray[np.float64]
     """(U,): lam_u."""
-    mood_scale: NDArray[np.float64]
+    session_scale: NDArray[np.float64]
     """(U,): k_u."""
     hyperparameters: Hyperparameters
     seed: int
@@ -83,20 +83,20 @@ def start_chain(
     user_rows, item_rows = (
         (generator.standard_normal((len(ids), D)) * START_SD).astype(np.float32) for ids in (user_ids, item_ids)
     )
-    user_noise, mood_scale = np.ones(len(user_ids)), np.ones(len(user_ids))
+    user_noise, session_scale = np.ones(len(user_ids)), np.ones(len(user_ids))
     hyperparameters = Hyperparameters(
-        1.5, 10.0, START_MOOD_VARIANCE if parameters.use_times else 0.0, START_MOOD_RATE, 1.0
+        1.5, 10.0, START_SESSION_VARIANCE if parameters.use_times else 0.0, START_SESSION_RATE, 1.0
     )
     if previous:
         state = previous.state
         known, at = _known(state.user_ids, user_ids)
         factors = state.item_rows.shape[1]
         user_rows[known, :factors] = state.user_rows[at]
-        user_noise[known], mood_scale[known] = state.user_noise[at], state.mood_scale[at]
+        user_noise[known], session_scale[known] = state.user_noise[at], state.session_scale[at]
         known, at = _known(previous.item_ids, item_ids)
         item_rows[known, :factors] = state.item_rows[at]
         hyperparameters = previous.hyperparameters
-    return ChainStart(user_rows, item_rows, user_noise, mood_scale, hyperparameters, seed, sweeps)
+    return ChainStart(user_rows, item_rows, user_noise, session_scale, hyperparameters, seed, sweeps)
 
 
 def _known(old_ids: NDArray[np.int64], ids: NDArray[np.int64]) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
@@ -131,8 +131,8 @@ def run_chain(chain: Chain, parameters: FitParameters, *, is_warm: bool) -> Item
                     "user_mean": chain.users.G[0],
                     "user_precision": chain.users.L,
                     "alpha": h.alpha,
-                    "mood_variance": h.mood_variance,
-                    "mood_rate": h.mood_rate,
+                    "session_variance": h.session_variance,
+                    "session_rate": h.session_rate,
                 }
             )
     return ItemDraws(**{name: np.stack([draw[name] for draw in kept]) for name in kept[0]})

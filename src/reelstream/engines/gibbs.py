@@ -13,27 +13,29 @@ Steps 1 and 2 fall away where times do not count.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
+from msgspec import structs
 from numba import njit
 from numpy.typing import NDArray
 
+from reelstream.compute import threads
+from reelstream.compute.arrays import Floats, Ints
 from reelstream.engines.chain import ChainStart
 from reelstream.engines.hyperparameters import (
-    MOST_SHAPE_RATINGS,
-    MoodShape,
+    MAX_SHAPE_RATINGS,
+    SessionShape,
     log_density,
-    mood_scale_sd,
     noise_shape,
     precision,
+    session_scale_sd,
     squared_logs,
 )
+from reelstream.engines.kernels import counter_rng, session_effect
+from reelstream.engines.kernels.row_draws import draw_rows, fill_regressors
+from reelstream.engines.kernels.row_prior import RowPrior
 from reelstream.engines.training_data import Side, TrainingData
-from reelstream.models import mood, noise, threads
-from reelstream.models.arrays import Floats, Ints
-from reelstream.models.row_posterior import draw_rows, fill_regressors
-from reelstream.models.row_prior import RowPrior
 
 
 @dataclass(slots=True)
@@ -67,9 +69,9 @@ class Sampler:
         self.data, self.seed, self.sweeps = data, start.seed, start.sweeps
         self.users = Rows.start(start.user_rows, 1)
         self.items = Rows.start(start.item_rows, item_features.shape[1])
-        self.user_noise, self.mood_scale, self.hyperparameters = (
+        self.user_noise, self.session_scale, self.hyperparameters = (
             start.user_noise,
-            start.mood_scale,
+            start.session_scale,
             start.hyperparameters,
         )
         # A user's prior is an intercept: which genres a user rates adds nothing beside mood.
@@ -77,7 +79,7 @@ class Sampler:
         self._item_prior = RowPrior(item_features)
         self._longest = int(np.diff(data.users.starts).max())
         n_users, n = len(data.users.ids), len(data.centred)
-        self._mood_shape = MoodShape(data, np.arange(0, n_users, n // MOST_SHAPE_RATINGS + 1))
+        self._mood_shape = SessionShape(data, np.arange(0, n_users, n // MAX_SHAPE_RATINGS + 1))
         self._ones_u, self._ones_i = np.ones(n_users, np.float32), np.ones(len(data.items.ids), np.float32)
         self._by_user, self._by_item = data.centred.copy(), data.centred[data.by_item]
         self._no_covs = np.empty((0, *start.item_rows.shape[1:] * 2), np.float32)
@@ -86,15 +88,23 @@ class Sampler:
         """One sweep. `item_covs` (n_items, D, D) receives the items' conditional covariances."""
         data = self.data
         generator = np.random.default_rng([self.seed, self.sweeps])
-        if self.hyperparameters.mood_variance > 0:
+        if self.hyperparameters.session_variance > 0:
             self.hyperparameters = self._mood_shape.draw(
-                self.hyperparameters, self.users.draws, self.items.draws, self.user_noise, self.mood_scale, generator
+                self.hyperparameters, self.users.draws, self.items.draws, self.user_noise, self.session_scale, generator
             )
             self._draw_moods(generator)
         weight = (self.hyperparameters.alpha * self.user_noise).astype(np.float32)
         threads.share(fill_regressors, self.items.draws, self._ones_i, self.items.regressors)
         self._draw_side(
-            data.users, self.users, self.items, self._user_prior, self._by_user, weight, noise.USER_ROW, None, generator
+            data.users,
+            self.users,
+            self.items,
+            self._user_prior,
+            self._by_user,
+            weight,
+            counter_rng.USER_ROW,
+            None,
+            generator,
         )
         self._draw_noise(generator)
         weight = np.sqrt(self.hyperparameters.alpha * self.user_noise).astype(np.float32)
@@ -106,7 +116,7 @@ class Sampler:
             self._item_prior,
             self._by_item,
             self._ones_i,
-            noise.ITEM_ROW,
+            counter_rng.ITEM_ROW,
             item_covs,
             generator,
         )
@@ -134,7 +144,7 @@ class Sampler:
             weight,
             rows.L.astype(np.float32),
             prior.terms(rows.G, rows.L),
-            noise.stream_of(self.seed, self.sweeps, purpose),
+            counter_rng.stream_of(self.seed, self.sweeps, purpose),
             side.ids,
             rows.draws,
             rows.means,
@@ -145,7 +155,7 @@ class Sampler:
     def _draw_moods(self, generator: np.random.Generator) -> None:
         h, users = self.hyperparameters, self.data.users
         threads.share(
-            mood.draw_moods,
+            session_effect.draw_session_effects,
             self._longest,
             users.starts,
             users.others,
@@ -154,26 +164,28 @@ class Sampler:
             self.users.draws,
             self.items.draws,
             1 / (h.alpha * self.user_noise),
-            self.mood_scale,
-            h.mood_scale_sd,
-            h.mood_variance,
-            h.mood_rate,
-            noise.stream_of(self.seed, self.sweeps, noise.MOOD_SCALE),
-            noise.stream_of(self.seed, self.sweeps, noise.MOOD),
+            self.session_scale,
+            h.session_scale_sd,
+            h.session_variance,
+            h.session_rate,
+            counter_rng.stream_of(self.seed, self.sweeps, counter_rng.SESSION_SCALE),
+            counter_rng.stream_of(self.seed, self.sweeps, counter_rng.SESSION),
             users.ids,
             self._by_user,
         )
         threads.share(take, self._by_user, self.data.by_item, self._by_item)
         gamma = generator.standard_gamma(1 + len(users.ids) / 2)
-        self.hyperparameters = replace(h, mood_scale_sd=mood_scale_sd(gamma, squared_logs(self.mood_scale)))
+        self.hyperparameters = structs.replace(
+            h, session_scale_sd=session_scale_sd(gamma, squared_logs(self.session_scale))
+        )
 
     def _draw_noise(self, generator: np.random.Generator) -> None:
         h, users = self.hyperparameters, self.data.users
         squares = self.users.squares.astype(np.float64)
-        stream = noise.stream_of(self.seed, self.sweeps, noise.USER_NOISE)
+        stream = counter_rng.stream_of(self.seed, self.sweeps, counter_rng.USER_NOISE)
         draw_user_noise(users.starts, squares, h.alpha, h.noise_shape, stream, users.ids, self.user_noise)
         gamma, uniform = generator.standard_gamma(1 + len(self.data.centred) / 2), generator.random()
-        self.hyperparameters = replace(
+        self.hyperparameters = structs.replace(
             h,
             alpha=precision(gamma, float((squares * self.user_noise).sum())),
             noise_shape=noise_shape(uniform, len(users.ids), log_density(self.user_noise)),
@@ -194,5 +206,5 @@ def draw_user_noise(
     """Fill user_noise (n_users,): lam_u ~ Gamma((nu + n_u) / 2, rate (nu + alpha squares_u) / 2)."""
     for u in range(user_noise.size):
         n = starts[u + 1] - starts[u]
-        drawn = noise.gamma(noise.key_of(stream, ids[u]), 0.5 * (shape + n))
+        drawn = counter_rng.gamma(counter_rng.key_of(stream, ids[u]), 0.5 * (shape + n))
         user_noise[u] = drawn * 2.0 / (shape + alpha * squares[u])

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 import numpy as np
+from msgspec import structs
 from numpy.typing import NDArray
 from scipy.special import gammaln
 
+from reelstream.compute import threads
+from reelstream.engines.kernels import session_effect
 from reelstream.engines.training_data import TrainingData
-from reelstream.models import mood, threads
-from reelstream.models.rating import Hyperparameters
+from reelstream.models.rating.model import Hyperparameters
 
 NOISE_SHAPES = np.array([1, 1.5, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 30, 50])
 """The grid that nu is drawn from."""
@@ -20,12 +21,12 @@ VARIANCE_STEP, RATE_STEP = 0.15, 0.3
 """Standard deviations of the random walks on log q and log rate."""
 
 
-MOST_SHAPE_RATINGS = 250_000
+MAX_SHAPE_RATINGS = 250_000
 """The mood's (q, rate) is learned from an even sample of the users, who gave about so many: they settle it within a few
 per cent."""
 
 
-class MoodShape:
+class SessionShape:
     """The step of the mood's (q, rate): the users that it is learned from, and what they rated."""
 
     def __init__(self, data: TrainingData, chosen: NDArray[np.int64]) -> None:
@@ -39,16 +40,16 @@ class MoodShape:
         user_rows: NDArray[np.float32],
         item_rows: NDArray[np.float32],
         user_noise: NDArray[np.float64],
-        mood_scale: NDArray[np.float64],
+        session_scale: NDArray[np.float64],
         generator: np.random.Generator,
     ) -> Hyperparameters:
         """The hyperparameters with (q, rate) as they were, or a random step from there. The arrays are all users'."""
         data = self._data
-        variance = h.mood_variance * math.exp(VARIANCE_STEP * generator.standard_normal())
-        rate = h.mood_rate * math.exp(RATE_STEP * generator.standard_normal())
+        variance = h.session_variance * math.exp(VARIANCE_STEP * generator.standard_normal())
+        rate = h.session_rate * math.exp(RATE_STEP * generator.standard_normal())
         gains = np.empty(len(self._chosen))
         threads.share(
-            mood.log_ratios,
+            session_effect.log_ratios,
             self._longest,
             self._chosen,
             data.users.starts,
@@ -58,15 +59,15 @@ class MoodShape:
             user_rows,
             item_rows,
             1 / (h.alpha * user_noise),
-            mood_scale,
-            h.mood_variance,
-            h.mood_rate,
+            session_scale,
+            h.session_variance,
+            h.session_rate,
             variance,
             rate,
             gains,
         )
         is_taken = math.log(generator.random()) < gains.sum()
-        return replace(h, mood_variance=variance, mood_rate=rate) if is_taken else h
+        return structs.replace(h, session_variance=variance, session_rate=rate) if is_taken else h
 
 
 # What follows draws a hyperparameter from a random number and a sum over users, so that who adds up in parts draws the same.
@@ -77,7 +78,7 @@ def precision(gamma: float, squares: float) -> float:
     return gamma / (1 + squares / 2)
 
 
-def mood_scale_sd(gamma: float, squares: float) -> float:
+def session_scale_sd(gamma: float, squares: float) -> float:
     """Standard deviation of log k_u given the `squared_logs` of n users; gamma: from Gamma(1 + n/2)."""
     return 1 / math.sqrt(precision(gamma, squares))
 
@@ -90,9 +91,9 @@ def noise_shape(uniform: float, n_users: int, log_densities: float) -> float:
     return float(NOISE_SHAPES[np.searchsorted(p / p[-1], uniform, side="right")])
 
 
-def squared_logs(mood_scale: NDArray[np.float64]) -> float:
+def squared_logs(session_scale: NDArray[np.float64]) -> float:
     """Of every k_u (n_users,)."""
-    return float((np.log(mood_scale) ** 2).sum())
+    return float((np.log(session_scale) ** 2).sum())
 
 
 def log_density(user_noise: NDArray[np.float64]) -> float:

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Protocol
 
 from reelstream.catalog import Catalog
-from reelstream.models.like import LikeModel
-from reelstream.models.rating import RatingModel
-from reelstream.models.segment import SegmentModel
+from reelstream.models.like.model import LikeModel
+from reelstream.models.rating.model import RatingModel
+from reelstream.models.segment.model import SegmentModel
 from reelstream.ratings import RatingScale
 from reelstream.storage.batch_files import BatchFolder, Manifest
 
@@ -72,7 +72,7 @@ class FittedModels:
 
 
 @dataclass(frozen=True, slots=True)
-class HistoryJob:
+class SnapshotJob:
     """All that an engine needs for a history snapshot."""
 
     batches: BatchFolder
@@ -88,7 +88,7 @@ class HistoryJob:
 
 
 @dataclass(frozen=True, slots=True)
-class FitJob(HistoryJob):
+class FitJob(SnapshotJob):
     """All that an engine needs for one set, which learns from what its snapshot holds."""
 
     catalog: Catalog
@@ -108,7 +108,7 @@ class Engine(Protocol):
     def prepare(self) -> None:
         """Get ready while there is nothing to fit yet: compile, import, connect."""
 
-    def write_history(self, job: HistoryJob) -> None:
+    def write_history(self, job: SnapshotJob) -> None:
         """Write the history snapshot. Raises FitError, StorageError."""
 
     def fit(self, job: FitJob) -> FittedModels:

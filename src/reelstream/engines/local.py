@@ -9,9 +9,10 @@ import sklearn.cluster
 import sklearn.linear_model  # noqa: F401  (the models import both only where they are fitted: here, at start)
 
 from reelstream.catalog import Catalog
+from reelstream.compute import threads
 from reelstream.engines.chain import run_chain, start_chain
 from reelstream.engines.gibbs import Sampler
-from reelstream.engines.interface import FitJob, FitParameters, FittedModels, HistoryJob
+from reelstream.engines.interface import FitJob, FitParameters, FittedModels, SnapshotJob
 from reelstream.engines.training_data import TrainingData
 from reelstream.errors import NothingToLearnError
 from reelstream.features.audience import audience_features
@@ -19,16 +20,15 @@ from reelstream.features.holdout import in_gate_half, in_holdout
 from reelstream.features.item_features import ItemFeatures
 from reelstream.features.user_profiles import GenreShares
 from reelstream.features.vocabulary import Vocabulary
-from reelstream.models import threads
-from reelstream.models.base import ModelSet, TrainedOn
-from reelstream.models.like import LikeModel
-from reelstream.models.rating import ChainState, RatingModel
-from reelstream.models.replay import ask_events
-from reelstream.models.segment import SegmentModel
-from reelstream.ratings import RatingColumns, RatingScale
-from reelstream.storage.history import History
+from reelstream.models.like.model import LikeModel
+from reelstream.models.model_set import ModelSet, TrainedOn
+from reelstream.models.rating.model import ChainState, RatingModel
+from reelstream.models.replay import posterior_of_events
+from reelstream.models.segment.model import SegmentModel
+from reelstream.ratings import EventColumns, RatingScale
+from reelstream.storage.snapshot import HistorySnapshot
 
-MOST_LIKE_USERS = 3_000
+MAX_LIKE_USERS = 3_000
 """Of more users an even sample fits the like model: some ten thousand held-out ratings settle its nine numbers."""
 
 
@@ -40,11 +40,11 @@ class LocalEngine:
     def prepare(self) -> None:
         """Compile, by a fit of next to nothing."""
         users, items = np.indices((20, 10)).reshape(2, -1)
-        ratings = RatingColumns.of(users, items, (users + items) % 5 + 1, users + items)
+        ratings = EventColumns.of(users, items, (users + items) % 5 + 1, users + items)
         short = FitParameters(sweeps=2, burn_in=0, n_draws=2)
-        fit_models(History.of(ratings), Catalog([]), RatingScale(), None, short)
+        fit_models(HistorySnapshot.of(ratings), Catalog([]), RatingScale(), None, short)
 
-    def write_history(self, job: HistoryJob) -> None:
+    def write_history(self, job: SnapshotJob) -> None:
         """See `Engine.write_history`."""
         merge_history(job)
 
@@ -53,16 +53,16 @@ class LocalEngine:
         return fit_models(merge_history(job), job.catalog, job.scale, job.previous, job.parameters)
 
 
-def merge_history(job: HistoryJob) -> History:
+def merge_history(job: SnapshotJob) -> HistorySnapshot:
     """The history that the job wants, in memory and written."""
-    history = History.load(job.history) if job.history else History.of(RatingColumns.empty())
-    history = history.merge(RatingColumns.concatenate(job.batches.read(manifest) for manifest in job.new_manifests))
+    history = HistorySnapshot.load(job.history) if job.history else HistorySnapshot.of(EventColumns.empty())
+    history = history.merge(EventColumns.concatenate(job.batches.read(manifest) for manifest in job.new_manifests))
     history.save(job.history_out)
     return history
 
 
 def fit_models(
-    history: History,
+    history: HistorySnapshot,
     catalog: Catalog,
     scale: RatingScale,
     previous: FittedModels | None,
@@ -89,7 +89,7 @@ def fit_models(
 def complete_models(
     rating: RatingModel,
     like: LikeModel,
-    history: History,
+    history: HistorySnapshot,
     catalog: Catalog,
     scale: RatingScale,
     previous: SegmentModel | None,
@@ -111,21 +111,21 @@ def complete_models(
     return FittedModels(rating, fit_like(unfitted, history, has_gate=has_gate), segment)
 
 
-def fit_like(model_set: ModelSet, history: History, *, has_gate: bool, looks_ahead: bool = False) -> LikeModel:
+def fit_like(model_set: ModelSet, history: HistorySnapshot, *, has_gate: bool, looks_ahead: bool = False) -> LikeModel:
     """The set's like model, fitted on what its rating model says of the holdout, or of the half that is not the gate's.
 
-    `looks_ahead` as in `ask_events`.
+    `looks_ahead` as in `posterior_of_events`.
     """
-    some = history.of_users(history.user_ids[:: len(history.user_ids) // MOST_LIKE_USERS + 1])
+    some = history.of_users(history.user_ids[:: len(history.user_ids) // MAX_LIKE_USERS + 1])
     held_out = in_holdout(some.user_id, some.item_id)
     judges = held_out & ~in_gate_half(some.user_id, some.item_id) if has_gate else held_out
-    posterior = ask_events(model_set, some, judges, ~held_out, looks_ahead=looks_ahead)
+    posterior = posterior_of_events(model_set, some, judges, ~held_out, looks_ahead=looks_ahead)
     return model_set.like.fit(posterior, some.item_id[judges], some.rating[judges] >= model_set.scale.like_threshold)
 
 
 @threads.one_for_blas()
 def fit_rating(
-    ratings: RatingColumns, catalog: Catalog, previous: RatingModel | None, parameters: FitParameters
+    ratings: EventColumns, catalog: Catalog, previous: RatingModel | None, parameters: FitParameters
 ) -> RatingModel:
     """The rating model from ratings sorted by user and time: a chain, cold or going on from `previous`, and its draws."""
     users, items = Vocabulary.of(ratings.user_id), Vocabulary.of(ratings.item_id)
@@ -139,7 +139,7 @@ def fit_rating(
     start = start_chain(users.ids, items.ids, len(ratings), previous, parameters)
     sampler = Sampler(data, features, start)
     draws = run_chain(sampler, parameters, is_warm=previous is not None)
-    state = ChainState(users.ids, sampler.users.draws, sampler.user_noise, sampler.mood_scale, sampler.items.draws)
+    state = ChainState(users.ids, sampler.users.draws, sampler.user_noise, sampler.session_scale, sampler.items.draws)
     return RatingModel(
         data.mean,
         items.ids,
@@ -153,6 +153,6 @@ def fit_rating(
     )
 
 
-def _everything(ratings: RatingColumns) -> Mapping[int, int]:
+def _everything(ratings: EventColumns) -> Mapping[int, int]:
     """The offsets behind all of `ratings`."""
     return {int(p): int(ratings.offset[ratings.partition == p].max()) + 1 for p in np.unique(ratings.partition)}

@@ -10,7 +10,7 @@ from scipy.sparse import csr_array
 
 from reelstream.catalog import Catalog
 from reelstream.features.vocabulary import Vocabulary
-from reelstream.ratings import RatingColumns
+from reelstream.ratings import EventColumns
 
 HABITS = ("activity", "mean", "spread")
 """The columns of a profile before its genres: log(1 + ratings), mean rating, standard deviation."""
@@ -44,7 +44,7 @@ class GenreShares:
         return sums
 
 
-def average_profile(ratings: RatingColumns, genres: GenreShares) -> NDArray[np.float64]:
+def average_profile(ratings: EventColumns, genres: GenreShares) -> NDArray[np.float64]:
     """Mean, standard deviation and genre shares (2 + n_genres,) of all ratings: what a profile is smoothed towards."""
     stars = ratings.rating.astype(np.float64)
     shares = genres.sums(ratings.item_id, np.array([0, len(ratings)]))[0] / len(ratings)
@@ -52,7 +52,7 @@ def average_profile(ratings: RatingColumns, genres: GenreShares) -> NDArray[np.f
 
 
 def user_profiles(
-    ratings: RatingColumns, starts: NDArray[np.int64], genres: GenreShares, average: NDArray[np.float64]
+    ratings: EventColumns, starts: NDArray[np.int64], genres: GenreShares, average: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Profiles (n_users, 3 + n_genres) of users whose ratings begin at `starts` (n_users + 1,) in `ratings`."""
     n = np.diff(starts)

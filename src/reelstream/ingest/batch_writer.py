@@ -39,11 +39,11 @@ from reelstream.ingest.open_batch import OpenBatch
 from reelstream.ratings import RatingScale
 from reelstream.storage.batch_files import BatchFolder, Manifest
 
-MOST_RECORDS = 1_000
+MAX_RECORDS = 1_000
 """Records in one read of the log: more would fall out of the processor's cache before they are in columns."""
 COLLECTED_OBJECTS = 100_000
 """Python looks for garbage after so many new objects, not after 700: a read makes thousands, none of them in a cycle."""
-LONGEST_WAIT_SECONDS = 0.2
+MAX_WAIT_SECONDS = 0.2
 """How long one read waits for a record: a stop is heard that soon."""
 
 _ACTIVE = Gauge("reelstream_batch_writer_active", "1 in the writer that writes, 0 in those that stand by.")
@@ -109,7 +109,7 @@ class BatchWriter:
             if not self._is_active:
                 if ends is not None and self._open_batch().reaches(ends):
                     return
-                stop.wait(LONGEST_WAIT_SECONDS)
+                stop.wait(MAX_WAIT_SECONDS)
                 continue
             if batch is None:
                 batch = self._catch_up(consumer)
@@ -175,13 +175,13 @@ class BatchWriter:
 
     def _read(self, consumer: Consumer, batch: OpenBatch) -> None:
         until_old = max(0.0, self._batch_seconds - batch.age)
-        batch.add(consumer.poll(self._most(batch), min(LONGEST_WAIT_SECONDS, until_old)))
+        batch.add(consumer.poll(self._most(batch), min(MAX_WAIT_SECONDS, until_old)))
         batch.pass_gaps(consumer.positions())
 
     def _read_up_to(self, ends: Offsets, consumer: Consumer, batch: OpenBatch) -> None:
         if batch.reaches(ends):
             return
-        records = consumer.poll(self._most(batch), LONGEST_WAIT_SECONDS)
+        records = consumer.poll(self._most(batch), MAX_WAIT_SECONDS)
         wanted = before_ends(records, ends)
         batch.add(wanted)
         batch.pass_gaps({p: min(position, ends.get(p, 0)) for p, position in consumer.positions().items()})
@@ -190,7 +190,7 @@ class BatchWriter:
 
     def _most(self, batch: OpenBatch) -> int:
         """So many records that the batch cannot get more rows than it should have."""
-        return min(MOST_RECORDS, self._batch_rows - batch.rows)
+        return min(MAX_RECORDS, self._batch_rows - batch.rows)
 
     def _close(self, batch: OpenBatch) -> Manifest | None:
         """Make a batch exist; None when another writer has closed one of its number."""

@@ -10,7 +10,7 @@ import numpy as np
 from reelstream.broker.headers import broken_row_reason, rows_of_one_source, source_row
 from reelstream.broker.interface import Offsets, Record, Records
 from reelstream.errors import BrokerError
-from reelstream.ratings import RatingColumns, RatingScale, decode_messages
+from reelstream.ratings import EventColumns, RatingScale, decode_messages
 from reelstream.storage.batch_files import BatchFile, Manifest, OffsetRange, RejectedRow
 
 
@@ -38,7 +38,7 @@ class OpenBatch:
         self.rejected: list[RejectedRow] = []
         self._first_offsets = dict(self.positions)
         self._scale = scale
-        self._ratings: list[RatingColumns] = []
+        self._ratings: list[EventColumns] = []
         self._n_ratings = 0
         self._repeats = 0
         self._sources = {source: dict(rows) for source, rows in before.sources.items()} if before else {}
@@ -84,9 +84,9 @@ class OpenBatch:
         for partition, position in positions.items():
             self.positions[partition] = max(position, self.positions[partition])
 
-    def ratings(self) -> RatingColumns:
+    def ratings(self) -> EventColumns:
         """The accepted ratings in the order of reading."""
-        return RatingColumns.concatenate(self._ratings)
+        return EventColumns.concatenate(self._ratings)
 
     def manifest(self, topic_id: str, ratings: BatchFile | None, rejected: BatchFile | None) -> Manifest:
         """The manifest of the batch as it is now, with its published files."""
@@ -164,7 +164,7 @@ class OpenBatch:
         return True
 
 
-def _histogram(parts: Sequence[RatingColumns]) -> dict[float, int]:
+def _histogram(parts: Sequence[EventColumns]) -> dict[float, int]:
     """Rating -> how many; without those that delete."""
     ratings = np.concatenate([part.rating for part in parts]) if parts else np.empty(0, np.float32)
     values, counts = np.unique(ratings[~np.isnan(ratings)], return_counts=True)

@@ -11,14 +11,14 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from reelstream.compute import threads
 from reelstream.features.holdout import in_holdout
-from reelstream.models import threads
-from reelstream.models.base import ModelSet, Predictions
-from reelstream.models.film_posterior import OnlineFilms, Questions
-from reelstream.models.like import Posterior
-from reelstream.models.smoothing import smooth_users
-from reelstream.models.user_posterior import Moments, UserState, events_between, filter_users, moments_between
-from reelstream.ratings import RatingColumns
+from reelstream.models.like.model import Posterior
+from reelstream.models.model_set import ModelSet, Predictions
+from reelstream.models.rating.online_items import ItemQueries, OnlineItems
+from reelstream.models.rating.smoothing import smooth_users
+from reelstream.models.rating.user_filter import UserBeliefs, UserState, events_between, filter_users, moments_between
+from reelstream.ratings import EventColumns
 
 CHUNK_EVENTS = 2_000
 """About how many ratings and questions a thread takes at once: some 10 MB, and some hundredths of a second."""
@@ -26,24 +26,24 @@ CHUNK_EVENTS = 2_000
 
 def predict_events(
     model_set: ModelSet,
-    events: RatingColumns,
+    events: EventColumns,
     asks: NDArray[np.bool_],
     learns: NDArray[np.bool_],
-    films: OnlineFilms | None = None,
+    films: OnlineItems | None = None,
     *,
     looks_ahead: bool = False,
 ) -> Predictions:
-    """Answers to the events that ask, in the order of `events`; see `ask_events`."""
-    posterior = ask_events(model_set, events, asks, learns, films, looks_ahead=looks_ahead)
+    """Answers to the events that ask, in the order of `events`; see `posterior_of_events`."""
+    posterior = posterior_of_events(model_set, events, asks, learns, films, looks_ahead=looks_ahead)
     return model_set.predictions(posterior, events.item_id[asks])
 
 
-def ask_events(
+def posterior_of_events(
     model_set: ModelSet,
-    events: RatingColumns,
+    events: EventColumns,
     asks: NDArray[np.bool_],
     learns: NDArray[np.bool_],
-    films: OnlineFilms | None = None,
+    films: OnlineItems | None = None,
     *,
     looks_ahead: bool = False,
 ) -> Posterior:
@@ -64,27 +64,27 @@ def ask_events(
     starts = np.append(np.flatnonzero(np.append(True, begins)), len(ordered)) if len(ordered) else np.zeros(1, np.int64)
     asked = np.flatnonzero(asks)
     first_asked = np.searchsorted(asked, starts)
-    set_films, set_rows = model_set.set_films(ordered.item_id)
+    set_items, set_rows = model_set.set_items(ordered.item_id)
     everything = model_set.events(ordered, set_rows, asks, learns)
-    online = films if films is not None else model_set.online_films()
+    online = films if films is not None else model_set.online_items()
     rows = online.rows(ordered.item_id[asked], learn=films is not None)
     answers = np.empty((len(asked), 3))
     prior = UserState.prior(model_set.dynamics)
-    kept = Moments.room_for(len(asked) if films is not None else 0, model_set.dynamics)
+    kept = UserBeliefs.room_for(len(asked) if films is not None else 0, model_set.dynamics)
 
     def some_users(users: slice) -> None:
         places, questions = starts[users], first_asked[users]
         own = events_between(everything, places[0], places[-1])
         first, after = questions[0], questions[-1]
         n = after - first
-        moments = Moments.room_for(n, model_set.dynamics) if films is None else moments_between(kept, first, after)
-        users_events = places - places[0], questions - questions[0], own, set_films, model_set.dynamics, moments
+        moments = UserBeliefs.room_for(n, model_set.dynamics) if films is None else moments_between(kept, first, after)
+        users_events = places - places[0], questions - questions[0], own, set_items, model_set.dynamics, moments
         if looks_ahead:
             smooth_users(*users_events)
         else:
             filter_users(prior.mean, prior.cov, prior.log_weight, *users_events)
         if films is None:  # answered at once: the moments of all would fill the memory
-            ask = Questions(np.arange(n), rows[first:after], np.zeros(n), np.zeros(n, bool))
+            ask = ItemQueries(np.arange(n), rows[first:after], np.zeros(n), np.zeros(n, bool))
             answers[first:after] = model_set.ask(ask, moments, online)
 
     with ThreadPoolExecutor(threads.count()) as pool:  # the filter holds no lock of Python's
@@ -100,18 +100,18 @@ def ask_events(
 
 def _in_time(
     model_set: ModelSet,
-    asked: RatingColumns,
+    asked: EventColumns,
     learns: NDArray[np.bool_],
     rows: NDArray[np.int64],
-    moments: Moments,
-    films: OnlineFilms,
+    moments: UserBeliefs,
+    films: OnlineItems,
 ) -> NDArray[np.float64]:
     """Answers (n, 3) to the asked events, all users' in order of time, films learning what is not held out."""
     order = np.lexsort((asked.offset, asked.partition, asked.timestamp))
     centred = asked.rating.astype(np.float64) - model_set.rating.mean
     film_learns = learns & ~in_holdout(asked.user_id, asked.item_id)
     answers = np.empty((len(asked), 3))
-    questions = Questions(order, rows[order], centred[order], film_learns[order])
+    questions = ItemQueries(order, rows[order], centred[order], film_learns[order])
     answers[order] = model_set.ask(questions, moments, films)
     return answers
 

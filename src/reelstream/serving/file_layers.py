@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import structlog
 
 from reelstream.errors import DamagedError
-from reelstream.ratings import RatingColumns
-from reelstream.serving.histories import Histories
+from reelstream.ratings import EventColumns
+from reelstream.serving.live_histories import LiveHistories
 from reelstream.storage.batch_files import BatchFolder, Manifest
-from reelstream.storage.history import History
-from reelstream.storage.history_store import HistoryStore
+from reelstream.storage.snapshot import HistorySnapshot
+from reelstream.storage.snapshot_store import SnapshotStore
 
 _Revision = tuple[int, int]
 """(number, revision) of a manifest."""
@@ -21,18 +21,18 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class _Base:
-    history: History
+    history: HistorySnapshot
     holds: frozenset[_Revision]
 
 
 class FileLayers:
     """Follows the files of a work folder. A history rests on a base, and on the batches that the base does not hold."""
 
-    def __init__(self, batches: BatchFolder, snapshots: HistoryStore, histories: Histories) -> None:
+    def __init__(self, batches: BatchFolder, snapshots: SnapshotStore, histories: LiveHistories) -> None:
         self._batches, self._snapshots, self._histories = batches, snapshots, histories
         self._seen: object = None
         self._base: _Base | None = None
-        self._newer: dict[_Revision, RatingColumns] = {}
+        self._newer: dict[_Revision, EventColumns] = {}
         self.topic_id: str | None = None
         """Of the topic that the batches were made from; None before the first."""
         self.manifests: tuple[Manifest, ...] = ()
@@ -50,7 +50,7 @@ class FileLayers:
         base = self._choose_base(wanted)
         newer = {key: self._newer.get(key) or self._batches.read(wanted[key]) for key in wanted.keys() - base.holds}
         next_offsets = manifests[-1].next_offsets if manifests else {}
-        self._histories.replace_files(base.history, RatingColumns.concatenate(newer.values()), next_offsets)
+        self._histories.replace_files(base.history, EventColumns.concatenate(newer.values()), next_offsets)
         self._base, self._newer = base, newer
         self.topic_id = manifests[-1].topic_id if manifests else None
         self.manifests = tuple(manifests)
@@ -66,8 +66,8 @@ class FileLayers:
             if base is not None and base.holds <= wanted.keys():
                 return base
         log.info("history_rebuilt", batches=len(wanted))
-        everything = RatingColumns.concatenate([self._batches.read(manifest) for manifest in wanted.values()])
-        return _Base(History.of(everything), frozenset(wanted))
+        everything = EventColumns.concatenate([self._batches.read(manifest) for manifest in wanted.values()])
+        return _Base(HistorySnapshot.of(everything), frozenset(wanted))
 
     def _published(self) -> _Base | None:
         try:

@@ -9,7 +9,7 @@ import structlog
 
 from reelstream.errors import ReelstreamError
 
-LONGEST_PAUSE = 2.0
+MAX_PAUSE_SECONDS = 2.0
 """Seconds between two attempts at something that goes on failing."""
 
 log = structlog.get_logger()
@@ -60,4 +60,4 @@ class Follower:
     def _run(self, stop: threading.Event) -> None:
         pause = self._pause
         while not stop.wait(pause):
-            pause = self._pause if self.attempt() else min(max(2 * pause, 0.1), LONGEST_PAUSE)
+            pause = self._pause if self.attempt() else min(max(2 * pause, 0.1), MAX_PAUSE_SECONDS)

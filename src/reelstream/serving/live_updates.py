@@ -14,16 +14,16 @@ from reelstream.broker.headers import broken_row_reason
 from reelstream.broker.interface import Broker, Consumer, Records
 from reelstream.catalog import Catalog
 from reelstream.errors import BrokerError, NoModelSetError, RatingError
-from reelstream.models.base import ModelSet
+from reelstream.models.model_set import ModelSet
 from reelstream.ratings import RatingScale, decode_message
 from reelstream.serving.file_layers import FileLayers
 from reelstream.serving.follower import Follower
-from reelstream.serving.histories import LogRating
+from reelstream.serving.live_histories import LogRating
 from reelstream.serving.predictor import Predictor
 from reelstream.storage.batch_files import BatchFolder, Manifest
-from reelstream.storage.history_store import HistoryStore
 from reelstream.storage.model_registry import ModelRegistry
 from reelstream.storage.release import Release
+from reelstream.storage.snapshot_store import SnapshotStore
 
 FILE_SECONDS = 0.2
 """How often the files are looked at."""
@@ -31,7 +31,7 @@ LOG_SECONDS = 0.05
 """How long one read of the log waits for a record."""
 END_SECONDS = 0.5
 """How often the end of the log is asked for."""
-MOST_RECORDS = 5_000
+MAX_RECORDS = 5_000
 """Records in one read of the log: few enough that questions find their turn between two reads."""
 
 log = structlog.get_logger()
@@ -71,7 +71,7 @@ class LiveUpdates:
         predictor: Predictor,
         registry: ModelRegistry,
         batches: BatchFolder,
-        snapshots: HistoryStore,
+        snapshots: SnapshotStore,
         broker: Broker,
         topic: str,
         catalog: Catalog,
@@ -154,13 +154,13 @@ class LiveUpdates:
 
     def _judged(self) -> Mapping[int, int]:
         """Partition -> offset behind the newest release, in service or refused."""
-        return self._releases[-1].trained_through if self._releases else {}
+        return self._releases[-1].trained_end_offsets if self._releases else {}
 
     def _follow_log(self) -> None:
         try:
             if self._consumer is None:
                 self._consumer = self._open_consumer()
-            self._take(self._consumer.poll(MOST_RECORDS, LOG_SECONDS))
+            self._take(self._consumer.poll(MAX_RECORDS, LOG_SECONDS))
             self._positions |= self._consumer.positions()
             if time.monotonic() - self._end_asked >= END_SECONDS:
                 self._ask_end()

@@ -13,11 +13,11 @@ import numpy as np
 import structlog
 
 from reelstream.errors import NoModelSetError, UnknownItemError
-from reelstream.models.base import ModelSet
-from reelstream.models.segment_table import Segment
-from reelstream.ratings import Rating, RatingColumns
-from reelstream.serving.histories import Histories, LogRating
-from reelstream.serving.live_films import LiveFilms
+from reelstream.models.model_set import ModelSet
+from reelstream.models.segment.description import Segment
+from reelstream.ratings import EventColumns, Rating
+from reelstream.serving.live_histories import LiveHistories, LogRating
+from reelstream.serving.live_items import LiveItems
 from reelstream.serving.user_states import FoldedUser, UserStates
 from reelstream.storage.release import Release
 
@@ -25,7 +25,7 @@ log = structlog.get_logger()
 
 USERS_REFOLDED = 100
 """So many of the users asked last are folded in under a new set before it goes into service."""
-MOST_FILM_UPDATES = 100
+MAX_ITEM_UPDATES = 100
 """Ratings read from the log at once, beyond which films do not learn them."""
 SDS_OF_95_PERCENT = 1.96
 
@@ -45,7 +45,7 @@ class Basis(NamedTuple):
     ratings: int
     """The user's ratings that it has seen."""
     live: int
-    """Those of them that lie behind the set's `trained_through`."""
+    """Those of them that lie behind the set's `trained_end_offsets`."""
 
     @property
     def known_user(self) -> bool:
@@ -75,9 +75,9 @@ class Serving:
 
     release: Release
     model_set: ModelSet
-    histories: Histories
+    histories: LiveHistories
     states: UserStates
-    films: LiveFilms
+    films: LiveItems
     since: float = field(default_factory=time.time)
     """When it was ready, in seconds since 1970, UTC."""
 
@@ -99,7 +99,7 @@ class Serving:
         history = self.histories.of_user(user_id)
         return self.model_set.segment_of(history), self._basis(history)
 
-    def learn_film(self, rating: Rating) -> None:
+    def update_item(self, rating: Rating) -> None:
         """Teach a film a rating that its user's history does not hold yet."""
         if self.model_set.knows(rating.item_id):
             with self.states.of_user(rating.user_id) as user:
@@ -131,8 +131,8 @@ class Serving:
         distributions = predicted.distribution.tolist()
         return [Prediction(*numbers, chances, basis) for numbers, chances in zip(columns, distributions, strict=True)]
 
-    def _basis(self, history: RatingColumns) -> Basis:
-        through = self.model_set.trained_on.trained_through
+    def _basis(self, history: EventColumns) -> Basis:
+        through = self.model_set.trained_on.trained_end_offsets
         live = 0
         for partition in np.unique(history.partition).tolist():
             offsets = history.offset[history.partition == partition]
@@ -143,7 +143,7 @@ class Serving:
 class Predictor:
     """Holds what is in service: one reference, swapped in one step."""
 
-    def __init__(self, histories: Histories) -> None:
+    def __init__(self, histories: LiveHistories) -> None:
         self.histories = histories
         self.swaps = 0
         self.film_updates = 0
@@ -176,7 +176,7 @@ class Predictor:
         never late.
         """
         serving = self._serving
-        if serving is None or len(ratings) > MOST_FILM_UPDATES:
+        if serving is None or len(ratings) > MAX_ITEM_UPDATES:
             self.film_updates_shed += 0 if serving is None else len(ratings)
             return self.histories.add(ratings)
         new = 0
@@ -189,7 +189,7 @@ class Predictor:
 
     def _teach(self, serving: Serving, rating: Rating) -> None:
         try:
-            serving.learn_film(rating)
+            serving.update_item(rating)
             self.film_updates += 1
         except Exception as error:  # whatever it is, the rating must reach its user
             log.error("film_update_failed", error=str(error), user=rating.user_id, item=rating.item_id)
@@ -198,23 +198,23 @@ class Predictor:
     def renew_films(self, judged: Mapping[int, int]) -> None:
         """Let the films of the set in service forget what they learned, and learn again what they may.
 
-        judged: see `LiveFilms.catch_up`.
+        judged: see `LiveItems.catch_up`.
         """
         with self._swapping:
             serving = self._serving
             if serving is not None:
-                films = LiveFilms(serving.model_set)
+                films = LiveItems(serving.model_set)
                 films.catch_up(self.histories, judged)
                 self._serving = replace(serving, films=films)
 
     def swap(self, release: Release, model_set: ModelSet, judged: Mapping[int, int]) -> None:
         """Put a set into service: made ready beside the old one, which answers until then.
 
-        judged: see `LiveFilms.catch_up`.
+        judged: see `LiveItems.catch_up`.
         """
         with self._swapping:
             model_set.prepare()
-            states, films = UserStates(model_set, self.histories), LiveFilms(model_set)
+            states, films = UserStates(model_set, self.histories), LiveItems(model_set)
             films.catch_up(self.histories, judged)
             if self._serving is not None:
                 for user_id in reversed(self._serving.states.recent(USERS_REFOLDED)):

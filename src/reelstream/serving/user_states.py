@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from reelstream.models.base import ModelSet
-from reelstream.models.user_posterior import UserState
-from reelstream.ratings import RatingColumns
-from reelstream.serving.histories import Histories
+from reelstream.models.model_set import ModelSet
+from reelstream.models.rating.user_filter import UserState
+from reelstream.ratings import EventColumns
+from reelstream.serving.live_histories import LiveHistories
 
-MOST_STATES = 500
+MAX_STATES = 500
 """States kept, of some 80 kB each: the least recently asked goes first."""
 
 
@@ -24,7 +24,7 @@ class FoldedUser:
     """One user as one model set sees him or her; hold its lock to use it."""
 
     state: UserState
-    history: RatingColumns
+    history: EventColumns
     """What the state has learned, oldest first."""
     version: int
     """Of the histories, when `history` was last compared with them."""
@@ -43,7 +43,7 @@ class UserStates:
     or deleted rating, or an excluded batch, breaks that, and the user is folded in again.
     """
 
-    def __init__(self, model_set: ModelSet, histories: Histories, most: int = MOST_STATES) -> None:
+    def __init__(self, model_set: ModelSet, histories: LiveHistories, most: int = MAX_STATES) -> None:
         self._model_set, self._histories, self._most = model_set, histories, most
         self._lock = threading.Lock()
         self._slots: OrderedDict[int, _Slot] = OrderedDict()
@@ -84,7 +84,7 @@ class UserStates:
         return user
 
 
-def _begins_with(history: RatingColumns, earlier: RatingColumns) -> bool:
+def _begins_with(history: EventColumns, earlier: EventColumns) -> bool:
     """Whether `earlier` is the first part of `history`: a rating is known by its place in the log."""
     n = len(earlier)
     return (

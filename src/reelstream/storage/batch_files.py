@@ -31,7 +31,7 @@ from reelstream.files import (
     replace_file,
     translate_errors,
 )
-from reelstream.ratings import EVERY_ITEM, RatingColumns
+from reelstream.ratings import EVERY_ITEM, EventColumns
 from reelstream.storage.manifest import FORMAT, BatchFile, Manifest, OffsetRange, RejectedRow
 from reelstream.storage.numbered_files import NumberedFiles
 
@@ -97,9 +97,9 @@ class BatchFolder:
         names = self._names.numbers()
         return self._read_manifest(*names[-1]) if names else None
 
-    def read(self, manifest: Manifest) -> RatingColumns:
+    def read(self, manifest: Manifest) -> EventColumns:
         """The ratings of a batch, in the order of the file. Raises DamagedError when they are not those published."""
-        return RatingColumns.concatenate(self._decode_ratings(file) for file in manifest.files)
+        return EventColumns.concatenate(self._decode_ratings(file) for file in manifest.files)
 
     def rating_files(self, manifest: Manifest) -> list[Path]:
         """Where the ratings of a batch lie, for who reads them otherwise. Raises DamagedError for a file of another size."""
@@ -128,7 +128,7 @@ class BatchFolder:
         self._check_rows(manifest.rejected, len(rows))
         return rows
 
-    def publish_ratings(self, number: int, ratings: RatingColumns) -> BatchFile:
+    def publish_ratings(self, number: int, ratings: EventColumns) -> BatchFile:
         """Write, sync and publish the ratings of batch `number`, which does not exist before its manifest does."""
         seconds = count(int(time.time()))
         names = (f"movielens_batch_{second}_{number}.csv" for second in seconds)
@@ -241,7 +241,7 @@ class BatchFolder:
             raise self._damaged(file, "its SHA-256 is not that of its manifest")
         return data
 
-    def _decode_ratings(self, file: BatchFile) -> RatingColumns:
+    def _decode_ratings(self, file: BatchFile) -> EventColumns:
         data = self._read_file(file)
         try:
             frame = pl.read_csv(io.BytesIO(data), schema=_COLUMNS)
@@ -249,7 +249,7 @@ class BatchFolder:
             raise self._damaged(file, str(error)) from error
         self._check_rows(file, len(frame))
         frame = frame.with_columns(pl.col("movieId").fill_null(EVERY_ITEM), pl.col("rating").fill_null(np.nan))
-        return RatingColumns.of(*(frame[name].to_numpy() for name in _COLUMNS))
+        return EventColumns.of(*(frame[name].to_numpy() for name in _COLUMNS))
 
     def _check_rows(self, file: BatchFile, rows: int) -> None:
         if rows != file.rows:
@@ -264,7 +264,7 @@ def _newest_revisions(rising: Iterable[tuple[int, ...]]) -> dict[int, int]:
     return {each[0]: each[1] for each in rising}
 
 
-def _encode_ratings(ratings: RatingColumns) -> bytes:
+def _encode_ratings(ratings: EventColumns) -> bytes:
     columns = (ratings.user_id, ratings.item_id, ratings.rating, ratings.timestamp, ratings.partition, ratings.offset)
     frame = pl.DataFrame(dict(zip(_COLUMNS, columns, strict=True)), schema=_COLUMNS)
     empty = pl.col("movieId").replace(EVERY_ITEM, None), pl.col("rating").fill_nan(None)

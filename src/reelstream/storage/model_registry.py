@@ -34,10 +34,10 @@ from reelstream.files import (
     temporary_path,
     translate_errors,
 )
-from reelstream.models.base import ModelSet, TrainedOn
-from reelstream.models.like import LikeModel
-from reelstream.models.rating import RatingModel
-from reelstream.models.segment import SegmentModel
+from reelstream.models.like.model import LikeModel
+from reelstream.models.model_set import ModelSet, TrainedOn
+from reelstream.models.rating.model import RatingModel
+from reelstream.models.segment.model import SegmentModel
 from reelstream.storage.numbered_files import NumberedFiles
 from reelstream.storage.release import (
     FAMILIES,
@@ -177,7 +177,7 @@ class ModelRegistry:
             SegmentModel.load(clustering),
             catalog,
             release.scale,
-            TrainedOn(release.trained_through, release.excluded_offsets),
+            TrainedOn(release.trained_end_offsets, release.excluded_offsets),
         )
 
     def load_current(self, catalog: Catalog) -> tuple[Release, ModelSet]:

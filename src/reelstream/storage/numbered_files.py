@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from reelstream.files import translate_errors
 
-SETTLED_SECONDS = 2.5
+STABLE_SECONDS = 2.5
 """Longer than a tick of any file system's clock; the slowest, FAT's, ticks every two seconds."""
 
 
@@ -61,5 +61,5 @@ class NumberedFiles:
         numbers = tuple(sorted(tuple(map(int, match.groups())) for match in matches))
         if seen is not None and seen.numbers == numbers:
             numbers = seen.numbers
-        self._seen = _Seen(stamp, since, now - since >= SETTLED_SECONDS, numbers)
+        self._seen = _Seen(stamp, since, now - since >= STABLE_SECONDS, numbers)
         return numbers

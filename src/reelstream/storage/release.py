@@ -110,8 +110,8 @@ class Release(msgspec.Struct, frozen=True, kw_only=True):
     """(number, revision) of every manifest the set was trained on."""
     excluded: list[int]
     """Numbers of the batches left out on purpose."""
-    trained_through: dict[int, int]
-    """Partition -> offset behind the last batch: live learning goes on from here."""
+    trained_end_offsets: dict[int, int] = msgspec.field(name="trained_through")
+    """Partition -> end offset of the last batch: live learning continues from here."""
     excluded_offsets: dict[int, tuple[tuple[int, int], ...]]
     """Of each partition, the ranges [first, next) of the excluded batches."""
     scale: RatingScale

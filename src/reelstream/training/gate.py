@@ -18,16 +18,16 @@ from scipy.stats import norm, t
 
 from reelstream.storage.release import Comparison, GateReport
 
-TOLERATED = 0.005
+RMSE_TOLERANCE = 0.005
 """Stars of RMSE that a set may be worse by."""
 STANDARD_ERRORS = 2.0
 """Of the difference, by which it must be worse besides."""
-LEAST_EXPLAINED = 0.4
+MIN_EXPLAINED_SHARE = 0.4
 """Of a new batch's variance the share that must be explained, as a part of that explained of the earlier batches.
 
 Ordinary batches of MovieLens and simulated ones come to 0.74 and more, one with nine ratings in ten shuffled to 0.14.
 """
-FEWEST_RATINGS = 200
+MIN_RATINGS = 200
 """Ratings below which nothing is decided: of all earlier batches, or of a batch that is judged by itself."""
 
 
@@ -56,13 +56,13 @@ def judge(asked: GateRatings, earlier: Collection[int]) -> GateReport:
     """
     pooled = np.isin(asked.batches, list(earlier))
     counts = dict(zip(*(column.tolist() for column in np.unique(asked.batches, return_counts=True)), strict=True))
-    judged = {batch for batch, count in counts.items() if batch in earlier and count >= FEWEST_RATINGS}
+    judged = {batch for batch, count in counts.items() if batch in earlier and count >= MIN_RATINGS}
     batches = {
         batch: _compare(asked, asked.batches == batch, len(judged) if batch in judged else None) for batch in counts
     }
     n = int(pooled.sum())
-    if n < FEWEST_RATINGS:
-        reason = f"{n} held-out ratings of earlier batches are too few to compare sets: {FEWEST_RATINGS} are needed"
+    if n < MIN_RATINGS:
+        reason = f"{n} held-out ratings of earlier batches are too few to compare sets: {MIN_RATINGS} are needed"
         return GateReport("insufficient", reason, _compare(asked, pooled, None) if n else None, batches)
     together = _compare(asked, pooled, 1)
     reasons = _objections(together, batches, earlier)
@@ -76,8 +76,8 @@ def _objections(together: Comparison, batches: Mapping[int, Comparison], earlier
     for number, batch in batches.items():
         if batch.worse:
             reasons.append(f"worse on earlier batch {number}: {_figures(batch)}")
-        is_judged = number not in earlier and batch.n >= FEWEST_RATINGS
-        if is_judged and _explained(batch) < LEAST_EXPLAINED * _explained(together):
+        is_judged = number not in earlier and batch.n >= MIN_RATINGS
+        if is_judged and _explained(batch) < MIN_EXPLAINED_SHARE * _explained(together):
             reasons.append(
                 f"batch {number} can hardly be predicted, even by the set that learned from it: "
                 f"RMSE {batch.challenger_rmse:.4f} where its own mean has {batch.spread:.4f}"
@@ -113,7 +113,7 @@ def _compare(asked: GateRatings, chosen: NDArray[np.bool_], tests: int | None) -
         standard_error = float(np.sqrt(n_users / (n_users - 1) * (sums**2).sum()) / len(champion))
         if tests is not None:
             errors_needed = t.isf(norm.sf(STANDARD_ERRORS) / tests, n_users - 1)
-            worse = challenger_rmse - champion_rmse > max(TOLERATED, errors_needed * standard_error)
+            worse = challenger_rmse - champion_rmse > max(RMSE_TOLERANCE, errors_needed * standard_error)
     return Comparison(
         n=len(champion),
         n_users=n_users,

@@ -9,7 +9,7 @@ from reelstream.catalog import Catalog
 from reelstream.engines.interface import Engine, FitJob, FitParameters, FittedModels
 from reelstream.errors import SettingError
 from reelstream.files import TEMPORARY_PREFIX
-from reelstream.models.base import ModelSet, TrainedOn
+from reelstream.models.model_set import ModelSet, TrainedOn
 from reelstream.storage.batch_files import BatchFolder, Manifest
 from reelstream.storage.model_registry import ModelRegistry, sha256_of
 from reelstream.storage.release import FAMILIES, Release
@@ -44,7 +44,7 @@ def rebuild(
                 FitParameters(**release.parameters),
             )
         )
-        trained_on = TrainedOn(release.trained_through, release.excluded_offsets)
+        trained_on = TrainedOn(release.trained_end_offsets, release.excluded_offsets)
         parts = (models.rating, models.like, models.segment)
         made = [Path(folder) / release.folders[family] for family in FAMILIES]
         for path in made:

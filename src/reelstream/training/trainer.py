@@ -28,23 +28,23 @@ from prometheus_client import Histogram
 
 from reelstream import __version__
 from reelstream.catalog import Catalog
-from reelstream.engines.interface import Engine, FitJob, FitParameters, FittedModels, HistoryJob
+from reelstream.engines.interface import Engine, FitJob, FitParameters, FittedModels, SnapshotJob
 from reelstream.errors import DamagedError, NoModelSetError, NothingToLearnError
+from reelstream.evaluation.prequential import replay, replay_batches
+from reelstream.evaluation.scores import clipped_errors, score
 from reelstream.features.holdout import in_gate_half, in_holdout
-from reelstream.models.base import ModelSet, TrainedOn
-from reelstream.ratings import RatingColumns, RatingScale
+from reelstream.models.model_set import ModelSet, TrainedOn
+from reelstream.ratings import EventColumns, RatingScale
 from reelstream.storage.batch_files import BatchFolder, Manifest
-from reelstream.storage.history_store import HistoryStore
 from reelstream.storage.model_registry import ModelRegistry
 from reelstream.storage.release import BatchScores, GateReport, Release, Scores
-from reelstream.storage.stored_history import StoredHistory
+from reelstream.storage.snapshot_reader import SnapshotReader
+from reelstream.storage.snapshot_store import SnapshotStore
 from reelstream.training.gate import GateRatings, judge
-from reelstream.training.prequential import replay, replay_batches
-from reelstream.training.scores import clipped_errors, score
 
-MOST_SETS_OF_A_BACKLOG = 8
+MAX_SETS_PER_BACKLOG = 8
 """Of a longer backlog one set takes all batches."""
-MOST_GATE_USERS = 10_000
+MAX_GATE_USERS = 10_000
 """Of more users the gate asks an even sample: folding in all would cost time and change no verdict."""
 POLL_SECONDS = 0.2
 DECISIVE_PACKAGES = ("numpy", "numba", "scipy", "scikit-learn")
@@ -65,7 +65,7 @@ class Trainer:
     def __init__(
         self,
         batches: BatchFolder,
-        histories: HistoryStore,
+        histories: SnapshotStore,
         registry: ModelRegistry,
         engine: Engine,
         catalog: Catalog,
@@ -136,7 +136,7 @@ class Trainer:
         if base is None:
             return
         written = self._histories.new_folder()
-        self._engine.write_history(HistoryJob(self._batches, held, base.folder, held[base.known :], written))
+        self._engine.write_history(SnapshotJob(self._batches, held, base.folder, held[base.known :], written))
         next_offsets = manifests[-1].next_offsets if manifests else {}
         self._histories.publish(written, _revisions(held), _numbers(left_out), next_offsets)
 
@@ -181,7 +181,7 @@ class Trainer:
             number, models.rating, models.like, models.segment, self._catalog, self._scale, trained_on
         )
         # 4. The gate.
-        report, holdout = self._judge(challenger, champion, StoredHistory(history_out), held)
+        report, holdout = self._judge(challenger, champion, SnapshotReader(history_out), held)
         # 5. The set.
         release = self._registry.publish(
             challenger, self._release(challenger, champion, held, left_out, report, holdout, record)
@@ -217,7 +217,7 @@ class Trainer:
             ) from error
 
     def _judge(
-        self, challenger: ModelSet, champion: ModelSet | None, stored: StoredHistory, held: Sequence[Manifest]
+        self, challenger: ModelSet, champion: ModelSet | None, stored: SnapshotReader, held: Sequence[Manifest]
     ) -> tuple[GateReport, Scores]:
         """The gate's verdict, and the challenger's scores on the gate's ratings."""
         known, asked = _split_for_gate(stored)
@@ -251,7 +251,7 @@ class Trainer:
             created_at=int(time.time()),
             manifests=_revisions(held),
             excluded=_numbers(left_out),
-            trained_through=dict(challenger.trained_on.trained_through),
+            trained_end_offsets=dict(challenger.trained_on.trained_end_offsets),
             excluded_offsets=dict(challenger.trained_on.excluded),
             scale=self._scale,
             champion=None if champion is None else champion.number,
@@ -268,7 +268,7 @@ class Trainer:
 def _grouped(new: Sequence[Manifest], excluded: Collection[int]) -> list[list[Manifest]]:
     """New batches in the groups that get a set each."""
     wanted = [manifest for manifest in new if manifest.number not in excluded]
-    return [wanted] if len(wanted) > MOST_SETS_OF_A_BACKLOG else [[manifest] for manifest in wanted]
+    return [wanted] if len(wanted) > MAX_SETS_PER_BACKLOG else [[manifest] for manifest in wanted]
 
 
 def _split(manifests: Sequence[Manifest], excluded: Collection[int]) -> tuple[list[Manifest], list[Manifest]]:
@@ -285,15 +285,15 @@ def _numbers(manifests: Iterable[Manifest]) -> list[int]:
     return [manifest.number for manifest in manifests]
 
 
-def _split_for_gate(stored: StoredHistory) -> tuple[RatingColumns, RatingColumns]:
+def _split_for_gate(stored: SnapshotReader) -> tuple[EventColumns, EventColumns]:
     """What the gate folds in, all outside the holdout, and what it asks, its half of the holdout."""
-    ratings = stored.of_users(stored.user_ids[:: len(stored.user_ids) // MOST_GATE_USERS + 1]).ratings
+    ratings = stored.of_users(stored.user_ids[:: len(stored.user_ids) // MAX_GATE_USERS + 1]).ratings
     held_out = in_holdout(ratings.user_id, ratings.item_id)
     asked = ratings[held_out]
     return ratings[~held_out], asked[in_gate_half(asked.user_id, asked.item_id)]
 
 
-def _batches_of(ratings: RatingColumns, manifests: Iterable[Manifest]) -> NDArray[np.int64]:
+def _batches_of(ratings: EventColumns, manifests: Iterable[Manifest]) -> NDArray[np.int64]:
     """The number of the batch that each rating (n,) came in."""
     numbers = np.zeros(len(ratings), np.int64)
     for manifest in manifests:

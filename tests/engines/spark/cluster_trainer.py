@@ -11,8 +11,8 @@ from reelstream.engines import block_chain
 from reelstream.engines.interface import Engine, FitParameters
 from reelstream.engines.spark.engine import SparkEngine
 from reelstream.storage.batch_files import BatchFolder
-from reelstream.storage.history_store import HistoryStore
 from reelstream.storage.model_registry import ModelRegistry
+from reelstream.storage.snapshot_store import SnapshotStore
 from reelstream.storage.work_folder import WorkFolder
 from reelstream.training.trainer import Trainer
 
@@ -24,7 +24,7 @@ BLOCK_RATINGS = 500
 def trainer(work: Path, engine: Engine, one_task_ratings: int) -> Trainer:
     """Of short chains."""
     folder = WorkFolder(work)
-    stores = BatchFolder(folder.batches), HistoryStore(folder.history), ModelRegistry(folder.models)
+    stores = BatchFolder(folder.batches), SnapshotStore(folder.history), ModelRegistry(folder.models)
     parameters = replace(SHORT, one_task_ratings=one_task_ratings)
     return Trainer(*stores, engine, folder.read_catalog(), folder.binding().scale, parameters)
 

@@ -12,10 +12,10 @@ import pytest
 from reelstream.catalog import Catalog
 from reelstream.datasets import detect
 from reelstream.engines import block_chain
-from reelstream.engines.interface import FitParameters, HistoryJob
+from reelstream.engines.interface import FitParameters, SnapshotJob
 from reelstream.engines.local import LocalEngine
 from reelstream.errors import FitError
-from reelstream.ratings import RatingColumns
+from reelstream.ratings import EventColumns
 from reelstream.storage.batch_files import BatchFolder
 from spark_session import bits, fit, forgets, publish
 
@@ -41,9 +41,7 @@ def batches(small_dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Ba
     first, second = ratings[:2000], ratings[2000:]
     gone = first[(np.arange(len(first)) < 50) | (first.user_id == first.user_id[0])]
     deleted = replace(gone, rating=np.full(len(gone), np.nan, np.float32), timestamp=gone.timestamp + 10**6)
-    everything = RatingColumns.concatenate(
-        [forgets(second[::200]), second[second.user_id != first.user_id[0]], deleted]
-    )
+    everything = EventColumns.concatenate([forgets(second[::200]), second[second.user_id != first.user_id[0]], deleted])
     return publish(tmp_path_factory.mktemp("batches") / "batched_data", [first, everything])
 
 
@@ -78,14 +76,14 @@ def test_the_number_of_tasks_changes_nothing(
     two = fit(block_engine, tmp_path / "two", batches, manifests, catalog, QUICK)
     context = type(block_engine._session().sparkContext)
     monkeypatch.setattr(context, "defaultParallelism", 5)
-    monkeypatch.setattr("reelstream.engines.spark.block_tasks.MOST_BYTES", 10_000)
+    monkeypatch.setattr("reelstream.engines.spark.block_tasks.MAX_MESSAGE_BYTES", 10_000)
     five = fit(block_engine, tmp_path / "five", batches, manifests, catalog, QUICK)
     assert bits(two) == bits(five)
 
 
 def test_nothing_to_learn_from_is_said(block_engine: Any, catalog: Catalog, tmp_path: Path) -> None:
     """As the local engine says it."""
-    batches = publish(tmp_path / "batched_data", [RatingColumns.of([1], [1], [np.nan], [1])])
+    batches = publish(tmp_path / "batched_data", [EventColumns.of([1], [1], [np.nan], [1])])
     with pytest.raises(FitError, match="no rating to learn from"):
         fit(block_engine, tmp_path / "out", batches, batches.manifests(), catalog, QUICK)
 
@@ -98,7 +96,7 @@ def test_a_history_alone_is_written_as_the_local_engine_writes_it(
         for engine in (LocalEngine(), block_engine):
             out = tmp_path / engine.name / name
             out.mkdir(parents=True)
-            engine.write_history(HistoryJob(batches, manifests, None, manifests, out))
+            engine.write_history(SnapshotJob(batches, manifests, None, manifests, out))
         files = [
             {path.name: path.read_bytes() for path in (tmp_path / each / name).iterdir()} for each in ("local", "spark")
         ]

@@ -29,9 +29,9 @@ from reelstream.engines.local import LocalEngine
 from reelstream.engines.spark.engine import SparkEngine
 from reelstream.engines.spark.session import spark_errors
 from reelstream.errors import FitError
-from reelstream.storage.history_store import HistoryStore
 from reelstream.storage.model_registry import ModelRegistry
-from spark_cluster import LONGEST_SECONDS, SparkCluster, spark_program
+from reelstream.storage.snapshot_store import SnapshotStore
+from spark_cluster import MAX_SECONDS, SparkCluster, spark_program
 
 SOURCE = Path(reelstream.__file__).parent.parent
 
@@ -149,7 +149,7 @@ def test_a_driver_killed_in_mid_fit_has_published_nothing(
         f"{family}_model_set_1" for family in ("regression", "classification", "clustering")
     )
     assert not list((work / "models").glob("*_2*"))
-    _, meta = HistoryStore(work / "history").current() or pytest.fail("no history")
+    _, meta = SnapshotStore(work / "history").current() or pytest.fail("no history")
     assert meta.manifests == [(1, 1)]
 
     cluster_trainer.trainer(work, on_cluster, 0).run_once()
@@ -252,14 +252,14 @@ def run(
         env=os.environ | {name: str(value) for name, value in environment.items()},
         capture_output=True,
         text=True,
-        timeout=LONGEST_SECONDS,
+        timeout=MAX_SECONDS,
         check=False,
     )
 
 
 def await_paths(work: Path, *patterns: str, while_running: subprocess.Popen[bytes] | None = None) -> None:
     """Until each pattern names something in the work folder."""
-    deadline = time.monotonic() + LONGEST_SECONDS
+    deadline = time.monotonic() + MAX_SECONDS
     while not all(any(work.glob(pattern)) for pattern in patterns):
         assert time.monotonic() < deadline, f"there is no {patterns} yet"
         assert while_running is None or while_running.poll() is None, "the driver ended too soon"

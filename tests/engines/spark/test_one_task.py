@@ -16,7 +16,7 @@ from reelstream.datasets import detect
 from reelstream.engines.interface import FitParameters, FittedModels
 from reelstream.engines.local import LocalEngine
 from reelstream.errors import DamagedError, FitError
-from reelstream.ratings import RatingColumns
+from reelstream.ratings import EventColumns
 from reelstream.storage.batch_files import BatchFolder
 from spark_session import bits, fit, forgets, publish
 
@@ -37,7 +37,7 @@ def batches(small_dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Ba
     changed = replace(again, rating=(again.rating % 5 + 0.5).astype(np.float32), timestamp=again.timestamp + 10**6)
     deleted = replace(gone, rating=np.full(len(gone), np.nan, np.float32), timestamp=gone.timestamp + 10**6)
     older = replace(late, rating=np.full(len(late), 0.5, np.float32), timestamp=late.timestamp - 10**6)
-    everything = RatingColumns.concatenate([second, changed, deleted, older, forgets(second[::200])])
+    everything = EventColumns.concatenate([second, changed, deleted, older, forgets(second[::200])])
     return publish(tmp_path_factory.mktemp("batches") / "batched_data", [first, everything])
 
 
@@ -63,7 +63,7 @@ def test_nothing_to_learn_from_is_said_as_the_local_engine_says_it(
     spark_engine: Any, catalog: Catalog, tmp_path: Path
 ) -> None:
     """An error of the task arrives as what it is."""
-    deletions = RatingColumns.of([1], [1], [np.nan], [1])
+    deletions = EventColumns.of([1], [1], [np.nan], [1])
     batches = publish(tmp_path / "batched_data", [deletions])
     with pytest.raises(FitError, match="no rating to learn from"):
         fit(spark_engine, tmp_path / "out", batches, batches.manifests(), catalog, QUICK)
@@ -73,7 +73,7 @@ def test_a_batch_file_that_is_not_the_published_one_is_named(
     spark_engine: Any, catalog: Catalog, tmp_path: Path
 ) -> None:
     """Cut short, then gone."""
-    batches = publish(tmp_path / "batched_data", [RatingColumns.of([1, 1], [1, 2], [3.0, 4.0], [1, 2])])
+    batches = publish(tmp_path / "batched_data", [EventColumns.of([1, 1], [1, 2], [3.0, 4.0], [1, 2])])
     [manifest] = batches.manifests()
     path = tmp_path / "batched_data" / manifest.files[0].name
     path.write_bytes(path.read_bytes()[:-4])
@@ -106,18 +106,18 @@ from pathlib import Path
 import numpy as np
 import reelstream.api.app, reelstream.cli.serving, reelstream.serving.live_updates
 from reelstream.catalog import Catalog
-from reelstream.models.base import ModelSet, TrainedOn
-from reelstream.models.like import LikeModel
-from reelstream.models.rating import RatingModel
-from reelstream.models.segment import SegmentModel
-from reelstream.ratings import RatingColumns, RatingScale
+from reelstream.models.model_set import ModelSet, TrainedOn
+from reelstream.models.like.model import LikeModel
+from reelstream.models.rating.model import RatingModel
+from reelstream.models.segment.model import SegmentModel
+from reelstream.ratings import EventColumns, RatingScale
 
 root = Path(sys.argv[1])
 rating = RatingModel.load(root / "regression")
 like, segment = LikeModel.load(root / "classification"), SegmentModel.load(root / "clustering")
 catalog = Catalog.read(root / "films.json")
 asked = ModelSet(1, rating, like, segment, catalog, RatingScale(), TrainedOn({0: 10**9}, {}))
-answers = asked.predict(asked.fold_in(RatingColumns.empty()), rating.item_ids[:1], 0)
+answers = asked.predict(asked.fold_in(EventColumns.empty()), rating.item_ids[:1], 0)
 print("answered" if np.isfinite(answers.mean).all() else "failed")
 print("with" if any(name.partition(".")[0] in ("pyspark", "py4j") for name in sys.modules) else "without")
 """

@@ -16,31 +16,31 @@ pytest.importorskip("pyspark", reason="PySpark is not installed")
 from cluster_trainer import SHORT, trainer
 
 from reelstream.engines import block_chain
-from reelstream.engines.interface import FitJob, HistoryJob
+from reelstream.engines.interface import FitJob, SnapshotJob
 from reelstream.engines.spark.frames import read_settled
 from reelstream.engines.spark.layout import count, mark_learned
 from reelstream.engines.spark.one_task import _task_of
 from reelstream.errors import DamagedError, FitError
 from reelstream.features.holdout import in_holdout
-from reelstream.models.like import LikeModel
-from reelstream.ratings import RatingColumns, RatingScale
+from reelstream.models.like.model import LikeModel
+from reelstream.ratings import EventColumns, RatingScale
 from reelstream.storage.batch_files import BatchFolder
-from reelstream.storage.history import History
 from reelstream.storage.model_registry import ModelRegistry
+from reelstream.storage.snapshot import HistorySnapshot
 from reelstream.storage.work_folder import WorkFolder
 from reelstream.training.rebuild import rebuild
 from spark_session import publish
 
 USERS, ITEMS = np.indices((30, 20)).reshape(2, -1)
-RATINGS = RatingColumns.of(USERS, ITEMS, (USERS + ITEMS) % 10 / 2 + 0.5, USERS + ITEMS)
+RATINGS = EventColumns.of(USERS, ITEMS, (USERS + ITEMS) % 10 / 2 + 0.5, USERS + ITEMS)
 
 
-def history_of(engine: Any, batches: BatchFolder, out: Path) -> History:
+def history_of(engine: Any, batches: BatchFolder, out: Path) -> HistorySnapshot:
     """The snapshot of all batches."""
     out.mkdir(parents=True)
     manifests = batches.manifests()
-    engine.write_history(HistoryJob(batches, manifests, None, manifests, out))
-    return History.load(out)
+    engine.write_history(SnapshotJob(batches, manifests, None, manifests, out))
+    return HistorySnapshot.load(out)
 
 
 def test_a_name_that_looks_like_a_pattern_is_a_name(spark_engine: Any, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 from pyspark.sql import DataFrame
 
+from reelstream.compute import threads
 from reelstream.engines.block_chain import BlockChain
 from reelstream.engines.blocks import BlockFolder
 from reelstream.engines.chain import run_chain, start_chain
@@ -20,10 +21,9 @@ from reelstream.errors import NothingToLearnError
 from reelstream.features.audience import features_of_products
 from reelstream.features.item_features import ItemFeatures
 from reelstream.features.vocabulary import Vocabulary
-from reelstream.models import threads
-from reelstream.models.like import LikeModel
-from reelstream.models.rating import ChainState, RatingModel
-from reelstream.storage.history import History
+from reelstream.models.like.model import LikeModel
+from reelstream.models.rating.model import ChainState, RatingModel
+from reelstream.storage.snapshot import HistorySnapshot
 
 
 def fit_in_blocks(settled: DataFrame, job: FitJob, scratch: Path) -> FittedModels:
@@ -81,7 +81,7 @@ def _completion(job: FitJob, scratch: Path) -> Callable[[Iterable[pa.RecordBatch
     def complete(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for _ in batches:
             rating, like = RatingModel.load(scratch / "rating"), LikeModel.load(scratch / "like")
-            history = History.load(history_out)
+            history = HistorySnapshot.load(history_out)
             models = complete_models(rating, like, history, catalog, scale, previous, parameters)
             with in_one_step(scratch, _made(scratch / "models")) as folder:
                 save_models(models, folder)

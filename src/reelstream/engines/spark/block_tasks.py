@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pyspark import SparkContext
 
+from reelstream.compute import threads
 from reelstream.engines.blocks import (
     BlockFolder,
     BlockSums,
@@ -20,10 +21,9 @@ from reelstream.engines.blocks import (
     step_items,
     step_users,
 )
-from reelstream.models import threads
-from reelstream.models.row_posterior import PART
+from reelstream.engines.kernels.row_draws import PART
 
-MOST_BYTES = 256 * 2**20
+MAX_MESSAGE_BYTES = 256 * 2**20
 """Of what one task sends to one other: Python's side of Spark takes no more than 2 GiB at once."""
 
 
@@ -42,7 +42,7 @@ class SparkTasks:
         """See `BlockTasks.sweep`."""
         folder, firsts = self._folder, self._firsts[:-1]
         n_items, D = plan.item_rows.shape
-        n_places = min(max(self._n_tasks, 8 * n_items * gram_size(D) // MOST_BYTES + 1), n_items)
+        n_places = min(max(self._n_tasks, 8 * n_items * gram_size(D) // MAX_MESSAGE_BYTES + 1), n_items)
         edges = np.linspace(0, n_items, n_places + 1).astype(int).tolist()
         shared = self._context.broadcast(plan)
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from pyspark.sql import DataFrame, SparkSession
 
-from reelstream.engines.interface import FitJob, FittedModels, HistoryJob
+from reelstream.engines.interface import FitJob, FittedModels, SnapshotJob
 from reelstream.engines.spark.block_fit import fit_in_blocks
 from reelstream.engines.spark.frames import check_files, read_settled
 from reelstream.engines.spark.layout import write_history
@@ -16,9 +16,9 @@ from reelstream.engines.spark.one_task import fit_in_one_task
 from reelstream.engines.spark.session import open_session, spark_errors
 from reelstream.errors import NothingToLearnError
 from reelstream.files import temporary_path
-from reelstream.ratings import RatingColumns
+from reelstream.ratings import EventColumns
 from reelstream.storage.batch_files import BatchFile
-from reelstream.storage.history import History
+from reelstream.storage.snapshot import HistorySnapshot
 
 PARTITION_RATINGS = 1_000_000
 """About how many ratings Spark sorts at once."""
@@ -40,10 +40,10 @@ class SparkEngine:
         with spark_errors():
             self._session().sparkContext.parallelize([0], 1).foreach(_import_all)
 
-    def write_history(self, job: HistoryJob) -> None:
+    def write_history(self, job: SnapshotJob) -> None:
         """See `Engine.write_history`."""
         if not any(manifest.files for manifest in job.manifests):
-            History.of(RatingColumns.empty()).save(job.history_out)
+            HistorySnapshot.of(EventColumns.empty()).save(job.history_out)
             return
         with spark_errors():
             write_history(self._read(job), job.history_out.absolute())
@@ -64,7 +64,7 @@ class SparkEngine:
         finally:
             shutil.rmtree(scratch, ignore_errors=True)  # what is mapped stays readable
 
-    def _read(self, job: HistoryJob, partitions: int | None = None) -> DataFrame:
+    def _read(self, job: SnapshotJob, partitions: int | None = None) -> DataFrame:
         """The settled ratings of the job's batches, checked once in the life of this process. Raises DamagedError."""
         session = self._session()
         paths = [path for manifest in job.manifests for path in job.batches.rating_files(manifest)]
@@ -81,7 +81,7 @@ class SparkEngine:
         return self._opened
 
 
-def _rows(job: HistoryJob) -> int:
+def _rows(job: SnapshotJob) -> int:
     return sum(manifest.rows for manifest in job.manifests)
 
 

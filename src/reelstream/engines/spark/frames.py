@@ -13,7 +13,7 @@ from pyspark.sql import functions as sql
 
 from reelstream.engines.spark.session import NOT_SHARED
 from reelstream.errors import DamagedError, FitError
-from reelstream.ratings import EVERY_ITEM, RatingColumns
+from reelstream.ratings import EVERY_ITEM, EventColumns
 from reelstream.storage.batch_files import BatchFile, BatchFolder
 
 COLUMNS = "userId long, movieId long, rating float, timestamp long, partition int, offset long"
@@ -46,7 +46,7 @@ def read_settled(session: SparkSession, files: Sequence[Path], partitions: int) 
     """Of all ratings of one film by one user the last, even if it deletes; a user's are in one partition.
 
     The last is the one with the largest (timestamp, partition, offset), and none is left that lies before its user's last
-    forget, as in `RatingColumns.settled`.
+    forget, as in `EventColumns.settled`.
     """
     reader = session.read.schema(COLUMNS).options(header=True, mode="FAILFAST", ignoreMissingFiles=False)
     ratings = reader.option("ignoreCorruptFiles", False).csv([_spark_path(file) for file in files])
@@ -66,12 +66,12 @@ def read_settled(session: SparkSession, files: Sequence[Path], partitions: int) 
     )
 
 
-def to_columns(batches: Iterable[pa.RecordBatch]) -> RatingColumns:
+def to_columns(batches: Iterable[pa.RecordBatch]) -> EventColumns:
     """The ratings in Arrow's batches of `COLUMNS`."""
     table = pa.Table.from_batches(batches)
     columns = {name: table[name] for name in table.column_names}
     columns["rating"] = columns["rating"].fill_null(np.nan)
-    return RatingColumns.of(*(column.to_numpy() for column in columns.values()))
+    return EventColumns.of(*(column.to_numpy() for column in columns.values()))
 
 
 def _spark_path(file: Path) -> str:

@@ -20,7 +20,7 @@ from reelstream.engines.spark.frames import COLUMNS, to_columns
 from reelstream.engines.training_data import TrainingData
 from reelstream.features.holdout import in_holdout
 from reelstream.features.vocabulary import Vocabulary
-from reelstream.storage.history import History, HistoryParts
+from reelstream.storage.snapshot import HistorySnapshot, SnapshotWriter
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +121,7 @@ def lay_out(marked: DataFrame, counts: Counts, where: Cut, blocks: BlockFolder, 
     """Write every block, and the history snapshot."""
     items, mean = Vocabulary(counts.item_ids), counts.mean
 
-    def write(number: int, history: History) -> None:
+    def write(number: int, history: HistorySnapshot) -> None:
         learned = history.ratings[~in_holdout(history.ratings.user_id, history.ratings.item_id)]
         users = Vocabulary.of(learned.user_id)
         rows = users.rows(learned.user_id), items.rows(learned.item_id)
@@ -139,11 +139,15 @@ def write_history(settled: DataFrame, history_out: Path) -> None:
 
 
 def _write_parts(
-    marked: DataFrame, counts: Counts, where: Cut, history_out: Path, write_besides: Callable[[int, History], None]
+    marked: DataFrame,
+    counts: Counts,
+    where: Cut,
+    history_out: Path,
+    write_besides: Callable[[int, HistorySnapshot], None],
 ) -> None:
     """Write the history snapshot, block by block; `write_besides` takes the number and the history of each."""
     has_ratings = counts.ratings > 0
-    parts = HistoryParts(history_out)
+    parts = SnapshotWriter(history_out)
     parts.make(counts.user_ids[has_ratings], counts.ratings[has_ratings], int(counts.deletions.sum()))
     edges = where.edges
 
@@ -154,7 +158,7 @@ def _write_parts(
 
     def write(table: pa.Table) -> pa.Table:
         number = table["block"][0].as_py()
-        history = History.of(to_columns(table.drop_columns("block").to_batches()))
+        history = HistorySnapshot.of(to_columns(table.drop_columns("block").to_batches()))
         parts.write(history, int(where.first_ratings[number]), int(where.first_deletions[number]))
         write_besides(number, history)
         return pa.table({"block": pa.array([number], pa.int32())})

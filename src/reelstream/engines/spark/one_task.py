@@ -15,10 +15,10 @@ from reelstream.engines.local import fit_models
 from reelstream.engines.spark.frames import to_columns
 from reelstream.errors import NothingToLearnError
 from reelstream.files import temporary_path
-from reelstream.models.like import LikeModel
-from reelstream.models.rating import RatingModel
-from reelstream.models.segment import SegmentModel
-from reelstream.storage.history import History
+from reelstream.models.like.model import LikeModel
+from reelstream.models.rating.model import RatingModel
+from reelstream.models.segment.model import SegmentModel
+from reelstream.storage.snapshot import HistorySnapshot
 
 RESULT = "is_fitted boolean"
 """What the task says: whether there was anything to learn from."""
@@ -45,7 +45,7 @@ def _task_of(job: FitJob, scratch: Path) -> Callable[[Iterable[pa.RecordBatch]],
     def fit(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         is_fitted = True
         with in_one_step(scratch, history_out) as folder:
-            history = History.of(to_columns(batches))
+            history = HistorySnapshot.of(to_columns(batches))
             history.save(folder)
         try:
             models = fit_models(history, catalog, scale, previous, parameters)

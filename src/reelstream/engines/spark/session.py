@@ -24,7 +24,7 @@ from pyspark.sql import SparkSession
 
 from reelstream.errors import FitError, MissingExtraError, SettingError
 
-OLDEST_JAVA = 17
+MIN_JAVA = 17
 """Of Spark 4."""
 CONNECT_SECONDS = 5.0
 
@@ -165,13 +165,13 @@ def _check_java() -> None:
     """Raises MissingExtraError when Java is why the session did not start."""
     home = os.environ.get("JAVA_HOME")
     java = str(Path(home) / "bin" / "java") if home else shutil.which("java")
-    needed = f"Spark needs Java {OLDEST_JAVA} or newer"
+    needed = f"Spark needs Java {MIN_JAVA} or newer"
     if java is None or not Path(java).exists():
         raise MissingExtraError(f"{needed}, and there is none: install it, or set JAVA_HOME")
     said = subprocess.run([java, "-version"], capture_output=True, text=True, check=False).stderr
     version = said.partition('"')[2].partition('"')[0]
     number = version.removeprefix("1.").partition(".")[0].partition("-")[0]
-    if number.isdecimal() and int(number) < OLDEST_JAVA:
+    if number.isdecimal() and int(number) < MIN_JAVA:
         raise MissingExtraError(f"{needed}, and {java} is Java {version}: install a newer one, or set JAVA_HOME")
 
 

@@ -1,0 +1,1 @@
+"""What all compiled functions share: array types, and threads."""

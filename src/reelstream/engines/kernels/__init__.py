@@ -1,0 +1,1 @@
+"""The compiled steps of a fit; nothing that predicts needs them."""

@@ -1,0 +1,180 @@
+"""Scores of the served path without any stream: fit on one part of the ratings, answer for the other.
+
+Item draws are fitted, users are folded in, and one rating in twenty is held out of the chain, all as in training. There
+is no gate, so that all of the holdout fits the like model.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
+
+import msgspec
+import numpy as np
+
+from reelstream.catalog import Catalog
+from reelstream.engines.interface import FitParameters, FittedModels
+from reelstream.engines.local import fit_like, fit_models
+from reelstream.errors import InputError
+from reelstream.evaluation.baselines import BiasBaseline, GlobalMean
+from reelstream.evaluation.prequential import Learns, replay
+from reelstream.evaluation.scores import score, score_points
+from reelstream.models.model_set import ModelSet, Predictions, TrainedOn
+from reelstream.models.replay import predict_events
+from reelstream.ratings import EventColumns, RatingScale
+from reelstream.storage.release import Scores
+from reelstream.storage.snapshot import HistorySnapshot
+
+TRAIN, TEST = 0, 1
+"""The partitions that stand for the two parts: the set has learned from all of the first and nothing of the second."""
+
+LEARNS: tuple[Learns, ...] = ("users and films", "users", "nothing")
+"""What learns of the test ratings where they are learned: as served, and what is scored beside it."""
+
+RATINGS_TO_COMPILE = 200
+"""What is fitted once beforehand, so that no figure holds the time of compilation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Ratings to fit on, ratings to answer for, and how the questions are put."""
+
+    train: EventColumns
+    test: EventColumns
+    learns_test: bool
+    """Whether each test rating is learned once it has been predicted, in order of time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What the served path scores on a split."""
+
+    scores: Scores
+    baselines: dict[str, Scores]
+    static: Scores | None
+    """Without learning from test ratings; None where they are not learned anyway."""
+    live_users: Scores | None
+    """With each test rating folded into its user at once, films as they were fitted; None likewise."""
+    fit_seconds: float
+    """From arrays in memory to all three families fitted, without compilation."""
+    compile_seconds: float
+    n_train: int
+    n_test: int
+
+    def as_dict(self) -> dict[str, Any]:
+        """Flat, as one line of JSON has it."""
+        parts = {
+            "baselines": {name: msgspec.to_builtins(scores) for name, scores in self.baselines.items()},
+            **{name: msgspec.to_builtins(part) for name in ("static", "live_users") if (part := getattr(self, name))},
+        }
+        figures = {
+            name: value for name, value in asdict(self).items() if name.endswith("seconds") or name.startswith("n_")
+        }
+        scores = {name: value for name, value in msgspec.to_builtins(self.scores).items() if name != "n"}
+        return scores | figures | parts
+
+
+def split_at_random(ratings: EventColumns, test_share: float, seed: int) -> Split:
+    """A share of the rows, drawn by `numpy.random.default_rng(seed).permutation`, is the test."""
+    order = np.random.default_rng(seed).permutation(len(ratings))
+    n_train = int((1 - test_share) * len(ratings))
+    return split_of(ratings[order[:n_train]], ratings[order[n_train:]])
+
+
+def split_in_time(ratings: EventColumns, test_share: float) -> Split:
+    """The newest share of the rows is the test, to be predicted, then learned, one after the other."""
+    ratings = ratings.in_time()
+    n_train = int((1 - test_share) * len(ratings))
+    return replace(split_of(ratings[:n_train], ratings[n_train:]), learns_test=True)
+
+
+def split_of(train: EventColumns, test: EventColumns) -> Split:
+    """Two given parts, as they are."""
+    return Split(_in_partition(train, TRAIN), _in_partition(test, TEST), learns_test=False)
+
+
+def evaluate(
+    split: Split, catalog: Catalog, scale: RatingScale, parameters: FitParameters, times: Literal["ignore", "use"]
+) -> Evaluation:
+    """Fit on the one part, answer for the other. With times ignored they are withheld from fit and question.
+
+    With times used, a test rating that is not learned is predicted from its user's training ratings before and after
+    it. Raises InputError when a part is empty.
+    """
+    if not len(split.train) or not len(split.test):
+        raise InputError("one part of the split is empty: give more ratings, or another --test-share")
+    if times == "ignore":
+        split = Split(_timeless(split.train), _timeless(split.test), split.learns_test)
+    parameters = replace(parameters, use_times=times == "use")
+    history = HistorySnapshot.of(split.train)
+    compile_seconds = _compile(split, catalog, scale, parameters)
+    started = time.perf_counter()
+    models = fit_models(history, catalog, scale, None, parameters, has_gate=False)
+    fit_seconds = time.perf_counter() - started
+    model_set = _model_set(models, catalog, scale, len(split.train))
+    static = live_users = None
+    if split.learns_test:
+        served, live_users, static = (_scores(model_set, split, learns) for learns in LEARNS)
+    elif times == "use":
+        served = score(answer_from_both_sides(model_set, split), split.test.rating, scale)
+    else:
+        served = _scores(model_set, split, "nothing")
+    return Evaluation(
+        served,
+        _baselines(split, scale),
+        static,
+        live_users,
+        fit_seconds,
+        compile_seconds,
+        len(split.train),
+        len(split.test),
+    )
+
+
+def answer_from_both_sides(model_set: ModelSet, split: Split) -> Predictions:
+    """Each test rating predicted from all of its user's training ratings, earlier and later; the like model likewise."""
+    like = fit_like(model_set, HistorySnapshot.of(split.train), has_gate=False, looks_ahead=True)
+    events = EventColumns.concatenate([split.train, split.test])
+    asks = np.arange(len(events)) >= len(split.train)
+    return predict_events(replace(model_set, like=like), events, asks, ~asks, looks_ahead=True)
+
+
+def _scores(model_set: ModelSet, split: Split, learns: Learns) -> Scores:
+    return score(replay(model_set, split.train, split.test, learns), split.test.rating, model_set.scale)
+
+
+def _baselines(split: Split, scale: RatingScale) -> dict[str, Scores]:
+    models: dict[str, GlobalMean | BiasBaseline] = {
+        "global_mean": GlobalMean.of(split.train, scale),
+        "biases": BiasBaseline.of(split.train, scale),
+    }
+    test = split.test
+    return {
+        name: score_points(model.predict(test.user_id, test.item_id), test.rating, scale)
+        for name, model in models.items()
+    }
+
+
+def _compile(split: Split, catalog: Catalog, scale: RatingScale, parameters: FitParameters) -> float:
+    """Seconds that a small fit and its answers take, nearly all of it compilation when nothing is cached."""
+    started = time.perf_counter()
+    few = Split(split.train[:RATINGS_TO_COMPILE], split.test[:RATINGS_TO_COMPILE], learns_test=False)
+    short = replace(parameters, sweeps=2, burn_in=0, n_draws=2)
+    models = fit_models(HistorySnapshot.of(few.train), catalog, scale, None, short, has_gate=False)
+    _scores(_model_set(models, catalog, scale, len(few.train)), few, "users and films")
+    return time.perf_counter() - started
+
+
+def _model_set(models: FittedModels, catalog: Catalog, scale: RatingScale, n_train: int) -> ModelSet:
+    learned = TrainedOn({TRAIN: n_train}, {})
+    return ModelSet(0, models.rating, models.like, models.segment, catalog, scale, learned)
+
+
+def _in_partition(ratings: EventColumns, partition: int) -> EventColumns:
+    n = len(ratings)
+    return replace(ratings, partition=np.full(n, partition, np.int32), offset=np.arange(n, dtype=np.int64))
+
+
+def _timeless(ratings: EventColumns) -> EventColumns:
+    return replace(ratings, timestamp=np.zeros(len(ratings), np.int64))

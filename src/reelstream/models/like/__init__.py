@@ -1,0 +1,1 @@
+"""The like model: how likely a rating at or above the threshold is."""

@@ -1,0 +1,1 @@
+"""The segment model: which kind of user somebody is."""

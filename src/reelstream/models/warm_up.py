@@ -1,0 +1,35 @@
+"""A model set of one film, made without a fit: to compile what answers need before there is a set to answer from."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from reelstream.catalog import Catalog
+from reelstream.features.item_features import ItemFeatures
+from reelstream.features.vocabulary import Vocabulary
+from reelstream.models.like.model import LikeModel
+from reelstream.models.model_set import ModelSet, TrainedOn
+from reelstream.models.rating.model import ChainState, Hyperparameters, ItemDraws, RatingModel
+from reelstream.models.segment.description import Segment
+from reelstream.models.segment.model import SegmentModel
+from reelstream.ratings import RatingScale
+
+D = 2
+
+
+def warm_up_set() -> ModelSet:
+    """A set whose arrays have the types of a fitted one's, and next to no content."""
+    item_ids, none, number = np.zeros(1, np.int64), np.empty(0), np.ones(1)
+    identity = np.eye(D)[None]
+    rows, covs = np.zeros((1, 1, D), np.float32), np.zeros((1, 1, D, D), np.float32)
+    encoder = ItemFeatures(())
+    weights = np.zeros((1, encoder.n_features, D))
+    draws = ItemDraws(rows, rows, covs, weights, identity, np.zeros((1, D)), identity, number, number, number)
+    state = ChainState(item_ids, rows[0], number, number, rows[0])
+    hyperparameters = Hyperparameters(1.0, 5.0, 1.0, 1.0, 1.0)
+    rating = RatingModel(0.0, item_ids, np.ones(1, np.int64), draws, encoder, hyperparameters, state, 0, 0)
+    like = LikeModel(4.0, 0.5, Vocabulary(item_ids), item_ids, item_ids, none, none, none, 0.0)
+    profile = np.ones(3)
+    everybody = Segment(0, "everybody", 1, 1, 4.0, 0.0, (), ())
+    segment = SegmentModel((), np.ones(2), profile, profile, profile[None], (everybody,), 1)
+    return ModelSet(0, rating, like, segment, Catalog([]), RatingScale(), TrainedOn({}, {}))

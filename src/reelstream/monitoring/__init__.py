@@ -1,0 +1,1 @@
+"""Statistics of the running system: lag, drift, audit."""

@@ -1,0 +1,166 @@
+"""The history snapshots of a work folder: `history/<n>/`, and `history/CURRENT` that names the newest.
+
+A snapshot says which manifests it holds. It is made of batch files and can be made of them again, so it carries no
+checksums; one that cannot be read is replaced by the next.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+import structlog
+
+from reelstream.errors import DamagedError
+from reelstream.files import (
+    encode_json,
+    publish_folder,
+    read_json,
+    replace_file,
+    sweep_temporary,
+    temporary_path,
+    translate_errors,
+    write_synced,
+)
+from reelstream.storage.snapshot import HistorySnapshot
+from reelstream.storage.snapshot_reader import SnapshotReader
+
+log = structlog.get_logger()
+
+SNAPSHOTS_KEPT = 2
+"""The current one, and the one before for a reader who has just learned its name."""
+
+
+class SnapshotMeta(msgspec.Struct, frozen=True):
+    """What a snapshot holds."""
+
+    number: int
+    """Counts snapshots, not batches: an exclusion makes a new one of the same batches."""
+    manifests: list[tuple[int, int]]
+    """(number, revision) of every manifest whose ratings are in it."""
+    excluded: list[int]
+    """Numbers of the batches that it leaves out on purpose."""
+    next_offsets: dict[int, int]
+    """Partition -> offset behind the newest manifest, excluded or not: the log goes on from here."""
+    n_users: int
+    n_ratings: int
+    format: int = 1
+
+
+class Base(NamedTuple):
+    """Where the making of a snapshot can begin."""
+
+    folder: Path | None
+    """A snapshot to go on from; None: nothing."""
+    known: int
+    """How many of the wanted manifests it holds, the first ones."""
+
+
+class _Current(msgspec.Struct):
+    number: int
+    format: int = 1
+
+
+class SnapshotStore:
+    """Publishes and opens snapshots. Only the holder of the trainer's lock publishes or sweeps."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def new_folder(self) -> Path:
+        """An empty folder under a temporary name, for a snapshot to be written into. Raises StorageError."""
+        temporary = temporary_path(self._folder / "snapshot")
+        with translate_errors(temporary):
+            temporary.mkdir(parents=True)
+        return temporary
+
+    def publish(
+        self,
+        written: Path,
+        manifests: Sequence[tuple[int, int]],
+        excluded: Sequence[int],
+        next_offsets: Mapping[int, int],
+    ) -> SnapshotMeta:
+        """Publish what HistorySnapshot.save has written into a `new_folder`, make it current, and prune. Raises StorageError.
+
+        (1) what it holds, (2) sync and rename, (3) CURRENT: the commit point, (4) prune.
+        """
+        number = max(self._numbers(), default=0) + 1
+        history = HistorySnapshot.load(written)
+        # 1. What it holds.
+        meta = SnapshotMeta(
+            number, list(manifests), list(excluded), dict(next_offsets), len(history.user_ids), len(history)
+        )
+        write_synced(written / "meta.json", encode_json(meta))
+        # 2. Sync and rename.
+        publish_folder(written, self._folder / str(number))
+        # 3. The pointer.
+        replace_file(self._folder / "CURRENT", encode_json(_Current(number)))
+        # 4. What nobody needs any more.
+        self._prune()
+        return meta
+
+    def base_for(self, manifests: Sequence[tuple[int, int]], excluded: Sequence[int]) -> Base | None:
+        """What a snapshot of these manifests, all from the first on, can be made from; None when the current one is that.
+
+        Further batches can be merged; an exclusion, an inclusion, another revision or a damaged snapshot means to start
+        again from the batch files: a history has forgotten which ratings an excluded one had replaced.
+        """
+        meta = self._sound_current()
+        if meta is None:
+            return Base(None, 0) if manifests or excluded else None
+        if (meta.manifests, meta.excluded) == (list(manifests), list(excluded)):
+            return None
+        known = len(meta.manifests)
+        if list(manifests[:known]) != meta.manifests:
+            return Base(None, 0)
+        return Base(self._folder / str(meta.number), known)
+
+    def stored(self) -> SnapshotReader:
+        """The current snapshot, to be read in parts; an empty one before the first. Raises DamagedError."""
+        return SnapshotReader(self.current_folder())
+
+    def current_number(self) -> int | None:
+        """The number of the current snapshot; None before the first. Raises DamagedError."""
+        path = self._folder / "CURRENT"
+        return read_json(path, _Current).number if path.exists() else None
+
+    def current_folder(self) -> Path | None:
+        """Where the current snapshot lies; None before the first. Raises DamagedError."""
+        number = self.current_number()
+        return None if number is None else self._folder / str(number)
+
+    def current(self) -> tuple[HistorySnapshot, SnapshotMeta] | None:
+        """The current snapshot, mapped; None before the first. Raises DamagedError."""
+        folder = self.current_folder()
+        if folder is None:
+            return None
+        if not (folder / "meta.json").is_file():
+            raise DamagedError(f"{folder} is missing, but {self._folder / 'CURRENT'} names it: run `reelstream train`")
+        return HistorySnapshot.load(folder), read_json(folder / "meta.json", SnapshotMeta)
+
+    def sweep(self) -> None:
+        """Remove what interrupted publications left."""
+        with translate_errors(self._folder):
+            sweep_temporary(self._folder)
+
+    def _sound_current(self) -> SnapshotMeta | None:
+        try:
+            current = self.current()
+        except DamagedError as error:
+            log.warning("history_rebuilt", reason=str(error))
+            return None
+        return None if current is None else current[1]
+
+    def _numbers(self) -> list[int]:
+        return sorted(int(path.name) for path in self._folder.glob("[0-9]*") if path.name.isdecimal())
+
+    def _prune(self) -> None:
+        with translate_errors(self._folder):
+            for number in self._numbers()[:-SNAPSHOTS_KEPT]:
+                with suppress(FileNotFoundError):
+                    shutil.rmtree(self._folder / str(number))
