@@ -1,4 +1,6 @@
-"""Train on Spark by `spark-submit spark_training.py --work DIR`: `reelstream train --engine spark`, with its options."""
+"""Train on Spark by `spark-submit spark_training.py --work DIR`: `reelstream train --engine spark`,
+with its options.
+"""
 
 import sys
 

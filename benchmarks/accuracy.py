@@ -1,8 +1,9 @@
-"""How good are reelstream's predictions beside those of other libraries, on the same splits of ml-latest-small?
+"""How good are reelstream's predictions beside those of other libraries, on the same splits of
+ml-latest-small?
 
-Random 80/20 with seeds 42, 43 and 44, and by time: there the newest third comes in eight batches, each peer is fitted
-again before every batch, and reelstream is fitted once and learns each rating as it comes. How long fits take is
-`training.py`'s question.
+Random 80/20 with seeds 42, 43 and 44, and by time: there the newest third comes in eight batches,
+each peer is fitted again before every batch, and reelstream is fitted once and learns each rating
+as it comes. How long fits take is `training.py`'s question.
 """
 
 from __future__ import annotations
@@ -21,7 +22,12 @@ from peers import Answer, Contestant, Missing, Question, contestants
 from peers.kept import KeptAnswers
 from reelstream.catalog import Catalog
 from reelstream.engines.interface import FitParameters
-from reelstream.evaluation.offline import Split, answer_from_both_sides, split_at_random, split_in_time
+from reelstream.evaluation.offline import (
+    Split,
+    answer_from_both_sides,
+    split_at_random,
+    split_in_time,
+)
 from reelstream.evaluation.prequential import Learns
 from reelstream.evaluation.scores import clipped_errors, score, score_points
 from reelstream.ratings import EventColumns, RatingScale
@@ -34,7 +40,11 @@ N_BATCHES = 8
 PACKAGES = ("scikit-surprise", "myfm", "lightgbm", "pyspark")
 
 IGNORES, USES = "reelstream", "reelstream with times"
-STATIC, LIVE_USERS, LIVE = "reelstream, nothing learned", "reelstream, users learn", "reelstream, users and films learn"
+STATIC, LIVE_USERS, LIVE = (
+    "reelstream, nothing learned",
+    "reelstream, users learn",
+    "reelstream, users and films learn",
+)
 LEARNERS: dict[str, Learns] = {STATIC: "nothing", LIVE_USERS: "users", LIVE: "users and films"}
 
 
@@ -51,9 +61,14 @@ class Entry:
 def main() -> int:
     """Ask everybody everything."""
     arguments = parser(__doc__)
-    arguments.add_argument("--quick", action="store_true", help="seed 42, the time split and the fast peers only")
     arguments.add_argument(
-        "--reuse", type=Path, metavar="DIR", help="keep peers' answers in DIR, and take those that are there already"
+        "--quick", action="store_true", help="seed 42, the time split and the fast peers only"
+    )
+    arguments.add_argument(
+        "--reuse",
+        type=Path,
+        metavar="DIR",
+        help="keep peers' answers in DIR, and take those that are there already",
     )
     options = arguments.parse_args()
     dataset = data_set(options.data)
@@ -65,8 +80,12 @@ def main() -> int:
     for seed in SEEDS[:1] if options.quick else SEEDS:
         split = split_at_random(ratings, TEST_SHARE, seed)
         served = serve_at_random(split, catalog, dataset.scale)
-        others = ask_peers(peers, f"random {seed}", [split.test], split, catalog, dataset.scale, kept)
-        random[seed] = table(served | others, split.test, dataset.scale, against={False: IGNORES, True: USES})
+        others = ask_peers(
+            peers, f"random {seed}", [split.test], split, catalog, dataset.scale, kept
+        )
+        random[seed] = table(
+            served | others, split.test, dataset.scale, against={False: IGNORES, True: USES}
+        )
     split = split_in_time(ratings, TEST_SHARE_IN_TIME)
     served = serve_in_time(split, catalog, dataset.scale)
     batches = [split.test[rows] for rows in np.array_split(np.arange(len(split.test)), N_BATCHES)]
@@ -78,7 +97,12 @@ def main() -> int:
     return finish(
         "accuracy",
         {
-            "data": {"name": dataset.name, "ratings": len(ratings), "quick": options.quick, "batches": N_BATCHES},
+            "data": {
+                "name": dataset.name,
+                "ratings": len(ratings),
+                "quick": options.quick,
+                "batches": N_BATCHES,
+            },
             "random": {str(seed): rows for seed, rows in random.items()},
             "time": in_time,
             "missing": missing,
@@ -94,8 +118,14 @@ def serve_at_random(split: Split, catalog: Catalog, scale: RatingScale) -> dict[
     entries = {}
     for name, part in ((IGNORES, without_times(split)), (USES, split)):
         fitted = fit(part.train, catalog, scale, FitParameters(use_times=name == USES))
-        said = answer_from_both_sides(fitted.model_set, part) if name == USES else answers(fitted, part)
-        entries[name] = Entry(name == USES, said.mean, score(said, part.test.rating, scale), fitted.seconds)
+        said = (
+            answer_from_both_sides(fitted.model_set, part)
+            if name == USES
+            else answers(fitted, part)
+        )
+        entries[name] = Entry(
+            name == USES, said.mean, score(said, part.test.rating, scale), fitted.seconds
+        )
         report(name, entries[name])
     return entries
 
@@ -106,7 +136,9 @@ def serve_in_time(split: Split, catalog: Catalog, scale: RatingScale) -> dict[st
     entries = {}
     for name, learns in LEARNERS.items():
         said = answers(fitted, split, learns)
-        entries[name] = Entry(True, said.mean, score(said, split.test.rating, scale), fitted.seconds)
+        entries[name] = Entry(
+            True, said.mean, score(said, split.test.rating, scale), fitted.seconds
+        )
         report(name, entries[name])
     return entries
 
@@ -130,7 +162,9 @@ def ask_peers(
         def ask(contestant: Any = contestant) -> Answer:
             known, said = split.train, []
             for batch in batches:
-                said.append(contestant.answer(Question(known, batch, catalog, scale, split.learns_test)))
+                said.append(
+                    contestant.answer(Question(known, batch, catalog, scale, split.learns_test))
+                )
                 known = EventColumns.concatenate([known, batch])
             seconds = float(np.mean([answer.fit_seconds for answer in said]))
             return Answer(np.concatenate([answer.predicted for answer in said]), seconds)
@@ -143,15 +177,22 @@ def ask_peers(
 
 
 def table(
-    entries: Mapping[str, Entry], test: EventColumns, scale: RatingScale, against: Mapping[bool, str]
+    entries: Mapping[str, Entry],
+    test: EventColumns,
+    scale: RatingScale,
+    against: Mapping[bool, str],
 ) -> list[dict[str, Any]]:
-    """Scores of everybody, and how far each is behind that entry of reelstream's which knows no more than it does."""
+    """Scores of everybody, and how far each is behind that entry of reelstream's which knows no
+    more than it does.
+    """
     rows = []
     for name, entry in entries.items():
         ours = entries[against[entry.uses_times]]
         behind, standard_error = rmse_difference(entry.predicted, ours.predicted, test, scale)
         scores = {
-            field: value for field in Scores.__struct_fields__ if (value := getattr(entry.scores, field)) is not None
+            field: value
+            for field in Scores.__struct_fields__
+            if (value := getattr(entry.scores, field)) is not None
         }
         rows.append(
             {
@@ -168,7 +209,9 @@ def table(
 def rmse_difference(
     theirs: NDArray[np.float64], ours: NDArray[np.float64], test: EventColumns, scale: RatingScale
 ) -> tuple[float, float]:
-    """RMSE of theirs minus that of ours, and its standard error by the delta method with users as clusters."""
+    """RMSE of theirs minus that of ours, and its standard error by the delta method with users as
+    clusters.
+    """
     influence, rmse = np.zeros(len(test)), []
     for sign, predicted in ((1, theirs), (-1, ours)):
         squares = clipped_errors(predicted, test.rating, scale) ** 2
@@ -202,8 +245,12 @@ def judge_random(tables: Sequence[Sequence[Mapping[str, Any]]]) -> list[Bar]:
         at_least("random: AUC, times ignored", mean(IGNORES, "auc"), 0.817),
         at_most("random: log loss, times ignored", mean(IGNORES, "log_loss"), 0.522),
         at_most("random: ECE, times ignored", mean(IGNORES, "ece"), 0.015),
-        between("random: share within 1 sd, times ignored", mean(IGNORES, "coverage_1sd"), 0.66, 0.70),
-        between("random: share within 2 sd, times ignored", mean(IGNORES, "coverage_2sd"), 0.93, 0.97),
+        between(
+            "random: share within 1 sd, times ignored", mean(IGNORES, "coverage_1sd"), 0.66, 0.70
+        ),
+        between(
+            "random: share within 2 sd, times ignored", mean(IGNORES, "coverage_2sd"), 0.93, 0.97
+        ),
         more_than(
             "random: least lead in RMSE over peers that ignore times, on any seed",
             lead(IGNORES, over_users_of_times=False),
@@ -235,7 +282,11 @@ def judge_in_time(rows: Sequence[Mapping[str, Any]]) -> list[Bar]:
 def report(name: str, entry: Entry) -> None:
     """One line while the benchmark runs."""
     scores = entry.scores
-    print(f"{name}: RMSE {scores.rmse:.4f}, AUC {scores.auc:.4f}, fitted in {entry.fit_seconds:.2f} s", flush=True)
+    print(
+        f"{name}: RMSE {scores.rmse:.4f}, AUC {scores.auc:.4f}, fitted in"
+        f" {entry.fit_seconds:.2f} s",
+        flush=True,
+    )
 
 
 if __name__ == "__main__":

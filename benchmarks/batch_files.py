@@ -1,4 +1,6 @@
-"""Batch files without a stream: of a data set, of any parts, and of as many ratings of the same users and films as wanted."""
+"""Batch files without a stream: of a data set, of any parts, and of as many ratings of the same
+users and films as wanted.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ BATCH_ROWS = 1_000_000
 
 
 def publish(folder: Path, parts: Iterable[EventColumns]) -> None:
-    """A further batch of each part, as if the partition TRAIN had carried them one after the other."""
+    """A further batch of each part, as if the partition TRAIN had carried them one after the
+    other.
+    """
     batches = BatchFolder(folder)
     batches.make()
     newest = batches.newest()
@@ -25,7 +29,9 @@ def publish(folder: Path, parts: Iterable[EventColumns]) -> None:
     for number, part in enumerate(parts, n_before + 1):
         after = first + len(part)
         offsets, partition = np.arange(first, after), np.full(len(part), TRAIN)
-        placed = EventColumns.of(part.user_id, part.item_id, part.rating, part.timestamp, partition, offsets)
+        placed = EventColumns.of(
+            part.user_id, part.item_id, part.rating, part.timestamp, partition, offsets
+        )
         batches.publish_manifest(
             Manifest(
                 number=number,
@@ -45,11 +51,15 @@ def publish(folder: Path, parts: Iterable[EventColumns]) -> None:
 def publish_data(data: Path) -> None:
     """Batch files of the data set in a folder, beside it."""
     ratings = detect(data).read_ratings()
-    publish(data / "batches", (ratings[first : first + BATCH_ROWS] for first in range(0, len(ratings), BATCH_ROWS)))
+    publish(
+        data / "batches",
+        (ratings[first : first + BATCH_ROWS] for first in range(0, len(ratings), BATCH_ROWS)),
+    )
 
 
 def publish_even(data: Path, begin: int, end: int, users: int, items: int) -> None:
-    """Batch files of the ratings from `begin` up to `end` of an endless stream of the same users and films.
+    """Batch files of the ratings from `begin` up to `end` of an endless stream of the same users
+    and films.
 
     Users take turns, and each goes through the films in large steps of his or her own.
     """

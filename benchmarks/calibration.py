@@ -1,7 +1,8 @@
 """Do the intervals and the probabilities hold what they say, for rare and for busy users and films?
 
-ml-latest-small: the random 80/20 splits of seeds 42, 43 and 44 together with times withheld, and the time split with users
-and films learning as they rate. Users and films are grouped by the ratings that were known of them at the question.
+ml-latest-small: the random 80/20 splits of seeds 42, 43 and 44 together with times withheld, and
+the time split with users and films learning as they rate. Users and films are grouped by the
+ratings that were known of them at the question.
 """
 
 from __future__ import annotations
@@ -44,7 +45,12 @@ class Asked:
     @classmethod
     def together(cls, parts: Sequence[Asked]) -> Asked:
         """All of them."""
-        return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in cls.__dataclass_fields__))
+        return cls(
+            *(
+                np.concatenate([getattr(part, name) for part in parts])
+                for name in cls.__dataclass_fields__
+            )
+        )
 
 
 def main() -> int:
@@ -55,7 +61,9 @@ def main() -> int:
     withheld = [without_times(split_at_random(ratings, 0.2, seed)) for seed in SEEDS]
     ignoring = FitParameters(use_times=False)
     at_random = [ask(split, catalog, dataset.scale, ignoring, "nothing") for split in withheld]
-    in_time = ask(split_in_time(ratings, 0.333), catalog, dataset.scale, FitParameters(), "users and films")
+    in_time = ask(
+        split_in_time(ratings, 0.333), catalog, dataset.scale, FitParameters(), "users and films"
+    )
     results = {
         "random": describe(Asked.together(at_random), dataset.scale),
         "time": describe(in_time, dataset.scale),
@@ -63,16 +71,29 @@ def main() -> int:
     return finish("calibration", {"data": dataset.name, **results}, [])
 
 
-def ask(split: Split, catalog: Catalog, scale: RatingScale, parameters: FitParameters, learns: Learns) -> Asked:
+def ask(
+    split: Split, catalog: Catalog, scale: RatingScale, parameters: FitParameters, learns: Learns
+) -> Asked:
     """The served path's answers on a split."""
     said = answers(fit(split.train, catalog, scale, parameters), split, learns)
     of_user = known_ratings(split.train, split.test, "user_id", in_time=split.learns_test)
     of_item = known_ratings(split.train, split.test, "item_id", in_time=split.learns_test)
-    return Asked(split.test.rating.astype(np.float64), said.mean, said.sd, said.like_probability, of_user, of_item)
+    return Asked(
+        split.test.rating.astype(np.float64),
+        said.mean,
+        said.sd,
+        said.like_probability,
+        of_user,
+        of_item,
+    )
 
 
-def known_ratings(train: EventColumns, test: EventColumns, field: str, *, in_time: bool) -> NDArray[np.int64]:
-    """Ratings with the same user or film before each test rating (n,): train, and in time the test ratings before."""
+def known_ratings(
+    train: EventColumns, test: EventColumns, field: str, *, in_time: bool
+) -> NDArray[np.int64]:
+    """Ratings with the same user or film before each test rating (n,): train, and in time the test
+    ratings before.
+    """
     keys = np.concatenate([getattr(train, field), getattr(test, field)])
     _, group = np.unique(keys, return_inverse=True)
     first = len(train)
@@ -81,7 +102,9 @@ def known_ratings(train: EventColumns, test: EventColumns, field: str, *, in_tim
         order = np.argsort(group[first:], kind="stable")
         grouped = group[first:][order]
         starts = np.flatnonzero(np.append(True, grouped[1:] != grouped[:-1]))
-        place = np.arange(len(grouped)) - np.repeat(starts, np.diff(np.append(starts, len(grouped))))
+        place = np.arange(len(grouped)) - np.repeat(
+            starts, np.diff(np.append(starts, len(grouped)))
+        )
         known[order] += place
     return known
 

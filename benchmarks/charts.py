@@ -28,7 +28,9 @@ class Axis:
 
     def place(self, value: float) -> float:
         """Where a value lies, 0 to 1."""
-        low, high, at = (self._scaled(each) for each in (self.ticks[0][0], self.ticks[-1][0], value))
+        low, high, at = (
+            self._scaled(each) for each in (self.ticks[0][0], self.ticks[-1][0], value)
+        )
         return (at - low) / (high - low)
 
     def _scaled(self, value: float) -> float:
@@ -43,7 +45,9 @@ class Line:
     points: Sequence[tuple[float, float]]
 
 
-def line_chart(x: Axis, y: Axis, lines: Sequence[Line], guides: Sequence[Sequence[tuple[float, float]]] = ()) -> str:
+def line_chart(
+    x: Axis, y: Axis, lines: Sequence[Line], guides: Sequence[Sequence[tuple[float, float]]] = ()
+) -> str:
     """The chart as an SVG document; `guides` are dashed lines for the eye."""
 
     def left(value: float) -> float:
@@ -53,16 +57,27 @@ def line_chart(x: Axis, y: Axis, lines: Sequence[Line], guides: Sequence[Sequenc
         return HEIGHT - BOTTOM - y.place(value) * (HEIGHT - TOP - BOTTOM)
 
     parts = [*_axes(x, y, left, top)]
-    parts += [f'<polyline class="guide" fill="none" points="{_points(guide, left, top)}"/>' for guide in guides]
+    parts += [
+        f'<polyline class="guide" fill="none" points="{_points(guide, left, top)}"/>'
+        for guide in guides
+    ]
     legend = float(LEFT)
     for line, colour in zip(lines, COLOURS, strict=False):
         points = _points(line.points, left, top)
-        parts.append(f'<polyline fill="none" stroke="{colour}" stroke-width="2" points="{points}"/>')
-        parts += [f'<circle cx="{left(a):.1f}" cy="{top(b):.1f}" r="4" fill="{colour}"/>' for a, b in line.points]
+        parts.append(
+            f'<polyline fill="none" stroke="{colour}" stroke-width="2" points="{points}"/>'
+        )
+        parts += [
+            f'<circle cx="{left(a):.1f}" cy="{top(b):.1f}" r="4" fill="{colour}"/>'
+            for a, b in line.points
+        ]
         parts.append(f'<circle cx="{legend + 5:.1f}" cy="16" r="5" fill="{colour}"/>')
         parts.append(f'<text x="{legend + 15:.1f}" y="20">{escape(line.name)}</text>')
         legend += 40 + 7 * len(line.name)
-    head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}">'
+    head = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}"'
+        f' height="{HEIGHT}">'
+    )
     return "\n".join([head, f"<style>{STYLE}</style>", *parts, "</svg>", ""])
 
 
@@ -71,25 +86,42 @@ def growth_chart(lines: Sequence[Line]) -> str:
     points = [point for line in lines for point in line.points]
     most = math.ceil(math.log10(max(ratings for ratings, _ in points)))
     low, high = (
-        way(math.log10(end(seconds for _, seconds in points))) for way, end in ((math.floor, min), (math.ceil, max))
+        way(math.log10(end(seconds for _, seconds in points)))
+        for way, end in ((math.floor, min), (math.ceil, max))
     )
     sizes = {5: "100 k", 6: "1 M", 7: "10 M", 8: "100 M"}
     return line_chart(
         Axis("ratings", [(10.0**power, sizes[power]) for power in range(5, most + 1)], is_log=True),
-        Axis("seconds a sweep", [(10.0**power, f"{10.0**power:g}") for power in range(low, high + 1)], is_log=True),
+        Axis(
+            "seconds a sweep",
+            [(10.0**power, f"{10.0**power:g}") for power in range(low, high + 1)],
+            is_log=True,
+        ),
         lines,
     )
 
 
-def _axes(x: Axis, y: Axis, left: Callable[[float], float], top: Callable[[float], float]) -> list[str]:
+def _axes(
+    x: Axis, y: Axis, left: Callable[[float], float], top: Callable[[float], float]
+) -> list[str]:
     low, right = HEIGHT - BOTTOM, WIDTH - RIGHT
     parts = []
     for value, text in x.ticks:
-        parts.append(f'<line class="grid" x1="{left(value):.1f}" y1="{TOP}" x2="{left(value):.1f}" y2="{low}"/>')
-        parts.append(f'<text x="{left(value):.1f}" y="{low + 18}" text-anchor="middle">{escape(text)}</text>')
+        parts.append(
+            f'<line class="grid" x1="{left(value):.1f}" y1="{TOP}" x2="{left(value):.1f}"'
+            f' y2="{low}"/>'
+        )
+        parts.append(
+            f'<text x="{left(value):.1f}" y="{low + 18}" text-anchor="middle">{escape(text)}</text>'
+        )
     for value, text in y.ticks:
-        parts.append(f'<line class="grid" x1="{LEFT}" y1="{top(value):.1f}" x2="{right}" y2="{top(value):.1f}"/>')
-        parts.append(f'<text x="{LEFT - 8}" y="{top(value) + 4:.1f}" text-anchor="end">{escape(text)}</text>')
+        parts.append(
+            f'<line class="grid" x1="{LEFT}" y1="{top(value):.1f}" x2="{right}"'
+            f' y2="{top(value):.1f}"/>'
+        )
+        parts.append(
+            f'<text x="{LEFT - 8}" y="{top(value) + 4:.1f}" text-anchor="end">{escape(text)}</text>'
+        )
     middle = (LEFT + right) / 2
     return [
         *parts,
@@ -102,6 +134,8 @@ def _axes(x: Axis, y: Axis, left: Callable[[float], float], top: Callable[[float
 
 
 def _points(
-    points: Sequence[tuple[float, float]], left: Callable[[float], float], top: Callable[[float], float]
+    points: Sequence[tuple[float, float]],
+    left: Callable[[float], float],
+    top: Callable[[float], float],
 ) -> str:
     return " ".join(f"{left(a):.1f},{top(b):.1f}" for a, b in points)

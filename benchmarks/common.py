@@ -1,7 +1,8 @@
-"""What every benchmark does alike: find its data, name the machine, judge its bars, write its result.
+"""What every benchmark does alike: find its data, name the machine, judge its bars, write its
+result.
 
-A benchmark is one file and one question. `finish` writes `results/NAME.json` and gives the exit code: 0 when every bar
-is met, 1 when one is missed. Wrong usage and missing data exit with 2.
+A benchmark is one file and one question. `finish` writes `results/NAME.json` and gives the exit
+code: 0 when every bar is met, 1 when one is missed. Wrong usage and missing data exit with 2.
 """
 
 from __future__ import annotations
@@ -67,27 +68,41 @@ def parser(description: str | None) -> argparse.ArgumentParser:
     """A parser that knows `--data`; `description` is the benchmark's docstring."""
     made = argparse.ArgumentParser(description=(description or "").partition("\n")[0])
     made.add_argument(
-        "--data", type=Path, metavar="DIR", help=f"folder that holds ml-latest-small/; default: ${DATA_VARIABLE}"
+        "--data",
+        type=Path,
+        metavar="DIR",
+        help=f"folder that holds ml-latest-small/; default: ${DATA_VARIABLE}",
     )
     return made
 
 
 def data_set(given: Path | None, name: str = "ml-latest-small") -> Dataset:
-    """The real data set `name`; ends the process with code 2 and a sentence when it is not there."""
+    """The real data set `name`; ends the process with code 2 and a sentence when it is not
+    there.
+    """
     root = given or (Path(os.environ[DATA_VARIABLE]) if DATA_VARIABLE in os.environ else None)
     if root is None or not (root / name).is_dir():
         where = f"not in {root}" if root else f"nowhere: {DATA_VARIABLE} is not set"
         print(
-            f"{name} is {where}. Name the folder that holds {name}/ with --data DIR or {DATA_VARIABLE}", file=sys.stderr
+            f"{name} is {where}. Name the folder that holds {name}/ with --data DIR or"
+            f" {DATA_VARIABLE}",
+            file=sys.stderr,
         )
         raise SystemExit(2)
     return detect(root / name)
 
 
 def finish(
-    name: str, results: Mapping[str, Any], bars: Sequence[Bar], *, packages: Sequence[str] = (), keep: bool = True
+    name: str,
+    results: Mapping[str, Any],
+    bars: Sequence[Bar],
+    *,
+    packages: Sequence[str] = (),
+    keep: bool = True,
 ) -> int:
-    """Print the bars, write the result (unless it is only a try: `keep` False), and say how the process should end."""
+    """Print the bars, write the result (unless it is only a try: `keep` False), and say how the
+    process should end.
+    """
     result = {
         "format": 1,
         "name": name,
@@ -100,7 +115,9 @@ def finish(
     }
     if keep:
         RESULTS.mkdir(exist_ok=True)
-        (RESULTS / f"{name}.json").write_text(json.dumps(_rounded(result), indent=1, ensure_ascii=False) + "\n")
+        (RESULTS / f"{name}.json").write_text(
+            json.dumps(_rounded(result), indent=1, ensure_ascii=False) + "\n"
+        )
     for bar in bars:
         print(f"{'met   ' if bar.passed else 'MISSED'} {bar.name}: {bar.value:.4g} ({bar.limit})")
     return 0 if all(bar.passed for bar in bars) else 1
@@ -138,7 +155,9 @@ def versions(packages: Sequence[str]) -> dict[str, str]:
 def commit() -> str:
     """What was measured; `+changes` when the source differed from the commit."""
     head = _git("rev-parse", "--short=12", "HEAD")
-    return f"{head}+changes" if _git("status", "--porcelain", "--", "src", "benchmarks/*.py") else head
+    return (
+        f"{head}+changes" if _git("status", "--porcelain", "--", "src", "benchmarks/*.py") else head
+    )
 
 
 def free_ports(count: int) -> list[int]:
@@ -151,7 +170,9 @@ def free_ports(count: int) -> list[int]:
 
 
 def _git(*arguments: str) -> str:
-    return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
+    return subprocess.run(
+        ["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.strip()
 
 
 def _cpu() -> str:

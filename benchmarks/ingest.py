@@ -1,9 +1,10 @@
 """How many ratings a second go into Kafka, and out of it into batch files?
 
-A broker on this machine, a million simulated ratings, everything in processes of one machine with as many cores as it
-has. Three passes, each of: `produce` from the file into the topic; `batch --once` from its start into files, manifests and
-hashes; and as the peer a plain consumer, as one writes it first: poll, json.loads, csv.writer, auto-commit. The client
-alone, which reads and throws away, is the limit of anything built on it. Medians of the passes.
+A broker on this machine, a million simulated ratings, everything in processes of one machine with
+as many cores as it has. Three passes, each of: `produce` from the file into the topic;
+`batch --once` from its start into files, manifests and hashes; and as the peer a plain consumer, as
+one writes it first: poll, json.loads, csv.writer, auto-commit. The client alone, which reads and
+throws away, is the limit of anything built on it. Medians of the passes.
 """
 
 from __future__ import annotations
@@ -46,7 +47,9 @@ START_SECONDS = 180
 def main() -> int:
     """Measure, judge, write."""
     options = parser(__doc__)
-    options.add_argument("--rows", type=int, default=1_000_000, help="ratings in a pass [default: 1000000]")
+    options.add_argument(
+        "--rows", type=int, default=1_000_000, help="ratings in a pass [default: 1000000]"
+    )
     options.add_argument("--passes", type=int, default=3, help="default: 3")
     arguments = options.parse_args()
     is_whole = (arguments.rows, arguments.passes) == (1_000_000, 3)
@@ -55,16 +58,21 @@ def main() -> int:
         simulate(folder / "warm", users=200, items=500, ratings=WARM_ROWS, seed=1)
         simulate(folder / "data", users=6000, items=4000, ratings=arguments.rows, seed=1)
         with open_broker(url) as broker:
-            measure(broker, url, detect(folder / "warm"), folder / "w")  # imports, compilers, connections
+            # imports, compilers, connections
+            measure(broker, url, detect(folder / "warm"), folder / "w")
             passes = [
                 measure(broker, url, detect(folder / "data"), folder / str(number))
                 for number in range(arguments.passes)
             ]
-    results = {name: median(each[name] for each in passes) for name in passes[0]} | {"rows": arguments.rows}
+    results = {name: median(each[name] for each in passes) for name in passes[0]} | {
+        "rows": arguments.rows
+    }
     times_plain = median(each["batch_per_s"] / each["plain_consumer_per_s"] for each in passes)
     bars = [
         at_least("ratings a second into Kafka", results["produce_per_s"], LEAST_PRODUCED),
-        at_least("ratings a second from Kafka into batch files", results["batch_per_s"], LEAST_BATCHED),
+        at_least(
+            "ratings a second from Kafka into batch files", results["batch_per_s"], LEAST_BATCHED
+        ),
         at_least("times as many as a plain consumer", times_plain, LEAST_TIMES_PLAIN),
         at_most("problems found by the audit", results["audit_problems"], 0),
     ]
@@ -76,7 +84,9 @@ def measure(broker: Broker, url: str, dataset: Dataset, folder: Path) -> dict[st
     topic, rows = f"bench-{uuid.uuid4().hex}", dataset.rows("file")
     n = len(rows)
     batches = BatchFolder(folder)
-    made = clock("produce", n, lambda: produce(dataset, broker, topic, checkpoint=folder / "producer.json"))
+    made = clock(
+        "produce", n, lambda: produce(dataset, broker, topic, checkpoint=folder / "producer.json")
+    )
     writer = BatchWriter(broker, topic, batches, dataset.scale, batch_rows=BATCH_ROWS)
     made |= clock("batch", n, lambda: writer.run(once=True))
     made |= clock("plain_consumer", n, lambda: consume_plainly(url, topic, n, folder / "plain.csv"))
@@ -100,7 +110,10 @@ def clock(name: str, n: int, work: Callable[[], object]) -> dict[str, float]:
 
 def consume_plainly(url: str, topic: str, n: int, path: Path) -> None:
     """The peer: what a first consumer looks like."""
-    with consumer(url, topic, {"enable.auto.commit": True}) as client, open(path, "w", newline="") as file:
+    with (
+        consumer(url, topic, {"enable.auto.commit": True}) as client,
+        open(path, "w", newline="") as file,
+    ):
         writer = csv.writer(file)
         read = 0
         while read < n:
@@ -108,7 +121,9 @@ def consume_plainly(url: str, topic: str, n: int, path: Path) -> None:
             if message is None or message.error():
                 continue
             rating = json.loads(message.value() or b"")
-            writer.writerow([rating["userId"], rating["movieId"], rating["rating"], rating["timestamp"]])
+            writer.writerow(
+                [rating["userId"], rating["movieId"], rating["rating"], rating["timestamp"]]
+            )
             read += 1
 
 
@@ -122,10 +137,17 @@ def consume_only(url: str, topic: str, n: int) -> None:
 
 @contextmanager
 def consumer(url: str, topic: str, settings: Mapping[str, Any]) -> Iterator[Consumer]:
-    """A consumer of the whole topic from its start, in a group that nobody has used; the waits are as short as ours."""
+    """A consumer of the whole topic from its start, in a group that nobody has used; the waits are
+    as short as ours.
+    """
     servers = url.removeprefix("kafka://")
     client = Consumer(
-        {"bootstrap.servers": servers, "group.id": uuid.uuid4().hex, "fetch.queue.backoff.ms": 5, **settings}
+        {
+            "bootstrap.servers": servers,
+            "group.id": uuid.uuid4().hex,
+            "fetch.queue.backoff.ms": 5,
+            **settings,
+        }
     )
     client.assign([TopicPartition(topic, partition, 0) for partition in range(3)])
     try:
@@ -140,7 +162,9 @@ def local_kafka(data: Path) -> Iterator[str]:
     port, controller_port = free_ports(2)
     ports = ["--port", str(port), "--controller-port", str(controller_port)]
     command = [sys.executable, str(ROOT / "tools" / "local_kafka.py"), "--data", str(data), *ports]
-    broker = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+    broker = subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    )
     url, deadline = f"kafka://127.0.0.1:{port}", time.monotonic() + START_SECONDS
     try:
         while True:

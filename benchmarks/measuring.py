@@ -27,8 +27,9 @@ class Usage:
     cpu_seconds: float = 0.0
     """Of all of them together."""
     peak_gib: dict[str, float] = field(default_factory=dict)
-    """Of memory, by role: `python` is this process, `jvm` its Java, `workers` all others together. A page that workers
-    share counts for each of them."""
+    """Of memory, by role: `python` is this process, `jvm` its Java, `workers` all others together.
+    A page that workers share counts for each of them.
+    """
 
 
 def in_own_process(work: Any, *arguments: Any) -> Any:

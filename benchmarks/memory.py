@@ -1,7 +1,8 @@
 """Does what the trainer holds on Spark's driver grow with the number of ratings?
 
-A standalone cluster on this machine, so that the driver's two processes hold nothing else; users and films are the same
-whatever the number of ratings. The trainer makes a first set, and one of a further batch: record, fit, gate.
+A standalone cluster on this machine, so that the driver's two processes hold nothing else; users
+and films are the same whatever the number of ratings. The trainer makes a first set, and one of a
+further batch: record, fit, gate.
 """
 
 from __future__ import annotations
@@ -31,7 +32,13 @@ SIZES = (1_000_000, 10_000_000, 32_000_000)
 NEW_RATINGS = 100_000
 """In the batch of the second set."""
 SHORT = FitParameters(
-    n_factors=FEW_FACTORS, sweeps=4, burn_in=2, n_draws=1, warm_sweeps=2, warm_burn_in=1, one_task_ratings=0
+    n_factors=FEW_FACTORS,
+    sweeps=4,
+    burn_in=2,
+    n_draws=1,
+    warm_sweeps=2,
+    warm_burn_in=1,
+    one_task_ratings=0,
 )
 CONF = {
     "spark.driver.memory": "1g",
@@ -64,16 +71,24 @@ def measure(scratch: Path, sizes: Sequence[int]) -> list[dict[str, Any]]:
     simulate(scratch / "films", users=20, items=ITEMS, ratings=400, seed=1)
     with standalone(scratch / "cluster", 2, "3g") as master:
         for size in sizes:
-            rows.append(in_own_process(measure_trainer, scratch / str(size), scratch / "films", size, master))
+            rows.append(
+                in_own_process(
+                    measure_trainer, scratch / str(size), scratch / "films", size, master
+                )
+            )
             print(rows[-1], flush=True)
     return rows
 
 
 def measure_trainer(work: Path, films: Path, size: int, master: str) -> dict[str, Any]:
-    """Peaks of this process and its Java over a first set of `size` ratings, and one of a further batch."""
+    """Peaks of this process and its Java over a first set of `size` ratings, and one of a further
+    batch.
+    """
     batches, engine = BatchFolder(work / "batches"), SparkEngine(master, CONF)
     stores = SnapshotStore(work / "history"), ModelRegistry(work / "models")
-    trainer = Trainer(batches, *stores, engine, detect(films).read_catalog().catalog, RatingScale(), SHORT)
+    trainer = Trainer(
+        batches, *stores, engine, detect(films).read_catalog().catalog, RatingScale(), SHORT
+    )
     with watched() as usage:
         for begin, end in pairwise((0, size, size + NEW_RATINGS)):
             in_own_process(publish_even, work, begin, end, USERS, ITEMS)
@@ -91,7 +106,11 @@ def judge(rows: Sequence[Mapping[str, Any]]) -> list[Bar]:
     smallest, largest = rows[0], rows[-1]
     times = f"{largest['ratings'] // smallest['ratings']} times the ratings"
     return [
-        at_most(f"{times}: peak memory of the driver's {title}, as a multiple", largest[name] / smallest[name], limit)
+        at_most(
+            f"{times}: peak memory of the driver's {title}, as a multiple",
+            largest[name] / smallest[name],
+            limit,
+        )
         for name, title, limit in (("python_gib", "Python", 1.1), ("jvm_gib", "Java", 1.25))
     ]
 

@@ -1,7 +1,8 @@
 """What does the gain from times rest on, and how is it spread over users?
 
-ml-latest-small by time, predicted rating by rating, with times used and with times withheld. Mood lasts for minutes, so
-the gain should come from questions soon after another rating of the same user: here it is by the time since that rating.
+ml-latest-small by time, predicted rating by rating, with times used and with times withheld. Mood
+lasts for minutes, so the gain should come from questions soon after another rating of the same
+user: here it is by the time since that rating.
 """
 
 from __future__ import annotations
@@ -55,7 +56,9 @@ def main() -> int:
 
 
 def gaps(split: Split) -> NDArray[np.float64]:
-    """Seconds since the rating before by the same user, for each test rating (n,); -1 for the user's first."""
+    """Seconds since the rating before by the same user, for each test rating (n,); -1 for the
+    user's first.
+    """
     events = EventColumns.concatenate([split.train, split.test])
     order = np.lexsort((events.offset, events.partition, events.timestamp, events.user_id))
     user, seconds = events.user_id[order], events.timestamp[order]
@@ -98,7 +101,10 @@ def by_user(
         "users": len(gain),
         "fewest_ratings": FEWEST,
         "better_off": float((gain > 0).mean()),
-        "quantiles": {f"{q:g}": float(value) for q, value in zip(QUANTILES, np.quantile(gain, QUANTILES), strict=True)},
+        "quantiles": {
+            f"{q:g}": float(value)
+            for q, value in zip(QUANTILES, np.quantile(gain, QUANTILES), strict=True)
+        },
     }
 
 

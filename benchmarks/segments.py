@@ -1,8 +1,9 @@
-"""Do users keep their segment number when a hundredth is added, and does another fit find the same segments?
+"""Do users keep their segment number when a hundredth is added, and does another fit find the same
+segments?
 
-The Movies Dataset and ml-latest-small, and a simulated data set: sets that go on from each other while the data grow by 1 %
-each, from a tenth of it to all, in order of time and in random order. And cold fits of all of it: with other seeds, and of
-users drawn with replacement.
+The Movies Dataset and ml-latest-small, and a simulated data set: sets that go on from each other
+while the data grow by 1 % each, from a tenth of it to all, in order of time and in random order.
+And cold fits of all of it: with other seeds, and of users drawn with replacement.
 """
 
 from __future__ import annotations
@@ -44,7 +45,9 @@ def main() -> int:
             rows.append(row)
             bars += [
                 at_least(
-                    f"{row['data']}, {order}: users that keep their number, worst of the sets", chain["worst"], 0.95
+                    f"{row['data']}, {order}: users that keep their number, worst of the sets",
+                    chain["worst"],
+                    0.95,
                 )
                 for order, chain in row["chains"].items()
             ]
@@ -57,15 +60,25 @@ def measure(dataset: Dataset) -> dict[str, Any]:
     shuffled = ratings[np.random.default_rng(0).permutation(len(ratings))]
     history = HistorySnapshot.of(ratings)
     found = numbers(history, fit(history, catalog, None), catalog)
-    seeds = [numbers(history, fit(history, catalog, None, seed), catalog) for seed in range(1, REFITS + 1)]
-    redrawn = [numbers(history, fit(sample, catalog, None), catalog) for sample in drawn_with_replacement(history)]
+    seeds = [
+        numbers(history, fit(history, catalog, None, seed), catalog)
+        for seed in range(1, REFITS + 1)
+    ]
+    redrawn = [
+        numbers(history, fit(sample, catalog, None), catalog)
+        for sample in drawn_with_replacement(history)
+    ]
     return {
         "data": dataset.name,
         "users": len(history.user_ids),
         "segments": len(np.unique(found)),
         "chains": {"by time": chain(ratings, catalog), "in random order": chain(shuffled, catalog)},
-        "agreement_other_seed": float(np.mean([adjusted_rand_score(found, other) for other in seeds])),
-        "agreement_redrawn_users": float(np.mean([adjusted_rand_score(found, other) for other in redrawn])),
+        "agreement_other_seed": float(
+            np.mean([adjusted_rand_score(found, other) for other in seeds])
+        ),
+        "agreement_redrawn_users": float(
+            np.mean([adjusted_rand_score(found, other) for other in redrawn])
+        ),
     }
 
 
@@ -83,10 +96,17 @@ def chain(ratings: EventColumns, catalog: Catalog) -> dict[str, Any]:
         after = numbers(grown, model, catalog)
         kept.append(float((before == after[np.isin(grown.user_ids, history.user_ids)]).mean()))
         history, before = grown, after
-    return {"sets": len(kept), "worst": min(kept), "mean": float(np.mean(kept)), "segments": len(model.segments)}
+    return {
+        "sets": len(kept),
+        "worst": min(kept),
+        "mean": float(np.mean(kept)),
+        "segments": len(model.segments),
+    }
 
 
-def fit(history: HistorySnapshot, catalog: Catalog, previous: SegmentModel | None, seed: int = 0) -> SegmentModel:
+def fit(
+    history: HistorySnapshot, catalog: Catalog, previous: SegmentModel | None, seed: int = 0
+) -> SegmentModel:
     """The segments of all users of a history."""
     shares = GenreShares(catalog, catalog.genres)
     return SegmentModel.fit(history.ratings, history.starts, shares, catalog.genres, previous, seed)
@@ -103,9 +123,13 @@ def drawn_with_replacement(history: HistorySnapshot) -> Iterator[HistorySnapshot
         drawn = np.random.default_rng(seed).choice(len(history.user_ids), len(history.user_ids))
         lengths = np.diff(history.starts)[drawn]
         users = np.repeat(np.arange(len(drawn)), lengths)
-        rows = np.concatenate([np.arange(history.starts[user], history.starts[user + 1]) for user in drawn.tolist()])
+        rows = np.concatenate(
+            [np.arange(history.starts[user], history.starts[user + 1]) for user in drawn.tolist()]
+        )
         again = history.ratings[rows]
-        yield HistorySnapshot.of(EventColumns.of(users, again.item_id, again.rating, again.timestamp))
+        yield HistorySnapshot.of(
+            EventColumns.of(users, again.item_id, again.rating, again.timestamp)
+        )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,6 @@
-"""reelstream as a contestant: the served path, as `reelstream evaluate` scores it, with every single answer."""
+"""reelstream as a contestant: the served path, as `reelstream evaluate` scores it, with every
+single answer.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,9 @@ def compile_all() -> None:
 
 def without_times(split: Split) -> Split:
     """The same split with every time withheld."""
-    train, test = (replace(part, timestamp=np.zeros(len(part), np.int64)) for part in (split.train, split.test))
+    train, test = (
+        replace(part, timestamp=np.zeros(len(part), np.int64)) for part in (split.train, split.test)
+    )
     return replace(split, train=train, test=test)
 
 
@@ -45,15 +49,23 @@ def fit(
     parameters: FitParameters,
     previous: FittedModels | None = None,
 ) -> Fitted:
-    """A set from ratings of a split's first part; there is no gate, so all of the holdout fits the like model."""
+    """A set from ratings of a split's first part; there is no gate, so all of the holdout fits the
+    like model.
+    """
     history = HistorySnapshot.of(train)
     started = time.perf_counter()
     models = fit_models(history, catalog, scale, previous, parameters, has_gate=False)
     seconds = time.perf_counter() - started
     learned = TrainedOn({TRAIN: len(train)}, {})
-    return Fitted(ModelSet(0, models.rating, models.like, models.segment, catalog, scale, learned), models, seconds)
+    return Fitted(
+        ModelSet(0, models.rating, models.like, models.segment, catalog, scale, learned),
+        models,
+        seconds,
+    )
 
 
 def answers(fitted: Fitted, split: Split, learns: Learns = "nothing") -> Predictions:
-    """An answer to every test rating, in their order; each is learned afterwards by what `learns`."""
+    """An answer to every test rating, in their order; each is learned afterwards by what
+    `learns`.
+    """
     return replay(fitted.model_set, split.train, split.test, learns)

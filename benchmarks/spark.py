@@ -1,8 +1,10 @@
-"""What does the Spark engine give, how fast is it, and how does it grow, beside one machine and Spark's own library?
+"""What does the Spark engine give, how fast is it, and how does it grow, beside one machine and
+Spark's own library?
 
-The same split: our engines and MLlib's models, each in a process of its own. The tutorial pipeline: three sets of the same
-batch files by spark-submit, theirs and ours. Growth: sweeps in blocks on two cores, beside the local engine's. And on
-paper, from these parts, a billion ratings. What the driver holds is another question: `memory.py`.
+The same split: our engines and MLlib's models, each in a process of its own. The tutorial pipeline:
+three sets of the same batch files by spark-submit, theirs and ours. Growth: sweeps in blocks on two
+cores, beside the local engine's. And on paper, from these parts, a billion ratings. What the driver
+holds is another question: `memory.py`.
 """
 
 from __future__ import annotations
@@ -28,7 +30,14 @@ from reelstream.datasets import Dataset, detect, simulate
 from reelstream.engines import block_chain
 from reelstream.engines.block_chain import BlockChain
 from reelstream.engines.gibbs import Sampler
-from reelstream.engines.interface import FEW_FACTORS, MANY_RATINGS, Engine, FitJob, FitParameters, FittedModels
+from reelstream.engines.interface import (
+    FEW_FACTORS,
+    MANY_RATINGS,
+    Engine,
+    FitJob,
+    FitParameters,
+    FittedModels,
+)
 from reelstream.engines.local import LocalEngine
 from reelstream.engines.spark.engine import SparkEngine
 from reelstream.engines.spark.one_task import save_models
@@ -46,7 +55,11 @@ SEEDS = (42, 43, 44)
 CORES = 2
 MASTER = f"local[{CORES}]"
 CONF = {"spark.driver.memory": "1g", "spark.pyspark.python": sys.executable}
-LOCAL, ONE_TASK, BLOCKS = "reelstream on one machine", "reelstream on Spark, one task", "reelstream on Spark, blocks"
+LOCAL, ONE_TASK, BLOCKS = (
+    "reelstream on one machine",
+    "reelstream on Spark, one task",
+    "reelstream on Spark, blocks",
+)
 SMALL_BLOCK = 20_000
 """Ratings in a block where 100 k should lie in several."""
 CLOSE = 0.003
@@ -54,7 +67,12 @@ CLOSE = 0.003
 
 TINY = {"users": 400, "items": 200, "ratings": 2 * SMALL_BLOCK}
 """Next to no work: what a sweep of it takes is what Spark takes."""
-SIZES = {100_000: (610, 9_700), 1_000_000: (6_000, 4_000), 10_000_000: (60_000, 20_000), 32_000_000: (200_000, 80_000)}
+SIZES = {
+    100_000: (610, 9_700),
+    1_000_000: (6_000, 4_000),
+    10_000_000: (60_000, 20_000),
+    32_000_000: (200_000, 80_000),
+}
 """Ratings -> users and films."""
 LARGE = 32_000_000
 SWEEPS, WARM_UP = 12, 4
@@ -70,24 +88,34 @@ PAPER = {
 def main() -> int:
     """Measure everything, judge it."""
     arguments = parser(__doc__)
-    arguments.add_argument("--small", action="store_true", help="one seed, and without the 32 M ratings")
+    arguments.add_argument(
+        "--small", action="store_true", help="one seed, and without the 32 M ratings"
+    )
     options = arguments.parse_args()
     dataset = data_set(options.data)
     largest = LARGE - options.small
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         splits = [
-            measure_split(dataset, seed, folder / f"split-{seed}") for seed in (SEEDS[:1] if options.small else SEEDS)
+            measure_split(dataset, seed, folder / f"split-{seed}")
+            for seed in (SEEDS[:1] if options.small else SEEDS)
         ]
         peers = measure_peers(dataset)
-        tutorial = measure_pipelines(dataset, split_of(dataset, SEEDS[0]), folder / "tutorial", MASTER, CONF)
+        tutorial = measure_pipelines(
+            dataset, split_of(dataset, SEEDS[0]), folder / "tutorial", MASTER, CONF
+        )
         print(tutorial, flush=True)
-        fixed, growth = measure_growth(folder / "growth", [size for size in SIZES if size <= largest])
+        fixed, growth = measure_growth(
+            folder / "growth", [size for size in SIZES if size <= largest]
+        )
     parts = parts_of(
-        [row["blocks"] | {name: row[name] for name in ("ratings", "items")} for row in growth], fixed, CORES
+        [row["blocks"] | {name: row[name] for name in ("ratings", "items")} for row in growth],
+        fixed,
+        CORES,
     )
     paper = {
-        name: asdict(cluster) | sweep_on(cluster, parts, PAPER_RATINGS, PAPER_ITEMS) for name, cluster in PAPER.items()
+        name: asdict(cluster) | sweep_on(cluster, parts, PAPER_RATINGS, PAPER_ITEMS)
+        for name, cluster in PAPER.items()
     }
     return finish(
         "spark",
@@ -116,14 +144,21 @@ def split_of(dataset: Dataset, seed: int) -> Split:
 
 
 def measure_split(dataset: Dataset, seed: int, scratch: Path) -> dict[str, Any]:
-    """Our engines from the same batch files: scores, seconds, memory, and whether two sets are the same bits."""
+    """Our engines from the same batch files: scores, seconds, memory, and whether two sets are the
+    same bits.
+    """
     publish(scratch / "batches", [split_of(dataset, seed).train])
-    rows = [in_own_process(measure_engine, name, dataset.folder, seed, scratch) for name in (LOCAL, ONE_TASK, BLOCKS)]
+    rows = [
+        in_own_process(measure_engine, name, dataset.folder, seed, scratch)
+        for name in (LOCAL, ONE_TASK, BLOCKS)
+    ]
     return {"seed": seed, "engines": rows}
 
 
 def measure_engine(name: str, data: Path, seed: int, scratch: Path) -> dict[str, Any]:
-    """One of our engines: a short fit to warm up, then a whole one, of all three models, all parts on."""
+    """One of our engines: a short fit to warm up, then a whole one, of all three models, all parts
+    on.
+    """
     dataset, batches = detect(data), BatchFolder(scratch / "batches")
     catalog, out = dataset.read_catalog().catalog, scratch / name
     engine = open_engine(name)
@@ -132,11 +167,19 @@ def measure_engine(name: str, data: Path, seed: int, scratch: Path) -> dict[str,
         short = FitParameters(sweeps=4, burn_in=2, n_draws=2, one_task_ratings=most)
         fit(engine, batches, out / "warm-up", catalog, short)
         with watched() as usage:
-            models = fit(engine, batches, out / "history", catalog, FitParameters(seed=seed, one_task_ratings=most))
+            models = fit(
+                engine,
+                batches,
+                out / "history",
+                catalog,
+                FitParameters(seed=seed, one_task_ratings=most),
+            )
     (out / "models").mkdir()
     save_models(models, out / "models")
     split = split_of(dataset, seed)
-    row = entry(name, score_models(models, catalog, split, dataset.scale), usage) | {"digest": digest_of(out)}
+    row = entry(name, score_models(models, catalog, split, dataset.scale), usage) | {
+        "digest": digest_of(out)
+    }
     print(row, flush=True)
     return row
 
@@ -154,13 +197,27 @@ def one_task_ratings(name: str) -> int:
 
 
 def fit(
-    engine: Engine, batches: BatchFolder, history_out: Path, catalog: Catalog, parameters: FitParameters
+    engine: Engine,
+    batches: BatchFolder,
+    history_out: Path,
+    catalog: Catalog,
+    parameters: FitParameters,
 ) -> FittedModels:
     """A first set from all batches."""
     history_out.mkdir(parents=True)
     manifests = batches.manifests()
     return engine.fit(
-        FitJob(batches, manifests, None, manifests, history_out, catalog, RatingScale(), None, parameters)
+        FitJob(
+            batches,
+            manifests,
+            None,
+            manifests,
+            history_out,
+            catalog,
+            RatingScale(),
+            None,
+            parameters,
+        )
     )
 
 
@@ -169,7 +226,9 @@ def small_blocks() -> AbstractContextManager[Any]:
     return patch.object(block_chain, "BLOCK_RATINGS", SMALL_BLOCK)
 
 
-def score_models(models: FittedModels, catalog: Catalog, split: Split, scale: RatingScale) -> Scores:
+def score_models(
+    models: FittedModels, catalog: Catalog, split: Split, scale: RatingScale
+) -> Scores:
     """Of the served path on the test part."""
     learned = TrainedOn({TRAIN: len(split.train)}, {})
     model_set = ModelSet(0, models.rating, models.like, models.segment, catalog, scale, learned)
@@ -193,7 +252,9 @@ def digest_of(folder: Path) -> str:
     digest = hashlib.sha256()
     for part in ("models", "history"):
         for path in sorted((folder / part).rglob("*.*")):
-            digest.update(f"{path.relative_to(folder)} {path.stat().st_size} ".encode() + path.read_bytes())
+            digest.update(
+                f"{path.relative_to(folder)} {path.stat().st_size} ".encode() + path.read_bytes()
+            )
     return digest.hexdigest()
 
 
@@ -209,7 +270,9 @@ def measure_peer(name: str, data: Path) -> dict[str, Any]:
 
     dataset = detect(data)
     split = split_of(dataset, SEEDS[0])
-    question = Question(split.train, split.test, dataset.read_catalog().catalog, dataset.scale, in_time=False)
+    question = Question(
+        split.train, split.test, dataset.read_catalog().catalog, dataset.scale, in_time=False
+    )
     is_classifier = name in spark_trees.CLASSIFIERS
     if is_classifier:
         predicted, usage = spark_trees.like_probabilities(name, question)
@@ -229,8 +292,12 @@ def measure_peer(name: str, data: Path) -> dict[str, Any]:
 
 
 def measure_growth(scratch: Path, sizes: Sequence[int]) -> tuple[float, list[dict[str, Any]]]:
-    """The fixed seconds of a sweep, and a row a size; each fit in a process of its own, so that its peaks are its own."""
-    simulate(scratch / "tiny", users=TINY["users"], items=TINY["items"], ratings=TINY["ratings"], seed=1)
+    """The fixed seconds of a sweep, and a row a size; each fit in a process of its own, so that its
+    peaks are its own.
+    """
+    simulate(
+        scratch / "tiny", users=TINY["users"], items=TINY["items"], ratings=TINY["ratings"], seed=1
+    )
     in_own_process(publish_data, scratch / "tiny")
     with_blocks = in_own_process(measure_sweeps, BLOCKS, scratch / "tiny", True)
     fixed = with_blocks["sweep_seconds"]
@@ -242,7 +309,15 @@ def measure_growth(scratch: Path, sizes: Sequence[int]) -> tuple[float, list[dic
         simulate(folder, users=users, items=items, ratings=size, seed=1)
         in_own_process(publish_data, folder)
         blocks, local = (in_own_process(measure_sweeps, name, folder) for name in (BLOCKS, LOCAL))
-        rows.append({"ratings": size, "users": users, "items": blocks["items"], "blocks": blocks, "local": local})
+        rows.append(
+            {
+                "ratings": size,
+                "users": users,
+                "items": blocks["items"],
+                "blocks": blocks,
+                "local": local,
+            }
+        )
         print(rows[-1], flush=True)
     return fixed, rows
 
@@ -253,11 +328,19 @@ def measure_sweeps(name: str, data: Path, has_small_blocks: bool = False) -> dic
     n_ratings = sum(manifest.rows for manifest in batches.manifests())
     sweeps = SWEEPS * (1 + (n_ratings > MANY_RATINGS))  # of which such a fit makes half
     parameters = FitParameters(
-        n_factors=FEW_FACTORS, sweeps=sweeps, burn_in=sweeps - 2, n_draws=1, one_task_ratings=one_task_ratings(name)
+        n_factors=FEW_FACTORS,
+        sweeps=sweeps,
+        burn_in=sweeps - 2,
+        n_draws=1,
+        one_task_ratings=one_task_ratings(name),
     )
     engine = open_engine(name)
     chain = Sampler if name == LOCAL else BlockChain
-    with small_blocks() if has_small_blocks else nullcontext(), watched() as usage, timed_sweeps(chain) as seconds:
+    with (
+        small_blocks() if has_small_blocks else nullcontext(),
+        watched() as usage,
+        timed_sweeps(chain) as seconds,
+    ):
         models = fit(engine, batches, data / f"history-{name}", catalog, parameters)
     return {
         "items": len(models.rating.item_ids),
@@ -271,14 +354,24 @@ def measure_sweeps(name: str, data: Path, has_small_blocks: bool = False) -> dic
 # The bars
 
 
-def judge_splits(splits: Sequence[Mapping[str, Any]], peers: Sequence[Mapping[str, Any]]) -> list[Bar]:
+def judge_splits(
+    splits: Sequence[Mapping[str, Any]], peers: Sequence[Mapping[str, Any]]
+) -> list[Bar]:
     """Parity on every seed, and a lead over MLlib on the first."""
     by_name = [{row["name"]: row for row in split["engines"]} for split in splits]
     same = sum(rows[ONE_TASK]["digest"] == rows[LOCAL]["digest"] for rows in by_name)
-    apart = {field: max(abs(rows[BLOCKS][field] - rows[LOCAL][field]) for rows in by_name) for field in ("rmse", "auc")}
+    apart = {
+        field: max(abs(rows[BLOCKS][field] - rows[LOCAL][field]) for rows in by_name)
+        for field in ("rmse", "auc")
+    }
     ours = by_name[0][BLOCKS]
     return [
-        between("one task: seeds with the local engine's set, bit for bit", same, len(splits), len(splits)),
+        between(
+            "one task: seeds with the local engine's set, bit for bit",
+            same,
+            len(splits),
+            len(splits),
+        ),
         at_most("blocks: RMSE apart from the local engine's, worst seed", apart["rmse"], CLOSE),
         at_most("blocks: AUC apart from the local engine's, worst seed", apart["auc"], CLOSE),
         more_than(
@@ -286,7 +379,11 @@ def judge_splits(splits: Sequence[Mapping[str, Any]], peers: Sequence[Mapping[st
             min(peer["rmse"] for peer in peers if peer["rmse"]) - ours["rmse"],
             0,
         ),
-        more_than("blocks: least lead in AUC over MLlib", ours["auc"] - max(peer["auc"] for peer in peers), 0),
+        more_than(
+            "blocks: least lead in AUC over MLlib",
+            ours["auc"] - max(peer["auc"] for peer in peers),
+            0,
+        ),
     ]
 
 
@@ -294,7 +391,11 @@ def judge_tutorial(rows: Sequence[Mapping[str, Any]]) -> list[Bar]:
     """Faster and better."""
     theirs, ours = rows
     return [
-        more_than("tutorial pipeline: times faster, whole command, three sets", theirs["seconds"] / ours["seconds"], 1),
+        more_than(
+            "tutorial pipeline: times faster, whole command, three sets",
+            theirs["seconds"] / ours["seconds"],
+            1,
+        ),
         more_than("tutorial pipeline: lead in RMSE, third set", theirs["rmse"] - ours["rmse"], 0),
         more_than("tutorial pipeline: lead in AUC, third set", ours["auc"] - theirs["auc"], 0),
     ]
@@ -307,7 +408,12 @@ def judge_growth(fixed: float, rows: Sequence[Mapping[str, Any]]) -> list[Bar]:
         if row["ratings"] == 10_000_000:
             times = (row["blocks"]["sweep_seconds"] - fixed) / row["local"]["sweep_seconds"]
             bars.append(
-                at_most("10 M: a sweep in blocks, less the fixed seconds, as a multiple of the local one", times, 2)
+                at_most(
+                    "10 M: a sweep in blocks, less the fixed seconds, as a multiple of the"
+                    " local one",
+                    times,
+                    2,
+                )
             )
         if row["ratings"] == LARGE:
             peak = sum(row["blocks"]["peak_gib"].values())

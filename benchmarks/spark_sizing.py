@@ -2,10 +2,11 @@
 
     seconds = fixed + a N / (M C) + b I + bytes through the busiest wire / bandwidth
 
-N ratings, I items, M machines of C cores. `fixed` is what Spark takes to start and end a job; `a` the seconds of one core
-for one rating; `b` what a task takes to write, and another to read and add up, the Gram matrix of one item: every task
-writes those of all items, and reads its share of them from all tasks. Each of T tasks sends I Gram matrices, so that T
-should be small: one task a machine, with all its cores (`spark.task.cpus`).
+N ratings, I items, M machines of C cores. `fixed` is what Spark takes to start and end a job; `a`
+the seconds of one core for one rating; `b` what a task takes to write, and another to read and add
+up, the Gram matrix of one item: every task writes those of all items, and reads its share of them
+from all tasks. Each of T tasks sends I Gram matrices, so that T should be small: one task a
+machine, with all its cores (`spark.task.cpus`).
 """
 
 from __future__ import annotations
@@ -61,7 +62,9 @@ class Cluster:
 
 
 def parts_of(rows: Sequence[Mapping[str, Any]], fixed: float, cores: int) -> Parts:
-    """The parts that explain the measured `sweep_seconds` of these `ratings` and `items` best, in relative error."""
+    """The parts that explain the measured `sweep_seconds` of these `ratings` and `items` best, in
+    relative error.
+    """
     seconds = np.array([row["sweep_seconds"] for row in rows])
     causes = np.array([[row["ratings"] / cores, row["items"]] for row in rows])
     scale = causes.max(0)  # nnls compares its numbers with the machine's rounding

@@ -33,25 +33,40 @@ N_SETS = 3
 def measure_pipelines(
     dataset: Dataset, split: Split, scratch: Path, master: str, conf: Mapping[str, str]
 ) -> list[dict[str, Any]]:
-    """Seconds of both whole commands; scores of their third sets on the held-out ratings of the split."""
+    """Seconds of both whole commands; scores of their third sets on the held-out ratings of the
+    split.
+    """
     work = _make_work_folder(dataset, split.train, scratch)
     script = ROOT / "benchmarks" / "peers" / "spark_tutorial.py"
     theirs = [
-        str(path) for path in (script, work / "batched_data", scratch / "data" / "movies.csv", scratch / "theirs")
+        str(path)
+        for path in (
+            script,
+            work / "batched_data",
+            scratch / "data" / "movies.csv",
+            scratch / "theirs",
+        )
     ]
     ours = [str(ROOT / "spark_training.py"), "--work", str(work)]
     submit = ["spark-submit", "--master", master]
     submit += [part for name, value in conf.items() for part in ("--conf", f"{name}={value}")]
     seconds = {THEIRS: _run([*submit, *theirs]), OURS: _run([*submit, *ours])}
-    asked = {"row": np.arange(len(split.test)), "userId": split.test.user_id, "movieId": split.test.item_id}
+    asked = {
+        "row": np.arange(len(split.test)),
+        "userId": split.test.user_id,
+        "movieId": split.test.item_id,
+    }
     pl.DataFrame(asked).write_csv(scratch / "asked.csv")
     _run([*submit, *theirs, str(scratch / "asked.csv")])
     scores = {
-        THEIRS: _score_theirs(scratch / "theirs" / str(N_SETS) / "answers.csv", split, dataset.scale),
+        THEIRS: _score_theirs(
+            scratch / "theirs" / str(N_SETS) / "answers.csv", split, dataset.scale
+        ),
         OURS: _score_ours(work, split),
     }
     return [
-        {"name": name, "seconds": seconds[name], "rmse": each.rmse, "auc": each.auc} for name, each in scores.items()
+        {"name": name, "seconds": seconds[name], "rmse": each.rmse, "auc": each.auc}
+        for name, each in scores.items()
     ]
 
 
@@ -61,19 +76,38 @@ def _make_work_folder(dataset: Dataset, train: EventColumns, scratch: Path) -> P
     data.mkdir(parents=True)
     for name in ("movies.csv", "links.csv"):
         (data / name).write_bytes((dataset.folder / name).read_bytes())
-    columns = {"userId": train.user_id, "movieId": train.item_id, "rating": train.rating, "timestamp": train.timestamp}
+    columns = {
+        "userId": train.user_id,
+        "movieId": train.item_id,
+        "rating": train.rating,
+        "timestamp": train.timestamp,
+    }
     pl.DataFrame(columns).write_csv(data / "ratings.csv")
     _run(["reelstream", "produce", "--data", str(data), "--work", str(work)])
-    _run(["reelstream", "batch", "--work", str(work), "--once", "--batch-rows", str(-(-len(train) // N_SETS))])
+    _run(
+        [
+            "reelstream",
+            "batch",
+            "--work",
+            str(work),
+            "--once",
+            "--batch-rows",
+            str(-(-len(train) // N_SETS)),
+        ]
+    )
     return work
 
 
 def _run(command: list[str]) -> float:
-    """Seconds of a command of this environment, which must succeed; what it said is shown when it does not."""
+    """Seconds of a command of this environment, which must succeed; what it said is shown when it
+    does not.
+    """
     environment = os.environ | {"PYSPARK_PYTHON": sys.executable, "SPARK_LOCAL_IP": "127.0.0.1"}
     program = str(Path(sys.executable).parent / command[0])
     started = time.perf_counter()
-    done = subprocess.run([program, *command[1:]], env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [program, *command[1:]], env=environment, capture_output=True, text=True, check=False
+    )
     seconds = time.perf_counter() - started
     if done.returncode:
         print(done.stdout, done.stderr, sep="\n", file=sys.stderr)
@@ -96,4 +130,6 @@ def _score_ours(work: Path, split: Split) -> Scores:
     folder = WorkFolder(work)
     trained = ModelRegistry(folder.models).load(N_SETS, folder.read_catalog())
     model_set = replace(trained, trained_on=TrainedOn({TRAIN: len(split.train)}, {}))
-    return score(replay(model_set, split.train, split.test, "nothing"), split.test.rating, model_set.scale)
+    return score(
+        replay(model_set, split.train, split.test, "nothing"), split.test.rating, model_set.scale
+    )

@@ -1,4 +1,6 @@
-"""A standalone Spark cluster on this machine: a master and one worker, so that the driver is a process of its own."""
+"""A standalone Spark cluster on this machine: a master and one worker, so that the driver is a
+process of its own.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ START_SECONDS = 60
 
 @contextmanager
 def standalone(folder: Path, cores: int, memory: str) -> Iterator[str]:
-    """The URL of a master whose one worker has so many cores and so much memory (`2g`); both write into `folder`."""
+    """The URL of a master whose one worker has so many cores and so much memory (`2g`); both write
+    into `folder`.
+    """
     folder.mkdir(parents=True)
     (port,) = free_ports(1)
     url = f"spark://127.0.0.1:{port}"

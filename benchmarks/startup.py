@@ -1,7 +1,8 @@
-"""How long does a fresh start take: from nothing compiled and nothing stored to model set 3 answering?
+"""How long does a fresh start take: from nothing compiled and nothing stored to model set 3
+answering?
 
-`reelstream run --until-set 3`, page included, with an empty work folder and a cold numba cache, on the two real data
-sets and a simulated one of their size. The clock stops when the run has ended.
+`reelstream run --until-set 3`, page included, with an empty work folder and a cold numba cache, on
+the two real data sets and a simulated one of their size. The clock stops when the run has ended.
 """
 
 from __future__ import annotations
@@ -40,14 +41,27 @@ def main() -> int:
 def measure(dataset: Dataset, scratch: Path) -> dict[str, Any]:
     """One run from nothing, and what its audit says."""
     scratch.mkdir()
-    environment = os.environ | {"NUMBA_CACHE_DIR": str(scratch / "numba"), "PYTHONPYCACHEPREFIX": str(scratch / "pyc")}
+    environment = os.environ | {
+        "NUMBA_CACHE_DIR": str(scratch / "numba"),
+        "PYTHONPYCACHEPREFIX": str(scratch / "pyc"),
+    }
     work = ["--work", str(scratch / "work")]
     port, ui_port = free_ports(2)
     ports = ["--port", str(port), "--ui-port", str(ui_port)]
     command = [sys.executable, "-m", "reelstream"]
     started = time.perf_counter()
     run = subprocess.run(
-        [*command, "run", "--data", str(dataset.ratings_file), *work, *ports, "--until-set", "3", "--json"],
+        [
+            *command,
+            "run",
+            "--data",
+            str(dataset.ratings_file),
+            *work,
+            *ports,
+            "--until-set",
+            "3",
+            "--json",
+        ],
         env=environment,
         capture_output=True,
         text=True,
@@ -57,8 +71,12 @@ def measure(dataset: Dataset, scratch: Path) -> dict[str, Any]:
     seconds = time.perf_counter() - started
     if run.returncode:
         print(run.stderr, file=sys.stderr)
-    audit = subprocess.run([*command, "audit", *work, "--json"], capture_output=True, text=True, check=False)
-    report = json.loads(audit.stdout) if audit.stdout else {"problems": ["there is nothing to audit"]}
+    audit = subprocess.run(
+        [*command, "audit", *work, "--json"], capture_output=True, text=True, check=False
+    )
+    report = (
+        json.loads(audit.stdout) if audit.stdout else {"problems": ["there is nothing to audit"]}
+    )
     said = json.loads(run.stdout) if run.stdout else {}
     return {
         "data": dataset.name,

@@ -1,7 +1,8 @@
-"""Write docs/benchmarks.md, its plots and the sizes in docs/spark.md from benchmarks/results/*.json.
+"""Write docs/benchmarks.md, its plots and the sizes in docs/spark.md from
+benchmarks/results/*.json.
 
-`--check` only says whether they are up to date. Nothing there is typed by hand: a figure that no benchmark has written is
-not there.
+`--check` only says whether they are up to date. Nothing there is typed by hand: a figure that no
+benchmark has written is not there.
 """
 
 from __future__ import annotations
@@ -45,7 +46,9 @@ Result = Mapping[str, Any]
 def main() -> int:
     """Write, or compare."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 when the page is not up to date")
+    parser.add_argument(
+        "--check", action="store_true", help="write nothing; exit 1 when the page is not up to date"
+    )
     check = parser.parse_args().check
     stale = []
     for name, text in files().items():
@@ -55,7 +58,10 @@ def main() -> int:
             if not check:
                 path.write_text(text)
     for name in stale:
-        print(f"docs/{name} {'is not what the results say: run make bench-tables' if check else 'written'}")
+        print(
+            f"docs/{name}"
+            f" {'is not what the results say: run make bench-tables' if check else 'written'}"
+        )
     return 1 if check and stale else 0
 
 
@@ -67,13 +73,22 @@ def files() -> dict[str, str]:
         result = read_result(name)
         if result is None:
             continue
-        page += [f"## {heading}\n", *section(result["results"]), *bars(result["bars"]), provenance(result)]
-        made |= {f"images/benchmark-{plot}.svg": draw(result["results"]) for plot, draw in plots.items()}
+        page += [
+            f"## {heading}\n",
+            *section(result["results"]),
+            *bars(result["bars"]),
+            provenance(result),
+        ]
+        made |= {
+            f"images/benchmark-{plot}.svg": draw(result["results"]) for plot, draw in plots.items()
+        }
     return {PAGE: "\n".join(page), SPARK_PAGE: with_sizing((DOCS / SPARK_PAGE).read_text()), **made}
 
 
 def with_sizing(page: str) -> str:
-    """The page of Spark with the table between its two marks made anew; as it is while there is no result."""
+    """The page of Spark with the table between its two marks made anew; as it is while there is no
+    result.
+    """
     result = read_result("spark")
     if result is None:
         return page
@@ -84,11 +99,20 @@ def with_sizing(page: str) -> str:
 
 def startup(results: Result) -> Iterable[str]:
     """A row a data set."""
-    yield "An empty work folder, nothing compiled: `reelstream run --until-set 3`, page included, until it has ended.\n"
+    yield (
+        "An empty work folder, nothing compiled: `reelstream run --until-set 3`, page included,"
+        " until it has ended.\n"
+    )
     yield table(
         ["data", "seconds", "ratings", "batch files", "audit"],
         [
-            [row["data"], f"{row['seconds']:.1f}", f"{row['rows']:,}", row["batches"], problems(row["audit_problems"])]
+            [
+                row["data"],
+                f"{row['seconds']:.1f}",
+                f"{row['rows']:,}",
+                row["batches"],
+                problems(row["audit_problems"]),
+            ]
             for row in results["starts"]
         ],
     )
@@ -97,11 +121,13 @@ def startup(results: Result) -> Iterable[str]:
 def ingest(results: Result) -> Iterable[str]:
     """What goes in, what comes out, and what else could."""
     yield (
-        f"{results['rows']:,} ratings through a broker on the same machine, keyed, acknowledged by all replicas, each with "
-        "a header that names its row; then from the topic's start into batch files, manifests and hashes included. The "
-        "plain consumer polls, decodes with `json`, writes with `csv` and commits by itself, exactly-once left aside. The "
-        "client alone reads and throws away: the limit of whatever is built on it. Python runs one thread at a time, so "
-        "what that thread needs is what a pass takes when a core is free for it.\n"
+        f"{results['rows']:,} ratings through a broker on the same machine, keyed, acknowledged by"
+        " all replicas, each with a header that names its row; then from the topic's start into"
+        " batch files, manifests and hashes included. The plain consumer polls, decodes with"
+        " `json`, writes with `csv` and commits by itself, exactly-once left aside. The client"
+        " alone reads and throws away: the limit of whatever is built on it. Python runs one"
+        " thread at a time, so what that thread needs is what a pass takes when a core is free for"
+        " it.\n"
     )
     what = {
         "produce": "producer",
@@ -131,25 +157,36 @@ def accuracy(results: Result) -> Iterable[str]:
     """The means over the random splits, then the time split."""
     data, seeds = results["data"], list(results["random"])
     yield (
-        "The same ratings to learn and to predict for everybody. *Behind* is the RMSE beyond that of the reelstream that "
-        "knows no more: times withheld against libraries that ignore time, times used against those that use it; ± is "
-        "one standard error, with a user's ratings as one cluster. AUC is for liking (rating ≥ 4): by the like "
-        "probability for reelstream, by the predicted rating for the others.\n"
+        "The same ratings to learn and to predict for everybody. *Behind* is the RMSE beyond that"
+        " of the reelstream that knows no more: times withheld against libraries that ignore time,"
+        " times used against those that use it; ± is one standard error, with a user's ratings as"
+        " one cluster. AUC is for liking (rating ≥ 4): by the like probability for reelstream, by"
+        " the predicted rating for the others.\n"
     )
-    yield f"### Random 80/20\n\n{data['name']}, {data['ratings']:,} ratings, mean of seeds {', '.join(seeds)}.\n"
+    yield (
+        f"### Random 80/20\n\n{data['name']}, {data['ratings']:,} ratings, mean of seeds"
+        f" {', '.join(seeds)}.\n"
+    )
     yield standings(over_seeds(list(results["random"].values())))
     yield (
-        f"### By time\n\nThe newest third of {data['name']}, predicted in order. Every library is fitted again before "
-        f"each of {data['batches']} batches; LightGBM's features are up to date at each question. reelstream is fitted "
-        "once and learns each rating after it was predicted.\n"
+        f"### By time\n\nThe newest third of {data['name']}, predicted in order. Every library is"
+        f" fitted again before each of {data['batches']} batches; LightGBM's features are up to"
+        " date at each question. reelstream is fitted once and learns each rating after it was"
+        " predicted.\n"
     )
     yield standings(results["time"])
     if results["missing"]:
-        yield "Not asked: " + "; ".join(f"{name} ({reason})" for name, reason in results["missing"].items()) + ".\n"
+        yield (
+            "Not asked: "
+            + "; ".join(f"{name} ({reason})" for name, reason in results["missing"].items())
+            + ".\n"
+        )
 
 
 def over_seeds(tables: Sequence[Sequence[Mapping[str, Any]]]) -> list[dict[str, Any]]:
-    """Means of every figure; the largest of the standard errors, for the splits share their ratings."""
+    """Means of every figure; the largest of the standard errors, for the splits share their
+    ratings.
+    """
     rows = []
     for same in zip(*tables, strict=True):
         figures = [name for name, value in same[0].items() if isinstance(value, float)]
@@ -167,8 +204,13 @@ def standings(rows: Sequence[Mapping[str, Any]]) -> str:
             [
                 f"**{row['name']}**" if row["name"].startswith("reelstream") else row["name"],
                 f"{row['rmse']:.4f}",
-                f"{row['behind']:+.4f} ± {row['behind_standard_error']:.4f}" if row["behind_standard_error"] else "–",
-                *(digits(row.get(name)) for name in ("auc", "log_loss", "ece", "coverage_1sd", "coverage_2sd")),
+                f"{row['behind']:+.4f} ± {row['behind_standard_error']:.4f}"
+                if row["behind_standard_error"]
+                else "–",
+                *(
+                    digits(row.get(name))
+                    for name in ("auc", "log_loss", "ece", "coverage_1sd", "coverage_2sd")
+                ),
             ]
             for row in sorted(rows, key=lambda row: row["rmse"])
         ],
@@ -178,22 +220,33 @@ def standings(rows: Sequence[Mapping[str, Any]]) -> str:
 def calibration(results: Result) -> Iterable[str]:
     """Reliability, then groups."""
     yield (
-        "Of all films that were said to be liked with probability 0.7, seven in ten should be. *Random* is the three random "
-        "splits with times withheld, *in time* the newest third with users and films learning.\n"
+        "Of all films that were said to be liked with probability 0.7, seven in ten should be."
+        " *Random* is the three random splits with times withheld, *in time* the newest third with"
+        " users and films learning.\n"
     )
-    yield "![Said against came, in ten bins of like probability](images/benchmark-reliability.svg)\n"
     yield (
-        "One standard deviation should hold about 0.68 of the ratings and two about 0.95, for everybody: also for users and "
-        "films of whom little was known at the question.\n"
+        "![Said against came, in ten bins of like probability](images/benchmark-reliability.svg)\n"
     )
-    yield "![Share of ratings within 1 and 2 sd, by ratings known of the user](images/benchmark-coverage.svg)\n"
+    yield (
+        "One standard deviation should hold about 0.68 of the ratings and two about 0.95, for"
+        " everybody: also for users and films of whom little was known at the question.\n"
+    )
+    yield (
+        "![Share of ratings within 1 and 2 sd, by ratings known of the"
+        " user](images/benchmark-coverage.svg)\n"
+    )
     for split, title in (("random", "Random splits"), ("time", "In time")):
         for by, whom in (("by_user", "user"), ("by_item", "film")):
             yield f"{title}, by ratings known of the {whom}:\n"
             yield table(
                 [f"known of the {whom}", "asked", "RMSE", "mean sd", "within 1 sd", "within 2 sd"],
                 [
-                    [row["known"], f"{row['n']:,}", *(digits(row[name]) for name in ("rmse", "sd")), *coverages(row)]
+                    [
+                        row["known"],
+                        f"{row['n']:,}",
+                        *(digits(row[name]) for name in ("rmse", "sd")),
+                        *coverages(row),
+                    ]
                     for row in results[split][by]
                 ],
             )
@@ -207,13 +260,20 @@ def coverages(row: Mapping[str, Any]) -> list[str]:
 def mood(results: Result) -> Iterable[str]:
     """By gap, then by user."""
     yield (
-        f"By time, users and films learning: RMSE {results['rmse_with']:.4f} with times and {results['rmse_without']:.4f} "
-        "without. What times add beyond a rating's place in the order is mood, which fades within minutes. So the gain "
-        "should come from questions soon after another rating by the same user; *part* is each row's part of the whole "
-        "gain in squared error.\n"
+        f"By time, users and films learning: RMSE {results['rmse_with']:.4f} with times and"
+        f" {results['rmse_without']:.4f} without. What times add beyond a rating's place in the"
+        " order is mood, which fades within minutes. So the gain should come from questions soon"
+        " after another rating by the same user; *part* is each row's part of the whole gain in"
+        " squared error.\n"
     )
     yield table(
-        ["since the user's rating before", "asked", "RMSE with times", "without", "part of the gain"],
+        [
+            "since the user's rating before",
+            "asked",
+            "RMSE with times",
+            "without",
+            "part of the gain",
+        ],
         [
             [
                 row["gap"],
@@ -226,19 +286,23 @@ def mood(results: Result) -> Iterable[str]:
         ],
     )
     spread = results["by_user"]
-    quantiles = ", ".join(f"{float(share):.0%}: {value:+.3f}" for share, value in spread["quantiles"].items())
+    quantiles = ", ".join(
+        f"{float(share):.0%}: {value:+.3f}" for share, value in spread["quantiles"].items()
+    )
     yield (
-        f"Of the {spread['users']} users with at least {spread['fewest_ratings']} test ratings, {spread['better_off']:.0%} "
-        f"are better off. Quantiles of a user's gain in RMSE: {quantiles}.\n"
+        f"Of the {spread['users']} users with at least {spread['fewest_ratings']} test ratings,"
+        f" {spread['better_off']:.0%} are better off. Quantiles of a user's gain in RMSE:"
+        f" {quantiles}.\n"
     )
 
 
 def segments(results: Result) -> Iterable[str]:
     """Chains, then re-fits."""
     yield (
-        "Sets go on from each other while the data grow by 1 %, from a tenth of it to all: the share of users that keep "
-        "their segment number from one set to the next. *Agreement* is the adjusted Rand index of two cold fits of all "
-        "users: 1 is the same segments, 0 what chance gives. *Redrawn* users are drawn with replacement.\n"
+        "Sets go on from each other while the data grow by 1 %, from a tenth of it to all: the"
+        " share of users that keep their segment number from one set to the next. *Agreement* is"
+        " the adjusted Rand index of two cold fits of all users: 1 is the same segments, 0 what"
+        " chance gives. *Redrawn* users are drawn with replacement.\n"
     )
     yield table(
         [
@@ -274,14 +338,22 @@ def segments(results: Result) -> Iterable[str]:
 def training(results: Result) -> Iterable[str]:
     """Growth, whole fits, peers."""
     yield (
-        "A sweep of the sampler at 16 numbers a row: the *base* model with times withheld, and with *all parts* on. A "
-        "*whole fit* is of all three models with all parts on. *Unseen RMSE* is its error on ratings that no part of it "
-        "has seen, by the first half of its draws and by the second: a chain that had not converged would tell them "
-        "apart. The peak of memory is the process's, data included. Above 100 k ratings are simulated.\n"
+        "A sweep of the sampler at 16 numbers a row: the *base* model with times withheld, and with"
+        " *all parts* on. A *whole fit* is of all three models with all parts on. *Unseen RMSE* is"
+        " its error on ratings that no part of it has seen, by the first half of its draws and by"
+        " the second: a chain that had not converged would tell them apart. The peak of memory is"
+        " the process's, data included. Above 100 k ratings are simulated.\n"
     )
     yield "![Seconds a sweep against ratings](images/benchmark-growth.svg)\n"
     yield table(
-        ["ratings", "users", "base: s a sweep", "M ratings/s", "all parts: s a sweep", "M ratings/s"],
+        [
+            "ratings",
+            "users",
+            "base: s a sweep",
+            "M ratings/s",
+            "all parts: s a sweep",
+            "M ratings/s",
+        ],
         [
             [
                 f"{row['ratings']:,}",
@@ -319,8 +391,9 @@ def training(results: Result) -> Iterable[str]:
         ],
     )
     yield (
-        "Beside other libraries, on the train part of the random split of seed 42, times ignored, in the same run. Peers "
-        "fit a rating model; the seconds of *all three* hold the like model and the segments too.\n"
+        "Beside other libraries, on the train part of the random split of seed 42, times ignored,"
+        " in the same run. Peers fit a rating model; the seconds of *all three* hold the like model"
+        " and the segments too.\n"
     )
     yield table(
         ["", "seconds to fit", "all three", "RMSE"],
@@ -335,7 +408,11 @@ def training(results: Result) -> Iterable[str]:
         ],
     )
     if results["missing"]:
-        yield "Not asked: " + "; ".join(f"{name} ({reason})" for name, reason in results["missing"].items()) + ".\n"
+        yield (
+            "Not asked: "
+            + "; ".join(f"{name} ({reason})" for name, reason in results["missing"].items())
+            + ".\n"
+        )
 
 
 def pace(measured: Mapping[str, float]) -> list[str]:
@@ -349,12 +426,21 @@ def reliability_plot(results: Result) -> str:
         Line(name, [(row["said"], row["came"]) for row in results[split]["reliability"]])
         for split, name in (("random", "random"), ("time", "in time"))
     ]
-    return line_chart(Axis("like probability said", SHARES), Axis("share liked", SHARES), lines, [[(0, 0), (1, 1)]])
+    return line_chart(
+        Axis("like probability said", SHARES),
+        Axis("share liked", SHARES),
+        lines,
+        [[(0, 0), (1, 1)]],
+    )
 
 
 def coverage_plot(results: Result) -> str:
     """Coverage by ratings known of the user."""
-    names = list(dict.fromkeys(row["known"] for split in ("time", "random") for row in results[split]["by_user"]))
+    names = list(
+        dict.fromkeys(
+            row["known"] for split in ("time", "random") for row in results[split]["by_user"]
+        )
+    )
     places = {name: place for place, name in enumerate(names)}
     lines = [
         Line(
@@ -391,7 +477,12 @@ def bars(rows: Sequence[Mapping[str, Any]]) -> Iterable[str]:
         yield table(
             ["", "measured", "bar", ""],
             [
-                [row["name"], f"{row['value']:.4g}", row["limit"], "met" if row["passed"] else "**missed**"]
+                [
+                    row["name"],
+                    f"{row['value']:.4g}",
+                    row["limit"],
+                    "met" if row["passed"] else "**missed**",
+                ]
                 for row in rows
             ],
         )
@@ -402,14 +493,21 @@ def provenance(result: Result) -> str:
     machine, packages = result["machine"], result["versions"]
     used = ", ".join(f"{name} {number}" for name, number in packages.items())
     return (
-        f"*{result['measured_at']}, commit {result['commit']}; {machine['cpu']}, {machine['cores']} cores, "
-        f"{machine['memory_gib']} GiB, {machine['os']}, load average {machine['load_before']:g} before the start; {used}.*\n"
+        f"*{result['measured_at']}, commit {result['commit']}; {machine['cpu']}, {machine['cores']}"
+        f" cores, {machine['memory_gib']} GiB, {machine['os']}, load average"
+        f" {machine['load_before']:g} before the start; {used}.*\n"
     )
 
 
-SECTIONS: dict[str, tuple[str, Callable[[Result], Iterable[str]], dict[str, Callable[[Result], str]]]] = {
+SECTIONS: dict[
+    str, tuple[str, Callable[[Result], Iterable[str]], dict[str, Callable[[Result], str]]]
+] = {
     "accuracy": ("Accuracy beside other libraries", accuracy, {}),
-    "calibration": ("Calibration", calibration, {"reliability": reliability_plot, "coverage": coverage_plot}),
+    "calibration": (
+        "Calibration",
+        calibration,
+        {"reliability": reliability_plot, "coverage": coverage_plot},
+    ),
     "mood": ("What the gain from times rests on", mood, {}),
     "segments": ("Segments that stay", segments, {}),
     "training": ("Training", training, {"growth": growth_plot}),

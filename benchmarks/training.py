@@ -1,9 +1,11 @@
-"""How long does training take, how does it grow with the data, and how long do other libraries take?
+"""How long does training take, how does it grow with the data, and how long do other libraries
+take?
 
-Growth: a process for each size, real ratings at 100 k and simulated ones above, with as many factors and draws at all of
-them. A sweep of the base model is timed with times ignored, one with all parts on inside a whole fit of all three models;
-whether that has converged is judged by ratings that it has not seen. Fits of ml-latest-small: cold, and warm after a
-further tenth of it. Peers: the same part of ml-latest-small in the same run.
+Growth: a process for each size, real ratings at 100 k and simulated ones above, with as many
+factors and draws at all of them. A sweep of the base model is timed with times ignored, one with
+all parts on inside a whole fit of all three models; whether that has converged is judged by ratings
+that it has not seen. Fits of ml-latest-small: cold, and warm after a further tenth of it. Peers:
+the same part of ml-latest-small in the same run.
 """
 
 from __future__ import annotations
@@ -53,14 +55,18 @@ OURS = {
     "reelstream": FitParameters(use_times=False),
     "reelstream, 40 sweeps": FitParameters(sweeps=40, burn_in=16, use_times=False),
     "reelstream, 20 sweeps": FitParameters(sweeps=20, burn_in=8, use_times=False),
-    "reelstream, 20 sweeps, 7 factors": FitParameters(n_factors=7, sweeps=20, burn_in=8, use_times=False),
+    "reelstream, 20 sweeps, 7 factors": FitParameters(
+        n_factors=7, sweeps=20, burn_in=8, use_times=False
+    ),
 }
 
 
 def main() -> int:
     """Growth, whole fits, peers."""
     arguments = parser(__doc__)
-    arguments.add_argument("--small", action="store_true", help="without the 32 M ratings, which take most of the time")
+    arguments.add_argument(
+        "--small", action="store_true", help="without the 32 M ratings, which take most of the time"
+    )
     options = arguments.parse_args()
     dataset = data_set(options.data)
     growth = measure_growth(dataset, [size for size in SIZES if size < LARGE or not options.small])
@@ -89,7 +95,9 @@ def measure_growth(dataset: Dataset, sizes: Sequence[int]) -> list[dict[str, Any
 
 
 def measure_size(folder: Path) -> dict[str, Any]:
-    """Seconds of reading, of a sweep, of a whole fit; how well that has converged; and this process's peak of memory."""
+    """Seconds of reading, of a sweep, of a whole fit; how well that has converged; and this
+    process's peak of memory.
+    """
     compile_all()
     started = time.perf_counter()
     dataset = detect(folder)
@@ -115,19 +123,31 @@ def measure_size(folder: Path) -> dict[str, Any]:
 def pace(seconds: Sequence[float], n_ratings: int) -> dict[str, float]:
     """Of an ordinary sweep."""
     one = float(np.median(seconds[WARM_UP:]))
-    return {"sweep_seconds": one, "sweeps": len(seconds) - WARM_UP, "ratings_a_second": n_ratings / one}
+    return {
+        "sweep_seconds": one,
+        "sweeps": len(seconds) - WARM_UP,
+        "ratings_a_second": n_ratings / one,
+    }
 
 
 def halves(models: FittedModels) -> Iterator[FittedModels]:
-    """The models with the first half of their draws, and with the second: a chain that still climbs tells them apart."""
+    """The models with the first half of their draws, and with the second: a chain that still climbs
+    tells them apart.
+    """
     half = models.rating.n_draws // 2
     for kept in (slice(half), slice(half, None)):
-        draws = ItemDraws(*(getattr(models.rating.draws, field.name)[kept] for field in fields(ItemDraws)))
+        draws = ItemDraws(
+            *(getattr(models.rating.draws, field.name)[kept] for field in fields(ItemDraws))
+        )
         yield replace(models, rating=replace(models.rating, draws=draws))
 
 
-def rmse_unseen(models: FittedModels, history: HistorySnapshot, catalog: Catalog, scale: RatingScale) -> float:
-    """Of the gate's half of the holdout, which no part of the fit has seen, of an even sample of the users."""
+def rmse_unseen(
+    models: FittedModels, history: HistorySnapshot, catalog: Catalog, scale: RatingScale
+) -> float:
+    """Of the gate's half of the holdout, which no part of the fit has seen, of an even sample of
+    the users.
+    """
     some = history.of_users(history.user_ids[:: len(history.user_ids) // MAX_JUDGES + 1])
     learned = ~in_holdout(some.user_id, some.item_id)
     judges = ~learned & in_gate_half(some.user_id, some.item_id)
@@ -138,15 +158,28 @@ def rmse_unseen(models: FittedModels, history: HistorySnapshot, catalog: Catalog
 
 
 def measure_fits(dataset: Dataset, catalog: Catalog, seed: int) -> dict[str, Any]:
-    """Whole fits with all parts on: all ratings; then, of a random split's train part, cold, and warm on its last tenth."""
+    """Whole fits with all parts on: all ratings; then, of a random split's train part, cold, and
+    warm on its last tenth.
+    """
     ratings = dataset.read_ratings()
-    everything = [fit(ratings, catalog, dataset.scale, FitParameters(seed=seed)).seconds for _ in range(REPEATS)]
+    everything = [
+        fit(ratings, catalog, dataset.scale, FitParameters(seed=seed)).seconds
+        for _ in range(REPEATS)
+    ]
     split = split_at_random(ratings, 0.2, seed)
     in_time = split.train.in_time()
-    earlier = fit(in_time[: len(in_time) * 9 // 10], catalog, dataset.scale, FitParameters(seed=seed))
-    warm = [fit(split.train, catalog, dataset.scale, FitParameters(), earlier.models) for _ in range(REPEATS)]
+    earlier = fit(
+        in_time[: len(in_time) * 9 // 10], catalog, dataset.scale, FitParameters(seed=seed)
+    )
+    warm = [
+        fit(split.train, catalog, dataset.scale, FitParameters(), earlier.models)
+        for _ in range(REPEATS)
+    ]
     cold = fit(split.train, catalog, dataset.scale, FitParameters(seed=seed))
-    rmse = {name: rmse_of(each, split, dataset.scale) for name, each in (("warm", warm[0]), ("cold", cold))}
+    rmse = {
+        name: rmse_of(each, split, dataset.scale)
+        for name, each in (("warm", warm[0]), ("cold", cold))
+    }
     row = {
         "seed": seed,
         "full_seconds": float(np.median(everything)),
@@ -163,10 +196,15 @@ def rmse_of(fitted: Any, split: Split, scale: RatingScale) -> float:
     return float(score(answers(fitted, split), split.test.rating, scale).rmse or np.nan)
 
 
-def measure_peers(dataset: Dataset, catalog: Catalog) -> tuple[list[dict[str, Any]], dict[str, str]]:
+def measure_peers(
+    dataset: Dataset, catalog: Catalog
+) -> tuple[list[dict[str, Any]], dict[str, str]]:
     """Fit seconds and RMSE on one random split, times ignored; and who could not take part."""
     split = without_times(split_at_random(dataset.read_ratings(), 0.2, SEEDS[0]))
-    rows = [measure_ours(name, parameters, split, catalog, dataset.scale) for name, parameters in OURS.items()]
+    rows = [
+        measure_ours(name, parameters, split, catalog, dataset.scale)
+        for name, parameters in OURS.items()
+    ]
     missing = {}
     for peer in contestants(quick=False):
         if peer.name not in PEERS:
@@ -174,7 +212,9 @@ def measure_peers(dataset: Dataset, catalog: Catalog) -> tuple[list[dict[str, An
         if isinstance(peer.make, Missing):
             missing[peer.name] = peer.make.reason
             continue
-        answer = peer.make().answer(Question(split.train, split.test, catalog, dataset.scale, in_time=False))
+        answer = peer.make().answer(
+            Question(split.train, split.test, catalog, dataset.scale, in_time=False)
+        )
         rmse = score_points(answer.predicted, split.test.rating, dataset.scale).rmse
         rows.append({"name": peer.name, "fit_seconds": answer.fit_seconds, "rmse": rmse})
         print(rows[-1], flush=True)
@@ -207,16 +247,32 @@ def judge_growth(rows: Sequence[dict[str, Any]]) -> list[Bar]:
     """Ratings a second at 1 M; at 32 M, when measured, not much slower, and within memory."""
     million = next(row for row in rows if row["ratings"] == 1_000_000)
     bars = [
-        at_least("1 M: million ratings a second, base model", million["base"]["ratings_a_second"] / 1e6, 20),
-        at_least("1 M: million ratings a second, all parts on", million["all_parts"]["ratings_a_second"] / 1e6, 10),
+        at_least(
+            "1 M: million ratings a second, base model",
+            million["base"]["ratings_a_second"] / 1e6,
+            20,
+        ),
+        at_least(
+            "1 M: million ratings a second, all parts on",
+            million["all_parts"]["ratings_a_second"] / 1e6,
+            10,
+        ),
     ]
     for row in rows:
         if row["ratings"] == LARGE:
             slower = million["all_parts"]["ratings_a_second"] / row["all_parts"]["ratings_a_second"]
             minutes = (row["read_seconds"] + row["fit_seconds"]) / 60
             climb = row["rmse"][0] - row["rmse"][1]
-            bars.append(at_most("32 M: minutes to read, sort and fit all three models", minutes, 10))
-            bars.append(at_most("32 M: unseen RMSE of the first half of the draws above the second's", climb, 0.001))
+            bars.append(
+                at_most("32 M: minutes to read, sort and fit all three models", minutes, 10)
+            )
+            bars.append(
+                at_most(
+                    "32 M: unseen RMSE of the first half of the draws above the second's",
+                    climb,
+                    0.001,
+                )
+            )
             bars.append(at_most("32 M: peak memory, GiB", row["peak_gib"], 8))
             bars.append(at_most("32 M: time a rating and sweep, as a multiple of 1 M", slower, 1.5))
     return bars
@@ -226,24 +282,43 @@ def judge_fits(rows: Sequence[dict[str, Any]]) -> list[Bar]:
     """The slowest of the seeds, and their mean RMSE."""
     worse = float(np.mean([row["warm_rmse"] - row["cold_rmse"] for row in rows]))
     return [
-        at_most("ml-latest-small: seconds of a full fit, all parts on", max(row["full_seconds"] for row in rows), 8),
-        at_most("warm start after a further tenth: seconds", max(row["warm_seconds"] for row in rows), 2.5),
+        at_most(
+            "ml-latest-small: seconds of a full fit, all parts on",
+            max(row["full_seconds"] for row in rows),
+            8,
+        ),
+        at_most(
+            "warm start after a further tenth: seconds",
+            max(row["warm_seconds"] for row in rows),
+            2.5,
+        ),
         at_most("warm start after a further tenth: RMSE above a cold fit's", worse, 0.002),
     ]
 
 
 def judge_peers(rows: Sequence[dict[str, Any]], missing: dict[str, str]) -> list[Bar]:
-    """How many times faster the shortest of our fits is that is better than the peer; a missing peer is a missed bar."""
+    """How many times faster the shortest of our fits is that is better than the peer; a missing
+    peer is a missed bar.
+    """
     bars = [
-        Bar(f"{name}: times faster", 0.0, f">= 5, not measured: {reason}", False) for name, reason in missing.items()
+        Bar(f"{name}: times faster", 0.0, f">= 5, not measured: {reason}", False)
+        for name, reason in missing.items()
     ]
     for peer in rows[len(OURS) :]:
         better = [ours for ours in rows[: len(OURS)] if ours["rmse"] < peer["rmse"]]
         ours = min(better or rows[:1], key=lambda row: row["fit_seconds"])
         bars.append(
-            at_least(f"{peer['name']}: times faster, {ours['name']}", peer["fit_seconds"] / ours["fit_seconds"], 5)
+            at_least(
+                f"{peer['name']}: times faster, {ours['name']}",
+                peer["fit_seconds"] / ours["fit_seconds"],
+                5,
+            )
         )
-        bars.append(more_than(f"{peer['name']}: lead in RMSE, {ours['name']}", peer["rmse"] - ours["rmse"], 0))
+        bars.append(
+            more_than(
+                f"{peer['name']}: lead in RMSE, {ours['name']}", peer["rmse"] - ours["rmse"], 0
+            )
+        )
     return bars
 
 

@@ -1,4 +1,6 @@
-"""Data that tests of several rooms need: real where REELSTREAM_TEST_DATA names it, simulated elsewhere."""
+"""Data that tests of several rooms need: real where REELSTREAM_TEST_DATA names it, simulated
+elsewhere.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """In CI nothing is skipped, except what needs real data where there is none."""
     report = yield
     if report.skipped and os.environ.get("CI") == "true" and not hasattr(report, "wasxfail"):
@@ -43,11 +47,15 @@ def real_data(name: str) -> Path | None:
 
 @pytest.fixture(autouse=True, scope="session")
 def _no_log_outlives_its_stream() -> Iterator[None]:
-    """A logger that is kept would go on writing to the stream of the test that was the first to use it."""
+    """A logger that is kept would go on writing to the stream of the test that was the first to use
+    it.
+    """
     configure = structlog.configure
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
-            structlog, "configure", lambda **options: configure(**options | {"cache_logger_on_first_use": False})
+            structlog,
+            "configure",
+            lambda **options: configure(**options | {"cache_logger_on_first_use": False}),
         )
         yield
 
@@ -69,7 +77,9 @@ def _own_logs() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def kafka_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaCluster]:
-    """A Kafka broker that all tests share: each takes topics of its own, and leaves the broker running."""
+    """A Kafka broker that all tests share: each takes topics of its own, and leaves the broker
+    running.
+    """
     if reason := why_not():
         pytest.skip(reason)
     with KafkaCluster(tmp_path_factory.mktemp("kafka")) as cluster:
@@ -95,10 +105,15 @@ def movielens(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def movies_dataset() -> Path:
-    """The folder of The Movies Dataset, which cannot be simulated: its flaws are what the tests are about."""
+    """The folder of The Movies Dataset, which cannot be simulated: its flaws are what the tests are
+    about.
+    """
     real = real_data("the-movies-dataset")
     if real is None:
-        reason = "The Movies Dataset is not here: set REELSTREAM_TEST_DATA to a folder with the-movies-dataset/"
+        reason = (
+            "The Movies Dataset is not here: set REELSTREAM_TEST_DATA to a folder with"
+            " the-movies-dataset/"
+        )
         if os.environ.get("CI") == "true" and "REELSTREAM_TEST_DATA" in os.environ:
             pytest.fail(reason)
         pytest.skip(reason)

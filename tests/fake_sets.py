@@ -34,7 +34,9 @@ class FakeState:
 
 @dataclass
 class FakeModelSet:
-    """Predicts the mean of the user's ratings, give or take `number` stars, sure to 1/`number` of a star."""
+    """Predicts the mean of the user's ratings, give or take `number` stars, sure to 1/`number` of a
+    star.
+    """
 
     number: int
     trained_end_offsets: dict[int, int] = field(default_factory=dict)
@@ -75,12 +77,17 @@ class FakeModelSet:
     ) -> None:
         films.append((item_id, rating))
 
-    def predict(self, state: FakeState, item_ids: np.ndarray, at: int, films: object = None) -> Predictions:
+    def predict(
+        self, state: FakeState, item_ids: np.ndarray, at: int, films: object = None
+    ) -> Predictions:
         self.asked_at.append(at)
         mean = np.mean([rating for _, rating in state.learned]) if state.learned else 3.0
         n = len(item_ids)
         return Predictions(
-            np.full(n, mean), np.full(n, 1 / self.number), np.full(n, self.number / 100), np.full((n, 10), 0.1)
+            np.full(n, mean),
+            np.full(n, 1 / self.number),
+            np.full(n, self.number / 100),
+            np.full((n, 10), 0.1),
         )
 
     def segment_of(self, history: EventColumns) -> Segment:
@@ -93,7 +100,9 @@ def segment(number: int) -> Segment:
     return Segment(number, "generous drama lovers", 10, 40, 3.9, 0.8, (drama,), (31, 100))
 
 
-def release(number: int, trained_end_offsets: dict[int, int] | None = None, verdict: str = "accepted") -> Release:
+def release(
+    number: int, trained_end_offsets: dict[int, int] | None = None, verdict: str = "accepted"
+) -> Release:
     return Release(
         number=number,
         created_at=int(time.time()),
@@ -123,7 +132,10 @@ class FakeRegistry:
         self._releases = {number: release(number) for number in numbers}
 
     def add(self, number: int, current: bool = True, verdict: str = "accepted") -> FakeModelSet:
-        self.sets[number], self._releases[number] = FakeModelSet(number), release(number, verdict=verdict)
+        self.sets[number], self._releases[number] = (
+            FakeModelSet(number),
+            release(number, verdict=verdict),
+        )
         if current:
             self.current_number = number
         return self.sets[number]
@@ -147,7 +159,10 @@ class FakeRegistry:
 
     def load_current(self, catalog: Catalog) -> tuple[Release, FakeModelSet]:
         for candidate in reversed(self.releases()):
-            if candidate.number <= (self.current_number or 0) and candidate.number not in self.damaged:
+            if (
+                candidate.number <= (self.current_number or 0)
+                and candidate.number not in self.damaged
+            ):
                 return candidate, self.sets[candidate.number]
         raise NoModelSetError("no set")
 
@@ -156,6 +171,10 @@ def teach_real_films_only(monkeypatch: pytest.MonkeyPatch) -> None:
     """A fake set has no filter: its films catch up with nothing."""
 
     def ask(model_set: object, *arguments: object) -> object:
-        return None if isinstance(model_set, FakeModelSet) else posterior_of_events(model_set, *arguments)
+        return (
+            None
+            if isinstance(model_set, FakeModelSet)
+            else posterior_of_events(model_set, *arguments)
+        )
 
     monkeypatch.setattr("reelstream.serving.live_films.posterior_of_events", ask)

@@ -1,4 +1,6 @@
-"""Kafka brokers of the tests: each a process of its own, on this machine, that can be killed and started again."""
+"""Kafka brokers of the tests: each a process of its own, on this machine, that can be killed and
+started again.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +51,10 @@ class KafkaCluster:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         for node in list(self._processes):
             self.kill(node)
@@ -106,7 +111,11 @@ def free_ports(count: int) -> list[int]:
 
 def why_not() -> str | None:
     """Why this machine cannot run a broker; None when it can."""
-    return None if shutil.which("java") else "Kafka's broker needs Java 17: apt-get install openjdk-17-jre-headless"
+    return (
+        None
+        if shutil.which("java")
+        else "Kafka's broker needs Java 17: apt-get install openjdk-17-jre-headless"
+    )
 
 
 def kcat(servers: str, *arguments: str, text: bytes) -> None:

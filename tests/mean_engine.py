@@ -1,4 +1,6 @@
-"""A real model set fitted in a moment: users and films have a bias and nothing more. And batches to fit it to."""
+"""A real model set fitted in a moment: users and films have a bias and nothing more. And batches to
+fit it to.
+"""
 
 from __future__ import annotations
 
@@ -76,10 +78,22 @@ def mean_models(ratings: EventColumns, starts: np.ndarray, catalog: Catalog) -> 
         session_rate=np.ones(1),
     )
     nobody = np.empty(0)
-    state = ChainState(nobody.astype(np.int64), np.empty((0, 2), np.float32), nobody, nobody, biases[0])
+    state = ChainState(
+        nobody.astype(np.int64), np.empty((0, 2), np.float32), nobody, nobody, biases[0]
+    )
     shares = GenreShares(catalog, catalog.genres)
     return FittedModels(
-        RatingModel(mean, items.ids, counts, draws, features, Hyperparameters(2.0, 10.0, 0.0, 1.0, 1.0), state, 1, 0),
+        RatingModel(
+            mean,
+            items.ids,
+            counts,
+            draws,
+            features,
+            Hyperparameters(2.0, 10.0, 0.0, 1.0, 1.0),
+            state,
+            1,
+            0,
+        ),
         LikeModel.count(ratings.item_id, ratings.rating, SCALE.like_threshold),
         SegmentModel.fit(ratings, starts, shares, catalog.genres, None, 0),
     )
@@ -88,7 +102,8 @@ def mean_models(ratings: EventColumns, starts: np.ndarray, catalog: Catalog) -> 
 def close_batch(
     folder: BatchFolder, rows: int = 100, *, shuffled: bool = False, forgets: Collection[int] = ()
 ) -> Manifest:
-    """Publish the next batch of one stream of ratings that users' and films' biases explain; two partitions.
+    """Publish the next batch of one stream of ratings that users' and films' biases explain; two
+    partitions.
 
     Its last rows forget the users `forgets`.
     """
@@ -134,8 +149,18 @@ class TrainingWorld:
         self.root = root
         self.batches = BatchFolder(root / "batched_data")
         self.batches.make()
-        self.histories, self.registry = SnapshotStore(root / "history"), ModelRegistry(root / "models")
+        self.histories, self.registry = (
+            SnapshotStore(root / "history"),
+            ModelRegistry(root / "models"),
+        )
         self.engine = MeanEngine(spoiled)
         self.trainer = Trainer(
-            self.batches, self.histories, self.registry, self.engine, CATALOG, SCALE, FitParameters(), keep
+            self.batches,
+            self.histories,
+            self.registry,
+            self.engine,
+            CATALOG,
+            SCALE,
+            FitParameters(),
+            keep,
         )

@@ -1,4 +1,6 @@
-"""A Spark cluster of the tests: a standalone master and two workers, each a process of its own on this machine."""
+"""A Spark cluster of the tests: a standalone master and two workers, each a process of its own on
+this machine.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +48,10 @@ class SparkCluster:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         for process in reversed(self._processes.values()):
             os.killpg(process.pid, signal.SIGKILL)  # a worker's executors are of its group
@@ -85,13 +90,25 @@ class SparkCluster:
             os.kill(pid, signal.SIGKILL)
 
     def _start(self, name: str, *arguments: object) -> None:
-        """`master` or `worker-N`. It knows nothing of the tests' packages: each application brings or names its own."""
+        """`master` or `worker-N`. It knows nothing of the tests' packages: each application brings
+        or names its own.
+        """
         environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
         environment |= {"SPARK_LOCAL_IP": "127.0.0.1", "SPARK_WORKER_DIR": str(self.folder / name)}
-        environment |= {"SPARK_DAEMON_JAVA_OPTS": QUICK_START, "SPARK_MASTER_OPTS": "-Dspark.master.rest.enabled=false"}
+        environment |= {
+            "SPARK_DAEMON_JAVA_OPTS": QUICK_START,
+            "SPARK_MASTER_OPTS": "-Dspark.master.rest.enabled=false",
+        }
         role = name.partition("-")[0]
         program = f"org.apache.spark.deploy.{role}.{role.capitalize()}"
-        command = [*DIES_WITH_US, spark_program("spark-class"), program, "--webui-port", "0", *map(str, arguments)]
+        command = [
+            *DIES_WITH_US,
+            spark_program("spark-class"),
+            program,
+            "--webui-port",
+            "0",
+            *map(str, arguments),
+        ]
         with open(self._log(name), "wb") as log:
             self._processes[name] = subprocess.Popen(
                 command, stdout=log, stderr=log, env=environment, start_new_session=True

@@ -67,7 +67,9 @@ def publish(folder: Path, parts: list[EventColumns]) -> BatchFolder:
 def forgets(ratings: EventColumns) -> EventColumns:
     """The wish of each rating's user to be forgotten at that moment."""
     n = len(ratings)
-    return EventColumns.of(ratings.user_id, np.full(n, EVERY_ITEM), np.full(n, np.nan), ratings.timestamp)
+    return EventColumns.of(
+        ratings.user_id, np.full(n, EVERY_ITEM), np.full(n, np.nan), ratings.timestamp
+    )
 
 
 def fit(
@@ -81,7 +83,11 @@ def fit(
 ) -> FittedModels:
     """A fit of these batches whose history lands in `out`."""
     out.mkdir(parents=True)
-    return engine.fit(FitJob(batches, manifests, None, manifests, out, catalog, RatingScale(), previous, parameters))
+    return engine.fit(
+        FitJob(
+            batches, manifests, None, manifests, out, catalog, RatingScale(), previous, parameters
+        )
+    )
 
 
 def bits(model: Any) -> dict[str, Any]:

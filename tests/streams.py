@@ -1,4 +1,6 @@
-"""A stream in a folder, as tests drive it: a data set, a log, batches, and the promise that holds them together."""
+"""A stream in a folder, as tests drive it: a data set, a log, batches, and the promise that holds
+them together.
+"""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -46,11 +48,17 @@ class Stream:
 
     def produce(self, **options: Any) -> ProduceReport:
         with open_broker(self.url, self.kafka) as broker:
-            return produce(self.dataset, broker, self.topic, checkpoint=self.root / "producer.json", **options)
+            return produce(
+                self.dataset, broker, self.topic, checkpoint=self.root / "producer.json", **options
+            )
 
     def writer(self, broker: Broker, **options: Any) -> BatchWriter:
         return BatchWriter(
-            broker, self.topic, self.batches, self.dataset.scale, **{"batch_rows": 500, "lease_seconds": 0.3, **options}
+            broker,
+            self.topic,
+            self.batches,
+            self.dataset.scale,
+            **{"batch_rows": 500, "lease_seconds": 0.3, **options},
         )
 
     def batch(self, **options: Any) -> None:
@@ -71,11 +79,18 @@ class Stream:
         return [row for manifest in folder.manifests() for row in folder.read_rejected(manifest)]
 
     def assert_exactly_once(self) -> None:
-        """Every row of the data set is in a batch, or among its rejected rows, once; the audit is clean."""
+        """Every row of the data set is in a batch, or among its rejected rows, once; the audit is
+        clean.
+        """
         assert self.audit().problems == ()
         rows = list(self.dataset.rows("file"))
         sent = Counter(
-            (row.rating.user_id, row.rating.item_id, float(np.float32(row.rating.rating)), row.rating.timestamp)
+            (
+                row.rating.user_id,
+                row.rating.item_id,
+                float(np.float32(row.rating.rating)),
+                row.rating.timestamp,
+            )
             for row in rows
             if row.rating is not None and row.rating.rating is not None
         )

@@ -105,7 +105,9 @@ films = st.builds(
 
 
 @given(st.lists(films, max_size=8))
-def test_a_catalogue_survives_the_disk(tmp_path_factory: pytest.TempPathFactory, chosen: list[Film]) -> None:
+def test_a_catalogue_survives_the_disk(
+    tmp_path_factory: pytest.TempPathFactory, chosen: list[Film]
+) -> None:
     """Order, empty titles and odd signs included."""
     path = tmp_path_factory.mktemp("catalog") / "films.json"
     Catalog(chosen).write(path)
@@ -121,7 +123,11 @@ def test_every_titled_film_is_found_by_its_own_title(film: Film) -> None:
 def test_what_is_not_a_catalogue_is_refused(tmp_path: Path) -> None:
     """Damage is named, and so is another format."""
     path = tmp_path / "films.json"
-    for content in ("{", '{"format": 2, "films": []}', '{"format": 1, "films": [{"title": "no id"}]}'):
+    for content in (
+        "{",
+        '{"format": 2, "films": []}',
+        '{"format": 1, "films": [{"title": "no id"}]}',
+    ):
         path.write_text(content)
         with pytest.raises(DamagedError, match=r"films\.json"):
             Catalog.read(path)

@@ -1,4 +1,6 @@
-"""What the container and conda files say of names, versions and settings that are defined elsewhere."""
+"""What the container and conda files say of names, versions and settings that are defined
+elsewhere.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,8 @@ from reelstream.settings import PREFIX, Settings
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
-yaml.SafeLoader.add_constructor("!override", yaml.SafeLoader.construct_sequence)  # Compose's: replace, do not append
+# Compose's: replace, do not append
+yaml.SafeLoader.add_constructor("!override", yaml.SafeLoader.construct_sequence)
 SERVICES: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]
 SPARK: dict[str, Any] = yaml.safe_load((ROOT / "compose.spark.yaml").read_text())["services"]
 STAGES = {name: service for name, service in SERVICES.items() if service["image"] == "reelstream"}
@@ -33,14 +36,20 @@ def test_a_stage_runs_a_command_that_exists(name: str) -> None:
     """Each container of reelstream is one command, with options that it takes."""
     command, *words = re.sub(r"\$\{\w+:\+([^}]*)\}", r"\1", STAGES[name]["command"]).split()
     options = {word for word in words if word.startswith("--")}
-    assert options <= {option for parameter in COMMANDS[command].params for option in parameter.opts}
+    assert options <= {
+        option for parameter in COMMANDS[command].params for option in parameter.opts
+    }
 
 
 def test_on_spark_there_is_one_trainer_too() -> None:
-    """Spark's takes the local one's place, and says where the master is that the worker reports to."""
-    assert [name for name, service in (SERVICES | SPARK).items() if "train" in service.get("command", "")] == [
-        "trainer"
-    ]
+    """Spark's takes the local one's place, and says where the master is that the worker reports
+    to.
+    """
+    assert [
+        name
+        for name, service in (SERVICES | SPARK).items()
+        if "train" in service.get("command", "")
+    ] == ["trainer"]
     master = re.search("--master (.*)", SPARK["trainer"]["command"])
     assert master is not None
     assert master[1] == "spark://spark-master:7077" == SPARK["spark-worker"]["command"].split()[-1]
@@ -63,7 +72,11 @@ def test_no_image_runs_as_root() -> None:
 
 def test_ports_are_open_to_this_machine_only() -> None:
     """There is no authentication: nothing listens to the network unless somebody decides so."""
-    ports = [port for service in (*SERVICES.values(), *SPARK.values()) for port in service.get("ports", [])]
+    ports = [
+        port
+        for service in (*SERVICES.values(), *SPARK.values())
+        for port in service.get("ports", [])
+    ]
     assert len(ports) >= 4
     assert all(port.startswith("127.0.0.1:") for port in ports)
 
@@ -72,7 +85,10 @@ def test_settings_in_containers_exist() -> None:
     """A variable that no setting reads would do nothing, silently."""
     known = {f"{PREFIX}{name}".upper() for name in Settings.model_fields}
     for name, field in Settings.model_fields.items():
-        known |= {f"{PREFIX}{name}_{inner}".upper() for inner in getattr(field.annotation, "model_fields", {})}
+        known |= {
+            f"{PREFIX}{name}_{inner}".upper()
+            for inner in getattr(field.annotation, "model_fields", {})
+        }
     named = {name for service in STAGES.values() for name in service["environment"]}
     named |= set(re.findall(rf"{PREFIX}[A-Z_]+", DOCKERFILE))
     assert {"REELSTREAM_BROKER_URL", "REELSTREAM_WORK"} <= named <= known
@@ -96,23 +112,38 @@ def test_the_spark_image_has_what_the_engine_needs() -> None:
     """The libraries of the extra, which are listed there to be installed beside the application."""
     installed = re.search(r"--constraint requirements.lock (pyspark [\w ]+)", DOCKERFILE)
     assert installed is not None
-    wanted = {re.split(r"[^\w-]", requirement)[0] for requirement in PROJECT["optional-dependencies"]["spark"]}
+    wanted = {
+        re.split(r"[^\w-]", requirement)[0]
+        for requirement in PROJECT["optional-dependencies"]["spark"]
+    }
     assert set(installed[1].split()) == wanted
 
 
 def test_kafka_is_the_same_everywhere() -> None:
     """Compose and `make kafka` start the same version."""
-    version = re.search(r'^KAFKA = "(.*)"', (ROOT / "tools/local_kafka.py").read_text(), re.MULTILINE)
+    version = re.search(
+        r'^KAFKA = "(.*)"', (ROOT / "tools/local_kafka.py").read_text(), re.MULTILINE
+    )
     assert version is not None
     assert SERVICES["kafka"]["image"] == f"${{KAFKA_IMAGE:-apache/kafka:{version[1]}}}"
 
 
 def test_conda_has_the_versions_of_the_project() -> None:
-    """Every library of the project and of what it can do besides, in the versions that pyproject.toml asks for."""
-    conda_names = {"confluent-kafka": "python-confluent-kafka", "prometheus-client": "prometheus_client"}
+    """Every library of the project and of what it can do besides, in the versions that
+    pyproject.toml asks for.
+    """
+    conda_names = {
+        "confluent-kafka": "python-confluent-kafka",
+        "prometheus-client": "prometheus_client",
+    }
     extras = PROJECT["optional-dependencies"]
     wanted = {f"python{PROJECT['requires-python']}"}
-    for requirement in [*PROJECT["dependencies"], *extras["kafka"], *extras["spark"], *extras["ui"]]:
+    for requirement in [
+        *PROJECT["dependencies"],
+        *extras["kafka"],
+        *extras["spark"],
+        *extras["ui"],
+    ]:
         name, version = re.fullmatch(r"([\w-]+)(.*)", requirement).groups()
         wanted.add(f"{conda_names.get(name, name)}{version}")
     environment = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]

@@ -1,4 +1,6 @@
-"""The Grafana dashboard, the Prometheus configuration and the page on operations name metrics that exist."""
+"""The Grafana dashboard, the Prometheus configuration and the page on operations name metrics that
+exist.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,11 @@ QUERIES = [
     *(target["expr"] for panel in PANELS for target in panel["targets"]),
     *(annotation["expr"] for annotation in DASHBOARD["annotations"]["list"]),
 ]
-SUFFIXES = {"counter": ["_total"], "histogram": ["_bucket", "_count", "_sum"], "summary": ["_count", "_sum"]}
+SUFFIXES = {
+    "counter": ["_total"],
+    "histogram": ["_bucket", "_count", "_sum"],
+    "summary": ["_count", "_sum"],
+}
 OF_PROMETHEUS = {"up"}
 """What Prometheus itself says of what it scrapes."""
 
@@ -44,7 +50,9 @@ def metrics(tmp_path: Path) -> set[str]:
     with open_broker(f"sqlite:{tmp_path / 'log.db'}") as broker:
         registry, predictor, scale = FakeRegistry(), Predictor(LiveHistories()), RatingScale()
         batches, snapshots = BatchFolder(tmp_path / "batches"), SnapshotStore(tmp_path / "history")
-        updates = LiveUpdates(predictor, registry, batches, snapshots, broker, "ratings", CATALOG, scale)
+        updates = LiveUpdates(
+            predictor, registry, batches, snapshots, broker, "ratings", CATALOG, scale
+        )
         app = create_app(Service(predictor, updates, registry, CATALOG, scale))
         text = app.test_client().get("/metrics").text + generate_latest(REGISTRY).decode()
     return {
@@ -57,7 +65,11 @@ def metrics(tmp_path: Path) -> set[str]:
 
 def families(names: set[str]) -> set[str]:
     """Those of reelstream, a histogram by its own name."""
-    return {re.sub(r"_(bucket|count|sum)$", "", name) for name in names if name.startswith("reelstream_")}
+    return {
+        re.sub(r"_(bucket|count|sum)$", "", name)
+        for name in names
+        if name.startswith("reelstream_")
+    }
 
 
 def names_in(query: str) -> set[str]:
@@ -82,7 +94,9 @@ def test_the_names_in_an_expression_are_found() -> None:
 
 
 @pytest.mark.parametrize("query", QUERIES)
-def test_every_query_of_the_dashboard_asks_for_metrics_that_exist(metrics: set[str], query: str) -> None:
+def test_every_query_of_the_dashboard_asks_for_metrics_that_exist(
+    metrics: set[str], query: str
+) -> None:
     """Else a panel stays empty, and nobody knows why."""
     names = names_in(query)
     assert names
@@ -110,9 +124,9 @@ def test_panels_stand_side_by_side() -> None:
 
 def test_the_dashboard_asks_the_data_source_that_is_provisioned() -> None:
     """By its uid."""
-    (source,) = yaml.safe_load((ROOT / "deploy/grafana/provisioning/datasources/prometheus.yml").read_text())[
-        "datasources"
-    ]
+    (source,) = yaml.safe_load(
+        (ROOT / "deploy/grafana/provisioning/datasources/prometheus.yml").read_text()
+    )["datasources"]
     assert {panel["datasource"]["uid"] for panel in PANELS} == {source["uid"]}
 
 

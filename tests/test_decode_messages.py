@@ -6,15 +6,28 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from reelstream.errors import RatingError
-from reelstream.ratings import EVERY_ITEM, Rating, RatingScale, decode_message, decode_messages, encode_message
+from reelstream.ratings import (
+    EVERY_ITEM,
+    Rating,
+    RatingScale,
+    decode_message,
+    decode_messages,
+    encode_message,
+)
 
 NOW = 1_700_000_000
 numbers = st.one_of(
     st.integers(-2, 10),
-    st.sampled_from([2**63 - 1, 2**63, 2**64, -(2**63), NOW + 86_400, NOW + 86_401, 4.3, 11, 3.5, 4.0]),
-    st.sampled_from(["7", "3.5", "nan", "inf", "null", "", "x", "true", True, False, None, [1], {"a": 1}]),
+    st.sampled_from(
+        [2**63 - 1, 2**63, 2**64, -(2**63), NOW + 86_400, NOW + 86_401, 4.3, 11, 3.5, 4.0]
+    ),
+    st.sampled_from(
+        ["7", "3.5", "nan", "inf", "null", "", "x", "true", True, False, None, [1], {"a": 1}]
+    ),
 )
-fields = st.dictionaries(st.sampled_from(["userId", "movieId", "rating", "timestamp", "forget", "other"]), numbers)
+fields = st.dictionaries(
+    st.sampled_from(["userId", "movieId", "rating", "timestamp", "forget", "other"]), numbers
+)
 
 
 def as_json(message: dict[str, object]) -> bytes:
@@ -24,10 +37,16 @@ def as_json(message: dict[str, object]) -> bytes:
 
 
 messages = st.one_of(
-    st.none(), st.binary(max_size=20), fields.map(as_json),
-    st.builds(lambda u, r, t: as_json({"userId": u, "movieId": 1, "rating": r, "timestamp": t}), numbers, numbers, numbers),
-    st.builds(lambda u, t, f: as_json({"userId": u, "timestamp": t, "forget": f}), numbers, numbers, numbers),
-)  # fmt: skip
+    st.none(),
+    st.binary(max_size=20),
+    fields.map(as_json),
+    st.fixed_dictionaries(
+        {"userId": numbers, "movieId": st.just(1), "rating": numbers, "timestamp": numbers}
+    ).map(as_json),
+    st.fixed_dictionaries({"userId": numbers, "timestamp": numbers, "forget": numbers}).map(
+        as_json
+    ),
+)
 
 
 @pytest.mark.parametrize(
@@ -36,9 +55,19 @@ messages = st.one_of(
     ids=lambda scale: f"{scale.lowest:g} to {scale.highest:g} by {scale.step:g}",
 )
 def test_a_scale_holds_its_values_alone(scale: RatingScale) -> None:
-    """One by one and as an array: each value, however it is rounded, and nothing between, outside, or that is no number."""
+    """One by one and as an array: each value, however it is rounded, and nothing between, outside,
+    or that is no number.
+    """
     values = scale.values()
-    outside = [scale.lowest - scale.step, scale.highest + scale.step, math.nan, math.inf, -math.inf, 1e308, -1e308]
+    outside = [
+        scale.lowest - scale.step,
+        scale.highest + scale.step,
+        math.nan,
+        math.inf,
+        -math.inf,
+        1e308,
+        -1e308,
+    ]
     others = np.array([*(values[:-1] + scale.step / 2), *(values + scale.step / 1e4), *outside])
     with np.errstate(invalid="ignore", over="ignore"):
         assert scale.holds(values).all()
@@ -52,14 +81,22 @@ def test_a_scale_holds_its_values_alone(scale: RatingScale) -> None:
     [
         (b'{"userId":7,"forget":true,"timestamp":5}', Rating(7, EVERY_ITEM, None, 5)),
         (b'{"userId":7,"forget":true}', Rating(7, EVERY_ITEM, None, NOW)),
-        (b'{"userId":"7","forget":"true","timestamp":"5","why":"asked"}', Rating(7, EVERY_ITEM, None, 5)),
-        (b'{"userId":7,"movieId":null,"rating":null,"forget":true}', Rating(7, EVERY_ITEM, None, NOW)),
+        (
+            b'{"userId":"7","forget":"true","timestamp":"5","why":"asked"}',
+            Rating(7, EVERY_ITEM, None, 5),
+        ),
+        (
+            b'{"userId":7,"movieId":null,"rating":null,"forget":true}',
+            Rating(7, EVERY_ITEM, None, NOW),
+        ),
         (b'{"userId":7,"movieId":2,"rating":3,"forget":false}', Rating(7, 2, 3.0, NOW)),
         (b'{"userId":7,"movieId":2,"rating":null,"forget":null}', Rating(7, 2, None, NOW)),
     ],
 )
 def test_a_message_may_forget_its_user(message: bytes, forgotten: Rating) -> None:
-    """True forgets; false, null and nothing make an ordinary message. What is decoded can be sent again."""
+    """True forgets; false, null and nothing make an ordinary message. What is decoded can be sent
+    again.
+    """
     assert decode_message(message, NOW, RatingScale()) == forgotten
     assert decode_message(encode_message(forgotten), NOW + 1, RatingScale()) == forgotten
 
@@ -80,18 +117,37 @@ def test_a_message_may_forget_its_user(message: bytes, forgotten: Rating) -> Non
     ],
 )
 def test_a_doubtful_wish_forgets_nobody(message: bytes, reason: str) -> None:
-    """Also one that names a film or a rating: whether the one or all should go is not to be guessed."""
+    """Also one that names a film or a rating: whether the one or all should go is not to be
+    guessed.
+    """
     with pytest.raises(RatingError, match=reason):
         decode_message(message, NOW, RatingScale())
 
 
 @given(st.lists(messages, max_size=20))
-@example([b'{"userId":"1","movieId":2.0,"rating":"4.5"}', b'{"userId":1,"movieId":2,"rating":null}'])
-@example([b'{"userId":1,"movieId":2,"rating":"nan"}', b'{"userId":18446744073709551616,"movieId":2,"rating":1}'])
-@example([b'{"userId":1,"movieId":2,"rating":1e308}', b'{"userId":1,"movieId":2,"rating":3,"x":' + b"[" * 100_000])
+@example(
+    [b'{"userId":"1","movieId":2.0,"rating":"4.5"}', b'{"userId":1,"movieId":2,"rating":null}']
+)
+@example(
+    [
+        b'{"userId":1,"movieId":2,"rating":"nan"}',
+        b'{"userId":18446744073709551616,"movieId":2,"rating":1}',
+    ]
+)
+@example(
+    [
+        b'{"userId":1,"movieId":2,"rating":1e308}',
+        b'{"userId":1,"movieId":2,"rating":3,"x":' + b"[" * 100_000,
+    ]
+)
 @example([b'{"userId":1,"forget":true}', b'{"userId":1,"movieId":2,"rating":3,"forget":true}'])
 @example([as_json({"userId": user, "movieId": 2, "rating": 3}) for user in range(20)])
-@example([as_json({"userId": user, "movieId": 2, "rating": [3, None, "nan"][user % 3]}) for user in range(20)])
+@example(
+    [
+        as_json({"userId": user, "movieId": 2, "rating": [3, None, "nan"][user % 3]})
+        for user in range(20)
+    ]
+)
 @example(
     [
         b'{"userId":1,',
@@ -114,8 +170,21 @@ def test_a_doubtful_wish_forgets_nobody(message: bytes, reason: str) -> None:
     ]
 )
 @example([b'{"userId":1,\n"movieId":2,"rating":3}', b'{"userId":1,"movieId":2,"rating":3}\n'])
-@example([b'{"userId":1,"movieId":2,"rating":3,"x":"\n"}', b'{"userId":1,"movieId":2,"rating":3,"x":"}\n{"}'])
-@example([b"\xff", b"", None, b"[]", b'{"userId":1,"movieId":2,"rating":3}{"userId":1,"movieId":2,"rating":3}'])
+@example(
+    [
+        b'{"userId":1,"movieId":2,"rating":3,"x":"\n"}',
+        b'{"userId":1,"movieId":2,"rating":3,"x":"}\n{"}',
+    ]
+)
+@example(
+    [
+        b"\xff",
+        b"",
+        None,
+        b"[]",
+        b'{"userId":1,"movieId":2,"rating":3}{"userId":1,"movieId":2,"rating":3}',
+    ]
+)
 def test_many_at_once_are_decoded_as_one_by_one(values: list[bytes | None]) -> None:
     """The quick way takes what the careful way takes, and refuses the rest with its reason."""
     n = len(values)
@@ -132,7 +201,10 @@ def test_many_at_once_are_decoded_as_one_by_one(values: list[bytes | None]) -> N
         assert row not in reasons
         place = next(accepted)
         assert (ratings.partition[place], ratings.offset[place]) == (2, 10 + row)
-        assert (ratings.user_id[place], ratings.item_id[place]) == (expected.user_id, expected.item_id)
+        assert (ratings.user_id[place], ratings.item_id[place]) == (
+            expected.user_id,
+            expected.item_id,
+        )
         assert ratings.timestamp[place] == expected.timestamp
         if expected.rating is None:
             assert math.isnan(ratings.rating[place])

@@ -1,4 +1,6 @@
-"""What the documentation says of names that the code owns: commands, options, settings, paths, steps and tests."""
+"""What the documentation says of names that the code owns: commands, options, settings, paths,
+steps and tests.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +45,10 @@ def commands(group: Any = ROOT_COMMAND, before: str = "") -> Iterator[tuple[str,
         if hasattr(command, "commands"):
             yield from commands(command, f"{before}{name} ")
         else:
-            yield f"{before}{name}", {name for option in command.params for name in option.opts if name[:2] == "--"}
+            yield (
+                f"{before}{name}",
+                {name for option in command.params for name in option.opts if name[:2] == "--"},
+            )
 
 
 COMMANDS = dict(commands())
@@ -62,7 +67,9 @@ def sections(text: str) -> dict[str, str]:
 def test_every_command_has_its_section_and_no_other() -> None:
     """cli.md names the commands that exist."""
     headings = [
-        match[1] for heading in sections(page("cli.md")) if (match := re.fullmatch(r"`reelstream (.*)`", heading))
+        match[1]
+        for heading in sections(page("cli.md"))
+        if (match := re.fullmatch(r"`reelstream (.*)`", heading))
     ]
     assert sorted(headings) == sorted(COMMANDS)
 
@@ -70,7 +77,9 @@ def test_every_command_has_its_section_and_no_other() -> None:
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_option_has_its_row_and_no_other(name: str) -> None:
     """The table of a command lists the options that it takes."""
-    rows = re.findall(r"^\| `(--[a-z-]+)", sections(page("cli.md"))[f"`reelstream {name}`"], re.MULTILINE)
+    rows = re.findall(
+        r"^\| `(--[a-z-]+)", sections(page("cli.md"))[f"`reelstream {name}`"], re.MULTILINE
+    )
     assert sorted(rows) == sorted(COMMANDS[name])
 
 
@@ -83,7 +92,9 @@ def test_commands_in_examples_exist(path: Path) -> None:
         name = next((name for name in (" ".join(words[:2]), words[0]) if name in COMMANDS), None)
         groups = {command.split()[0] for command in COMMANDS if " " in command}
         assert name or words[0] in groups | ALL_OPTIONS, f"{path.name}: reelstream {line}"
-        assert options <= ALL_OPTIONS | COMMANDS.get(name or "", set()), f"{path.name}: reelstream {line}"
+        assert options <= ALL_OPTIONS | COMMANDS.get(name or "", set()), (
+            f"{path.name}: reelstream {line}"
+        )
 
 
 def code_in(text: str) -> list[str]:
@@ -113,7 +124,9 @@ def test_every_path_of_the_api_is_in_the_table_and_no_other(flask_app: Flask) ->
     """api.md lists what the OpenAPI document has, and /metrics."""
     listed = set(re.findall(r"`(GET|POST) (/[^`]+)`", page("api.md").split("## Predictions")[0]))
     document = flask_app.test_client().get("/openapi.json").get_json()
-    served = {(method.upper(), path) for path, methods in document["paths"].items() for method in methods}
+    served = {
+        (method.upper(), path) for path, methods in document["paths"].items() for method in methods
+    }
     assert listed == served | {("GET", "/metrics")}
 
 
@@ -122,17 +135,25 @@ def flask_app(tmp_path: Path) -> Iterator[Flask]:
     with open_broker(f"sqlite:{tmp_path / 'log.db'}") as broker:
         registry, predictor, scale = FakeRegistry(1), Predictor(LiveHistories()), RatingScale()
         batches, snapshots = BatchFolder(tmp_path / "batches"), SnapshotStore(tmp_path / "history")
-        updates = LiveUpdates(predictor, registry, batches, snapshots, broker, "ratings", CATALOG, scale)
+        updates = LiveUpdates(
+            predictor, registry, batches, snapshots, broker, "ratings", CATALOG, scale
+        )
         yield create_app(Service(predictor, updates, registry, CATALOG, scale))
 
 
-@pytest.mark.parametrize("path", [path for path in PAGES if "```json" in path.read_text()], ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "path", [path for path in PAGES if "```json" in path.read_text()], ids=lambda path: path.name
+)
 def test_examples_of_answers_are_what_the_api_answers(path: Path, flask_app: Flask) -> None:
-    """Each has all fields of the answer to the question above it, under their names, and no other field."""
+    """Each has all fields of the answer to the question above it, under their names, and no other
+    field.
+    """
     for question, body in examples(path.read_text()):
         for entry in body if isinstance(body, list) else [body]:
             schema = answer_of(question, entry, flask_app)
-            assert schema.model_validate_json(json.dumps(entry)).model_dump(mode="json") == entry, question
+            assert schema.model_validate_json(json.dumps(entry)).model_dump(mode="json") == entry, (
+                question
+            )
 
 
 def test_the_same_question_has_the_same_answer_on_every_page() -> None:
@@ -148,11 +169,17 @@ def examples(text: str) -> Iterator[tuple[str, Any]]:
     """ItemQueries `/path {fields}`, each with the JSON that a page says is the answer."""
     *parts, _ = re.split(r"^```json\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
     for before, body in zip(parts[::2], parts[1::2], strict=True):
-        asked = re.findall(r"(?:-d '(.*?)'[\s\\]+)?(?:http://127\.0\.0\.1:5000|`GET )(/[^\s'`]+)", before)
+        asked = re.findall(
+            r"(?:-d '(.*?)'[\s\\]+)?(?:http://127\.0\.0\.1:5000|`GET )(/[^\s'`]+)", before
+        )
         assert asked, f"no question above {body}"
         data, address = asked[-1]
         url = urlsplit(address)
-        fields = json.loads(data) if data else {name: int_or_text(value) for name, value in parse_qsl(url.query)}
+        fields = (
+            json.loads(data)
+            if data
+            else {name: int_or_text(value) for name, value in parse_qsl(url.query)}
+        )
         yield f"{url.path} {json.dumps(fields)}", json.loads(body)
 
 
@@ -161,20 +188,30 @@ def int_or_text(value: str) -> int | str:
 
 
 def answer_of(question: str, body: Any, flask_app: Flask) -> type[schemas.Answer]:
-    """The class of what may be answered to a question: a problem, or what OpenAPI says of the path."""
+    """The class of what may be answered to a question: a problem, or what OpenAPI says of the
+    path.
+    """
     if "error" in body:
         return schemas.FailedEntry
     if body.get("type") == "about:blank":
         return schemas.Problem
     document = flask_app.test_client().get("/openapi.json").get_json()
     path, _, _ = question.partition(" ")
-    pattern = next(known for known in document["paths"] if re.fullmatch(re.sub(r"{\w+}", r"[^/]+", known), path))
-    reference = document["paths"][pattern]["get"]["responses"]["200"]["content"]["application/json"]["schema"]["$ref"]
+    pattern = next(
+        known
+        for known in document["paths"]
+        if re.fullmatch(re.sub(r"{\w+}", r"[^/]+", known), path)
+    )
+    reference = document["paths"][pattern]["get"]["responses"]["200"]["content"][
+        "application/json"
+    ]["schema"]["$ref"]
     schema: type[schemas.Answer] = getattr(schemas, reference.rpartition("/")[2])
     return schema
 
 
-@pytest.mark.parametrize("module", [producer, batch_writer, requeue, trainer], ids=lambda module: module.__name__)
+@pytest.mark.parametrize(
+    "module", [producer, batch_writer, requeue, trainer], ids=lambda module: module.__name__
+)
 def test_steps_are_those_of_the_code(module: Any) -> None:
     """delivery.md numbers the steps in the words of the module's docstring."""
     wanted = steps(module.__doc__)
@@ -192,7 +229,9 @@ def test_make_help_lists_every_target_that_says_what_it_does() -> None:
     """`make help` lists all targets, as development.md says."""
     described = re.findall(r"^([^\s:]+):.*## (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
     make = ["make", "--no-print-directory", "help"]  # a make around the tests would have it said
-    listed = subprocess.run(make, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
+    listed = subprocess.run(
+        make, cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.splitlines()
     assert [line.split(maxsplit=2)[1:] for line in listed] == [
         [target.replace("%", "NAME"), said] for target, said in described
     ]
@@ -220,4 +259,7 @@ def test_relative_links_lead_somewhere(path: Path) -> None:
 def anchors(path: Path) -> set[str]:
     """What the headings of a page are linked by."""
     headings = re.findall(r"^#+ (.*)$", path.read_text(), re.MULTILINE)
-    return {re.sub(r"\s+", "-", re.sub(r"[^\w\s-]", "", heading).strip().lower()) for heading in headings}
+    return {
+        re.sub(r"\s+", "-", re.sub(r"[^\w\s-]", "", heading).strip().lower())
+        for heading in headings
+    }

@@ -12,7 +12,9 @@ from reelstream.errors import StorageError
 from reelstream.files import Lease, sweep_temporary, translate_errors
 
 
-def test_a_lease_from_before_the_clock_was_set_back_runs_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lease_from_before_the_clock_was_set_back_runs_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A note that lies far ahead is not waited for: its holder would have renewed it since."""
     now = time.time()
     monkeypatch.setattr("reelstream.files.time.time", lambda: now + 3600)
@@ -37,7 +39,9 @@ def test_a_write_that_the_disk_took_in_part_is_a_full_disk(tmp_path: Path) -> No
 
 def test_sweeping_spares_what_another_process_may_be_writing(tmp_path: Path) -> None:
     """By its name, and only as long as its writer can still be at work."""
-    young, old, own = (tmp_path / f".tmp-1-2-{name}" for name in ("PINNED", "pruned_1.json", "release_3.json"))
+    young, old, own = (
+        tmp_path / f".tmp-1-2-{name}" for name in ("PINNED", "pruned_1.json", "release_3.json")
+    )
     for path in (young, old, own):
         path.write_text("{")
     os.utime(old, (0, 0))

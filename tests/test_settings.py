@@ -21,7 +21,9 @@ def test_the_defaults_are_those_of_the_manual() -> None:
     assert settings.work == Path("work")
 
 
-def test_flags_beat_the_environment_beats_the_file_beats_the_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_flags_beat_the_environment_beats_the_file_beats_the_defaults(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Each place hides those before it, one setting at a time."""
     Path("reelstream.toml").write_text("[batch]\nrows = 2\nseconds = 2.0\n[serve]\nport = 2\n")
     monkeypatch.setenv("REELSTREAM_BATCH_SECONDS", "3")
@@ -56,7 +58,9 @@ def test_a_wrong_setting_is_named(text: str, named: str) -> None:
         load()
 
 
-def test_a_setting_whose_name_has_two_words_is_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_setting_whose_name_has_two_words_is_read_from_the_environment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Only the first underscore behind the prefix parts section and setting."""
     monkeypatch.setenv("REELSTREAM_DATA_LIKE_THRESHOLD", "3.5")
     assert load().data.like_threshold == 3.5
@@ -75,11 +79,15 @@ def test_a_settings_file_that_is_not_there_is_named() -> None:
         load(Path("nowhere.toml"))
 
 
-def test_settings_of_kafkas_client_have_dots_wherever_they_come_from(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A nested table, quoted names and variables all name one setting; flags come first here too."""
+def test_settings_of_kafkas_client_have_dots_wherever_they_come_from(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A nested table, quoted names and variables all name one setting; flags come first here
+    too.
+    """
     Path("reelstream.toml").write_text(
-        'kafka.sasl.mechanism = "PLAIN"\nkafka.sasl.username = "file"\nkafka.sasl.password = "file"\n'
-        "kafka.socket.keepalive.enable = true\nkafka.fetch.wait.max.ms = 7\n"
+        'kafka.sasl.mechanism = "PLAIN"\nkafka.sasl.username = "file"\nkafka.sasl.password ='
+        ' "file"\nkafka.socket.keepalive.enable = true\nkafka.fetch.wait.max.ms = 7\n'
     )
     monkeypatch.setenv("REELSTREAM_KAFKA_SASL_PASSWORD", "0123")
     monkeypatch.setenv("REELSTREAM_KAFKA_SASL_USERNAME", "variable")

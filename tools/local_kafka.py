@@ -1,8 +1,10 @@
-"""An Apache Kafka broker on this machine, without Docker: `make kafka`, and the broker of the tests.
+"""An Apache Kafka broker on this machine, without Docker: `make kafka`, and the broker of the
+tests.
 
-Its jars come from Maven Central once, by `mvn`, or where that is missing by the Ivy that lies inside pyspark, and are
-kept in the user's cache folder. It needs Java 17 or newer and listens on 127.0.0.1 only. Once everything is there, this
-process becomes the broker: signals reach Kafka itself.
+Its jars come from Maven Central once, by `mvn`, or where that is missing by the Ivy that lies
+inside pyspark, and are kept in the user's cache folder. It needs Java 17 or newer and listens on
+127.0.0.1 only. Once everything is there, this process becomes the broker: signals reach Kafka
+itself.
 """
 
 from __future__ import annotations
@@ -50,7 +52,9 @@ POM = """\
   <dependencies>{dependencies}</dependencies>
 </project>
 """
-POM_DEPENDENCY = "<dependency><groupId>{}</groupId><artifactId>{}</artifactId><version>{}</version></dependency>"
+POM_DEPENDENCY = (
+    "<dependency><groupId>{}</groupId><artifactId>{}</artifactId><version>{}</version></dependency>"
+)
 IVY = """\
 <ivy-module version="2.0">
   <info organisation="reelstream" module="local-kafka"/>
@@ -70,24 +74,52 @@ def main() -> None:
     try:
         java = find_java()
         properties = lay_out(options)
-        command = [java, f"-Xmx{options.heap}", "-XX:+UseSerialGC", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"]
+        command = [
+            java,
+            f"-Xmx{options.heap}",
+            "-XX:+UseSerialGC",
+            "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
+        ]
         command += ["-cp", f"{fetch_jars(java)}/*"]
         if not (options.data / "log" / "meta.properties").exists():
-            run([*command, "kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", str(properties)])
+            run(
+                [
+                    *command,
+                    "kafka.tools.StorageTool",
+                    "format",
+                    "-t",
+                    CLUSTER_ID,
+                    "-c",
+                    str(properties),
+                ]
+            )
     except CannotStartError as error:
         sys.exit(f"local_kafka: {error}")
-    print(f"Kafka {KAFKA} on {HOST}:{options.port}, data in {options.data}; Ctrl-C ends it", flush=True)
+    print(
+        f"Kafka {KAFKA} on {HOST}:{options.port}, data in {options.data}; Ctrl-C ends it",
+        flush=True,
+    )
     os.execvp(java, [*command, "kafka.Kafka", str(properties)])
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
     """What the caller asks for."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--data", type=Path, default=Path(".kafka"), help="where its topics lie [default: .kafka]")
-    parser.add_argument("--port", type=int, default=9092, help="where clients find it [default: 9092]")
-    parser.add_argument("--controller-port", type=int, default=9093, help="where brokers find it [default: 9093]")
-    parser.add_argument("--node", type=int, default=1, help="its number in a cluster of several [default: 1]")
-    parser.add_argument("--voters", help="all brokers of the cluster, as NODE@HOST:CONTROLLER_PORT,...")
+    parser.add_argument(
+        "--data", type=Path, default=Path(".kafka"), help="where its topics lie [default: .kafka]"
+    )
+    parser.add_argument(
+        "--port", type=int, default=9092, help="where clients find it [default: 9092]"
+    )
+    parser.add_argument(
+        "--controller-port", type=int, default=9093, help="where brokers find it [default: 9093]"
+    )
+    parser.add_argument(
+        "--node", type=int, default=1, help="its number in a cluster of several [default: 1]"
+    )
+    parser.add_argument(
+        "--voters", help="all brokers of the cluster, as NODE@HOST:CONTROLLER_PORT,..."
+    )
     parser.add_argument("--heap", default="512m", help="Java's heap [default: 512m]")
     options = parser.parse_args(arguments)
     options.data = options.data.absolute()
@@ -120,11 +152,15 @@ def find_java() -> str:
     home = os.environ.get("JAVA_HOME")
     java = shutil.which(Path(home, "bin", "java") if home else "java")
     if java is None:
-        raise CannotStartError(f"Kafka needs Java {MIN_JAVA} or newer: apt-get install openjdk-17-jre-headless")
+        raise CannotStartError(
+            f"Kafka needs Java {MIN_JAVA} or newer: apt-get install openjdk-17-jre-headless"
+        )
     said = subprocess.run([java, "-version"], capture_output=True, text=True, check=False).stderr
     version = re.search(r'version "(\d+)', said)
     if version is None or int(version[1]) < MIN_JAVA:
-        raise CannotStartError(f"{java} is too old, Kafka needs Java {MIN_JAVA}: name a newer one with JAVA_HOME")
+        raise CannotStartError(
+            f"{java} is too old, Kafka needs Java {MIN_JAVA}: name a newer one with JAVA_HOME"
+        )
     return java
 
 
@@ -143,7 +179,9 @@ def fetch_jars(java: str) -> Path:
         else:
             fetch_with_ivy(java, Path(made), fetched)
         if not any(fetched.glob("kafka_*.jar")):
-            raise CannotStartError(f"Kafka {KAFKA} could not be fetched: its jars are not in what was downloaded")
+            raise CannotStartError(
+                f"Kafka {KAFKA} could not be fetched: its jars are not in what was downloaded"
+            )
         if not folder.is_dir():
             fetched.rename(folder)
     return folder
@@ -161,19 +199,38 @@ def fetch_with_maven(mvn: str, work: Path, target: Path) -> None:
 def fetch_with_ivy(java: str, work: Path, target: Path) -> None:
     """The same with the Ivy that pyspark carries."""
     spark = find_spec("pyspark")
-    ivy = next(Path(spark.origin).parent.glob("jars/ivy-*.jar"), None) if spark and spark.origin else None
+    ivy = (
+        next(Path(spark.origin).parent.glob("jars/ivy-*.jar"), None)
+        if spark and spark.origin
+        else None
+    )
     if ivy is None:
-        raise CannotStartError("Kafka is fetched by Maven, or by pyspark: apt-get install maven, or make venv")
+        raise CannotStartError(
+            "Kafka is fetched by Maven, or by pyspark: apt-get install maven, or make venv"
+        )
     (work / "ivy.xml").write_text(
         IVY.format(dependencies="".join(IVY_DEPENDENCY.format(*each) for each in COORDINATES))
     )
     retrieve = ["-types", "jar", "bundle", "-retrieve", f"{target}/[artifact]-[revision].[ext]"]
-    run([java, "-jar", str(ivy), "-cache", str(work / "ivy"), "-ivy", str(work / "ivy.xml"), *retrieve])
+    run(
+        [
+            java,
+            "-jar",
+            str(ivy),
+            "-cache",
+            str(work / "ivy"),
+            "-ivy",
+            str(work / "ivy.xml"),
+            *retrieve,
+        ]
+    )
 
 
 def run(command: list[str]) -> None:
     """A step that must succeed; its output is shown only when it does not."""
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    done = subprocess.run(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+    )
     if done.returncode:
         raise CannotStartError(f"`{' '.join(command)}` failed:\n{done.stdout}")
 

@@ -20,12 +20,15 @@ class Question:
 
     known: EventColumns
     asked: EventColumns
-    """Its ratings are for those peers only that may learn each once it was predicted: see `in_time`."""
+    """Its ratings are for those peers only that may learn each once it was predicted: see
+    `in_time`.
+    """
     catalog: Catalog
     scale: RatingScale
     in_time: bool
-    """Whether `asked` is in order of time and later than `known`: then a peer that can may learn each rating of it
-    before it answers for the next."""
+    """Whether `asked` is in order of time and later than `known`: then a peer that can may learn
+    each rating of it before it answers for the next.
+    """
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,9 @@ class Answer:
 
 
 class Peer(Protocol):
-    """A library in one way of using it. One object answers the questions of one split, in their order."""
+    """A library in one way of using it. One object answers the questions of one split, in their
+    order.
+    """
 
     def answer(self, question: Question) -> Answer:
         """Fit on what is known, predict what is asked."""
@@ -71,9 +76,25 @@ _ENTRIES = (
     _Entry("Spark ALS, as in tutorials", "peers.spark_als", "tutorial"),
     _Entry("Spark ALS, tuned", "peers.spark_als", "tuned"),
     _Entry("myFM", "peers.factorization_machine", "plain"),
-    _Entry("myFM with genres, year and time", "peers.factorization_machine", "with_features", uses_times=True),
-    _Entry("LightGBM on counts, means and genres", "peers.boosted_trees", "without_times", is_quick=True),
-    _Entry("LightGBM with times too", "peers.boosted_trees", "with_times", uses_times=True, is_quick=True),
+    _Entry(
+        "myFM with genres, year and time",
+        "peers.factorization_machine",
+        "with_features",
+        uses_times=True,
+    ),
+    _Entry(
+        "LightGBM on counts, means and genres",
+        "peers.boosted_trees",
+        "without_times",
+        is_quick=True,
+    ),
+    _Entry(
+        "LightGBM with times too",
+        "peers.boosted_trees",
+        "with_times",
+        uses_times=True,
+        is_quick=True,
+    ),
 )
 
 
@@ -89,7 +110,9 @@ class Contestant:
 def contestants(*, quick: bool) -> list[Contestant]:
     """All peers, or the fast ones; what is not installed is among them, with its reason."""
     return [
-        Contestant(entry.name, entry.uses_times, _maker(entry)) for entry in _ENTRIES if entry.is_quick or not quick
+        Contestant(entry.name, entry.uses_times, _maker(entry))
+        for entry in _ENTRIES
+        if entry.is_quick or not quick
     ]
 
 

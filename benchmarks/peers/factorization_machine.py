@@ -30,8 +30,12 @@ class _Machine:
         both = EventColumns.concatenate([question.known, question.asked])
         groups = [_one_hot(both.user_id), _one_hot(both.item_id)]
         if self.has_features:
-            groups += [*_film_columns(both, question.catalog), _one_hot(both.timestamp // SECONDS_A_DAY)]
-        # Users, films and days that are only asked have columns too: they are drawn from the prior of their group.
+            groups += [
+                *_film_columns(both, question.catalog),
+                _one_hot(both.timestamp // SECONDS_A_DAY),
+            ]
+        # Users, films and days that are only asked have columns too: they are drawn from the prior
+        # of their group.
         n = len(question.known)
         table = sp.hstack(groups, format="csr")
         machine = myfm.MyFMRegressor(rank=RANK, random_seed=SEED)
@@ -72,5 +76,7 @@ def _film_columns(ratings: EventColumns, catalog: Catalog) -> list[sp.csr_matrix
     for place, film in zip(genres, films, strict=True):
         held = film.genres if film else ()
         place[[catalog.genres.index(genre) for genre in held]] = 1 / np.sqrt(max(len(held), 1))
-    era = np.array([((film.year if film else None) or 0) // YEARS_A_COLUMN for film in films], np.int64)
+    era = np.array(
+        [((film.year if film else None) or 0) // YEARS_A_COLUMN for film in films], np.int64
+    )
     return [sp.csr_matrix(genres)[row], _one_hot(era)[row]]

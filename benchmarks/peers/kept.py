@@ -25,12 +25,16 @@ class KeptAnswers:
     """Of the data set."""
 
     def get(self, peer: str, split: str, ask: Callable[[], Answer]) -> Answer:
-        """The answer kept for this peer, split, data, code of the peers and versions, or what `ask` says now."""
+        """The answer kept for this peer, split, data, code of the peers and versions, or what `ask`
+        says now.
+        """
         if self.folder is None:
             return ask()
         code = [path.read_bytes() for path in sorted(_OWN_CODE.glob("*.py"))]
         parts = [peer, split, self.fingerprint, repr(versions(_DEPENDS_ON))]
-        key = hashlib.sha256(b"\0".join([*code, *(part.encode() for part in parts)])).hexdigest()[:24]
+        key = hashlib.sha256(b"\0".join([*code, *(part.encode() for part in parts)])).hexdigest()[
+            :24
+        ]
         path = self.folder / f"{key}.npz"
         if path.exists():
             kept = np.load(path)

@@ -1,8 +1,9 @@
 """What a person would compute from ratings for trees: counts, smoothed means, genres, times.
 
-What a rating's features say of its user and film never holds the rating itself. On the random split they rest on the
-known ratings of the other nine folds: leaving out just the one would let the trees find out what was left. In time they
-rest on the ratings before, questions already answered among them: so these features are up to date at every question.
+What a rating's features say of its user and film never holds the rating itself. On the random split
+they rest on the known ratings of the other nine folds: leaving out just the one would let the trees
+find out what was left. In time they rest on the ratings before, questions already answered among
+them: so these features are up to date at every question.
 """
 
 from __future__ import annotations
@@ -34,7 +35,10 @@ def features_of(question: Question, *, has_times: bool) -> Array:
     spread = _others(both.user_id, residual**2, counts, in_time)[1]
     genres, year = _film_table(both, question.catalog)
     taste = np.column_stack(
-        [_others(both.user_id, residual - user_mean, counts & (genre > 0), in_time)[1] * genre for genre in genres.T]
+        [
+            _others(both.user_id, residual - user_mean, counts & (genre > 0), in_time)[1] * genre
+            for genre in genres.T
+        ]
     )
     columns = [item_n, item_mean, user_n, user_mean, spread, item_mean + user_mean]
     columns += [taste.sum(axis=1) / np.maximum(genres.sum(axis=1), 1), year]
@@ -44,9 +48,14 @@ def features_of(question: Question, *, has_times: bool) -> Array:
 
 
 def _others(
-    key: NDArray[np.int64], value: NDArray[np.floating], counts: NDArray[np.bool_], in_time: NDArray[np.int64] | None
+    key: NDArray[np.int64],
+    value: NDArray[np.floating],
+    counts: NDArray[np.bool_],
+    in_time: NDArray[np.int64] | None,
 ) -> tuple[Array, Array]:
-    """How many ratings of other folds that count share the key, and their damped mean value; with an order, those before."""
+    """How many ratings of other folds that count share the key, and their damped mean value; with
+    an order, those before.
+    """
     _, group = np.unique(key, return_inverse=True)
     n: Array = counts.astype(np.float64)
     total: Array = np.where(counts, value, 0.0)
@@ -77,7 +86,9 @@ def _running(value: Array, group: NDArray[np.int64], order: NDArray[np.int64]) -
 
 
 def _time_columns(both: EventColumns, residual: Array, counts: NDArray[np.bool_]) -> list[Array]:
-    """When, how long since the user's rating before, and the mean residual of the user's last ratings before."""
+    """When, how long since the user's rating before, and the mean residual of the user's last
+    ratings before.
+    """
     order = np.lexsort((both.offset, both.timestamp, both.user_id))
     user, seconds, counted = both.user_id[order], both.timestamp[order], counts[order]
     before: NDArray[np.int64] = np.cumsum(counted) - counted

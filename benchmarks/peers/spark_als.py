@@ -30,11 +30,16 @@ SEED = 0
 
 
 class _Tutorial:
-    """Defaults; what `coldStartStrategy="drop"` leaves out gets the global mean, so that every rating is answered."""
+    """Defaults; what `coldStartStrategy="drop"` leaves out gets the global mean, so that every
+    rating is answered.
+    """
 
     def answer(self, question: Question) -> Answer:
         predicted, seconds = _als(question.known, question.asked)
-        return Answer(_filled(predicted, GlobalMean.of(question.known, question.scale), question.asked), seconds)
+        return Answer(
+            _filled(predicted, GlobalMean.of(question.known, question.scale), question.asked),
+            seconds,
+        )
 
 
 class _Tuned:
@@ -47,7 +52,10 @@ class _Tuned:
         if self._setting is None:
             self._setting = _best_setting(question)
         predicted, seconds = _als(question.known, question.asked, **self._setting)
-        return Answer(_filled(predicted, BiasBaseline.of(question.known, question.scale), question.asked), seconds)
+        return Answer(
+            _filled(predicted, BiasBaseline.of(question.known, question.scale), question.asked),
+            seconds,
+        )
 
 
 def tutorial() -> Peer:
@@ -56,7 +64,9 @@ def tutorial() -> Peer:
 
 
 def tuned() -> Peer:
-    """Tuned over rank and regularization, with as many iterations as help and blocks as there are cores."""
+    """Tuned over rank and regularization, with as many iterations as help and blocks as there are
+    cores.
+    """
     return _Tuned()
 
 
@@ -79,7 +89,9 @@ def _best_setting(question: Question) -> dict[str, Any]:
     return min(scored, key=lambda each: each[0])[1]
 
 
-def _als(known: EventColumns, asked: EventColumns, **setting: Any) -> tuple[NDArray[np.float64], float]:
+def _als(
+    known: EventColumns, asked: EventColumns, **setting: Any
+) -> tuple[NDArray[np.float64], float]:
     """Predictions (n,), NaN where ALS drops a question, and the seconds that the fit took."""
     frame = _frame(known).cache()
     frame.count()
@@ -120,7 +132,8 @@ def session() -> SparkSession:
         .config("spark.ui.enabled", "false")
         .config("spark.ui.showConsoleProgress", "false")
         .config("spark.driver.memory", "4g")
-        .config("spark.driver.extraJavaOptions", "-Xss16m")  # 20 iterations are a deep lineage to deserialize
+        # 20 iterations are a deep lineage to deserialize
+        .config("spark.driver.extraJavaOptions", "-Xss16m")
         .config("spark.driver.bindAddress", "127.0.0.1")
         .config("spark.driver.host", "127.0.0.1")
         .config("spark.sql.shuffle.partitions", os.cpu_count() or 1)
@@ -131,5 +144,6 @@ def session() -> SparkSession:
     few = made.createDataFrame(
         [(user, item, 3.0) for user in range(9) for item in range(9)], ["user", "item", "rating"]
     )
-    ALS(userCol="user", itemCol="item").fit(few)  # the JVM compiles as it goes: no fit that is timed is its first
+    # the JVM compiles as it goes: no fit that is timed is its first
+    ALS(userCol="user", itemCol="item").fit(few)
     return made

@@ -1,4 +1,6 @@
-"""Spark MLlib's classifiers for like, as tutorials use them, on better features than tutorials have."""
+"""Spark MLlib's classifiers for like, as tutorials use them, on better features than tutorials
+have.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +47,9 @@ def like_probabilities(name: str, question: Question) -> tuple[NDArray[np.float6
     with watched() as usage:
         model = CLASSIFIERS[name]().fit(known)
     answered: Any = model.transform(_frame(table[n:], np.arange(len(table) - n)))
-    answers = answered.select("label", vector_to_array(sql.col("probability"))[1].alias("like")).toPandas()
+    answers = answered.select(
+        "label", vector_to_array(sql.col("probability"))[1].alias("like")
+    ).toPandas()
     probabilities = np.empty(len(table) - n)
     probabilities[answers["label"].astype(int)] = answers["like"]
     return probabilities, usage
@@ -56,4 +60,8 @@ def _frame(table: NDArray[np.float64], label: NDArray[np.number]) -> DataFrame:
     names = [f"f{number}" for number in range(table.shape[1])]
     columns = np.column_stack([np.nan_to_num(table, nan=-1.0), label])
     frame = session().createDataFrame(columns, [*names, "label"]).repartition(os.cpu_count() or 1)
-    return VectorAssembler(inputCols=names, outputCol="features").transform(frame).select("features", "label")
+    return (
+        VectorAssembler(inputCols=names, outputCol="features")
+        .transform(frame)
+        .select("features", "label")
+    )

@@ -1,4 +1,6 @@
-"""Surprise (https://surpriselib.com): its algorithms with the parameters that its own published benchmark uses."""
+"""Surprise (https://surpriselib.com): its algorithms with the parameters that its own published
+benchmark uses.
+"""
 
 from __future__ import annotations
 
@@ -28,11 +30,15 @@ class _Algorithm:
         algorithm.fit(known)
         seconds = time.perf_counter() - started
         pairs = zip(question.asked.user_id.tolist(), question.asked.item_id.tolist(), strict=True)
-        return Answer(np.array([algorithm.predict(user, item).est for user, item in pairs]), seconds)
+        return Answer(
+            np.array([algorithm.predict(user, item).est for user, item in pairs]), seconds
+        )
 
 
 def _trainset(ratings: EventColumns, scale: RatingScale) -> Any:
-    table = pd.DataFrame({"user": ratings.user_id, "item": ratings.item_id, "rating": ratings.rating.astype(float)})
+    table = pd.DataFrame(
+        {"user": ratings.user_id, "item": ratings.item_id, "rating": ratings.rating.astype(float)}
+    )
     reader = surprise.Reader(rating_scale=(scale.lowest, scale.highest))
     return surprise.Dataset.load_from_df(table, reader).build_full_trainset()
 
@@ -53,6 +59,10 @@ def svd_pp() -> Peer:
 
 
 def knn_baseline() -> Peer:
-    """Neighbours, beside biases; between films and by Pearson's shrunk correlation, as its documentation advises."""
+    """Neighbours, beside biases; between films and by Pearson's shrunk correlation, as its
+    documentation advises.
+    """
     similarity = {"name": "pearson_baseline", "user_based": False}
-    return _Algorithm(lambda: surprise.KNNBaseline(sim_options=similarity, bsl_options={}, verbose=False))
+    return _Algorithm(
+        lambda: surprise.KNNBaseline(sim_options=similarity, bsl_options={}, verbose=False)
+    )

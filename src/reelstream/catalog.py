@@ -64,12 +64,15 @@ class Catalog:
         """Every genre that a film has, sorted."""
         return tuple(sorted({genre for film in self for genre in film.genres}))
 
-    def search(self, query: str, limit: int, popularity: Mapping[int, int] | None = None) -> list[Film]:
-        """At most `limit` films whose title and year hold every word of `query`, in any order and case.
+    def search(
+        self, query: str, limit: int, popularity: Mapping[int, int] | None = None
+    ) -> list[Film]:
+        """At most `limit` films whose title and year hold every word of `query`, in any order and
+        case.
 
-        First the films titled exactly so, then titles that begin so, then those where every word begins one of the
-        title's, then the rest; within each the popular first, where `popularity` gives a film's number of ratings.
-        An empty query finds every film that has a title.
+        First the films titled exactly so, then titles that begin so, then those where every word
+        begins one of the title's, then the rest; within each the popular first, where `popularity`
+        gives a film's number of ratings. An empty query finds every film that has a title.
         """
         wanted = _folded(query)
         words = wanted.split()
@@ -77,7 +80,12 @@ class Catalog:
 
         def rank(entry: _Entry) -> tuple[int, int, str, int]:
             item_id = entry.film.item_id
-            return _distance(wanted, words, entry), -(popularity or {}).get(item_id, 0), entry.title, item_id
+            return (
+                _distance(wanted, words, entry),
+                -(popularity or {}).get(item_id, 0),
+                entry.title,
+                item_id,
+            )
 
         return [entry.film for entry in sorted(found, key=rank)[: max(limit, 0)]]
 
@@ -88,7 +96,9 @@ class Catalog:
 
     @classmethod
     def read(cls, path: Path) -> Catalog:
-        """The catalogue that `write` left in `path`. Raises StorageError, or DamagedError when it is not one."""
+        """The catalogue that `write` left in `path`. Raises StorageError, or DamagedError when it
+        is not one.
+        """
         return cls(read_json(path, _FilmsFile).films)
 
     def write(self, path: Path) -> None:
@@ -104,12 +114,18 @@ def _distance(wanted: str, words: list[str], entry: _Entry) -> int:
     return 2 if all(f" {word}" in entry.text for word in words) else 3
 
 
-_ARTICLE_BEHIND = re.compile(r"^(.*), (the|an?|l[aeo]s?|il|i|el|d(?:er|ie|as|en|et)|une?)(?= \(|$)(.*)$")
+_ARTICLE_BEHIND = re.compile(
+    r"^(.*), (the|an?|l[aeo]s?|il|i|el|d(?:er|ie|as|en|et)|une?)(?= \(|$)(.*)$"
+)
 _NOT_A_WORD = re.compile(r"[\W_]+")
 
 
 def _folded(text: str) -> str:
-    """Lower case without accents and punctuation, the article before its title: `Matrix, The` is `the matrix`."""
-    plain = "".join(sign for sign in unicodedata.normalize("NFKD", text) if not unicodedata.combining(sign))
+    """Lower case without accents and punctuation, the article before its title: `Matrix, The` is
+    `the matrix`.
+    """
+    plain = "".join(
+        sign for sign in unicodedata.normalize("NFKD", text) if not unicodedata.combining(sign)
+    )
     in_front = _ARTICLE_BEHIND.sub(r"\2 \1\3", plain.casefold().strip())
     return _NOT_A_WORD.sub(" ", in_front.replace("'", "")).strip() or in_front

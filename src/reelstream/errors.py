@@ -17,13 +17,15 @@
     └── FitError                 an engine could not fit
         └── NothingToLearnError  there are no ratings yet that a model may learn from
 
-A message says what was wrong, where, and what to do. Exit codes and HTTP statuses are decided at the edges
-(`cli`, `api`).
+A message says what was wrong, where, and what to do. Exit codes and HTTP statuses are decided at
+the edges (`cli`, `api`).
 """
 
 
 class ReelstreamError(Exception):
-    """Root of the tree: whoever catches it has caught everything that reelstream raises on purpose."""
+    """Root of the tree: whoever catches it has caught everything that reelstream raises on
+    purpose.
+    """
 
 
 class InputError(ReelstreamError):
@@ -39,7 +41,9 @@ class DatasetError(InputError):
 
 
 class RatingError(InputError):
-    """One rating that breaks the contract; the message is the reason kept beside the rejected bytes."""
+    """One rating that breaks the contract; the message is the reason kept beside the rejected
+    bytes.
+    """
 
 
 class UnknownItemError(InputError):
@@ -54,10 +58,12 @@ class MissingExtraError(InputError):
 
 
 def how_to_install(extra: str) -> str:
-    """What a person does about an extra of pyproject.toml that is missing, in the middle of a sentence."""
+    """What a person does about an extra of pyproject.toml that is missing, in the middle of a
+    sentence.
+    """
     return (
-        f"install it with `make venv` in a checkout, or with `pip install 'reelstream[{extra}]'` beside an installed "
-        "reelstream"
+        f"install it with `make venv` in a checkout, or with `pip install 'reelstream[{extra}]'`"
+        " beside an installed reelstream"
     )
 
 
@@ -96,5 +102,10 @@ class FitError(ReelstreamError):
 class NothingToLearnError(FitError):
     """There are no ratings yet that a model may learn from."""
 
-    def __init__(self, message: str = "there is no rating to learn from outside the holdout: wait for more batches"):
+    def __init__(
+        self,
+        message: str = (
+            "there is no rating to learn from outside the holdout: wait for more batches"
+        ),
+    ):
         super().__init__(message)

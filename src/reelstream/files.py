@@ -1,8 +1,8 @@
 """How anything reaches the disk: written under a temporary name, synced, and published in one step.
 
-Nothing else in reelstream does these. A published file or folder never replaces an existing name: two writers that race
-for it cannot both win. Only pointers (`CURRENT`, checkpoints) are replaced. After a crash a name holds all of what was
-published under it, or does not exist.
+Nothing else in reelstream does these. A published file or folder never replaces an existing name:
+two writers that race for it cannot both win. Only pointers (`CURRENT`, checkpoints) are replaced.
+After a crash a name holds all of what was published under it, or does not exist.
 """
 
 from __future__ import annotations
@@ -22,7 +22,9 @@ import msgspec
 from reelstream.errors import AlreadyPublishedError, DamagedError, LockedError, StorageError
 
 TEMPORARY_PREFIX = ".tmp-"
-"""Names that begin with it belong to a write not yet published: readers pass over them, sweepers remove them."""
+"""Names that begin with it belong to a write not yet published: readers pass over them, sweepers
+remove them.
+"""
 
 ABANDONED_SECONDS = 3600.0
 """No writer takes so long to publish a file."""
@@ -36,7 +38,9 @@ def temporary_path(final: Path) -> Path:
 
 
 def write_synced(path: Path, data: bytes) -> None:
-    """Write `data` under `path` and wait until the disk has it. Raises StorageError, and leaves no part behind."""
+    """Write `data` under `path` and wait until the disk has it. Raises StorageError, and leaves no
+    part behind.
+    """
     with translate_errors(path):
         try:
             with open(path, "wb") as file:
@@ -49,26 +53,34 @@ def write_synced(path: Path, data: bytes) -> None:
 
 
 def publish_file(temporary: Path, final: Path) -> None:
-    """Give a synced temporary file its final name. Raises AlreadyPublishedError when the name is taken."""
+    """Give a synced temporary file its final name. Raises AlreadyPublishedError when the name is
+    taken.
+    """
     with translate_errors(final):
         try:
             os.link(temporary, final)
         except FileExistsError as error:
-            raise AlreadyPublishedError(f"{final} exists already: another writer was first") from error
+            raise AlreadyPublishedError(
+                f"{final} exists already: another writer was first"
+            ) from error
         finally:
             os.unlink(temporary)
         sync_folder(final.parent)
 
 
 def publish_bytes(final: Path, data: bytes) -> None:
-    """Create `final` with `data`, whole or not at all. Raises AlreadyPublishedError when the name is taken."""
+    """Create `final` with `data`, whole or not at all. Raises AlreadyPublishedError when the name
+    is taken.
+    """
     temporary = temporary_path(final)
     write_synced(temporary, data)
     publish_file(temporary, final)
 
 
 def publish_folder(temporary: Path, final: Path) -> None:
-    """Sync a temporary folder with all its files and rename it. Raises AlreadyPublishedError when the name is taken."""
+    """Sync a temporary folder with all its files and rename it. Raises AlreadyPublishedError when
+    the name is taken.
+    """
     with translate_errors(final):
         for path in sorted(temporary.rglob("*")):
             _sync(path)
@@ -79,13 +91,17 @@ def publish_folder(temporary: Path, final: Path) -> None:
             os.rename(temporary, final)
         except OSError as error:
             if error.errno in (errno.EEXIST, errno.ENOTEMPTY):
-                raise AlreadyPublishedError(f"{final} exists already: another writer was first") from error
+                raise AlreadyPublishedError(
+                    f"{final} exists already: another writer was first"
+                ) from error
             raise
         sync_folder(final.parent)
 
 
 def replace_file(path: Path, data: bytes) -> None:
-    """Make the pointer `path` hold `data` from one moment to the next: a reader sees the old bytes or the new."""
+    """Make the pointer `path` hold `data` from one moment to the next: a reader sees the old bytes
+    or the new.
+    """
     temporary = temporary_path(path)
     write_synced(temporary, data)
     with translate_errors(path):
@@ -115,7 +131,8 @@ def sync_folder(folder: Path) -> None:
 
 
 def sweep_temporary(folder: Path, of_others: tuple[str, ...] = ()) -> None:
-    """Remove what unpublished writes left in `folder`; call it only where no other writer is at work.
+    """Remove what unpublished writes left in `folder`; call it only where no other writer is at
+    work.
 
     `of_others`: how the final names of files begin that other processes may write all the same.
     """
@@ -128,7 +145,9 @@ def sweep_temporary(folder: Path, of_others: tuple[str, ...] = ()) -> None:
 
 
 def is_abandoned(temporary: Path) -> bool:
-    """Whether a temporary file is so old that it belongs to no writer that is still at work; not when it is gone."""
+    """Whether a temporary file is so old that it belongs to no writer that is still at work; not
+    when it is gone.
+    """
     try:
         return time.time() - temporary.stat().st_mtime > ABANDONED_SECONDS
     except FileNotFoundError:
@@ -136,7 +155,9 @@ def is_abandoned(temporary: Path) -> bool:
 
 
 class FileLock:
-    """An OS lock on a file, held in `with`; the system frees it when its process dies, however it dies."""
+    """An OS lock on a file, held in `with`; the system frees it when its process dies, however it
+    dies.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -151,7 +172,9 @@ class FileLock:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             os.close(descriptor)
-            raise LockedError(f"another process holds {self._path}: stop it, or use another --work folder") from error
+            raise LockedError(
+                f"another process holds {self._path}: stop it, or use another --work folder"
+            ) from error
         self._descriptor = descriptor
         return self
 
@@ -170,8 +193,9 @@ class _LeaseNote(msgspec.Struct):
 class Lease:
     """Who of several processes is the active one; it passes on when its holder stops renewing it.
 
-    A lease only spares the others their work. Two processes may for a moment both believe that they hold it (one was
-    stopped and continued): what must happen once is decided by `publish_file`, not here.
+    A lease only spares the others their work. Two processes may for a moment both believe that they
+    hold it (one was stopped and continued): what must happen once is decided by `publish_file`, not
+    here.
     """
 
     def __init__(self, path: Path, owner: str, seconds: float) -> None:
@@ -180,7 +204,11 @@ class Lease:
     def acquire(self) -> bool:
         """Take or renew the lease; False while somebody else holds it."""
         note = self._note()
-        if note is not None and note.owner != self._owner and abs(time.time() - note.renewed) < self._seconds:
+        if (
+            note is not None
+            and note.owner != self._owner
+            and abs(time.time() - note.renewed) < self._seconds
+        ):
             return False  # a time that lies ahead is that of a clock which has been set back since
         replace_file(self._path, encode_json(_LeaseNote(self._owner, time.time())))
         holder = self._note()
@@ -200,7 +228,9 @@ class Lease:
 
 @contextmanager
 def translate_errors(path: Path) -> Iterator[None]:
-    """Turn the OSErrors inside into one StorageError that says what failed, where, and what to do."""
+    """Turn the OSErrors inside into one StorageError that says what failed, where, and what to
+    do.
+    """
     try:
         yield
     except OSError as error:

@@ -1,6 +1,7 @@
 """A rating: its contract, its message on the log, and many of them as parallel arrays.
 
-`item` is a film here and everywhere in the code; the messages keep MovieLens's names `userId` and `movieId`.
+`item` is a film here and everywhere in the code; the messages keep MovieLens's names `userId` and
+`movieId`.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ from reelstream.errors import RatingError
 
 MAX_ID = 2**63 - 1
 EVERY_ITEM = -1
-"""In place of an item: without a rating, it deletes all that its user has rated so far, and so forgets the user."""
+"""In place of an item: without a rating, it deletes all that its user has rated so far, and so
+forgets the user.
+"""
 SECONDS_A_DAY = 86_400
 
 
@@ -38,11 +41,14 @@ class RatingScale:
     @overload
     def holds(self, rating: NDArray[np.float64]) -> NDArray[np.bool_]: ...
     def holds(self, rating: float | NDArray[np.float64]) -> bool | NDArray[np.bool_]:
-        """Whether one rating, or each of (n,), lies on the scale; NaN and what is infinite do not."""
+        """Whether one rating, or each of (n,), lies on the scale; NaN and what is infinite do
+        not.
+        """
         steps = (rating - self.lowest) / self.step
         off = (
             steps + 0.5
-        ) % 1 - 0.5  # from the nearest step; `round` takes no array, `np.rint` is slow with one number
+            # from the nearest step; `round` takes no array, `np.rint` is slow with one number
+        ) % 1 - 0.5
         return (rating >= self.lowest) & (rating <= self.highest) & (off > -1e-6) & (off < 1e-6)
 
     def values(self) -> NDArray[np.float64]:
@@ -76,7 +82,8 @@ _Whole = Annotated[int, msgspec.Meta(ge=0, le=MAX_ID)]
 
 
 class _SoundMessage(msgspec.Struct, gc=False):
-    """A rating whose whole numbers fit their columns; what else it may hold is checked in the columns.
+    """A rating whose whole numbers fit their columns; what else it may hold is checked in the
+    columns.
 
     A message that says anything of forgetting is none.
     """
@@ -92,21 +99,25 @@ _decoder = msgspec.json.Decoder(_Message, strict=False)
 _sound_decoder = msgspec.json.Decoder(_SoundMessage, strict=False)
 _encoder = msgspec.json.Encoder()
 _UNDECODABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
-"""What a decoder raises; the last when lists or objects lie thousands deep in a field that nobody knows."""
+"""What a decoder raises; the last when lists or objects lie thousands deep in a field that nobody
+knows.
+"""
 
 
 def encode_message(rating: Rating) -> bytes:
     """The JSON message that carries `rating` on the log."""
     if rating.item_id == EVERY_ITEM:
         return _encoder.encode(_Message(rating.user_id, timestamp=rating.timestamp, forget=True))
-    return _encoder.encode(_Message(rating.user_id, rating.item_id, rating.rating, rating.timestamp))
+    return _encoder.encode(
+        _Message(rating.user_id, rating.item_id, rating.rating, rating.timestamp)
+    )
 
 
 def decode_message(value: bytes | None, record_seconds: int, scale: RatingScale) -> Rating:
     """The rating in a message of the log, checked against the contract.
 
-    `record_seconds` is the time of the log's record: it stands in for a missing timestamp, and bounds one that lies
-    ahead. Raises RatingError with the reason when the message is not a rating.
+    `record_seconds` is the time of the log's record: it stands in for a missing timestamp, and
+    bounds one that lies ahead. Raises RatingError with the reason when the message is not a rating.
     """
     if not value:
         raise RatingError("the message is empty")
@@ -118,23 +129,32 @@ def decode_message(value: bytes | None, record_seconds: int, scale: RatingScale)
     if message.forget:
         return _decode_forget(message, timestamp, record_seconds)
     if message.movieId is None or message.rating is UNSET:
-        raise RatingError(f"not a rating message: {'movieId' if message.movieId is None else 'rating'} is missing")
+        raise RatingError(
+            f"not a rating message: {'movieId' if message.movieId is None else 'rating'} is missing"
+        )
     rating = Rating(message.userId, message.movieId, message.rating, timestamp)
     check(rating, record_seconds, scale)
     return rating
 
 
 def _decode_forget(message: _Message, timestamp: int, record_seconds: int) -> Rating:
-    """The wish of a user to be forgotten. Raises RatingError, also when it is not clear what should be."""
+    """The wish of a user to be forgotten. Raises RatingError, also when it is not clear what should
+    be.
+    """
     if message.movieId is not None or message.rating not in (None, UNSET):
-        raise RatingError("a message that forgets a user has neither movieId nor rating: a rating of null deletes one")
+        raise RatingError(
+            "a message that forgets a user has neither movieId nor rating: a rating of null"
+            " deletes one"
+        )
     _check_id("userId", message.userId)
     _check_time(timestamp, record_seconds)
     return Rating(message.userId, EVERY_ITEM, None, timestamp)
 
 
 def check(rating: Rating, record_seconds: int, scale: RatingScale) -> None:
-    """Hold one rating against the contract; `record_seconds` is when it entered the log. Raises RatingError."""
+    """Hold one rating against the contract; `record_seconds` is when it entered the log. Raises
+    RatingError.
+    """
     _check_id("userId", rating.user_id)
     _check_id("movieId", rating.item_id)
     if rating.rating is not None and not scale.holds(rating.rating):
@@ -154,7 +174,9 @@ def _check_time(timestamp: int, record_seconds: int) -> None:
     if timestamp < 0:
         raise RatingError(f"timestamp {timestamp} is before 1970")
     if timestamp > record_seconds + SECONDS_A_DAY:
-        raise RatingError(f"timestamp {timestamp} is more than a day after the record's own time {record_seconds}")
+        raise RatingError(
+            f"timestamp {timestamp} is more than a day after the record's own time {record_seconds}"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +210,9 @@ class EventColumns:
         partition: Sequence[int] | NDArray[Any] | None = None,
         offset: Sequence[int] | NDArray[Any] | None = None,
     ) -> EventColumns:
-        """Columns of the right types. Without a place in the log, the ratings are offsets 0, 1, ... of partition 0."""
+        """Columns of the right types. Without a place in the log, the ratings are offsets 0, 1, ...
+        of partition 0.
+        """
         n = len(user_id)
         return cls(
             np.asarray(user_id, np.int64),
@@ -210,7 +234,12 @@ class EventColumns:
         parts = list(parts)
         if not parts:
             return cls.empty()
-        return cls(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(cls)))
+        return cls(
+            *(
+                np.concatenate([getattr(part, field.name) for part in parts])
+                for field in fields(cls)
+            )
+        )
 
     @property
     def forgets(self) -> NDArray[np.bool_]:
@@ -219,7 +248,9 @@ class EventColumns:
         return forgets
 
     def by_user(self) -> EventColumns:
-        """Sorted by user, then (timestamp, partition, offset): the order in which a history is filtered."""
+        """Sorted by user, then (timestamp, partition, offset): the order in which a history is
+        filtered.
+        """
         return self[np.lexsort((self.offset, self.partition, self.timestamp, self.user_id))]
 
     def in_time(self) -> EventColumns:
@@ -238,12 +269,14 @@ class EventColumns:
         return rows[np.cumsum(changes) == 0]
 
     def settled(self) -> EventColumns:
-        """Of all `remembered` ratings of one item by one user the last, even if it deletes, sorted as `by_user`.
+        """Of all `remembered` ratings of one item by one user the last, even if it deletes, sorted
+        as `by_user`.
 
         The last is the one with the largest (timestamp, partition, offset).
         """
         rows = self.remembered()
-        order = np.lexsort((rows.item_id, rows.user_id))  # stable: one user's ratings of one item stay in order of time
+        # stable: one user's ratings of one item stay in order of time
+        order = np.lexsort((rows.item_id, rows.user_id))
         user, item = rows.user_id[order], rows.item_id[order]
         replaced = order[:-1][(user[1:] == user[:-1]) & (item[1:] == item[:-1])]
         if not len(replaced):
@@ -265,9 +298,11 @@ def decode_messages(
     offset: NDArray[np.int64],
     scale: RatingScale,
 ) -> tuple[EventColumns, dict[int, str]]:
-    """Many messages at once, each as `decode_message` has it: the ratings, and row number -> reason for the others.
+    """Many messages at once, each as `decode_message` has it: the ratings, and row number -> reason
+    for the others.
 
-    The columns are checked together; only rows that fail are looked at one by one, for their reason.
+    The columns are checked together; only rows that fail are looked at one by one, for their
+    reason.
     """
     messages = _sound_messages(values)
     user_id = np.array([message.userId for message in messages], np.int64)
@@ -278,7 +313,9 @@ def decode_messages(
     if deletes.any():
         deletes = np.array([each is None for each in stars])  # and not the string "nan"
     given = [message.timestamp for message in messages]
-    timestamp = np.array([-1 if time is None else time for time in given] if None in given else given, np.int64)
+    timestamp = np.array(
+        [-1 if time is None else time for time in given] if None in given else given, np.int64
+    )
     timestamp = np.where(timestamp < 0, record_seconds, timestamp)
 
     with np.errstate(invalid="ignore", over="ignore"):
@@ -292,7 +329,11 @@ def decode_messages(
             reasons[row] = str(error)
         else:
             sound[row] = True
-            user_id[row], item_id[row], timestamp[row] = single.user_id, single.item_id, single.timestamp
+            user_id[row], item_id[row], timestamp[row] = (
+                single.user_id,
+                single.item_id,
+                single.timestamp,
+            )
             rating[row] = math.nan if single.rating is None else single.rating
     rating[~sound] = math.nan  # it may be too large for its column
     return EventColumns.of(user_id, item_id, rating, timestamp, partition, offset)[sound], reasons
@@ -302,14 +343,21 @@ _UNSOUND = _SoundMessage(-1, -1, None)
 
 
 def _sound_messages(values: Sequence[bytes | None]) -> list[_SoundMessage]:
-    """One for each value: all by one call where each is an object on a line of its own, as nearly always.
+    """One for each value: all by one call where each is an object on a line of its own, as nearly
+    always.
 
-    A JSON string has no raw line break, and outside of strings an object cannot follow another within a third. So
-    where n lines all begin and end like objects, a line holds one or more whole ones, and n of them are one each.
+    A JSON string has no raw line break, and outside of strings an object cannot follow another
+    within a third. So where n lines all begin and end like objects, a line holds one or more whole
+    ones, and n of them are one each.
     """
     n = len(values)
     lines = b"\n".join([value or b"" for value in values])
-    if n and lines.count(b"\n") == n - 1 == lines.count(b"}\n{") and lines[:1] == b"{" and lines[-1:] == b"}":
+    if (
+        n
+        and lines.count(b"\n") == n - 1 == lines.count(b"}\n{")
+        and lines[:1] == b"{"
+        and lines[-1:] == b"}"
+    ):
         with suppress(*_UNDECODABLE):
             messages = _sound_decoder.decode_lines(lines)
             if len(messages) == n:

@@ -1,7 +1,8 @@
 """Every setting, typed, in one tree.
 
-Later beats earlier: the defaults below, then `reelstream.toml` in the current folder (or the file named by --config),
-then environment variables (`REELSTREAM_BATCH_ROWS=1000` is `rows` of `[batch]`), then flags.
+Later beats earlier: the defaults below, then `reelstream.toml` in the current folder (or the file
+named by --config), then environment variables (`REELSTREAM_BATCH_ROWS=1000` is `rows` of
+`[batch]`), then flags.
 """
 
 from __future__ import annotations
@@ -11,7 +12,12 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
 
 from reelstream.errors import SettingError
 
@@ -79,7 +85,9 @@ class SparkSettings(_Section):
     """Where and how the Spark engine runs."""
 
     master: str | None = None
-    """The cluster's master; by default what Spark's own settings say, and without any the cores of this machine."""
+    """The cluster's master; by default what Spark's own settings say, and without any the cores of
+    this machine.
+    """
     conf: dict[str, str] = {}
     """Settings of Spark by their names, which all begin with `spark.`."""
     one_task_ratings: int = Field(default=5_000_000, ge=0)
@@ -101,7 +109,9 @@ class MetricsSettings(_Section):
     host: str = "127.0.0.1"
     """0.0.0.0 opens it to other machines."""
     port: int | None = Field(default=None, ge=0, le=65_535)
-    """TCP port; None: nowhere. A run gives it to the producer, and the next two to batch writer and trainer."""
+    """TCP port; None: nowhere. A run gives it to the producer, and the next two to batch writer and
+    trainer.
+    """
 
 
 class UiSettings(_Section):
@@ -116,7 +126,9 @@ class UiSettings(_Section):
 
 
 def _named(given: Mapping[str, object], before: str = "") -> Iterator[tuple[str, str]]:
-    """`sasl.mechanism` for `sasl = {mechanism = ...}` of a file and `sasl_mechanism` of a variable, with its value."""
+    """`sasl.mechanism` for `sasl = {mechanism = ...}` of a file and `sasl_mechanism` of a variable,
+    with its value.
+    """
     for name, value in given.items():
         full = before + name.lower().replace("_", ".")
         if isinstance(value, Mapping):
@@ -129,7 +141,11 @@ class Settings(BaseSettings):
     """The tree; read it with `load`."""
 
     model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_nested_delimiter="_", env_nested_max_split=1, extra="forbid", frozen=True
+        env_prefix=PREFIX,
+        env_nested_delimiter="_",
+        env_nested_max_split=1,
+        extra="forbid",
+        frozen=True,
     )
 
     work: Path = Path("work")
@@ -164,9 +180,11 @@ class Settings(BaseSettings):
 
 
 def load(file: Path | None = None, flags: Mapping[str, Any] | None = None) -> Settings:
-    """The settings from all four places. `flags` maps dotted names (`batch.rows`) to values; None means not given.
+    """The settings from all four places. `flags` maps dotted names (`batch.rows`) to values; None
+    means not given.
 
-    Raises SettingError, one sentence that names the setting, when a value is wrong or a name unknown.
+    Raises SettingError, one sentence that names the setting, when a value is wrong or a name
+    unknown.
     """
     if file is not None and not file.is_file():
         raise SettingError(f"{file}: no such settings file: check --config")
@@ -180,8 +198,8 @@ def load(file: Path | None = None, flags: Mapping[str, Any] | None = None) -> Se
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"])
         raise SettingError(
-            f"setting {name} is wrong: {first['msg']} (given: {first.get('input')!r}); flags come before "
-            f"{PREFIX} variables, these before {FromFile.toml_file}"
+            f"setting {name} is wrong: {first['msg']} (given: {first.get('input')!r}); flags come"
+            f" before {PREFIX} variables, these before {FromFile.toml_file}"
         ) from error
     except ValueError as error:  # a TOML file that cannot be parsed
         raise SettingError(f"{FromFile.toml_file} is not readable as TOML: {error}") from error
@@ -189,7 +207,9 @@ def load(file: Path | None = None, flags: Mapping[str, Any] | None = None) -> Se
 
 def environment_of(kafka: Mapping[str, str]) -> dict[str, str]:
     """The variables that hand settings of Kafka's client on to another process."""
-    return {f"{PREFIX}KAFKA_{name.upper().replace('.', '_')}": value for name, value in kafka.items()}
+    return {
+        f"{PREFIX}KAFKA_{name.upper().replace('.', '_')}": value for name, value in kafka.items()
+    }
 
 
 def _nested(flags: Mapping[str, Any]) -> dict[str, Any]:

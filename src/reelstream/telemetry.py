@@ -1,4 +1,6 @@
-"""Logs: an event name and keys, for a person on stderr or as JSON lines for a machine. Only `cli` configures them."""
+"""Logs: an event name and keys, for a person on stderr or as JSON lines for a machine. Only `cli`
+configures them.
+"""
 
 from __future__ import annotations
 
@@ -31,4 +33,8 @@ def _rendering(as_json: bool) -> list[structlog.typing.Processor]:
     if as_json:
         return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     colors = sys.stderr.isatty()
-    return [structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=structlog.dev.plain_traceback)]
+    return [
+        structlog.dev.ConsoleRenderer(
+            colors=colors, exception_formatter=structlog.dev.plain_traceback
+        )
+    ]

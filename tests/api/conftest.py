@@ -20,7 +20,13 @@ from reelstream.serving.predictor import Predictor
 from reelstream.storage.batch_files import BatchFolder
 from reelstream.storage.snapshot_store import SnapshotStore
 
-RATED = [(1, 31, 4.0, 100), (1, 7, 2.0, 200), (12, 1, 5.0, 300), (120, 1, 5.0, 300), (2, 100, 1.0, 300)]
+RATED = [
+    (1, 31, 4.0, 100),
+    (1, 7, 2.0, 200),
+    (12, 1, 5.0, 300),
+    (120, 1, 5.0, 300),
+    (2, 100, 1.0, 300),
+]
 """User, film, rating, time."""
 
 
@@ -31,7 +37,9 @@ def _fakes_catch_up_with_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def api(tmp_path: Path) -> Iterator[SimpleNamespace]:
-    """`client`, and what stands behind it. Set 2 is in service; the threads that follow the stream are not started."""
+    """`client`, and what stands behind it. Set 2 is in service; the threads that follow the stream
+    are not started.
+    """
     with open_broker(f"sqlite:{tmp_path / 'log.db'}") as broker:
         broker.ensure_topic("ratings", 1)
         registry, predictor, scale = FakeRegistry(1, 2), Predictor(LiveHistories()), RatingScale()
@@ -46,10 +54,16 @@ def api(tmp_path: Path) -> Iterator[SimpleNamespace]:
             scale,
         )
         predictor.swap(registry.current(), registry.sets[2], {})
-        predictor.histories.add(LogRating(Rating(*row), 0, offset) for offset, row in enumerate(RATED))
+        predictor.histories.add(
+            LogRating(Rating(*row), 0, offset) for offset, row in enumerate(RATED)
+        )
         app = create_app(Service(predictor, updates, registry, CATALOG, scale))
         yield SimpleNamespace(
-            client=app.test_client(), app=app, predictor=predictor, registry=registry, updates=updates
+            client=app.test_client(),
+            app=app,
+            predictor=predictor,
+            registry=registry,
+            updates=updates,
         )
 
 

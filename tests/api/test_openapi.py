@@ -16,19 +16,28 @@ EXAMPLES_AN_OPERATION = 20
 
 @pytest.mark.parametrize("mode", list(GenerationMode))
 def test_answers_are_as_the_document_says(api: SimpleNamespace, mode: GenerationMode) -> None:
-    """No server error and no answer beside the schema, whatever is asked: right questions and wrong ones."""
+    """No server error and no answer beside the schema, whatever is asked: right questions and wrong
+    ones.
+    """
     schema = schemathesis.openapi.from_wsgi("/openapi.json", api.app)
     checks = schema.config.checks
     for check in (checks.negative_data_rejection, checks.positive_data_acceptance):
-        check.expected_statuses = [*check.expected_statuses, "413"]  # what is too long is refused before it is read
+        # what is too long is refused before it is read
+        check.expected_statuses = [*check.expected_statuses, "413"]
     asked = set()
     for found in schema.get_all_operations():
         operation = found.ok()
-        if mode is GenerationMode.NEGATIVE and not (operation.query or operation.path_parameters or operation.body):
+        if mode is GenerationMode.NEGATIVE and not (
+            operation.query or operation.path_parameters or operation.body
+        ):
             continue  # nothing can be asked wrongly
 
         @given(operation.as_strategy(generation_mode=mode))
-        @settings(max_examples=EXAMPLES_AN_OPERATION, deadline=None, suppress_health_check=list(HealthCheck))
+        @settings(
+            max_examples=EXAMPLES_AN_OPERATION,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        )
         def ask(case: schemathesis.Case) -> None:
             asked.add(case.operation.label)
             case.call_and_validate()
@@ -41,9 +50,12 @@ def test_the_document_names_everything_once(client: FlaskClient) -> None:
     """Every reference is there, and operation ids are unique."""
     response = client.get("/openapi.json")
     assert response.json["openapi"].startswith("3.1")
-    operations = [operation for methods in response.json["paths"].values() for operation in methods.values()]
+    operations = [
+        operation for methods in response.json["paths"].values() for operation in methods.values()
+    ]
     assert len({operation["operationId"] for operation in operations}) == len(operations)
     assert (
-        set(re.findall(r"#/components/schemas/(\w+)", response.text)) <= response.json["components"]["schemas"].keys()
+        set(re.findall(r"#/components/schemas/(\w+)", response.text))
+        <= response.json["components"]["schemas"].keys()
     )
     assert all({"200", "default"} <= operation["responses"].keys() for operation in operations)

@@ -1,4 +1,6 @@
-"""The predictions over HTTP: their form, lists, and what stands in the place of an answer that cannot be given."""
+"""The predictions over HTTP: their form, lists, and what stands in the place of an answer that
+cannot be given.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,11 @@ OF_SET = {"model_set": 2, "basis": BASIS}
             {"userId": 1, "movieId": 31, "distribution": True},
             {**PAIR, **REGRESSION, "distribution": DISTRIBUTION, **OF_SET},
         ),
-        ("/predict_classification", {"userId": 1, "movieId": 31}, {**PAIR, **CLASSIFICATION, **OF_SET}),
+        (
+            "/predict_classification",
+            {"userId": 1, "movieId": 31},
+            {**PAIR, **CLASSIFICATION, **OF_SET},
+        ),
         ("/predict_clustering", {"userId": 1}, {"userId": 1, **CLUSTERING, **OF_SET}),
     ],
 )
@@ -80,7 +86,14 @@ def test_an_unknown_film_is_not_found(client: FlaskClient) -> None:
 def test_in_a_list_an_error_stands_in_the_place_of_its_answer(client: FlaskClient) -> None:
     """The others are answered."""
     good = {"userId": 1, "movieId": 31}
-    asked = [good, {"userId": 1, "movieId": 999}, good, {"userId": "1"}, 7, {"userId": 2, "movieId": 7}]
+    asked = [
+        good,
+        {"userId": 1, "movieId": 999},
+        good,
+        {"userId": "1"},
+        7,
+        {"userId": 2, "movieId": 7},
+    ]
     answers = client.post("/predict_regression", json=asked).json
     assert [answer.get("prediction") for answer in answers] == [3.0, None, 3.0, None, None, 1.0]
     assert [answer["error"]["status"] for answer in answers if "error" in answer] == [404, 422, 422]
@@ -118,7 +131,9 @@ def test_the_time_of_a_question_is_passed_on(api: SimpleNamespace) -> None:
         ("userId=true&movieId=31", "userId"),
     ],
 )
-def test_a_question_that_is_not_understood_is_told_why(client: FlaskClient, query: str, where: str) -> None:
+def test_a_question_that_is_not_understood_is_told_why(
+    client: FlaskClient, query: str, where: str
+) -> None:
     """422, with the field that is wrong."""
     response = client.get(f"/predict_regression?{query}")
     assert response.status_code == 422
@@ -130,7 +145,9 @@ def test_a_field_given_twice_is_refused(client: FlaskClient) -> None:
     assert client.get("/predict_clustering?userId=1&userId=2").status_code == 422
 
 
-@pytest.mark.parametrize("body", ['{"userId":"1"}', '{"userId":1.5}', '{"userId":true}', '{"userId":null}', "7", '"x"'])
+@pytest.mark.parametrize(
+    "body", ['{"userId":"1"}', '{"userId":1.5}', '{"userId":true}', '{"userId":null}', "7", '"x"']
+)
 def test_a_body_is_read_strictly(client: FlaskClient, body: str) -> None:
     """A number in quotes is not a number."""
     response = client.post("/predict_clustering", data=body, content_type="application/json")

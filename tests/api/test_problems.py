@@ -32,7 +32,12 @@ from reelstream.api.problems import MAX_ERRORS
     ],
 )
 def test_every_failure_is_a_problem(
-    client: FlaskClient, method: str, path: str, data: str | bytes | None, content_type: str | None, status: int
+    client: FlaskClient,
+    method: str,
+    path: str,
+    data: str | bytes | None,
+    content_type: str | None,
+    status: int,
 ) -> None:
     """Status in the body and in the header, a title, and a sentence; never HTML."""
     response = client.open(path, method=method, data=data, content_type=content_type)

@@ -64,14 +64,21 @@ def test_users_by_the_first_digits_of_their_id(client: FlaskClient) -> None:
     assert client.get("/v1/users?query=x").status_code == 422
 
 
-@given(st.sets(st.integers(0, 2000) | st.integers(0, MAX_ID)), st.from_regex("[0-9]{0,4}", fullmatch=True))
+@given(
+    st.sets(st.integers(0, 2000) | st.integers(0, MAX_ID)),
+    st.from_regex("[0-9]{0,4}", fullmatch=True),
+)
 def test_ids_that_begin_with_digits(ids: set[int], digits: str) -> None:
     """Exactly those whose decimal form begins so."""
     rising = np.array(sorted(ids), np.int64)
     found = beginning_with(rising, digits, 1_000).tolist()
     begin = str(int(digits)) if digits else ""
     # Leading zeros ask for nobody: an id has none.
-    expected = [] if digits != begin else [user_id for user_id in sorted(ids) if str(user_id).startswith(digits)]
+    expected = (
+        []
+        if digits != begin
+        else [user_id for user_id in sorted(ids) if str(user_id).startswith(digits)]
+    )
     assert sorted(found) == expected
 
 
@@ -87,7 +94,12 @@ def test_a_user_with_ratings_newest_first(client: FlaskClient) -> None:
         ],
     }
     assert len(client.get("/v1/users/1?limit=1").json["ratings"]) == 1
-    assert client.get("/v1/users/77").json == {"userId": 77, "known_user": False, "total": 0, "ratings": []}
+    assert client.get("/v1/users/77").json == {
+        "userId": 77,
+        "known_user": False,
+        "total": 0,
+        "ratings": [],
+    }
 
 
 def test_segments_by_number(client: FlaskClient) -> None:
@@ -145,11 +157,15 @@ def test_the_status_says_where_the_stream_is(api: SimpleNamespace) -> None:
 
 @pytest.fixture
 def followed(api: SimpleNamespace, tmp_path: Path) -> Iterator[SimpleNamespace]:
-    """Behind the API: ten messages in the log, of which a batch holds eight, two of them rejected; set 3 was refused."""
+    """Behind the API: ten messages in the log, of which a batch holds eight, two of them rejected;
+    set 3 was refused.
+    """
     api.registry.add(3, current=False, verdict="refused")
     with open_broker(f"sqlite:{tmp_path / 'log.db'}") as broker:
         send(broker, *[b"null"] * 2, *[RATING] * 6)
-        BatchWriter(broker, "ratings", BatchFolder(tmp_path / "batches"), RatingScale()).run(once=True)
+        BatchWriter(broker, "ratings", BatchFolder(tmp_path / "batches"), RatingScale()).run(
+            once=True
+        )
         send(broker, RATING, RATING)
     api.updates.start()
     yield api
@@ -167,13 +183,20 @@ def send(broker: Broker, *values: bytes) -> None:
 
 
 def test_the_status_says_how_far_each_stage_is_behind(followed: SimpleNamespace) -> None:
-    """Partition by partition, with what the newest batch brought and what became of the newest set."""
+    """Partition by partition, with what the newest batch brought and what became of the newest
+    set.
+    """
     answer = followed.client.get("/v1/status").json
     (partition,) = answer["partitions"]
     assert (partition["first"], partition["end"]) == (0, 10)
     assert (partition["unbatched"], partition["untrained"]) == (2, 10)
     batches = answer["batches"]
-    assert (batches["count"], batches["newest"], batches["ratings"], batches["rejected"]) == (1, 1, 6, 2)
+    assert (batches["count"], batches["newest"], batches["ratings"], batches["rejected"]) == (
+        1,
+        1,
+        6,
+        2,
+    )
     assert batches["rejected_share"] == 0.25
     assert batches["ratings_a_second"] == 0.1
     assert batches["drift"] is None
@@ -183,14 +206,26 @@ def test_the_status_says_how_far_each_stage_is_behind(followed: SimpleNamespace)
 
 
 def test_every_way_to_predict_a_batch_is_a_metric(api: SimpleNamespace) -> None:
-    """The same five that the page draws: how much users and films learn live is what lies between the first three."""
+    """The same five that the page draws: how much users and films learn live is what lies between
+    the first three.
+    """
     scores = [Scores(n=10, rmse=rmse) for rmse in (0.81, 0.83, 1.1, 0.95, 0.82)]
-    api.registry._releases[2] = msgspec.structs.replace(release(2), record=[BatchScores(2, 1, *scores)])
+    api.registry._releases[2] = msgspec.structs.replace(
+        release(2), record=[BatchScores(2, 1, *scores)]
+    )
     api.updates.start()
     text = api.client.get("/metrics").text
     api.updates.close()
-    found = dict(re.findall(r'^reelstream_batch_rmse\{predictor="(\w+)"\} (.+)$', text, re.MULTILINE))
-    assert found == {"live": "0.81", "live_users": "0.82", "static": "0.83", "biases": "0.95", "global_mean": "1.1"}
+    found = dict(
+        re.findall(r'^reelstream_batch_rmse\{predictor="(\w+)"\} (.+)$', text, re.MULTILINE)
+    )
+    assert found == {
+        "live": "0.81",
+        "live_users": "0.82",
+        "static": "0.83",
+        "biases": "0.95",
+        "global_mean": "1.1",
+    }
 
 
 @pytest.mark.parametrize(
@@ -240,7 +275,11 @@ def test_before_the_first_set_questions_wait_and_the_rest_answers(api: SimpleNam
 
 def test_a_server_with_a_set_is_ready_and_says_what_is_wrong(api: SimpleNamespace) -> None:
     """A damaged newer set degrades it, by name; it answers."""
-    assert api.client.get("/health/ready").json == {"status": "ready", "reasons": [], "model_set": 2}
+    assert api.client.get("/health/ready").json == {
+        "status": "ready",
+        "reasons": [],
+        "model_set": 2,
+    }
     api.registry.damaged = {3}
     api.registry.add(3)
     api.updates.start()
@@ -263,7 +302,13 @@ def test_metrics_count_requests_by_endpoint_and_status(client: FlaskClient) -> N
     client.get("/v1/items/999")
     client.get("/nothing/here")
     text = client.get("/metrics").text
-    assert 'reelstream_requests_total{endpoint="/v1/items/<movieId>",method="GET",status="200"} 1.0' in text
-    assert 'reelstream_requests_total{endpoint="/v1/items/<movieId>",method="GET",status="404"} 1.0' in text
+    assert (
+        'reelstream_requests_total{endpoint="/v1/items/<movieId>",method="GET",status="200"} 1.0'
+        in text
+    )
+    assert (
+        'reelstream_requests_total{endpoint="/v1/items/<movieId>",method="GET",status="404"} 1.0'
+        in text
+    )
     assert 'reelstream_requests_total{endpoint="none",method="none",status="404"} 1.0' in text
     assert 'reelstream_request_seconds_count{endpoint="/v1/items/<movieId>"} 2.0' in text

@@ -44,7 +44,9 @@ class Server:
             self.port = free.getsockname()[1]
         path = Path(__file__).with_name(script)
         self.process = subprocess.Popen([sys.executable, str(path), *arguments, str(self.port)])
-        self.client = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", trust_env=False, timeout=30)
+        self.client = httpx.Client(
+            base_url=f"http://127.0.0.1:{self.port}", trust_env=False, timeout=30
+        )
         try:
             until(lambda: self.number() is not None)
         except AssertionError:
@@ -112,10 +114,16 @@ def expected_answers(world: TrainingWorld) -> dict[tuple[int, int, int], tuple[A
     return expected
 
 
-def test_five_swaps_under_load_fail_no_request_and_mix_no_sets(world: TrainingWorld, server: Server) -> None:
-    """Every answer of four clients is, in all its parts, what the set that it names says by itself."""
+def test_five_swaps_under_load_fail_no_request_and_mix_no_sets(
+    world: TrainingWorld, server: Server
+) -> None:
+    """Every answer of four clients is, in all its parts, what the set that it names says by
+    itself.
+    """
     expected = expected_answers(world)
-    assert len({expected[number, 3, 5][0] for number in SETS}) == len(SETS), "the sets can be told apart"
+    assert len({expected[number, 3, 5][0] for number in SETS}) == len(SETS), (
+        "the sets can be told apart"
+    )
     done = threading.Event()
 
     def ask(client_number: int) -> set[int]:
@@ -147,7 +155,11 @@ def test_five_swaps_under_load_fail_no_request_and_mix_no_sets(world: TrainingWo
         try:
             for number in SETS:
                 world.registry.activate(number)
-                until(lambda wanted=number: server.number() == wanted or any(asked.done() for asked in asking))
+                until(
+                    lambda wanted=number: (
+                        server.number() == wanted or any(asked.done() for asked in asking)
+                    )
+                )
                 time.sleep(0.1)  # some questions to this set
         finally:
             done.set()
@@ -155,7 +167,9 @@ def test_five_swaps_under_load_fail_no_request_and_mix_no_sets(world: TrainingWo
     assert set.union(*answered) == set(SETS)
 
 
-def test_a_damaged_set_is_refused_by_name_and_the_old_one_answers(world: TrainingWorld, server: Server) -> None:
+def test_a_damaged_set_is_refused_by_name_and_the_old_one_answers(
+    world: TrainingWorld, server: Server
+) -> None:
     """Until another is activated."""
     world.registry.activate(5)
     until(lambda: server.number() == 5)

@@ -1,4 +1,6 @@
-"""What the benchmarks left: results that say where they come from, and a page that says what they say."""
+"""What the benchmarks left: results that say where they come from, and a page that says what they
+say.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,9 @@ def test_results_are_kept() -> None:
 
 @pytest.mark.parametrize("path", RESULTS, ids=lambda path: path.stem)
 def test_a_result_names_its_machine_versions_and_commit(path: Path) -> None:
-    """Every figure can be traced to what it was measured on, in general terms only: no path and no host."""
+    """Every figure can be traced to what it was measured on, in general terms only: no path and no
+    host.
+    """
     result = json.loads(path.read_text())
     assert (result["format"], result["name"]) == (1, path.stem)
     assert set(result["machine"]) == {"cpu", "cores", "memory_gib", "os", "load_before"}
@@ -36,8 +40,13 @@ def test_a_result_names_its_machine_versions_and_commit(path: Path) -> None:
 
 
 def test_the_page_is_made_from_the_results() -> None:
-    """docs/benchmarks.md and its plots are exactly what benchmarks/tables.py makes of the results."""
+    """docs/benchmarks.md and its plots are exactly what benchmarks/tables.py makes of the
+    results.
+    """
     check = subprocess.run(
-        [sys.executable, BENCHMARKS / "tables.py", "--check"], capture_output=True, text=True, check=False
+        [sys.executable, BENCHMARKS / "tables.py", "--check"],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert check.returncode == 0, check.stdout + check.stderr

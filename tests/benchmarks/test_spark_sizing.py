@@ -26,7 +26,10 @@ def sizing(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 def test_parts_are_found_again_in_the_sweeps_that_they_make(sizing: Any) -> None:
     """Sizes with different shares of ratings and films tell the two apart."""
     sizes = [(100_000, 9_700), (1_000_000, 4_000), (10_000_000, 20_000), (32_000_000, 80_000)]
-    rows = [{"ratings": n, "items": items, "sweep_seconds": 0.2 + 1e-7 * n / 2 + 2e-5 * items} for n, items in sizes]
+    rows = [
+        {"ratings": n, "items": items, "sweep_seconds": 0.2 + 1e-7 * n / 2 + 2e-5 * items}
+        for n, items in sizes
+    ]
     parts = sizing.parts_of(rows, 0.2, cores=2)
     assert (parts.fixed, parts.a_rating, parts.an_item) == pytest.approx((0.2, 1e-7, 2e-5))
 
@@ -50,8 +53,14 @@ def test_a_sweep_moves_gram_matrices_by_task_and_rows_by_machine(sizing: Any) ->
 
 
 def test_the_documentation_has_the_bytes_of_the_formula(sizing: Any) -> None:
-    """docs/spark.md says what moves: rows and Gram matrices as wide as those of a fit of a billion."""
+    """docs/spark.md says what moves: rows and Gram matrices as wide as those of a fit of a
+    billion.
+    """
     page = (BENCHMARKS.parent / "docs" / "spark.md").read_text()
     assert FitParameters().for_size(10**9).n_factors + 1 == sizing.WIDTH
-    for size, places in ((sizing.GRAM_BYTES, "T I"), (sizing.PLAN_BYTES, "M I"), (sizing.DRAWN_BYTES, "I")):
+    for size, places in (
+        (sizing.GRAM_BYTES, "T I"),
+        (sizing.PLAN_BYTES, "M I"),
+        (sizing.DRAWN_BYTES, "I"),
+    ):
         assert f"| {size:,} {places} |" in page

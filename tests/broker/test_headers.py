@@ -9,8 +9,27 @@ PREFIX = row_prefix("s:time", 3)
 values = st.one_of(
     st.none(),
     st.integers(0, 10**18).map(lambda row: PREFIX + b"%d" % row),
-    st.sampled_from([b"", b"7", PREFIX, PREFIX * 2 + b"1", PREFIX + b"1,2", PREFIX + b"1\n" + PREFIX + b"2", b"x/3/1"]),
-    st.sampled_from([PREFIX + b"-1", PREFIX + b" 1", PREFIX + b"1 ", PREFIX + b"0x1", PREFIX + b"1_0", b"s:time/03/4"]),
+    st.sampled_from(
+        [
+            b"",
+            b"7",
+            PREFIX,
+            PREFIX * 2 + b"1",
+            PREFIX + b"1,2",
+            PREFIX + b"1\n" + PREFIX + b"2",
+            b"x/3/1",
+        ]
+    ),
+    st.sampled_from(
+        [
+            PREFIX + b"-1",
+            PREFIX + b" 1",
+            PREFIX + b"1 ",
+            PREFIX + b"0x1",
+            PREFIX + b"1_0",
+            b"s:time/03/4",
+        ]
+    ),
 )
 headers = st.one_of(
     values.map(lambda value: [("row", value)]),
@@ -29,7 +48,9 @@ def test_rows_at_once_are_those_of_one_by_one(many: list[list[tuple[str, bytes |
     singles = [source_row(dict(each)) for each in many]
     if found is not None:
         source, rows = found
-        assert [(single.source, single.row) for single in singles if single] == [(source, row) for row in rows.tolist()]
+        assert [(single.source, single.row) for single in singles if single] == [
+            (source, row) for row in rows.tolist()
+        ]
         assert all(len(each) == 1 for each in many)
 
 

@@ -52,7 +52,9 @@ def make_topic(admin: AdminClient, **config: str) -> str:
     return name
 
 
-def test_topic_that_is_made_keeps_everything(broker: KafkaBroker, topic: str, admin: AdminClient) -> None:
+def test_topic_that_is_made_keeps_everything(
+    broker: KafkaBroker, topic: str, admin: AdminClient
+) -> None:
     """Nothing goes away by itself, and a record's time is when the log got it."""
     resource = ConfigResource(ResourceType.TOPIC, topic)
     config = admin.describe_configs([resource])[resource].result()
@@ -79,8 +81,12 @@ def test_record_that_no_topic_takes_is_refused(broker: KafkaBroker, topic: str) 
     assert broker.end_offsets(topic) == {0: 1}
 
 
-def test_record_that_the_broker_refuses_leaves_no_gap(broker: KafkaBroker, admin: AdminClient) -> None:
-    """When a record cannot be kept, none that was taken after it is kept: the next start sends all of them again."""
+def test_record_that_the_broker_refuses_leaves_no_gap(
+    broker: KafkaBroker, admin: AdminClient
+) -> None:
+    """When a record cannot be kept, none that was taken after it is kept: the next start sends all
+    of them again.
+    """
     name = make_topic(admin, **{"max.message.bytes": "2000"})
     with broker.producer(name) as producer:
         producer.send(b"before")
@@ -96,9 +102,16 @@ def test_record_that_the_broker_refuses_leaves_no_gap(broker: KafkaBroker, admin
     assert broker.end_offsets(name) == {0: 1}
 
 
-def test_header_that_is_no_text_stops_nothing(broker: KafkaBroker, topic: str, servers: str) -> None:
+def test_header_that_is_no_text_stops_nothing(
+    broker: KafkaBroker, topic: str, servers: str
+) -> None:
     """A name of a header in another encoding, and a header without a value, are read past."""
-    subprocess.run(["kcat", "-P", "-b", servers, "-t", topic, "-H", b"\xff=1"], input=b"one", check=True, timeout=60)
+    subprocess.run(
+        ["kcat", "-P", "-b", servers, "-t", topic, "-H", b"\xff=1"],
+        input=b"one",
+        check=True,
+        timeout=60,
+    )
     client = Producer({"bootstrap.servers": servers})
     client.produce(topic, b"two", headers=[("row", None), ("content-type", None)])
     client.flush()
@@ -112,10 +125,15 @@ def test_header_that_is_no_text_stops_nothing(broker: KafkaBroker, topic: str, s
 
 
 def test_marks_of_transactions_are_passed(broker: KafkaBroker, topic: str, servers: str) -> None:
-    """A reader comes to the end over marks and over what was taken back, and gets committed records only."""
+    """A reader comes to the end over marks and over what was taken back, and gets committed records
+    only.
+    """
     client = Producer({"bootstrap.servers": servers, "transactional.id": topic})
     client.init_transactions()
-    for value, end in ((b"kept", client.commit_transaction), (b"taken back", client.abort_transaction)):
+    for value, end in (
+        (b"kept", client.commit_transaction),
+        (b"taken back", client.abort_transaction),
+    ):
         client.begin_transaction()
         client.produce(topic, value)
         client.flush()
@@ -138,16 +156,22 @@ def test_open_transaction_is_behind_the_end(broker: KafkaBroker, topic: str, ser
 
 
 def test_offset_that_is_gone_is_an_error(broker: KafkaBroker, topic: str) -> None:
-    """A reader that asks for records that are not there is told which, and does not begin elsewhere."""
+    """A reader that asks for records that are not there is told which, and does not begin
+    elsewhere.
+    """
     with broker.consumer(topic) as consumer:
         consumer.seek({0: 7})
-        with pytest.raises(BrokerError, match=f"does not hold offset 7 of partition 0 of '{topic}'"):
+        with pytest.raises(
+            BrokerError, match=f"does not hold offset 7 of partition 0 of '{topic}'"
+        ):
             while True:
                 consumer.poll(10, 1.0)
 
 
 def test_broker_of_this_machine_says_what_it_needs(tmp_path: Path) -> None:
-    """`make kafka` without Java is one sentence with the command that installs it, and leaves nothing behind."""
+    """`make kafka` without Java is one sentence with the command that installs it, and leaves
+    nothing behind.
+    """
     program = Path(__file__).parents[2] / "tools" / "local_kafka.py"
     done = subprocess.run(
         [sys.executable, program, "--data", tmp_path / "data"],

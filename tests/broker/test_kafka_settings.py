@@ -18,7 +18,9 @@ SECRETS = {
 
 def test_what_is_given_reaches_every_client() -> None:
     """A setting of the person's own comes before ours, in clients that ask, send and read."""
-    settings = KafkaSettings(URL, {"client.id": "mine", "sasl.mechanism": "PLAIN", "linger.ms": "77"})
+    settings = KafkaSettings(
+        URL, {"client.id": "mine", "sasl.mechanism": "PLAIN", "linger.ms": "77"}
+    )
     for told in (settings.client(), settings.producer(0.005), settings.consumer()):
         assert told["bootstrap.servers"] == "one:9092,two:9092"
         assert told["client.id"] == "mine"
@@ -34,7 +36,14 @@ def test_lingering_is_the_senders_choice(linger_seconds: float) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["acks", "enable.idempotence", "isolation.level", "partitioner", "message.timeout.ms", "auto.offset.reset"],
+    [
+        "acks",
+        "enable.idempotence",
+        "isolation.level",
+        "partitioner",
+        "message.timeout.ms",
+        "auto.offset.reset",
+    ],
 )
 def test_what_delivery_rests_on_cannot_be_set(name: str) -> None:
     """It is refused by name, with the reason."""
@@ -43,7 +52,9 @@ def test_what_delivery_rests_on_cannot_be_set(name: str) -> None:
 
 
 def test_secrets_are_masked() -> None:
-    """Passwords, secrets and keys are neither in what a log shows nor in an error that quotes them."""
+    """Passwords, secrets and keys are neither in what a log shows nor in an error that quotes
+    them.
+    """
     settings = KafkaSettings(URL, {"sasl.username": "me", **SECRETS})
     assert settings.masked() == {"sasl.username": "me"} | dict.fromkeys(SECRETS, MASK)
     text = settings.without_secrets(f"me has a wrong password: {'; '.join(SECRETS.values())}")

@@ -74,7 +74,9 @@ def test_folder_in_the_way_is_named(tmp_path: Path) -> None:
 
 
 def test_full_disk_keeps_what_was_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A full disk is said so; the records are kept and go through once there is space, each of them once."""
+    """A full disk is said so; the records are kept and go through once there is space, each of them
+    once.
+    """
     limit = 40
     connections: list[sqlite3.Connection] = []
     connect = sqlite3.connect

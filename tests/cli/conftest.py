@@ -11,7 +11,9 @@ from reelstream.cli.app import invoke
 
 
 @pytest.fixture
-def command(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
+def command(
+    capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Command:
     """Runs `reelstream` with these arguments, in an empty folder."""
     monkeypatch.chdir(tmp_path)
 

@@ -34,7 +34,9 @@ NEED_A_WORK_FOLDER = (
 
 
 @pytest.mark.parametrize("arguments", NEED_A_WORK_FOLDER, ids=" ".join)
-def test_a_folder_that_is_no_work_folder_is_wrong_usage(command: Command, arguments: list[str]) -> None:
+def test_a_folder_that_is_no_work_folder_is_wrong_usage(
+    command: Command, arguments: list[str]
+) -> None:
     """Exit code 2, one sentence that names --work, and the folder is not made."""
     answer = command(*arguments, "--work", "nowhere", "--json")
     assert answer.code == 2
@@ -71,7 +73,9 @@ def test_a_folder_that_is_no_work_folder_is_wrong_usage(command: Command, argume
     ],
     ids=" ".join,
 )
-def test_wrong_usage_is_exit_code_2_and_one_sentence(command: Command, arguments: list[str]) -> None:
+def test_wrong_usage_is_exit_code_2_and_one_sentence(
+    command: Command, arguments: list[str]
+) -> None:
     """Whatever is wrong with a command line is said once, without a traceback."""
     answer = command(*arguments)
     assert answer.code == 2
@@ -92,8 +96,12 @@ def test_version_and_help_are_done(command: Command) -> None:
     assert command("models", "--help").code == 0
 
 
-def test_an_unexpected_error_is_one_sentence_with_a_hint(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A bug is not a traceback in a person's face; the hint says how to see it, and then it is shown."""
+def test_an_unexpected_error_is_one_sentence_with_a_hint(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A bug is not a traceback in a person's face; the hint says how to see it, and then it is
+    shown.
+    """
 
     def broken(**_: object) -> None:
         raise ZeroDivisionError("division by zero")
@@ -101,7 +109,11 @@ def test_an_unexpected_error_is_one_sentence_with_a_hint(command: Command, monke
     monkeypatch.setattr(cli, "app", broken)
     answer = command("audit")
     assert answer.code == 1
-    assert answer.err == "reelstream: unexpected ZeroDivisionError: division by zero (REELSTREAM_DEBUG=1 shows where)\n"
+    assert (
+        answer.err
+        == "reelstream: unexpected ZeroDivisionError: division by zero (REELSTREAM_DEBUG=1 shows"
+        " where)\n"
+    )
     monkeypatch.setenv("REELSTREAM_DEBUG", "1")
     assert "Traceback" in command("audit").err
 
@@ -119,13 +131,30 @@ def test_an_interrupt_is_quiet(command: Command, monkeypatch: pytest.MonkeyPatch
 
 def test_help_imports_nothing_heavy() -> None:
     """`--help` answers at once: neither numpy nor what needs it is imported."""
-    heavy = ("numpy", "numba", "polars", "sklearn", "streamlit", "pydantic", "rich.live", "structlog")
-    code = f"import sys, reelstream.cli.app; print([name for name in {heavy!r} if name in sys.modules])"
+    heavy = (
+        "numpy",
+        "numba",
+        "polars",
+        "sklearn",
+        "streamlit",
+        "pydantic",
+        "rich.live",
+        "structlog",
+    )
+    code = (
+        f"import sys, reelstream.cli.app; print([name for name in {heavy!r} if name in"
+        " sys.modules])"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
 
 
 def test_python_m_is_the_command() -> None:
     """`python -m reelstream` is how stages are started."""
-    done = subprocess.run([sys.executable, "-m", "reelstream", "--version"], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "reelstream", "--version"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert done.stdout == f"reelstream {__version__}\n"

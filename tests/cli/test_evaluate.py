@@ -21,16 +21,29 @@ def test_the_random_split_is_one_line_of_json(command: Command, small_dataset: P
     assert (answer.json["n_train"], answer.json["n_test"]) == (2400, 600)
 
 
-def test_the_time_split_scores_with_and_without_live_learning(command: Command, small_dataset: Path) -> None:
+def test_the_time_split_scores_with_and_without_live_learning(
+    command: Command, small_dataset: Path
+) -> None:
     """A table for a person holds both."""
-    arguments = ("evaluate", "--data", small_dataset, "--split", "time", "--test-share", 0.5, *QUICK)
+    arguments = (
+        "evaluate",
+        "--data",
+        small_dataset,
+        "--split",
+        "time",
+        "--test-share",
+        0.5,
+        *QUICK,
+    )
     assert {"static", "live_users"} <= set(command(*arguments, "--json").json)
     table = command(*arguments).out
     assert "RMSE" in table
     assert "1,500" in table
 
 
-def test_two_files_are_train_and_test(command: Command, small_dataset: Path, tmp_path: Path) -> None:
+def test_two_files_are_train_and_test(
+    command: Command, small_dataset: Path, tmp_path: Path
+) -> None:
     """--train and --test take the split as it is."""
     lines = (small_dataset / "ratings.csv").read_text().splitlines(keepends=True)
     train, test = tmp_path / "train.csv", tmp_path / "test.csv"

@@ -22,7 +22,9 @@ def work(trained_folder: Path, tmp_path: Path) -> Path:
 
 
 def test_a_user_is_forgotten_for_good(command: Command, work: Path) -> None:
-    """In the next batch and the next set, although the whole data set is sent once more behind it."""
+    """In the next batch and the next set, although the whole data set is sent once more behind
+    it.
+    """
     before = int(time.time())
     said = command("forget", USER, "--work", work, "--json").json
     assert said["user_id"] == USER and before <= said["timestamp"] <= time.time()
@@ -50,7 +52,10 @@ def test_nobody_is_remembered_in_silence(command: Command, work: Path) -> None:
     """Excluding the batch of the wish undoes it, and says for whom."""
     command("forget", USER, "--work", work)
     assert command("batch", "--once", "--work", work, "--json").json["batches"] == [3]
-    assert f"batch 3 forgot are known again: {USER};" in command("batches", "exclude", 3, "--work", work).err
+    assert (
+        f"batch 3 forgot are known again: {USER};"
+        in command("batches", "exclude", 3, "--work", work).err
+    )
     assert command("batches", "exclude", 2, "--work", work).err == ""
 
 

@@ -20,7 +20,9 @@ from reelstream.cli.preflight import check_page, free_port
 from reelstream.errors import MissingExtraError, SettingError
 from reelstream.settings import load
 
-PROJECT = tomllib.loads((Path(__file__).parent.parent.parent / "pyproject.toml").read_text())["project"]
+PROJECT = tomllib.loads((Path(__file__).parent.parent.parent / "pyproject.toml").read_text())[
+    "project"
+]
 
 
 def test_a_port_in_use_is_one_sentence() -> None:
@@ -29,7 +31,9 @@ def test_a_port_in_use_is_one_sentence() -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        with pytest.raises(SettingError, match=rf"^port {port} of 127\.0\.0\.1 .*: stop what uses it, .* --port$"):
+        with pytest.raises(
+            SettingError, match=rf"^port {port} of 127\.0\.0\.1 .*: stop what uses it, .* --port$"
+        ):
             free_port("127.0.0.1", port, "--port")
     assert free_port("127.0.0.1", port, "--port") == port
 
@@ -37,7 +41,9 @@ def test_a_port_in_use_is_one_sentence() -> None:
 @pytest.mark.parametrize("host", ["192.0.2.1", "nowhere.invalid"])
 def test_a_host_that_is_not_here_is_one_sentence(host: str) -> None:
     """Then the port is not to blame."""
-    with pytest.raises(SettingError, match=rf"^port 5000 of {host} .*: name an address of this machine$"):
+    with pytest.raises(
+        SettingError, match=rf"^port 5000 of {host} .*: name an address of this machine$"
+    ):
         free_port(host, 5000, "--port")
 
 
@@ -73,7 +79,9 @@ def no_page(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_missing_extra_is_named_with_its_command(
     ask: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is right in a checkout, and what is right elsewhere; the extra is one that the project has."""
+    """What is right in a checkout, and what is right elsewhere; the extra is one that the project
+    has.
+    """
     with pytest.raises(MissingExtraError, match="`make venv`") as missing:
         ask(monkeypatch)
     (extra,) = re.findall(r"`pip install 'reelstream\[(\w+)\]'`", str(missing.value))

@@ -48,7 +48,10 @@ def test_metrics_are_served_while_a_stage_works() -> None:
     port = free_port()
     with metrics_served(MetricsSettings(port=port)):
         text = httpx.get(f"http://127.0.0.1:{port}/metrics", trust_env=False).text
-        with pytest.raises(SettingError, match="--metrics-port"), metrics_served(MetricsSettings(port=port)):
+        with (
+            pytest.raises(SettingError, match="--metrics-port"),
+            metrics_served(MetricsSettings(port=port)),
+        ):
             pass
     assert "process_cpu_seconds_total" in text
     with pytest.raises(httpx.ConnectError):
@@ -61,8 +64,12 @@ def test_without_a_port_nothing_listens() -> None:
         pass
 
 
-@pytest.mark.parametrize(("port", "expected"), [(None, []), (9100, ["9100", "9101", "9102"]), (0, ["0", "0", "0"])])
-def test_a_run_gives_its_stages_neighbouring_ports(tmp_path: Path, port: int | None, expected: list[str]) -> None:
+@pytest.mark.parametrize(
+    ("port", "expected"), [(None, []), (9100, ["9100", "9101", "9102"]), (0, ["0", "0", "0"])]
+)
+def test_a_run_gives_its_stages_neighbouring_ports(
+    tmp_path: Path, port: int | None, expected: list[str]
+) -> None:
     """Producer, batch writer, trainer; the API has its own /metrics."""
     binding = Binding(broker="sqlite:log.db", topic="ratings", scale=RatingScale())
     settings = Settings(metrics=MetricsSettings(port=port))

@@ -34,11 +34,15 @@ def manifest(number: int) -> Manifest:
     )
 
 
-def status(batches: int, releases: list[Release], serving: int | None = None, end: int | None = None) -> PipelineStatus:
+def status(
+    batches: int, releases: list[Release], serving: int | None = None, end: int | None = None
+) -> PipelineStatus:
     """A pipeline with so many batches; the log ends with the last unless said otherwise."""
     ends = {0: 10 * batches if end is None else end}
     manifests = [manifest(number) for number in range(1, batches + 1)]
-    return PipelineStatus(sum(ends.values()), manifests, releases, serving, ends, frozenset(), None, None, ())
+    return PipelineStatus(
+        sum(ends.values()), manifests, releases, serving, ends, frozenset(), None, None, ()
+    )
 
 
 @pytest.mark.parametrize(
@@ -55,7 +59,9 @@ def status(batches: int, releases: list[Release], serving: int | None = None, en
     ],
 )
 def test_until_set_two(now: PipelineStatus, exit_code: int | None) -> None:
-    """0 when the first set from 2 on serves; 1 when it was refused, or the data ended before; else the run goes on."""
+    """0 when the first set from 2 on serves; 1 when it was refused, or the data ended before; else
+    the run goes on.
+    """
     assert outcome_of(now, 2, is_produced=True)[0] == exit_code
 
 
@@ -64,10 +70,14 @@ def test_before_the_data_has_ended_nothing_is_given_up() -> None:
     assert outcome_of(status(1, [release(1)], serving=1), 2, is_produced=False)[0] is None
 
 
-def test_plain_lines_where_there_is_no_terminal(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_plain_lines_where_there_is_no_terminal(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
     """URLs first, then a line for every change and none for no change."""
     now = status(2, [release(1)], serving=1)
-    with StatusView([Stage("train", [sys.executable], tmp_path / "log")], {"API": "http://127.0.0.1:5000"}) as view:
+    with StatusView(
+        [Stage("train", [sys.executable], tmp_path / "log")], {"API": "http://127.0.0.1:5000"}
+    ) as view:
         view.show(now)
         view.show(now)
     lines = capsys.readouterr().out.splitlines()
@@ -83,18 +93,29 @@ def test_a_live_picture_in_a_terminal(
     """Stages, rows, the set in service, its scores and the URLs; sentences stay above."""
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("TERM", "xterm")
-    with StatusView([Stage("train", [sys.executable], tmp_path / "log")], {"API": "http://127.0.0.1:5000"}) as view:
+    with StatusView(
+        [Stage("train", [sys.executable], tmp_path / "log")], {"API": "http://127.0.0.1:5000"}
+    ) as view:
         view.say("train was killed")
         view.show(status(2, [release(1)], serving=1))
     shown = capsys.readouterr().out
-    for part in ("train was killed", "train", "2 with 20 ratings", "model set 1", "http://127.0.0.1:5000", "RMSE"):
+    for part in (
+        "train was killed",
+        "train",
+        "2 with 20 ratings",
+        "model set 1",
+        "http://127.0.0.1:5000",
+        "RMSE",
+    ):
         assert part in shown
 
 
 def test_without_internet_ratings_are_simulated_and_that_is_said(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Once; the second time the same simulated ratings are found, without a word and without the network."""
+    """Once; the second time the same simulated ratings are found, without a word and without the
+    network.
+    """
 
     def offline(_: Path) -> Path:
         raise DatasetError("the download failed")
@@ -102,7 +123,9 @@ def test_without_internet_ratings_are_simulated_and_that_is_said(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("reelstream.datasets.fetch_movielens", offline)
     monkeypatch.setattr(
-        opening.SimulatedSize, "_asdict", lambda _: {"users": 9, "items": 30, "ratings": 200, "seed": 0}
+        opening.SimulatedSize,
+        "_asdict",
+        lambda _: {"users": 9, "items": 30, "ratings": 200, "seed": 0},
     )
     settings = opening.open_settings(None, {"work": tmp_path / "work"})
     first = opening.open_dataset(settings)

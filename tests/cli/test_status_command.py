@@ -43,7 +43,12 @@ def test_the_status_of_a_trained_folder(command: Command, work: Path) -> None:
     assert (sets["serving"], sets["current"], sets["pinned"], sets["newest"]) == (None, 2, None, 2)
     assert sets["age"] >= 0
     text = command("status", "--work", work, "--api", NOWHERE).out
-    for part in ("2 with 3,000 ratings", "model set: 2, published", f"API at {NOWHERE}: no answers yet", "partition"):
+    for part in (
+        "2 with 3,000 ratings",
+        "model set: 2, published",
+        f"API at {NOWHERE}: no answers yet",
+        "partition",
+    ):
         assert part in text
 
 
@@ -68,7 +73,9 @@ def test_a_folder_without_batches_has_a_status(command: Command) -> None:
     assert "model set: none yet" in text
 
 
-def test_without_its_log_a_folder_has_a_status(command: Command, work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_its_log_a_folder_has_a_status(
+    command: Command, work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What lies in files is said, and that the log does not answer."""
 
     def away(*_: object) -> None:
@@ -127,7 +134,12 @@ def test_a_run_that_looks_again_and_again_outlives_damage(work: Path) -> None:
         assert reader.read().damage == ()
 
 
-def remarks(now: PipelineStatus, topic: str | None = "t", starts: dict[int, int] | None = None, **pointers: int) -> str:
+def remarks(
+    now: PipelineStatus,
+    topic: str | None = "t",
+    starts: dict[int, int] | None = None,
+    **pointers: int,
+) -> str:
     """All remarks on a status."""
     return "\n".join(report_of(replace(now, **pointers), topic, starts or {0: 0}, now=0).remarks)
 
@@ -152,7 +164,11 @@ def test_a_sound_stream_has_no_remarks() -> None:
         ("the log does not answer", SOUND, {"topic": None}),
         ("deleted and made anew", SOUND, {"topic": "another"}),
         ("the log has lost offsets 20 to 24 of partition 0", SOUND, {"starts": {0: 25}}),
-        ("model set 2 was refused", status(2, [release(1), release(2, verdict="refused")]), {"current": 1}),
+        (
+            "model set 2 was refused",
+            status(2, [release(1), release(2, verdict="refused")]),
+            {"current": 1},
+        ),
         ("answers from model set 2, not from set 1", SOUND, {"current": 2, "pinned": 1}),
         (
             "50.0% of the rows of batch 2 were rejected",
@@ -172,7 +188,9 @@ def test_a_sound_stream_has_no_remarks() -> None:
         ),
     ],
 )
-def test_what_is_remarkable_is_said(said: str, now: PipelineStatus, options: dict[str, object]) -> None:
+def test_what_is_remarkable_is_said(
+    said: str, now: PipelineStatus, options: dict[str, object]
+) -> None:
     """One sentence each."""
     assert said in remarks(now, **options)  # type: ignore[arg-type]
 

@@ -17,8 +17,12 @@ def work(trained_folder: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(trained_folder, tmp_path / "copy"))
 
 
-def test_a_second_pass_finds_nothing_to_do(command: Command, small_dataset: Path, work: Path) -> None:
-    """produce, batch --once and train may be run again at any time: nothing is sent, closed or trained twice."""
+def test_a_second_pass_finds_nothing_to_do(
+    command: Command, small_dataset: Path, work: Path
+) -> None:
+    """produce, batch --once and train may be run again at any time: nothing is sent, closed or
+    trained twice.
+    """
     assert command("produce", "--data", small_dataset, "--work", work, "--json").json["sent"] == 0
     assert command("batch", "--once", "--work", work, "--json").json == {"batches": [], "rows": 0}
     answer = command("train", "--work", work, "--json")
@@ -30,8 +34,12 @@ def test_the_work_folder_remembers_its_data_set(command: Command, work: Path) ->
     assert command("produce", "--work", work, "--json").json["sent"] == 0
 
 
-def test_a_folder_is_made_ready_before_anything_is_sent(command: Command, small_dataset: Path) -> None:
-    """Stages that start at the same time find their work folder bound to the data set, its films there, its log empty."""
+def test_a_folder_is_made_ready_before_anything_is_sent(
+    command: Command, small_dataset: Path
+) -> None:
+    """Stages that start at the same time find their work folder bound to the data set, its films
+    there, its log empty.
+    """
     ready = command("produce", "--data", small_dataset, "--work", "w", "--bind-only", "--json")
     assert (ready.code, ready.json["data"]) == (0, small_dataset.name)
     assert Path("w/films.json").exists()
@@ -41,13 +49,17 @@ def test_a_folder_is_made_ready_before_anything_is_sent(command: Command, small_
 
 def test_another_data_set_is_refused(command: Command, work: Path, tmp_path: Path) -> None:
     """Two data sets would mix their user ids."""
-    command("simulate", tmp_path / "other", "--users", 30, "--items", 50, "--ratings", 300, "--seed", 9)
+    command(
+        "simulate", tmp_path / "other", "--users", 30, "--items", 50, "--ratings", 300, "--seed", 9
+    )
     answer = command("produce", "--data", tmp_path / "other", "--work", work)
     assert answer.code == 2
     assert "--work" in answer.err
 
 
-def test_a_data_set_that_went_away_is_named(command: Command, small_dataset: Path, tmp_path: Path) -> None:
+def test_a_data_set_that_went_away_is_named(
+    command: Command, small_dataset: Path, tmp_path: Path
+) -> None:
     """A moved data set asks for --data, and is known again by its content."""
     here = Path(shutil.copytree(small_dataset, tmp_path / "here"))
     assert command("produce", "--data", here, "--work", "w").code == 0
@@ -76,7 +88,10 @@ def test_models_are_listed_shown_and_verified(command: Command, work: Path) -> N
     listed = command("models", "list", "--work", work, "--json").json
     assert [release["number"] for release in listed["releases"]] == [1, 2]
     assert "current" in command("models", "list", "--work", work).out
-    assert command("models", "show", 2, "--work", work, "--json").json["manifests"] == [[1, 1], [2, 1]]
+    assert command("models", "show", 2, "--work", work, "--json").json["manifests"] == [
+        [1, 1],
+        [2, 1],
+    ]
     assert "holdout" in command("models", "show", 2, "--work", work).out
     assert command("models", "show", 9, "--work", work).code == 2
     assert command("models", "verify", "--work", work).code == 0
@@ -92,14 +107,21 @@ def test_segments_are_told_in_words(command: Command, work: Path) -> None:
     answer = command("models", "segments", 2, "--work", work, "--json").json
     assert answer["number"] == 2
     assert sum(segment["size"] for segment in answer["segments"]) == 60
-    assert answer["segments"][0]["label"] in " ".join(command("models", "segments", 2, "--work", work).out.split())
+    assert answer["segments"][0]["label"] in " ".join(
+        command("models", "segments", 2, "--work", work).out.split()
+    )
     assert command("models", "segments", 9, "--work", work).code == 2
 
 
 def test_a_set_can_be_pinned_and_pruning_spares_it(command: Command, work: Path) -> None:
-    """`activate N` holds until `activate --latest`; `prune` removes neither the current nor the pinned set."""
+    """`activate N` holds until `activate --latest`; `prune` removes neither the current nor the
+    pinned set.
+    """
     newest = command("models", "list", "--work", work, "--json").json["current"]
-    assert command("models", "activate", 1, "--work", work, "--json").json == {"current": 1, "pinned": 1}
+    assert command("models", "activate", 1, "--work", work, "--json").json == {
+        "current": 1,
+        "pinned": 1,
+    }
     assert command("models", "prune", "--keep", 1, "--work", work, "--json").json == {"removed": []}
     assert "model set" in command("models", "activate", "--latest", "--work", work).out
     assert command("models", "list", "--work", work, "--json").json["current"] == newest
@@ -108,7 +130,9 @@ def test_a_set_can_be_pinned_and_pruning_spares_it(command: Command, work: Path)
 def test_sets_are_pruned_beside_a_trainer(command: Command, work: Path) -> None:
     """One that follows holds its lock for as long as it lives, and the disk may be full before."""
     with ModelRegistry(work / "models").lock():
-        assert command("models", "prune", "--keep", 1, "--work", work, "--json").json == {"removed": [1]}
+        assert command("models", "prune", "--keep", 1, "--work", work, "--json").json == {
+            "removed": [1]
+        }
     assert command("models", "verify", "--work", work).code == 0
 
 

@@ -51,10 +51,15 @@ def is_alive(pid: int) -> bool:
 def test_a_stage_that_goes_on_failing_alike_ends_the_run_with_its_words(
     stage: Callable[..., Stage], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What fails five times in the same words will not heal by itself; a run that hides it would hang."""
+    """What fails five times in the same words will not heal by itself; a run that hides it would
+    hang.
+    """
     monkeypatch.setattr("reelstream.cli.stage.MAX_PAUSE_SECONDS", 0.05)
     broken = stage("import sys; print('reelstream: the disk is full of stones'); sys.exit(1)")
-    with Supervisor([broken], print) as supervisor, pytest.raises(ReelstreamError, match=r"5 times.*full of stones"):
+    with (
+        Supervisor([broken], print) as supervisor,
+        pytest.raises(ReelstreamError, match=r"5 times.*full of stones"),
+    ):
         wait_until(lambda: False, supervisor.check)
 
 
@@ -67,7 +72,9 @@ def test_a_stage_that_dies_is_started_again_and_reported(stage: Callable[..., St
         first = work.group
         assert first is not None
         os.kill(first, signal.SIGKILL)
-        wait_until(lambda: work.restarts == 1 and work.state is StageState.RUNNING, supervisor.check)
+        wait_until(
+            lambda: work.restarts == 1 and work.state is StageState.RUNNING, supervisor.check
+        )
         assert work.group != first
     assert any("signal 9" in sentence for sentence in said)
 
@@ -94,7 +101,10 @@ def test_a_stage_with_an_end_is_done(stage: Callable[..., Stage]) -> None:
 def test_wrong_usage_ends_the_run_with_the_stages_own_sentence(stage: Callable[..., Stage]) -> None:
     """Starting it again would not help."""
     work = stage("import sys; print('reelstream: --port is taken', file=sys.stderr); sys.exit(2)")
-    with Supervisor([work], lambda _: None) as supervisor, pytest.raises(SettingError, match=r"^--port is taken$"):
+    with (
+        Supervisor([work], lambda _: None) as supervisor,
+        pytest.raises(SettingError, match=r"^--port is taken$"),
+    ):
         wait_until(lambda: False, supervisor.check)
 
 
@@ -119,13 +129,15 @@ def test_warnings_of_a_stage_are_shown_and_the_rest_is_kept_in_its_log(
     assert (tmp_path / "work.log").read_text().splitlines() == lines
 
 
-def test_the_end_of_a_run_ends_what_its_stages_started(stage: Callable[..., Stage], tmp_path: Path) -> None:
+def test_the_end_of_a_run_ends_what_its_stages_started(
+    stage: Callable[..., Stage], tmp_path: Path
+) -> None:
     """A stage's own children go with it, also when it ignores SIGTERM."""
     note = tmp_path / "child"
     code = (
-        "import signal, subprocess, sys, pathlib, time; signal.signal(signal.SIGTERM, signal.SIG_IGN);"
-        f"child = subprocess.Popen([sys.executable, '-c', {SLEEP!r}]);"
-        f"pathlib.Path({str(note)!r}).write_text(str(child.pid)); time.sleep(60)"
+        "import signal, subprocess, sys, pathlib, time; signal.signal(signal.SIGTERM,"
+        " signal.SIG_IGN);child = subprocess.Popen([sys.executable, '-c',"
+        f" {SLEEP!r}]);pathlib.Path({str(note)!r}).write_text(str(child.pid)); time.sleep(60)"
     )
     work = stage(code)
     with Supervisor([work], lambda _: None) as supervisor:
@@ -137,7 +149,9 @@ def test_the_end_of_a_run_ends_what_its_stages_started(stage: Callable[..., Stag
 
 
 def test_the_guardian_ends_what_a_killed_run_left() -> None:
-    """Groups that were announced and not taken back are ended when the account ends; others are left alone."""
+    """Groups that were announced and not taken back are ended when the account ends; others are
+    left alone.
+    """
     start = [sys.executable, "-c", SLEEP]
     left, finished = (subprocess.Popen(start, start_new_session=True) for _ in range(2))
     try:

@@ -26,17 +26,22 @@ REELSTREAM_BATCH_ROWS=30000
 REELSTREAM_BATCH_SECONDS=30
 REELSTREAM_SPARK_ONE_TASK_RATINGS=0
 """
-"""Slow enough that ratings still arrive while a container is killed; on Spark a fit is one of many tasks."""
+"""Slow enough that ratings still arrive while a container is killed; on Spark a fit is one of many
+tasks.
+"""
 ON_SPARK = ("--file", "compose.yaml", "--file", "compose.spark.yaml")
 SHOWN = """
 from pathlib import Path
 import reelstream.ui
 from streamlit.testing.v1 import AppTest
 
-page = AppTest.from_file(str(Path(reelstream.ui.__file__).parent / "page.py"), default_timeout=60).run()
+path = Path(reelstream.ui.__file__).parent / "page.py"
+page = AppTest.from_file(str(path), default_timeout=60).run()
 print(*[metric.label for metric in page.metric], *[error.value for error in page.error], sep="\\n")
 """
-"""The page, run in its container by Streamlit's own test driver: the labels of its figures, and its errors."""
+"""The page, run in its container by Streamlit's own test driver: the labels of its figures, and its
+errors.
+"""
 FIRST_NEW_USER = 1_000_001
 MAX_WAIT = 600.0
 """Seconds; a stack that works needs a fraction of it."""
@@ -46,7 +51,9 @@ class Stack:
     """The stack of compose.yaml under a name and on ports of its own."""
 
     def __init__(self, settings: Path) -> None:
-        self._ports = {name: free_port() for name in ("API_PORT", "PAGE_PORT", "KAFKA_PORT", "SPARK_PORT")}
+        self._ports = {
+            name: free_port() for name in ("API_PORT", "PAGE_PORT", "KAFKA_PORT", "SPARK_PORT")
+        }
         chosen = {name: str(port) for name, port in self._ports.items()}
         self._environment = {**os.environ, **chosen, "SETTINGS": str(settings)}
         self.api = f"http://127.0.0.1:{self._ports['API_PORT']}"
@@ -85,7 +92,9 @@ class Stack:
 
     def audit(self) -> Any:
         """The totals, and what does not add up."""
-        return json.loads(self.compose("exec", "-T", "api", "sh", "-c", "reelstream audit --json || true"))
+        return json.loads(
+            self.compose("exec", "-T", "api", "sh", "-c", "reelstream audit --json || true")
+        )
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +113,9 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 
 def test_three_sets_through_kills_and_a_clean_audit(stack: Stack) -> None:
-    """Ratings flow from producer to prediction through Kafka, and killed containers lose and double none."""
+    """Ratings flow from producer to prediction through Kafka, and killed containers lose and double
+    none.
+    """
     wait_until(lambda: stack.model_set() >= 1)
     stack.compose("kill", "--signal", "SIGKILL", "kafka", "producer", "writer", "trainer")
     stack.compose("up", "--detach")
@@ -113,19 +124,28 @@ def test_three_sets_through_kills_and_a_clean_audit(stack: Stack) -> None:
     assert answer["model_set"] >= 3
     assert answer["interval"][0] <= answer["prediction"] <= answer["interval"][1]
 
-    wait_until(lambda: stack.compose("ps", "--all", "--format", "{{.State}}", "producer").strip() == "exited")
+    wait_until(
+        lambda: (
+            stack.compose("ps", "--all", "--format", "{{.State}}", "producer").strip() == "exited"
+        )
+    )
     wait_until(lambda: stack.audit()["totals"]["waiting"] == 0)
     report = stack.audit()
     assert report["problems"] == []
     assert report["totals"]["batched_rows"] >= 100_000
-    assert report["totals"]["log_records"] == report["totals"]["batched_rows"] + report["totals"]["repeats"]
+    assert (
+        report["totals"]["log_records"]
+        == report["totals"]["batched_rows"] + report["totals"]["repeats"]
+    )
 
 
 def test_the_page_shows_a_prediction(stack: Stack) -> None:
     """The page of its own small image reaches the API by its name and runs without an error."""
     wait_until(lambda: stack.model_set() >= 1)
     wait_until(lambda: httpx.get(f"{stack.page}/_stcore/health", trust_env=False).is_success)
-    shown = stack.compose("exec", "-T", "-e", "REELSTREAM_UI_API=http://api:5000", "page", "python", "-c", SHOWN)
+    shown = stack.compose(
+        "exec", "-T", "-e", "REELSTREAM_UI_API=http://api:5000", "page", "python", "-c", SHOWN
+    )
     assert "Predicted rating" in shown.splitlines()
 
 
@@ -165,7 +185,9 @@ def test_spark_takes_the_trainers_place(stack: Stack) -> None:
 def test_the_images_are_small() -> None:
     """Under 900 MB each, without Spark."""
     for image in ("reelstream", "reelstream-page"):
-        size = subprocess.check_output(["docker", "image", "inspect", "--format", "{{.Size}}", image], text=True)
+        size = subprocess.check_output(
+            ["docker", "image", "inspect", "--format", "{{.Size}}", image], text=True
+        )
         assert int(size) < 900_000_000, image
 
 
@@ -181,7 +203,9 @@ def send_likes(kafka: str, users: int, movies: int) -> None:
     producer = Producer({"bootstrap.servers": kafka})
     for user in range(FIRST_NEW_USER, FIRST_NEW_USER + users):
         for movie in range(1, movies + 1):
-            producer.produce("ratings", json.dumps({"userId": user, "movieId": movie, "rating": 4.5}))
+            producer.produce(
+                "ratings", json.dumps({"userId": user, "movieId": movie, "rating": 4.5})
+            )
     assert producer.flush(60) == 0
 
 

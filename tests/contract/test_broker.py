@@ -49,7 +49,9 @@ def test_topics_have_different_identities(broker: Broker, new_name: NewName) -> 
     assert broker.topic_id(one) == broker.topic_id(one) != broker.topic_id(two)
 
 
-@pytest.mark.parametrize("question", ["topic_id", "start_offsets", "end_offsets", "producer", "consumer"])
+@pytest.mark.parametrize(
+    "question", ["topic_id", "start_offsets", "end_offsets", "producer", "consumer"]
+)
 def test_unknown_topic_is_refused_by_name(broker: Broker, question: str) -> None:
     """Whoever asks about a topic that does not exist is told which one."""
     with pytest.raises(BrokerError, match="no-such-topic"):
@@ -57,7 +59,9 @@ def test_unknown_topic_is_refused_by_name(broker: Broker, question: str) -> None
 
 
 def test_flushed_records_come_back_unchanged(broker: Broker, topic: str) -> None:
-    """Key, value, headers in their order, and a time of now: all as they were sent, null and empty values too."""
+    """Key, value, headers in their order, and a time of now: all as they were sent, null and empty
+    values too.
+    """
     before = time.time_ns() // 1_000_000
     headers = [("source", b"a"), ("row", b"\x00\xff"), ("source", b"b")]
     with broker.producer(topic) as producer:
@@ -75,7 +79,9 @@ def test_flushed_records_come_back_unchanged(broker: Broker, topic: str) -> None
 
 
 def test_one_key_stays_in_one_partition_and_in_order(broker: Broker, topic: str) -> None:
-    """Records of one key are read in the order in which they were sent, from the partition that murmur2 names."""
+    """Records of one key are read in the order in which they were sent, from the partition that
+    murmur2 names.
+    """
     send_all(broker, topic, [(b"%d" % (row % 17), b"%d" % row) for row in range(2000)])
     rows = defaultdict(list)
     for record in read_all(broker, topic):
@@ -99,7 +105,9 @@ def test_partition_can_be_named(broker: Broker, topic: str) -> None:
 
 
 def test_partition_that_does_not_exist_is_refused(broker: Broker, topic: str) -> None:
-    """A record for a partition that is not there is an error at `send` or at `flush`, and is never lost in silence."""
+    """A record for a partition that is not there is an error at `send` or at `flush`, and is never
+    lost in silence.
+    """
     with broker.producer(topic) as producer, pytest.raises(BrokerError):
         producer.send(b"value", partition=3)
         producer.flush()
@@ -112,7 +120,9 @@ def test_keyless_records_are_kept(broker: Broker, topic: str) -> None:
 
 
 def test_offsets_rise_from_start_to_end(broker: Broker, topic: str) -> None:
-    """Every offset lies between the start and the end that the log names, and rises within its partition."""
+    """Every offset lies between the start and the end that the log names, and rises within its
+    partition.
+    """
     send_all(broker, topic, [(b"%d" % row, b"value") for row in range(300)])
     send_all(broker, topic, [(b"%d" % row, b"value") for row in range(300)])
     records, ends = read_all(broker, topic), broker.end_offsets(topic)
@@ -151,7 +161,9 @@ def test_seek_names_the_partitions_and_where_to_begin(broker: Broker, topic: str
             found: list[Record] = []
             while len(found) < 10 - start:
                 found += consumer.poll(4, 10.0)
-            assert [(record.partition, record.offset) for record in found] == [(1, at) for at in range(start, 10)]
+            assert [(record.partition, record.offset) for record in found] == [
+                (1, at) for at in range(start, 10)
+            ]
 
 
 def test_positions_follow_what_was_returned(broker: Broker, topic: str) -> None:
@@ -165,8 +177,12 @@ def test_positions_follow_what_was_returned(broker: Broker, topic: str) -> None:
         assert consumer.positions() == wanted
 
 
-def test_waiting_poll_sees_what_another_appends(broker: Broker, broker_url: str, topic: str) -> None:
-    """A consumer at the end of the log waits, and gets the record that another connection appends meanwhile."""
+def test_waiting_poll_sees_what_another_appends(
+    broker: Broker, broker_url: str, topic: str
+) -> None:
+    """A consumer at the end of the log waits, and gets the record that another connection appends
+    meanwhile.
+    """
 
     def append() -> None:
         with open_broker(broker_url) as other:
@@ -181,8 +197,12 @@ def test_waiting_poll_sees_what_another_appends(broker: Broker, broker_url: str,
     assert [record.value for record in records] == [b"late"]
 
 
-def test_groups_note_how_far_they_read(broker: Broker, broker_url: str, topic: str, new_name: NewName) -> None:
-    """Each group has its own note; the last one counts, partition by partition, for other processes too."""
+def test_groups_note_how_far_they_read(
+    broker: Broker, broker_url: str, topic: str, new_name: NewName
+) -> None:
+    """Each group has its own note; the last one counts, partition by partition, for other processes
+    too.
+    """
     writers, others = new_name(), new_name()
     assert broker.committed_offsets(writers, topic) == {}
     broker.commit_offsets(writers, topic, {0: 5, 1: 7})
@@ -211,8 +231,8 @@ with open_broker(url) as broker, broker.producer(topic) as producer:
 
 def test_several_processes_append_at_once(broker: Broker, broker_url: str, topic: str) -> None:
     """Nothing is lost or doubled, and each sender's records of a key stay in order."""
-    senders = [subprocess.Popen([sys.executable, "-c", APPEND, broker_url, topic, name], stdin=subprocess.PIPE)
-               for name in ("a", "b", "c")]  # fmt: skip
+    command = [sys.executable, "-c", APPEND, broker_url, topic]
+    senders = [subprocess.Popen([*command, name], stdin=subprocess.PIPE) for name in "abc"]
     for sender in senders:
         sender.communicate(timeout=60)
     assert [sender.returncode for sender in senders] == [0, 0, 0]

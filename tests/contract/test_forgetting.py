@@ -12,7 +12,9 @@ USER, NOBODY = 7, 10**12
 
 
 def test_the_log_has_the_wish_behind_the_ratings_of_its_user(any_stream: Stream) -> None:
-    """When `forget` returns, in the partition of the user; again, or for a user whom nobody knows, it does no harm."""
+    """When `forget` returns, in the partition of the user; again, or for a user whom nobody knows,
+    it does no harm.
+    """
     stream = any_stream
     stream.produce()
     before = int(time.time())

@@ -1,4 +1,6 @@
-"""What operators do with a log is the same on each: rejected rows come back once, and the lag is told."""
+"""What operators do with a log is the same on each: rejected rows come back once, and the lag is
+told.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +47,9 @@ def test_rejected_rows_are_requeued_once(broker: Broker, topic: str, tmp_path: P
     assert audit(broker, topic, batches, group=topic).problems == ()
 
 
-def test_the_lag_of_each_partition(broker_url: str, broker: Broker, topic: str, tmp_path: Path) -> None:
+def test_the_lag_of_each_partition(
+    broker_url: str, broker: Broker, topic: str, tmp_path: Path
+) -> None:
     """What the log holds, less what a batch holds."""
     folder = WorkFolder(tmp_path)
     binding = folder.bind(broker=broker_url, topic=topic)

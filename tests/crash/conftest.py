@@ -23,7 +23,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """A case is called what its docstring says."""
     for item in items:
         if item.path.name == MATRIX and isinstance(item, pytest.Function):
-            item.user_properties.append(("case", (item.function.__doc__ or "").strip().split("\n")[0]))
+            item.user_properties.append(
+                ("case", (item.function.__doc__ or "").strip().split("\n")[0])
+            )
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -39,8 +41,17 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     for case, reports in lines.items():
         failed = sum(report.failed for report in reports)
         outcome = (
-            f"{failed} of {len(reports)} failed" if failed else "ok" if len(reports) == 1 else f"ok ({len(reports)})"
+            f"{failed} of {len(reports)} failed"
+            if failed
+            else "ok"
+            if len(reports) == 1
+            else f"ok ({len(reports)})"
         )
         seconds = sum(report.duration for report in reports)
-        details = [str(value) for report in reports for name, value in report.user_properties if name == "detail"]
+        details = [
+            str(value)
+            for report in reports
+            for name, value in report.user_properties
+            if name == "detail"
+        ]
         terminalreporter.write_line(f"{outcome:<8} {seconds:6.1f} s  {' '.join([case, *details])}")

@@ -1,4 +1,6 @@
-"""A producer or a batch writer that kills or stops itself at one call of one function, in a process of its own."""
+"""A producer or a batch writer that kills or stops itself at one call of one function, in a process
+of its own.
+"""
 
 import importlib
 import os
@@ -58,7 +60,9 @@ def work(
     options: dict[str, Any],
     ready: Connection,
 ) -> None:
-    """Produce or write batches; without a place to die, until somebody else kills the process, or its log is away."""
+    """Produce or write batches; without a place to die, until somebody else kills the process, or
+    its log is away.
+    """
     sqlite.BUFFERED_RECORDS = 300
     producer.CHECKPOINT_ROWS = options.pop("checkpoint_rows", 900)
     root, topic, kafka_url = place
@@ -73,7 +77,9 @@ def work(
             stream.batch(**({"lease_seconds": 0.3} | options))
         else:
             with open_broker(stream.url) as broker:
-                writer = stream.writer(broker, **({"batch_rows": 300, "batch_seconds": 0.1} | options))
+                writer = stream.writer(
+                    broker, **({"batch_rows": 300, "batch_seconds": 0.1} | options)
+                )
                 writer.run(stop=threading.Event())
     except ReelstreamError as error:
         raise SystemExit(str(error)) from error

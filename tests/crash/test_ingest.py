@@ -1,4 +1,6 @@
-"""Producer and batch writer may die anywhere: after a restart nothing is lost and nothing is there twice."""
+"""Producer and batch writer may die anywhere: after a restart nothing is lost and nothing is there
+twice.
+"""
 
 import random
 import time
@@ -38,7 +40,9 @@ def fork_server() -> Iterator[None]:
         ("reelstream.ingest.resume_point:replace_file", 5, "after"),
     ],
 )
-def test_producer_killed_at_a_step_is_gone_on_with(stream: Stream, place: str, call: int, when: str) -> None:
+def test_producer_killed_at_a_step_is_gone_on_with(
+    stream: Stream, place: str, call: int, when: str
+) -> None:
     """kill -9 at each numbered step of the producer."""
     die(stream, "produce", place, call, when)
     stream.produce()
@@ -79,7 +83,9 @@ def test_producer_killed_while_it_finds_its_place(stream: Stream, checkpoint_is_
         ("reelstream.files:Lease.release", 1, "before"),
     ],
 )
-def test_batch_writer_killed_at_a_step_is_gone_on_with(stream: Stream, place: str, call: int, when: str) -> None:
+def test_batch_writer_killed_at_a_step_is_gone_on_with(
+    stream: Stream, place: str, call: int, when: str
+) -> None:
     """kill -9 at each numbered step of the batch writer, in the first batch and in later ones."""
     stream.produce()
     die(stream, "batch", place, call, when)

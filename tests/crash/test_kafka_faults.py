@@ -1,7 +1,7 @@
 """The stream on a real Kafka, under fire: `make crash-test` prints these cases as a table.
 
-Whatever dies, stops, comes back late or is taken away: every rating is in the batch files once, or the error says what
-is missing and what to do about it.
+Whatever dies, stops, comes back late or is taken away: every rating is in the batch files once, or
+the error says what is missing and what to do about it.
 """
 
 from __future__ import annotations
@@ -77,7 +77,9 @@ def test_producer_killed(kafka_stream: Stream, place: str, call: int, when: str)
     ],
 )
 def test_writer_killed(kafka_stream: Stream, place: str, call: int, when: str) -> None:
-    """The batch writer is killed before and after its commit point, behind its hint, in a later batch."""
+    """The batch writer is killed before and after its commit point, behind its hint, in a later
+    batch.
+    """
     kafka_stream.produce()
     die(kafka_stream, "batch", place, call, when)
     kafka_stream.batch()
@@ -101,7 +103,9 @@ def test_standby_takes_over(kafka_stream: Stream) -> None:
 
 @pytest.mark.parametrize(("call", "when"), [(1, "before"), (2, "before"), (2, "after")])
 def test_zombie_writer(kafka_stream: Stream, call: int, when: str) -> None:
-    """A writer stops past its session, another takes its place, and it goes on: it changes nothing."""
+    """A writer stops past its session, another takes its place, and it goes on: it changes
+    nothing.
+    """
     kafka_stream.produce()
     zombie = start(kafka_stream, "batch", Death("os:link", call, when, "SIGSTOP"))
     wait_until_stopped(zombie)
@@ -113,9 +117,16 @@ def test_zombie_writer(kafka_stream: Stream, call: int, when: str) -> None:
 
 
 def test_zombie_producer(kafka_stream: Stream) -> None:
-    """A stopped producer's last requests land after its successor has sent everything: counted, not stored."""
+    """A stopped producer's last requests land after its successor has sent everything: counted, not
+    stored.
+    """
     linger = {"linger.ms": "60000"}  # nothing leaves before it flushes
-    zombie = start(kafka_stream, "produce", Death(f"{KAFKA}:KafkaProducer.flush", 1, "before", "SIGSTOP"), kafka=linger)
+    zombie = start(
+        kafka_stream,
+        "produce",
+        Death(f"{KAFKA}:KafkaProducer.flush", 1, "before", "SIGSTOP"),
+        kafka=linger,
+    )
     wait_until_stopped(zombie)
     assert kafka_stream.produce().sent == 3000
     kafka_stream.batch()
@@ -127,7 +138,10 @@ def test_zombie_producer(kafka_stream: Stream) -> None:
 
 def test_broker_killed(kafka_stream: Stream, kafka_cluster: KafkaCluster) -> None:
     """The broker is killed in mid-stream and started again; producer and writer live through it."""
-    producer, writer = start(kafka_stream, "produce", rate=1000.0), start(kafka_stream, "batch", lease_seconds=30.0)
+    producer, writer = (
+        start(kafka_stream, "produce", rate=1000.0),
+        start(kafka_stream, "batch", lease_seconds=30.0),
+    )
     wait_until(lambda: rows_in_batches(kafka_stream) > 500, "the writer writes")
     kafka_cluster.kill()
     kafka_cluster.start()
@@ -141,7 +155,9 @@ def test_broker_killed(kafka_stream: Stream, kafka_cluster: KafkaCluster) -> Non
 
 
 @pytest.fixture(scope="module")
-def three_brokers(tmp_path_factory: pytest.TempPathFactory, kafka_url: str) -> Iterator[KafkaCluster]:
+def three_brokers(
+    tmp_path_factory: pytest.TempPathFactory, kafka_url: str
+) -> Iterator[KafkaCluster]:
     """Three brokers of one cluster; the shared one has said that this machine can run them."""
     with KafkaCluster(tmp_path_factory.mktemp("three"), nodes=3) as cluster:
         yield cluster
@@ -151,7 +167,10 @@ def test_leader_changes(three_brokers: KafkaCluster, tmp_path: Path, small_datas
     """The leader of a partition is killed in a cluster of three; another one takes over."""
     stream = Stream(tmp_path / "work", detect(small_dataset), "ratings", three_brokers.url)
     stream.make_topic()
-    producer, writer = start(stream, "produce", rate=500.0), start(stream, "batch", lease_seconds=30.0)
+    producer, writer = (
+        start(stream, "produce", rate=500.0),
+        start(stream, "batch", lease_seconds=30.0),
+    )
     wait_until(lambda: rows_in_batches(stream) > 300, "the writer writes")
     admin = AdminClient({"bootstrap.servers": three_brokers.servers})
     leader = admin.list_topics(timeout=10).topics["ratings"].partitions[0].leader
@@ -165,8 +184,12 @@ def test_leader_changes(three_brokers: KafkaCluster, tmp_path: Path, small_datas
     stream.assert_exactly_once()
 
 
-def test_partitions_added(kafka_stream: Stream, kafka_cluster: KafkaCluster, admin: AdminClient) -> None:
-    """The topic gets more partitions in mid-stream: the source stays where it began, others use the new ones."""
+def test_partitions_added(
+    kafka_stream: Stream, kafka_cluster: KafkaCluster, admin: AdminClient
+) -> None:
+    """The topic gets more partitions in mid-stream: the source stays where it began, others use the
+    new ones.
+    """
     producer, writer = start(kafka_stream, "produce", rate=1500.0), start(kafka_stream, "batch")
     wait_until(lambda: rows_in_batches(kafka_stream) > 500, "the writer writes")
     admin.create_partitions([NewPartitions(kafka_stream.topic, 5)])[kafka_stream.topic].result()
@@ -188,7 +211,9 @@ def delete_before(admin: AdminClient, topic: str, offsets: dict[int, int]) -> No
 
 
 def test_retention_before_the_writer(kafka_stream: Stream, admin: AdminClient) -> None:
-    """Retention has deleted what no batch holds: an error names the range; accepted, the loss is on record."""
+    """Retention has deleted what no batch holds: an error names the range; accepted, the loss is on
+    record.
+    """
     kafka_stream.produce()
     kafka_stream.batch(batch_rows=1000)
     kafka_stream.produce(order="file")
@@ -222,7 +247,9 @@ def test_retention_of_all_that_was_left(kafka_stream: Stream, admin: AdminClient
 
 
 def test_retention_behind_the_checkpoint(kafka_stream: Stream, admin: AdminClient) -> None:
-    """The log has deleted records behind a producer's checkpoint: an error, or rows sent twice and stored once."""
+    """The log has deleted records behind a producer's checkpoint: an error, or rows sent twice and
+    stored once.
+    """
     die(
         kafka_stream, "produce", f"{KAFKA}:KafkaProducer.flush", 2, "after"
     )  # the checkpoint knows of the first 900 rows
@@ -230,7 +257,9 @@ def test_retention_behind_the_checkpoint(kafka_stream: Stream, admin: AdminClien
         ends = broker.end_offsets(kafka_stream.topic)
     kafka_stream.batch()
     delete_before(admin, kafka_stream.topic, ends)
-    with pytest.raises(BrokerError, match=r"deleted offsets \d+ to \d+ of partition 0.*checkpoint.*--accept-loss"):
+    with pytest.raises(
+        BrokerError, match=r"deleted offsets \d+ to \d+ of partition 0.*checkpoint.*--accept-loss"
+    ):
         kafka_stream.produce()
     kafka_stream.produce(accept_loss=True)
     kafka_stream.batch()
@@ -239,13 +268,18 @@ def test_retention_behind_the_checkpoint(kafka_stream: Stream, admin: AdminClien
 
 
 def test_topic_made_anew(kafka_stream: Stream, admin: AdminClient) -> None:
-    """The topic is deleted and made again under the same name: a writer at work and one that starts both see it."""
+    """The topic is deleted and made again under the same name: a writer at work and one that starts
+    both see it.
+    """
     kafka_stream.produce()
     kafka_stream.batch()
     writer = start(kafka_stream, "batch")
     admin.delete_topics([kafka_stream.topic])[kafka_stream.topic].result()
-    wait_until(lambda: kafka_stream.topic not in admin.list_topics(timeout=10).topics, "the topic goes")
-    assert kafka_stream.produce().sent == 3000  # what a checkpoint says of another topic does not count
+    wait_until(
+        lambda: kafka_stream.topic not in admin.list_topics(timeout=10).topics, "the topic goes"
+    )
+    # what a checkpoint says of another topic does not count
+    assert kafka_stream.produce().sent == 3000
     writer.join(timeout=60)
     assert writer.exitcode == 1
     with pytest.raises(BrokerError, match=r"deleted and made anew.*--work"):
@@ -255,9 +289,13 @@ def test_topic_made_anew(kafka_stream: Stream, admin: AdminClient) -> None:
 
 
 def test_marks_of_transactions(kafka_stream: Stream, kafka_cluster: KafkaCluster) -> None:
-    """A transactional client leaves marks between ratings and at the end, and takes some back: audit understands."""
+    """A transactional client leaves marks between ratings and at the end, and takes some back:
+    audit understands.
+    """
     kafka_stream.produce()
-    client = Producer({"bootstrap.servers": kafka_cluster.servers, "transactional.id": kafka_stream.topic})
+    client = Producer(
+        {"bootstrap.servers": kafka_cluster.servers, "transactional.id": kafka_stream.topic}
+    )
     client.init_transactions()
     for end in (client.commit_transaction, client.abort_transaction, client.commit_transaction):
         client.begin_transaction()
@@ -270,7 +308,11 @@ def test_marks_of_transactions(kafka_stream: Stream, kafka_cluster: KafkaCluster
     kafka_stream.batch()
     report = kafka_stream.audit()
     assert report.problems == ()
-    assert (report.totals.batched_rows, report.totals.repeats, report.totals.waiting) == (6060, 0, 0)
+    assert (report.totals.batched_rows, report.totals.repeats, report.totals.waiting) == (
+        6060,
+        0,
+        0,
+    )
     assert report.totals.log_records == 6060 + 30 + 9
 
 
@@ -283,7 +325,9 @@ def test_random_kills(
 ) -> None:
     """Producer, writer and broker are killed at random during one stream."""
     simulate(tmp_path / "data", users=ratings // 100, items=500, ratings=ratings, seed=2)
-    stream = Stream(tmp_path / "work", detect(tmp_path / "data"), f"t{time.time_ns()}", kafka_cluster.url)
+    stream = Stream(
+        tmp_path / "work", detect(tmp_path / "data"), f"t{time.time_ns()}", kafka_cluster.url
+    )
     stream.make_topic()
     options = {
         "produce": {"rate": ratings / (3.0 * kills), "checkpoint_rows": ratings // 50},
@@ -295,7 +339,8 @@ def test_random_kills(
         for kill in range(kills):
             time.sleep(moments.uniform(0.0, 3.0))
             for role, worker in workers.items():
-                if not worker.is_alive() and worker.exitcode != 0:  # the broker was away too long for it
+                # the broker was away too long for it
+                if not worker.is_alive() and worker.exitcode != 0:
                     workers[role] = start(stream, role, **options[role])
             if kill % 3 == 2:
                 kafka_cluster.kill()
@@ -315,4 +360,7 @@ def test_random_kills(
     assert 0 < sent_later < ratings
     stream.assert_exactly_once()
     totals = stream.audit().totals
-    record_property("detail", f"{kills} kills, {totals.batched_rows:,} rows, {totals.repeats:,} repeats passed over")
+    record_property(
+        "detail",
+        f"{kills} kills, {totals.batched_rows:,} rows, {totals.repeats:,} repeats passed over",
+    )

@@ -40,7 +40,9 @@ def test_requeue_killed_at_a_step_is_gone_on_with(stream: Stream, place: str, wh
             producer.send(b"nonsense", partition=0)
             producer.flush()
     stream.batch()
-    await_death(fork(requeue_rows, stream.root, stream.dataset.folder, Death(place, 1, when, "SIGKILL")))
+    await_death(
+        fork(requeue_rows, stream.root, stream.dataset.folder, Death(place, 1, when, "SIGKILL"))
+    )
     requeue_rows(stream.root, stream.dataset.folder, None, None)
     stream.batch()
     assert sorted(stream.ratings().user_id.tolist()) == [5, 6]

@@ -1,4 +1,6 @@
-"""kill -9 at every step of trainer and registry: what is visible is whole, and the next trainer finishes the work."""
+"""kill -9 at every step of trainer and registry: what is visible is whole, and the next trainer
+finishes the work.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,8 @@ from reelstream.ratings import EventColumns
 DRIVER = Path(__file__).parent / "training_driver.py"
 
 
-# The steps are those of trainer.py and of ModelRegistry.publish, SnapshotStore.publish and ModelRegistry.prune.
+# The steps are those of trainer.py and of ModelRegistry.publish, SnapshotStore.publish and
+# ModelRegistry.prune.
 STEPS = {
     "before the fit": ("fit", 1),
     "after the fit, before any file of the set": ("fit!", 1),
@@ -42,7 +45,9 @@ FIRST_STEP_WITH_THE_SET = "after the release has its name"
 
 @pytest.fixture(scope="module")
 def killed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """For each step a work folder whose trainer was killed there: one set was in service, a second was being made."""
+    """For each step a work folder whose trainer was killed there: one set was in service, a second
+    was being made.
+    """
     start = tmp_path_factory.mktemp("killed")
     world = TrainingWorld(start / "before", keep=1)
     close_batch(world.batches)
@@ -57,7 +62,9 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 def kill(places: list[tuple[Path, str, int]]) -> None:
     arguments = [str(argument) for place in places for argument in place]
-    ran = subprocess.run([sys.executable, str(DRIVER), *arguments], check=True, capture_output=True, text=True)
+    ran = subprocess.run(
+        [sys.executable, str(DRIVER), *arguments], check=True, capture_output=True, text=True
+    )
     ended = [line for line in ran.stdout.splitlines() if line.startswith("ended")]
     assert ended == [f"ended {-signal.SIGKILL}"] * len(places), "a step was never reached"
 
@@ -79,7 +86,9 @@ def test_killed_at(step: str, killed: dict[str, Path]) -> None:
     assert world.registry.verify() == []
     history, meta = world.histories.current() or pytest.fail("no history")
     assert meta.manifests == [(1, 1), (2, 1)]
-    batches = EventColumns.concatenate(world.batches.read(manifest) for manifest in world.batches.manifests())
+    batches = EventColumns.concatenate(
+        world.batches.read(manifest) for manifest in world.batches.manifests()
+    )
     assert len(history) == len(batches.latest())
     assert_no_leavings(root, world)
 
@@ -99,7 +108,10 @@ def assert_no_leavings(root: Path, world: TrainingWorld) -> None:
     """Every folder of a set belongs to a release that is kept, and no temporary name is left."""
     numbers = {release.number for release in world.registry.all_releases()}
     for family in ("regression", "classification", "clustering"):
-        found = {int(path.name.rpartition("_")[2]) for path in (root / "models").glob(f"{family}_model_set_*")}
+        found = {
+            int(path.name.rpartition("_")[2])
+            for path in (root / "models").glob(f"{family}_model_set_*")
+        }
         assert found <= numbers
         assert found == {release.number for release in world.registry.releases()}
     assert not list(root.rglob(".tmp-*"))

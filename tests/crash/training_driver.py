@@ -1,8 +1,9 @@
-"""Trains work folders in processes that kill themselves: `training_driver.py FOLDER FUNCTION N [FOLDER FUNCTION N ...]`.
+"""Trains work folders in processes that kill themselves:
+`training_driver.py FOLDER FUNCTION N [FOLDER FUNCTION N ...]`.
 
-Each folder is trained by a child that dies at the N-th call of FUNCTION: before the call does anything, or with the suffix
-`!` after it has done its work. Prints for each how its child ended. One process for all, since importing takes longer
-than training.
+Each folder is trained by a child that dies at the N-th call of FUNCTION: before the call does
+anything, or with the suffix `!` after it has done its work. Prints for each how its child ended.
+One process for all, since importing takes longer than training.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 import numpy as np
 
 from mean_engine import MeanEngine, TrainingWorld
-from reelstream.storage import model_registry
+from reelstream.storage import model_registry, snapshot_store
 
 PLACES: dict[str, list[tuple[Any, str]]] = {
     "save": [(np, "save")],

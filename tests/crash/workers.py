@@ -1,4 +1,6 @@
-"""Producers and batch writers in processes of their own, which kill or stop themselves or are killed."""
+"""Producers and batch writers in processes of their own, which kill or stop themselves or are
+killed.
+"""
 
 import multiprocessing
 import os
@@ -30,7 +32,9 @@ def one_fork_server() -> Iterator[None]:
     yield
 
 
-def start(stream: Stream, role: str, death: Death | None = None, **options: object) -> ForkServerProcess:
+def start(
+    stream: Stream, role: str, death: Death | None = None, **options: object
+) -> ForkServerProcess:
     """A producer or a batch writer of the stream, at work."""
     place = (stream.root, stream.topic, stream.kafka_url)
     return fork(work, role, place, stream.dataset.folder, death, options)

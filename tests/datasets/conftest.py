@@ -14,7 +14,11 @@ RATINGS = [
     (2, 30, 1, 978300275),
     (7, 20, 4, 978824291),
 ]
-FILMS = {10: ("Léon", 1994, ["Crime", "Drama"]), 20: ("Matrix, The", 1999, ["Sci-Fi"]), 30: ("Nothing", None, [])}
+FILMS = {
+    10: ("Léon", 1994, ["Crime", "Drama"]),
+    20: ("Matrix, The", 1999, ["Sci-Fi"]),
+    30: ("Nothing", None, []),
+}
 
 _METADATA_HEADER = (
     "adult,belongs_to_collection,budget,genres,homepage,id,imdb_id,original_language,original_title,overview,popularity,"
@@ -30,16 +34,28 @@ def _dated(title: str, year: int | None) -> str:
 def ml_latest(folder: Path) -> None:
     rows = [f"{u},{i},{r:.1f},{t}" for u, i, r, t in RATINGS]
     (folder / "ratings.csv").write_text("\n".join(["userId,movieId,rating,timestamp", *rows, ""]))
-    films = [f'{i},"{_dated(t, y)}",{"|".join(g) or "(no genres listed)"}' for i, (t, y, g) in FILMS.items()]
-    (folder / "movies.csv").write_text("\n".join(["movieId,title,genres", *films, ""]), encoding="utf-8")
-    (folder / "links.csv").write_text("movieId,imdbId,tmdbId\n10,0110413,101\n20,0133093,603\n30,0000003,\n")
-    (folder / "tags.csv").write_text("userId,movieId,tag,timestamp\n2,10,funny,1445714994\n2,10,3,1445714996\n")
+    films = [
+        f'{i},"{_dated(t, y)}",{"|".join(g) or "(no genres listed)"}'
+        for i, (t, y, g) in FILMS.items()
+    ]
+    (folder / "movies.csv").write_text(
+        "\n".join(["movieId,title,genres", *films, ""]), encoding="utf-8"
+    )
+    (folder / "links.csv").write_text(
+        "movieId,imdbId,tmdbId\n10,0110413,101\n20,0133093,603\n30,0000003,\n"
+    )
+    (folder / "tags.csv").write_text(
+        "userId,movieId,tag,timestamp\n2,10,funny,1445714994\n2,10,3,1445714996\n"
+    )
 
 
 def ml_1m(folder: Path) -> None:
     rows = [f"{u}::{i}::{r}::{t}" for u, i, r, t in RATINGS]
     (folder / "ratings.dat").write_text("\n".join([*rows, ""]))
-    films = [f"{i}::{_dated(t, y)}::{'|'.join(g) or '(no genres listed)'}" for i, (t, y, g) in FILMS.items()]
+    films = [
+        f"{i}::{_dated(t, y)}::{'|'.join(g) or '(no genres listed)'}"
+        for i, (t, y, g) in FILMS.items()
+    ]
     (folder / "movies.dat").write_text("\n".join([*films, ""]), encoding="latin-1")
     (folder / "users.dat").write_text("1::F::1::10::48067\n2::M::56::16::70072\n")
 
@@ -52,8 +68,22 @@ def ml_100k(folder: Path) -> None:
     flags = {"Crime": 6, "Drama": 8, "Sci-Fi": 15}
     lines = []
     for item_id, (title, year, genres) in FILMS.items():
-        marks = ["1" if n in {flags[genre] for genre in genres} or (n == 0 and not genres) else "0" for n in range(19)]
-        lines.append("|".join([str(item_id), _dated(title, year), "01-Jan-1995", "", "http://example.invalid", *marks]))
+        marks = [
+            "1" if n in {flags[genre] for genre in genres} or (n == 0 and not genres) else "0"
+            for n in range(19)
+        ]
+        lines.append(
+            "|".join(
+                [
+                    str(item_id),
+                    _dated(title, year),
+                    "01-Jan-1995",
+                    "",
+                    "http://example.invalid",
+                    *marks,
+                ]
+            )
+        )
     (folder / "u.item").write_text("\n".join([*lines, ""]), encoding="latin-1")
     (folder / "u.user").write_text("1|24|M|technician|85711\n")
     (folder / "u.genre").write_text("unknown|0\nAction|1\n")
@@ -70,11 +100,13 @@ def the_movies_dataset(folder: Path) -> None:
     for tmdb_id, (title, year, genres) in films.items():
         named = str([{"id": n, "name": genre} for n, genre in enumerate(genres)])
         rows.append(
-            f'False,,0,"{named}",,{tmdb_id},tt1,en,"{title}","Two\nlines, ""quoted""",1.0,,[],[],{year}-05-01,'
-            f'0,100,[],Released,,"{title}",False,7.0,9'
+            f'False,,0,"{named}",,{tmdb_id},tt1,en,"{title}","Two\nlines,'
+            f' ""quoted""",1.0,,[],[],{year}-05-01,0,100,[],Released,,"{title}",False,7.0,9'
         )
     rows.insert(
-        1, " - Written by Nobody,0.065,/x.jpg,\"[{'name': 'Carousel', 'id': 1}]\",[],1997-08-20,0,104,[],Released"
+        1,
+        " - Written by Nobody,0.065,/x.jpg,\"[{'name': 'Carousel', 'id':"
+        ' 1}]",[],1997-08-20,0,104,[],Released',
     )
     (folder / "movies_metadata.csv").write_text(
         "\r\n".join([_METADATA_HEADER, *rows, ""]), newline="", encoding="utf-8"

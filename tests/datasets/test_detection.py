@@ -42,7 +42,9 @@ def test_every_layout_is_read(layout: str, folder_of: FolderOf, expected_ratings
 def test_every_layout_has_its_films(
     layout: str, folder_of: FolderOf, expected_films: dict[int, tuple[str, int | None, list[str]]]
 ) -> None:
-    """Titles without the year, accents, genres; the metadata lacks film 30, which stays untitled."""
+    """Titles without the year, accents, genres; the metadata lacks film 30, which stays
+    untitled.
+    """
     catalog = detect(folder_of(layout)).read_catalog().catalog
     got = {film.item_id: (film.title, film.year, list(film.genres)) for film in catalog}
     expected = dict(expected_films)
@@ -71,7 +73,12 @@ def test_names_do_not_matter(layout: str, folder_of: FolderOf, expected_ratings:
 @pytest.mark.parametrize("header", [True, False])
 @pytest.mark.parametrize("last_line_end", [True, False])
 def test_header_and_line_ends_do_not_matter(
-    layout: str, folder_of: FolderOf, expected_ratings: Ratings, header: bool, line_end: str, last_line_end: bool
+    layout: str,
+    folder_of: FolderOf,
+    expected_ratings: Ratings,
+    header: bool,
+    line_end: str,
+    last_line_end: bool,
 ) -> None:
     """With a header or not, CR LF or LF, ended or not."""
     dataset = detect(folder_of(layout))
@@ -91,19 +98,29 @@ def test_the_film_files_may_lack_their_headers(folder_of: FolderOf) -> None:
     with_headers = list(detect(folder).read_catalog().catalog)
     for name in ("movies.csv", "links.csv"):
         path = folder / name
-        path.write_text("\r\n".join(path.read_text(encoding="utf-8").splitlines()[1:]), encoding="utf-8")
+        path.write_text(
+            "\r\n".join(path.read_text(encoding="utf-8").splitlines()[1:]), encoding="utf-8"
+        )
     assert list(detect(folder).read_catalog().catalog) == with_headers
 
 
 def test_columns_may_stand_in_another_order(tmp_path: Path) -> None:
     """The header says which is which."""
     path = tmp_path / "mine.csv"
-    path.write_text('\ufeff"timestamp","rating","item_id","note","user_id"\n978300760,4.5,10,"a, b",1\n9,2,20,,2\n')
+    path.write_text(
+        '\ufeff"timestamp","rating","item_id","note","user_id"\n978300760,4.5,10,"a,'
+        ' b",1\n9,2,20,,2\n'
+    )
     assert read(detect_file(path)) == [(1, 10, 4.5, 978300760), (2, 20, 2.0, 9)]
-    assert [row.rating.timestamp for row in detect_file(path).rows("time") if row.rating] == [9, 978300760]
+    assert [row.rating.timestamp for row in detect_file(path).rows("time") if row.rating] == [
+        9,
+        978300760,
+    ]
 
 
-def test_a_part_of_a_data_set_takes_the_films_of_its_folder(folder_of: FolderOf, expected_ratings: Ratings) -> None:
+def test_a_part_of_a_data_set_takes_the_films_of_its_folder(
+    folder_of: FolderOf, expected_ratings: Ratings
+) -> None:
     """u1.base and u1.test of ml-100k."""
     folder = folder_of("ml-100k")
     base, test = detect_file(folder / "u1.base"), detect(folder / "u1.test")
@@ -146,7 +163,9 @@ def test_the_scale_follows_from_the_ratings(
 ) -> None:
     """A few ratings off the scale are errors, not another scale."""
     path = tmp_path / "ratings"
-    path.write_text("".join(separator.join(map(str, (1, n, r, 9))) + "\n" for n, r in enumerate(ratings)))
+    path.write_text(
+        "".join(separator.join(map(str, (1, n, r, 9))) + "\n" for n, r in enumerate(ratings))
+    )
     assert detect_file(path).scale == scale
 
 
@@ -175,7 +194,9 @@ def test_a_folder_without_ratings_is_refused(tmp_path: Path) -> None:
     """The message says what was looked for, and what is there."""
     (tmp_path / "notes.txt").write_text("hello")
     (tmp_path / "tags.csv").write_text("userId,movieId,tag,timestamp\n1,2,funny,3\n")
-    with pytest.raises(DatasetError, match=r"userId,movieId,rating,timestamp.*found notes\.txt, tags\.csv"):
+    with pytest.raises(
+        DatasetError, match=r"userId,movieId,rating,timestamp.*found notes\.txt, tags\.csv"
+    ):
         detect(tmp_path)
     with pytest.raises(DatasetError, match="does not exist"):
         detect(tmp_path / "nowhere")

@@ -72,7 +72,11 @@ def test_the_data_set_is_fetched_once(home: Home, tmp_path: Path) -> None:
     assert fetch_movielens(tmp_path / "cache", home.url, SHA256) == folder
     assert home.asked == 1
     dataset = detect(folder)
-    assert (dataset.name, dataset.fingerprint, len(dataset.read_catalog().catalog)) == ("ml-latest-small", SHA256, 1)
+    assert (dataset.name, dataset.fingerprint, len(dataset.read_catalog().catalog)) == (
+        "ml-latest-small",
+        SHA256,
+        1,
+    )
 
 
 def _status(home: Home) -> None:
@@ -128,7 +132,12 @@ def test_paths_in_the_archive_are_not_followed(home: Home, tmp_path: Path) -> No
     """Only the known names are written, and only into the cache."""
     home.body = zipped({**FILES, "../../outside.txt": b"x", "/absolute.txt": b"x"})
     folder = fetch_movielens(tmp_path / "a" / "cache", home.url, SHA256)
-    assert sorted(path.name for path in folder.iterdir()) == ["README.txt", "links.csv", "movies.csv", "ratings.csv"]
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "README.txt",
+        "links.csv",
+        "movies.csv",
+        "ratings.csv",
+    ]
     assert [path.name for path in tmp_path.rglob("*.txt")] == ["README.txt"]
 
 

@@ -30,7 +30,11 @@ def test_the_real_movies_dataset_has_three_shifted_rows(movies_dataset: Path) ->
     assert (read.skipped, len(read.catalog)) == (3, 9125)
     film = read.catalog.get(1)
     assert film is not None
-    assert (film.title, film.year, film.genres) == ("Toy Story", 1995, ("Animation", "Comedy", "Family"))
+    assert (film.title, film.year, film.genres) == (
+        "Toy Story",
+        1995,
+        ("Animation", "Comedy", "Family"),
+    )
     assert sum(not film.title for film in read.catalog) == 43
     assert read.catalog.search("the matrix", 1)[0].item_id == 2571
 
@@ -69,7 +73,9 @@ def test_genres_that_are_not_a_list_are_none(folder_of: FolderOf) -> None:
     """A film with a damaged genre cell keeps its title."""
     folder = folder_of("the-movies-dataset")
     path = folder / "movies_metadata.csv"
-    path.write_text(path.read_text(encoding="utf-8").replace("'name': 'Sci-Fi'", "'name': "), encoding="utf-8")
+    path.write_text(
+        path.read_text(encoding="utf-8").replace("'name': 'Sci-Fi'", "'name': "), encoding="utf-8"
+    )
     film = detect(folder).read_catalog().catalog.get(20)
     assert film is not None
     assert (film.title, film.genres) == ("Matrix, The", ())

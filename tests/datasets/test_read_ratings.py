@@ -25,7 +25,8 @@ def test_all_of_a_data_set_is_read(movielens: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "bad", ["1,2,11,4", "1,2,4.3,4", "1,x,3.0,4", "-1,2,3.0,4", "1,2,3.0", "", "1,2,3.0,9999999999999"]
+    "bad",
+    ["1,2,11,4", "1,2,4.3,4", "1,x,3.0,4", "-1,2,3.0,4", "1,2,3.0", "", "1,2,3.0,9999999999999"],
 )
 @pytest.mark.parametrize("separator", [",", "::", "\t"])
 def test_the_first_bad_line_is_named(tmp_path: Path, bad: str, separator: str) -> None:
@@ -38,7 +39,9 @@ def test_the_first_bad_line_is_named(tmp_path: Path, bad: str, separator: str) -
 
 
 ids = st.integers(0, 2**63 - 1).map(str)
-rows = st.tuples(ids, ids, st.sampled_from(["0.5", "3", "4.50", "5.0"]), st.integers(0, 10**9).map(str))
+rows = st.tuples(
+    ids, ids, st.sampled_from(["0.5", "3", "4.50", "5.0"]), st.integers(0, 10**9).map(str)
+)
 
 
 @given(
@@ -48,7 +51,11 @@ rows = st.tuples(ids, ids, st.sampled_from(["0.5", "3", "4.50", "5.0"]), st.inte
     st.booleans(),
 )
 def test_any_ratings_are_read_as_their_rows(
-    tmp_path_factory: pytest.TempPathFactory, chosen: list[tuple[str, ...]], separator: str, line_end: str, quoted: bool
+    tmp_path_factory: pytest.TempPathFactory,
+    chosen: list[tuple[str, ...]],
+    separator: str,
+    line_end: str,
+    quoted: bool,
 ) -> None:
     """In each of the three separators, and in quotes where they are CSV."""
     if quoted and separator == ",":

@@ -96,19 +96,19 @@ def test_the_largest_ids_are_read_whole(tmp_path: Path) -> None:
         (b"\n1,2,3.0,4", [b"", b"1,2,3.0,4"]),
     ],
 )
-def test_a_blank_line_at_the_end_is_not_a_row(tmp_path: Path, content: bytes, raws: list[bytes]) -> None:
+def test_a_blank_line_at_the_end_is_not_a_row(
+    tmp_path: Path, content: bytes, raws: list[bytes]
+) -> None:
     """Elsewhere it is a row, and an empty one."""
     assert [row.raw for row in rows_of(tmp_path / "ratings.csv", HEADER + content)] == raws
 
 
 def test_order_of_time_is_stable_and_keeps_unreadable_rows_in_place(tmp_path: Path) -> None:
     """Equal times in order of the file; a row without a time behind the row before it, or first."""
-    lines = b"x,x,x,x|1,1,3.0,30|1,2,3.0,10|bad|worse|1,3,3.0,20|1,4,3.0,10|1,5,11,15|1,6,3.0,5".replace(b"|", b"\n")
-    rows = rows_of(tmp_path / "ratings.csv", HEADER + lines, "time")
-    assert [row.raw for row in rows] == [
-        b"x,x,x,x", b"1,6,3.0,5", b"1,2,3.0,10", b"bad", b"worse", b"1,4,3.0,10", b"1,5,11,15", b"1,3,3.0,20",
-        b"1,1,3.0,30",
-    ]  # fmt: skip
+    lines = b"x,x,x,x 1,1,3.0,30 1,2,3.0,10 bad worse 1,3,3.0,20 1,4,3.0,10 1,5,11,15 1,6,3.0,5"
+    rows = rows_of(tmp_path / "ratings.csv", HEADER + b"\n".join(lines.split()), "time")
+    in_order = b"x,x,x,x 1,6,3.0,5 1,2,3.0,10 bad worse 1,4,3.0,10 1,5,11,15 1,3,3.0,20 1,1,3.0,30"
+    assert [row.raw for row in rows] == in_order.split()
     assert [row.number for row in rows] == list(range(9))
 
 
@@ -124,7 +124,9 @@ def test_real_rows_come_in_order_of_time(movielens: Path) -> None:
 
 
 @pytest.mark.parametrize("window", [1, 7, 64, 1000])
-def test_windows_leave_no_seams(small_dataset: Path, monkeypatch: pytest.MonkeyPatch, window: int) -> None:
+def test_windows_leave_no_seams(
+    small_dataset: Path, monkeypatch: pytest.MonkeyPatch, window: int
+) -> None:
     """A file is mapped and read in windows; where they meet changes nothing."""
     dataset = detect(small_dataset)
     whole = list(dataset.rows("time"))
@@ -133,7 +135,9 @@ def test_windows_leave_no_seams(small_dataset: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_rows_go_on_where_they_stopped(small_dataset: Path) -> None:
-    """`start` passes over rows without changing the numbers of the rest; the length is always of all."""
+    """`start` passes over rows without changing the numbers of the rest; the length is always of
+    all.
+    """
     dataset = detect(small_dataset)
     rows = list(dataset.rows("time"))
     later = dataset.rows("time", start=1500)
@@ -145,7 +149,11 @@ def test_a_time_a_day_ahead_is_the_last_that_is_taken(tmp_path: Path) -> None:
     """Clocks differ by a little, not by more."""
     now = int(time.time())
     lines = b"\n".join(b"1,2,3.0,%d" % (now + ahead) for ahead in (0, 86_000, 87_000))
-    assert [bool(row.rating) for row in rows_of(tmp_path / "ratings.csv", HEADER + lines)] == [True, True, False]
+    assert [bool(row.rating) for row in rows_of(tmp_path / "ratings.csv", HEADER + lines)] == [
+        True,
+        True,
+        False,
+    ]
 
 
 def test_an_unknown_order_is_refused(small_dataset: Path) -> None:
@@ -154,7 +162,9 @@ def test_an_unknown_order_is_refused(small_dataset: Path) -> None:
         detect(small_dataset).rows("random")  # type: ignore[arg-type]
 
 
-cells = st.text(st.sampled_from('0123456789.-+"e \x00é'), max_size=6) | st.sampled_from(["1", "2.5", "978300760"])
+cells = st.text(st.sampled_from('0123456789.-+"e \x00é'), max_size=6) | st.sampled_from(
+    ["1", "2.5", "978300760"]
+)
 lines = st.lists(cells, max_size=6).map(",".join) | st.just("1,2,3.0,978300760")
 
 
@@ -162,7 +172,9 @@ lines = st.lists(cells, max_size=6).map(",".join) | st.just("1,2,3.0,978300760")
 def test_any_lines_are_rows_in_both_orders(
     tmp_path_factory: pytest.TempPathFactory, chosen: list[str], line_end: str
 ) -> None:
-    """Order of time sends what order of the file sends, and each row has either a rating or a reason."""
+    """Order of time sends what order of the file sends, and each row has either a rating or a
+    reason.
+    """
     path = tmp_path_factory.mktemp("rows") / "ratings.csv"
     path.write_bytes(HEADER + "".join(line + line_end for line in [*chosen, "end"]).encode())
     by_file, by_time = (list(detect_file(path).rows(order)) for order in ("file", "time"))  # type: ignore[arg-type]

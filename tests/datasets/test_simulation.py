@@ -31,7 +31,9 @@ def columns(folder: Path) -> EventColumns:
 
 
 def test_it_is_what_was_asked_for(folder: Path, columns: EventColumns) -> None:
-    """So many ratings, users and films, on half stars, every film titled; nobody rates a film twice."""
+    """So many ratings, users and films, on half stars, every film titled; nobody rates a film
+    twice.
+    """
     dataset = detect(folder)
     catalog = dataset.read_catalog().catalog
     assert (dataset.layout, dataset.scale) == ("ml-latest", RatingScale())
@@ -56,7 +58,9 @@ def test_it_looks_like_the_real_one(columns: EventColumns) -> None:
 
 
 def test_users_rate_in_sittings_and_join_over_the_years(columns: EventColumns) -> None:
-    """Most ratings follow the one before within a minute, and the last third in time comes mostly from new users."""
+    """Most ratings follow the one before within a minute, and the last third in time comes mostly
+    from new users.
+    """
     history = columns.by_user()
     pauses = np.diff(history.timestamp)[np.diff(history.user_id) == 0]
     assert (pauses >= 0).all()
@@ -69,13 +73,17 @@ def test_users_rate_in_sittings_and_join_over_the_years(columns: EventColumns) -
 
 
 def test_biases_and_tastes_are_in_it(columns: EventColumns) -> None:
-    """User and film means explain much, and what they leave is not noise: it has a few strong directions."""
+    """User and film means explain much, and what they leave is not noise: it has a few strong
+    directions.
+    """
     users, items, rating = columns.user_id, columns.item_id, columns.rating.astype(float)
     n_users, n_items = users.max() + 1, items.max() + 1
     residual = rating - rating.mean()
     total = residual.var()
     for rows, n in ((items, n_items), (users, n_users)) * 3:
-        residual = residual - (np.bincount(rows, residual, n) / (np.bincount(rows, minlength=n) + 5))[rows]
+        residual = (
+            residual - (np.bincount(rows, residual, n) / (np.bincount(rows, minlength=n) + 5))[rows]
+        )
     assert residual.var() < 0.8 * total
 
     def strongest(values: np.ndarray) -> float:
@@ -92,15 +100,23 @@ def test_a_seed_gives_the_same_files_in_chunks_of_any_size(
     """Chunks are how it is written, not what is written."""
     monkeypatch.setattr(simulation, "_ROWS_AT_ONCE", 1_777)
     heard: list[int] = []
-    simulate(tmp_path / "same", users=500, items=900, ratings=50_000, seed=2, on_progress=heard.append)
-    assert all((tmp_path / "same" / name).read_bytes() == (folder / name).read_bytes() for name in NAMES)
+    simulate(
+        tmp_path / "same", users=500, items=900, ratings=50_000, seed=2, on_progress=heard.append
+    )
+    assert all(
+        (tmp_path / "same" / name).read_bytes() == (folder / name).read_bytes() for name in NAMES
+    )
     assert heard == sorted(heard)
     assert (heard[-1], len(heard) > 10) == (50_000, True)
     simulate(tmp_path / "other", users=500, items=900, ratings=50_000, seed=3)
-    assert (tmp_path / "other" / "ratings.csv").read_bytes() != (folder / "ratings.csv").read_bytes()
+    assert (tmp_path / "other" / "ratings.csv").read_bytes() != (
+        folder / "ratings.csv"
+    ).read_bytes()
 
 
-@pytest.mark.parametrize(("users", "items", "ratings"), [(1, 1, 1), (5, 4, 20), (30, 10, 7), (3, 50, 149)])
+@pytest.mark.parametrize(
+    ("users", "items", "ratings"), [(1, 1, 1), (5, 4, 20), (30, 10, 7), (3, 50, 149)]
+)
 def test_odd_sizes_work(tmp_path: Path, users: int, items: int, ratings: int) -> None:
     """Up to every user rating every film."""
     simulate(tmp_path / "odd", users=users, items=items, ratings=ratings, seed=0)
@@ -141,7 +157,9 @@ def test_an_empty_folder_may_be_named(tmp_path: Path) -> None:
 
 
 @given(st.lists(st.floats(0.01, 100.0), min_size=1, max_size=20), st.integers(1, 30), st.data())
-def test_ratings_are_shared_out_to_the_last_one(weights: list[float], most: int, data: st.DataObject) -> None:
+def test_ratings_are_shared_out_to_the_last_one(
+    weights: list[float], most: int, data: st.DataObject
+) -> None:
     """By weight, within bounds, and exactly as many as there are."""
     fewest = data.draw(st.integers(0, most))
     total = data.draw(st.integers(fewest * len(weights), most * len(weights)))

@@ -17,7 +17,12 @@ MAX_SECONDS = 240
 def reelstream(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
     """One command, run to its end."""
     return subprocess.run(
-        _command(arguments), capture_output=True, text=True, timeout=MAX_SECONDS, cwd=cwd, check=False
+        _command(arguments),
+        capture_output=True,
+        text=True,
+        timeout=MAX_SECONDS,
+        cwd=cwd,
+        check=False,
     )
 
 

@@ -22,8 +22,12 @@ KILLS = 20
 
 @pytest.fixture
 def running(small_dataset: Path, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
-    """A run that goes on until it is ended, in `tmp_path / "work"`, slow enough to be caught at work."""
-    process = start("run", "--data", small_dataset, "--work", tmp_path / "work", *SMALL_BATCHES, "--rate", 400)
+    """A run that goes on until it is ended, in `tmp_path / "work"`, slow enough to be caught at
+    work.
+    """
+    process = start(
+        "run", "--data", small_dataset, "--work", tmp_path / "work", *SMALL_BATCHES, "--rate", 400
+    )
     yield process
     end(process)
 
@@ -43,11 +47,17 @@ def wait_for_stages(process: subprocess.Popen[str], work: Path) -> dict[str, int
 def stages_of(process: subprocess.Popen[str], work: Path) -> dict[str, int]:
     """Stage -> process id of those that run now."""
     words = {pid: line.split() for pid, line in processes_of(work).items() if pid != process.pid}
-    return {line[line.index("reelstream") + 1]: pid for pid, line in words.items() if "reelstream" in line}
+    return {
+        line[line.index("reelstream") + 1]: pid
+        for pid, line in words.items()
+        if "reelstream" in line
+    }
 
 
 def test_a_run_reaches_its_set_and_a_second_goes_on(small_dataset: Path, tmp_path: Path) -> None:
-    """Every rating lands in a batch once; the second run finds everything done and answers at once."""
+    """Every rating lands in a batch once; the second run finds everything done and answers at
+    once.
+    """
     work = tmp_path / "work"
     run = ("run", "--data", small_dataset, "--work", work, *SMALL_BATCHES, "--json")
     first = reelstream(*run, "--until-set", 2)
@@ -78,7 +88,9 @@ def test_a_signal_ends_everything_within_five_seconds(
     assert processes_of(work) == {}
 
 
-def test_a_killed_run_takes_its_stages_with_it(running: subprocess.Popen[str], tmp_path: Path) -> None:
+def test_a_killed_run_takes_its_stages_with_it(
+    running: subprocess.Popen[str], tmp_path: Path
+) -> None:
     """kill -9 of the run itself leaves no stage behind to hold ports and locks."""
     work = tmp_path / "work"
     wait_for_stages(running, work)
@@ -89,7 +101,9 @@ def test_a_killed_run_takes_its_stages_with_it(running: subprocess.Popen[str], t
         time.sleep(0.1)
 
 
-def test_a_second_run_in_one_folder_is_refused(running: subprocess.Popen[str], tmp_path: Path) -> None:
+def test_a_second_run_in_one_folder_is_refused(
+    running: subprocess.Popen[str], tmp_path: Path
+) -> None:
     """Two runs would fight over the stages; the second says so and ends with 1."""
     work = tmp_path / "work"
     wait_for_stages(running, work)
@@ -99,7 +113,9 @@ def test_a_second_run_in_one_folder_is_refused(running: subprocess.Popen[str], t
 
 
 def test_kill_9_at_random_loses_and_doubles_nothing(small_dataset: Path, tmp_path: Path) -> None:
-    """Twenty times a stage is killed while ratings stream: afterwards every rating is in a batch exactly once."""
+    """Twenty times a stage is killed while ratings stream: afterwards every rating is in a batch
+    exactly once.
+    """
     work = tmp_path / "work"
     run = ("run", "--data", small_dataset, "--work", work, *SMALL_BATCHES)
     process = start(*run, "--rate", 100)
@@ -130,7 +146,9 @@ def test_a_port_in_use_is_one_sentence(small_dataset: Path, tmp_path: Path) -> N
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        done = reelstream("run", "--data", small_dataset, "--work", tmp_path / "work", "--no-ui", "--port", port)
+        done = reelstream(
+            "run", "--data", small_dataset, "--work", tmp_path / "work", "--no-ui", "--port", port
+        )
     assert done.returncode == 2
     assert str(port) in done.stderr
     assert "--port" in done.stderr
@@ -138,10 +156,14 @@ def test_a_port_in_use_is_one_sentence(small_dataset: Path, tmp_path: Path) -> N
     assert not (tmp_path / "work").exists()
 
 
-def test_a_folder_that_cannot_be_written_is_one_sentence(small_dataset: Path, tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_one_sentence(
+    small_dataset: Path, tmp_path: Path
+) -> None:
     """A work folder below a file cannot be made: exit code 1, and the path is named."""
     (tmp_path / "file").write_text("")
-    done = reelstream("run", "--data", small_dataset, "--work", tmp_path / "file" / "work", *SMALL_BATCHES)
+    done = reelstream(
+        "run", "--data", small_dataset, "--work", tmp_path / "file" / "work", *SMALL_BATCHES
+    )
     assert done.returncode == 1
     assert "file" in done.stderr
     assert done.stderr.count("\n") == 1

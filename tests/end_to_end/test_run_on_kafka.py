@@ -29,9 +29,16 @@ RUN = (
 )
 
 
-def test_a_run_on_kafka_gives_what_the_embedded_log_gives(kafka_url: str, small_dataset: Path, tmp_path: Path) -> None:
-    """With one partition: the same batch files to the byte, and model sets with the same scores to three digits."""
-    logs = {"embedded": (), "kafka": ("--broker", kafka_url, "--topic", f"t{uuid4().hex}", "--kafka", "client.id=test")}
+def test_a_run_on_kafka_gives_what_the_embedded_log_gives(
+    kafka_url: str, small_dataset: Path, tmp_path: Path
+) -> None:
+    """With one partition: the same batch files to the byte, and model sets with the same scores to
+    three digits.
+    """
+    logs = {
+        "embedded": (),
+        "kafka": ("--broker", kafka_url, "--topic", f"t{uuid4().hex}", "--kafka", "client.id=test"),
+    }
     for name, log in logs.items():
         done = reelstream("run", "--data", small_dataset, "--work", tmp_path / name, *RUN, *log)
         assert done.returncode == 0, done.stderr
@@ -47,16 +54,32 @@ def test_a_run_on_kafka_gives_what_the_embedded_log_gives(kafka_url: str, small_
     ]
     assert files[0] == files[1]
     assert len(files[0]) == 2
-    for one, other in zip(*(ModelRegistry(each.models).all_releases() for each in (embedded, kafka)), strict=True):
+    for one, other in zip(
+        *(ModelRegistry(each.models).all_releases() for each in (embedded, kafka)), strict=True
+    ):
         assert one.trained_end_offsets == other.trained_end_offsets
         for score in ("rmse", "auc", "log_loss"):
-            assert getattr(one.holdout, score) == pytest.approx(getattr(other.holdout, score), abs=5e-4)
+            assert getattr(one.holdout, score) == pytest.approx(
+                getattr(other.holdout, score), abs=5e-4
+            )
 
 
 def test_settings_reach_every_stage(kafka_url: str, small_dataset: Path, tmp_path: Path) -> None:
-    """A setting of Kafka's client that a run was given is its stages' as well: a wrong one ends it, with its name."""
+    """A setting of Kafka's client that a run was given is its stages' as well: a wrong one ends it,
+    with its name.
+    """
     wrong = ("--kafka", "sasl.mechanizm=PLAIN")
-    done = reelstream("run", "--data", small_dataset, "--work", tmp_path / "work", *RUN, "--broker", kafka_url, *wrong)
+    done = reelstream(
+        "run",
+        "--data",
+        small_dataset,
+        "--work",
+        tmp_path / "work",
+        *RUN,
+        "--broker",
+        kafka_url,
+        *wrong,
+    )
     assert done.returncode == 2
     assert "sasl.mechanizm" in done.stderr
     assert not (tmp_path / "work").exists()

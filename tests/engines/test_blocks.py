@@ -1,4 +1,6 @@
-"""The chain in blocks is the sampler's chain, to rounding; who draws which block changes nothing."""
+"""The chain in blocks is the sampler's chain, to rounding; who draws which block changes
+nothing.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +43,9 @@ class TasksHere:
         self.folder, self.firsts, self.n_tasks = folder, firsts, n_tasks
 
     def deal(self) -> list[list[int]]:
-        return [list(range(task, len(self.firsts) - 1, self.n_tasks)) for task in range(self.n_tasks)]
+        return [
+            list(range(task, len(self.firsts) - 1, self.n_tasks)) for task in range(self.n_tasks)
+        ]
 
     def sweep(self, plan: SweepPlan) -> tuple[Sequence[BlockSums], Sequence[ItemRange]]:
         made = [step_users(self.folder, self.firsts[:-1], numbers, plan) for numbers in self.deal()]
@@ -49,19 +53,25 @@ class TasksHere:
         grams = np.sum([gram for gram, _ in made], axis=0)
         edges = np.linspace(0, len(grams), self.n_tasks + 1).astype(int)
         ranges = itertools.pairwise(edges)
-        return sums, [step_items(plan, int(first), grams[first:after], sums) for first, after in ranges]
+        return sums, [
+            step_items(plan, int(first), grams[first:after], sums) for first, after in ranges
+        ]
 
 
 class World:
     """One data set, and chains over it."""
 
-    def __init__(self, ratings: EventColumns, catalog: Catalog, folder: Path, parameters: FitParameters) -> None:
+    def __init__(
+        self, ratings: EventColumns, catalog: Catalog, folder: Path, parameters: FitParameters
+    ) -> None:
         self.ratings, self.root, self.parameters = ratings.by_user(), folder, parameters
         self.users, self.items = Vocabulary.of(ratings.user_id), Vocabulary.of(ratings.item_id)
         self.user_rows = self.users.rows(self.ratings.user_id)
         self.item_rows = self.items.rows(self.ratings.item_id)
         self.counts = np.bincount(self.item_rows)
-        self.audience = audience_features(self.user_rows, self.item_rows, len(self.users), len(self.items))
+        self.audience = audience_features(
+            self.user_rows, self.item_rows, len(self.users), len(self.items)
+        )
         films = [catalog.get(int(item)) for item in self.items.ids]
         self.features = ItemFeatures(catalog.genres).encode(films, self.counts, self.audience)
         self.mean = float(self.ratings.rating.mean(dtype=np.float64))
@@ -73,7 +83,12 @@ class World:
     def sampler(self) -> Sampler:
         ratings = self.ratings
         data = TrainingData.of(
-            self.users.ids, self.user_rows, self.items.ids, self.item_rows, ratings.rating, ratings.timestamp
+            self.users.ids,
+            self.user_rows,
+            self.items.ids,
+            self.item_rows,
+            ratings.rating,
+            ratings.timestamp,
         )
         return Sampler(data, self.features, self.start())
 
@@ -87,7 +102,13 @@ class World:
             folder.write(
                 number,
                 TrainingData.of(
-                    ids, rows, self.items.ids, self.item_rows[these], part.rating, part.timestamp, self.mean
+                    ids,
+                    rows,
+                    self.items.ids,
+                    self.item_rows[these],
+                    part.rating,
+                    part.timestamp,
+                    self.mean,
                 ),
             )
         return folder
@@ -95,7 +116,15 @@ class World:
     def blocks(self, n_tasks: int) -> BlockChain:
         folder = self.folder(f"tasks-{n_tasks}")
         tasks = TasksHere(folder, self.firsts, n_tasks)
-        return BlockChain(folder, self.firsts, tasks, self.items.ids, self.features, len(self.ratings), self.start())
+        return BlockChain(
+            folder,
+            self.firsts,
+            tasks,
+            self.items.ids,
+            self.features,
+            len(self.ratings),
+            self.start(),
+        )
 
 
 @pytest.fixture
@@ -103,7 +132,9 @@ def world(movielens: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> W
     """A few blocks of real ratings."""
     monkeypatch.setattr(block_chain, "BLOCK_RATINGS", 4000)
     dataset = detect(movielens)
-    return World(dataset.read_ratings()[:30_000], dataset.read_catalog().catalog, tmp_path, FitParameters())
+    return World(
+        dataset.read_ratings()[:30_000], dataset.read_catalog().catalog, tmp_path, FitParameters()
+    )
 
 
 @pytest.mark.parametrize("use_times", [True, False])
@@ -128,7 +159,9 @@ def test_after_one_sweep_blocks_agree_with_the_sampler(world: World, use_times: 
         np.testing.assert_allclose(ours, theirs, atol=1e-4)
     assert blocks.hyperparameters.alpha == pytest.approx(sampler.hyperparameters.alpha, rel=1e-5)
     assert blocks.hyperparameters.noise_shape == sampler.hyperparameters.noise_shape
-    assert blocks.hyperparameters.session_scale_sd == pytest.approx(sampler.hyperparameters.session_scale_sd)
+    assert blocks.hyperparameters.session_scale_sd == pytest.approx(
+        sampler.hyperparameters.session_scale_sd
+    )
 
 
 def test_who_draws_which_block_changes_nothing(world: World) -> None:
@@ -175,7 +208,9 @@ def test_audiences_add_up(world: World) -> None:
 
 
 def test_blocks_are_cut_by_their_ratings(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Between users, the last of a block being the one that fills it; one user may be more than a block."""
+    """Between users, the last of a block being the one that fills it; one user may be more than a
+    block.
+    """
     monkeypatch.setattr(block_chain, "BLOCK_RATINGS", 10)
     assert cut_blocks(np.array([4, 4, 4, 4, 25, 1, 1])).tolist() == [0, 3, 5, 7]
     assert cut_blocks(np.array([1])).tolist() == [0, 1]

@@ -1,4 +1,6 @@
-"""A function that numba has just compiled and the same one from its cache compute the same, bit for bit."""
+"""A function that numba has just compiled and the same one from its cache compute the same, bit for
+bit.
+"""
 
 from __future__ import annotations
 
@@ -23,13 +25,17 @@ for n_factors in (15, 4):  # a row of whole vectors, and one with a remainder
     parameters = FitParameters(n_factors=n_factors, sweeps=4, burn_in=2, n_draws=2)
     models = fit_models(history, catalog, dataset.scale, None, parameters, has_gate=False)
     parts = models.rating.draws, models.rating.state
-    arrays = [getattr(part, field.name) for part in parts for field in fields(part)] + [models.like.weights]
-    print(hashlib.sha256(b"".join(np.ascontiguousarray(array).tobytes() for array in arrays)).hexdigest())
+    arrays = [getattr(part, field.name) for part in parts for field in fields(part)]
+    arrays.append(models.like.weights)
+    held = b"".join(np.ascontiguousarray(array).tobytes() for array in arrays)
+    print(hashlib.sha256(held).hexdigest())
 """
 
 
 def test_a_set_comes_out_the_same_from_the_cache(small_dataset: Path, tmp_path: Path) -> None:
-    """Else `models rebuild` would fail on the very first set, and two machines of a cluster would disagree."""
+    """Else `models rebuild` would fail on the very first set, and two machines of a cluster would
+    disagree.
+    """
     environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
     said = [
         subprocess.run(

@@ -1,4 +1,6 @@
-"""The local engine: what a seed fixes, what the chain carries on, and how good it is on known structure."""
+"""The local engine: what a seed fixes, what the chain carries on, and how good it is on known
+structure.
+"""
 
 from __future__ import annotations
 
@@ -57,13 +59,21 @@ def test_a_seed_gives_the_same_model_whatever_the_number_of_threads(
         use_threads(number)
         models.append(fit_rating(history.ratings, catalog, None, QUICK))
     assert bits(models[0]) == bits(models[1]) == bits(models[2])
-    assert bits(models[0]) != bits(fit_rating(history.ratings, catalog, None, replace(QUICK, seed=1)))
+    assert bits(models[0]) != bits(
+        fit_rating(history.ratings, catalog, None, replace(QUICK, seed=1))
+    )
 
 
-def test_a_seed_gives_the_same_model_whatever_the_number_of_threads_of_blas(catalog: Catalog) -> None:
-    """A worker of Spark gives BLAS one thread, a process of its own one a core; sums over many films had two orders."""
+def test_a_seed_gives_the_same_model_whatever_the_number_of_threads_of_blas(
+    catalog: Catalog,
+) -> None:
+    """A worker of Spark gives BLAS one thread, a process of its own one a core; sums over many
+    films had two orders.
+    """
     users, items = np.nonzero(np.random.default_rng(0).random((20, 20_000)) < 0.2)
-    ratings = EventColumns.of(users, items, (users + items * 7) % 10 / 2 + 0.5, users * 100_000 + items)
+    ratings = EventColumns.of(
+        users, items, (users + items * 7) % 10 / 2 + 0.5, users * 100_000 + items
+    )
     models = []
     for number in (1, 2):
         with threadpool_limits(number, "blas"):
@@ -82,10 +92,14 @@ def test_a_chain_goes_on_from_the_previous_set_with_users_and_films_that_are_new
     assert len(second.state.user_ids) == len(history.user_ids)
 
 
-def test_a_chain_goes_on_with_more_factors_than_the_set_before_had(history: HistorySnapshot, catalog: Catalog) -> None:
+def test_a_chain_goes_on_with_more_factors_than_the_set_before_had(
+    history: HistorySnapshot, catalog: Catalog
+) -> None:
     """Those that it had are where it left them."""
     first = fit_rating(history.ratings, catalog, None, QUICK)
-    start = start_chain(history.user_ids, first.item_ids, len(history.ratings), first, replace(QUICK, n_factors=9))
+    start = start_chain(
+        history.user_ids, first.item_ids, len(history.ratings), first, replace(QUICK, n_factors=9)
+    )
     assert start.item_rows.shape[1] == start.user_rows.shape[1] == 10
     np.testing.assert_array_equal(start.item_rows[:, :5], first.state.item_rows)
     assert np.abs(start.item_rows[:, 5:]).min() > 0
@@ -93,7 +107,9 @@ def test_a_chain_goes_on_with_more_factors_than_the_set_before_had(history: Hist
     assert second.draws.means.shape[2] == 10
 
 
-def test_a_chain_never_loses_factors_of_the_set_before(history: HistorySnapshot, catalog: Catalog) -> None:
+def test_a_chain_never_loses_factors_of_the_set_before(
+    history: HistorySnapshot, catalog: Catalog
+) -> None:
     first = fit_rating(history.ratings, catalog, None, QUICK)
     second = fit_rating(history.ratings, catalog, first, replace(QUICK, n_factors=2))
     assert second.draws.means.shape == first.draws.means.shape
@@ -120,8 +136,12 @@ def test_without_times_there_is_no_mood(history: HistorySnapshot, catalog: Catal
     assert not model.draws.session_variance.any()
 
 
-def test_the_film_means_are_as_good_as_many_draws(history: HistorySnapshot, catalog: Catalog) -> None:
-    """Covariances are symmetric and positive: they are what questions add for a film's own uncertainty."""
+def test_the_film_means_are_as_good_as_many_draws(
+    history: HistorySnapshot, catalog: Catalog
+) -> None:
+    """Covariances are symmetric and positive: they are what questions add for a film's own
+    uncertainty.
+    """
     covs = fit_rating(history.ratings, catalog, None, QUICK).draws.covs
     np.testing.assert_allclose(covs, np.swapaxes(covs, 2, 3), atol=1e-4)
     assert (np.linalg.eigvalsh(covs.astype(np.float64)) > 0).all()

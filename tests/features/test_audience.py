@@ -8,7 +8,9 @@ from reelstream.features.audience import N_AUDIENCE, audience_features
 
 
 def two_circles(n_users: int = 40, n_items: int = 40) -> tuple[np.ndarray, np.ndarray]:
-    """Users and films in two halves; everybody rates three quarters of the films of his or her half."""
+    """Users and films in two halves; everybody rates three quarters of the films of his or her
+    half.
+    """
     rng = np.random.default_rng(0)
     users, items = np.indices((n_users, n_items)).reshape(2, -1)
     rated = (users % 2 == items % 2) & (rng.random(len(users)) < 0.75)

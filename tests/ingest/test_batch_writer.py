@@ -12,7 +12,12 @@ from reelstream.ratings import EVERY_ITEM
 from streams import TOPIC, Stream
 
 
-def send(stream: Stream, *values: bytes, headers: list[tuple[str, bytes]] | None = None, partition: int = 0) -> None:
+def send(
+    stream: Stream,
+    *values: bytes,
+    headers: list[tuple[str, bytes]] | None = None,
+    partition: int = 0,
+) -> None:
     with open_broker(stream.url) as broker:
         broker.ensure_topic(TOPIC, 3)
         with broker.producer(TOPIC) as producer:
@@ -57,14 +62,20 @@ def test_manifest_links_on_and_commits_the_hint(stream: Stream) -> None:
     stream.batch()
     newest = stream.batches.manifests()[-1]
     with open_broker(stream.url) as broker:
-        assert newest.next_offsets == broker.end_offsets(TOPIC) == broker.committed_offsets("batch-writer", TOPIC)
+        assert (
+            newest.next_offsets
+            == broker.end_offsets(TOPIC)
+            == broker.committed_offsets("batch-writer", TOPIC)
+        )
         assert newest.topic_id == broker.topic_id(TOPIC)
     (rows,) = newest.sources.values()
     assert max(rows.values()) == 2999
 
 
 def test_rows_of_a_source_that_come_twice_are_passed_over(stream: Stream) -> None:
-    """A dead producer's late request is counted as repeats, in its own batch and in later ones; the audit agrees."""
+    """A dead producer's late request is counted as repeats, in its own batch and in later ones; the
+    audit agrees.
+    """
     headers = [[("row", b"s/3/%d" % row)] for row in range(3)]
     for row in (0, 1, 0, 1, 2):
         send(stream, rating(row), headers=headers[row])
@@ -92,7 +103,8 @@ def test_batch_of_repeats_only_moves_on(stream: Stream) -> None:
 
 
 @pytest.mark.parametrize(
-    "row", [b"s/3/x", b"s/3/-1", b"s/3/", b"s/3/" + b"9" * 30, b"s/0/1", b"s/1", b"7", b"", b"s/3/1\n"]
+    "row",
+    [b"s/3/x", b"s/3/-1", b"s/3/", b"s/3/" + b"9" * 30, b"s/0/1", b"s/1", b"7", b"", b"s/3/1\n"],
 )
 def test_headers_that_name_no_row_are_no_repeats(stream: Stream, row: bytes) -> None:
     """Without a row number a record belongs to no source, and counts."""
@@ -117,8 +129,16 @@ def test_batch_may_hold_rejected_rows_only(stream: Stream) -> None:
 
 
 def test_deletion_is_an_empty_rating(stream: Stream) -> None:
-    """Whole numbers stay short, and null is nothing, as is the film of who is forgotten; the histogram counts ratings."""
-    send(stream, rating(1, "4"), rating(2, "3.5"), rating(3, "null"), b'{"userId":4,"forget":true,"timestamp":1000}')
+    """Whole numbers stay short, and null is nothing, as is the film of who is forgotten; the
+    histogram counts ratings.
+    """
+    send(
+        stream,
+        rating(1, "4"),
+        rating(2, "3.5"),
+        rating(3, "null"),
+        b'{"userId":4,"forget":true,"timestamp":1000}',
+    )
     stream.batch()
     (manifest,) = stream.batches.manifests()
     assert manifest.histogram == {3.5: 1, 4.0: 1}
@@ -139,7 +159,9 @@ def run_until(stream: Stream, batches: int, **options: float) -> None:
     stop = threading.Event()
     with open_broker(stream.url) as broker:
         broker.ensure_topic(TOPIC, 3)
-        thread = threading.Thread(target=stream.writer(broker, **options).run, kwargs={"stop": stop})
+        thread = threading.Thread(
+            target=stream.writer(broker, **options).run, kwargs={"stop": stop}
+        )
         thread.start()
         deadline = time.monotonic() + 30
         while len(stream.batches.manifests()) < batches and time.monotonic() < deadline:
@@ -149,7 +171,9 @@ def run_until(stream: Stream, batches: int, **options: float) -> None:
 
 
 def test_old_batch_is_closed(stream: Stream) -> None:
-    """Following, a batch that is not full is closed after its seconds; what is not closed stays in the log."""
+    """Following, a batch that is not full is closed after its seconds; what is not closed stays in
+    the log.
+    """
     send(stream, rating(1))
     run_until(stream, 1, batch_rows=1000, batch_seconds=0.1)
     assert [manifest.rows for manifest in stream.batches.manifests()] == [1]
@@ -165,7 +189,9 @@ def test_follower_that_is_stopped_leaves_its_open_batch_in_the_log(stream: Strea
 
 
 def test_standby_waits_and_takes_over(stream: Stream) -> None:
-    """While one writer holds the lease another leaves the log to it; `once`, it ends when all is batched."""
+    """While one writer holds the lease another leaves the log to it; `once`, it ends when all is
+    batched.
+    """
     stream.produce()
     stop = threading.Event()
     with open_broker(stream.url) as broker, open_broker(stream.url) as other:
@@ -191,7 +217,9 @@ def test_a_lease_that_is_renewed_is_no_news_of_a_batch(stream: Stream) -> None:
 
 
 def test_leftovers_of_a_dead_writer_are_swept(stream: Stream) -> None:
-    """Unnamed files up to the newest manifest go; higher numbers may be another writer's; temporaries when they are old."""
+    """Unnamed files up to the newest manifest go; higher numbers may be another writer's;
+    temporaries when they are old.
+    """
     stream.produce()
     stream.batch()
     folder = stream.batches
@@ -202,7 +230,12 @@ def test_leftovers_of_a_dead_writer_are_swept(stream: Stream) -> None:
     for path in (dead, late, rejected, temporary):
         path.write_text("left over")
     stream.batch()
-    assert [path.exists() for path in (dead, late, rejected, temporary)] == [False, True, False, True]
+    assert [path.exists() for path in (dead, late, rejected, temporary)] == [
+        False,
+        True,
+        False,
+        True,
+    ]
     stream.assert_exactly_once()
 
 
@@ -219,7 +252,10 @@ def test_another_topic_under_the_same_name_is_refused(stream: Stream) -> None:
 
 def test_log_that_lost_records_is_refused(stream: Stream) -> None:
     """An older copy of the log ends before the batches do: that is said, not papered over."""
-    stream.produce(stop=(stop := threading.Event()), on_progress=lambda done, _: stop.set() if done >= 1000 else None)
+    stream.produce(
+        stop=(stop := threading.Event()),
+        on_progress=lambda done, _: stop.set() if done >= 1000 else None,
+    )
     old = (stream.root / "log.db").read_bytes()
     stream.produce()
     stream.batch()
@@ -230,7 +266,9 @@ def test_log_that_lost_records_is_refused(stream: Stream) -> None:
         stream.batch()
 
 
-def test_full_disk_ends_it_and_loses_nothing(stream: Stream, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_full_disk_ends_it_and_loses_nothing(
+    stream: Stream, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """When a batch cannot be written the error comes through, and the next start writes it."""
     stream.produce()
     with monkeypatch.context() as patch, open_broker(stream.url) as broker:
@@ -248,7 +286,9 @@ def test_full_disk_ends_it_and_loses_nothing(stream: Stream, monkeypatch: pytest
 
 
 def test_a_refused_hint_ends_nothing(stream: Stream) -> None:
-    """The batch exists by then: that the group's offsets were not noted is said, and the writer goes on."""
+    """The batch exists by then: that the group's offsets were not noted is said, and the writer
+    goes on.
+    """
 
     def refuse(*_: object) -> None:
         raise BrokerError("the log refused: group authorization failed")
@@ -267,7 +307,9 @@ def test_two_writers_in_one_race(stream: Stream) -> None:
     """With leases that run out at once both work; batches are closed once all the same."""
     stream.produce()
     with open_broker(stream.url) as one, open_broker(stream.url) as two:
-        writers: list[BatchWriter] = [stream.writer(each, batch_rows=50, lease_seconds=0.0) for each in (one, two)]
+        writers: list[BatchWriter] = [
+            stream.writer(each, batch_rows=50, lease_seconds=0.0) for each in (one, two)
+        ]
         threads = [threading.Thread(target=writer.run, kwargs={"once": True}) for writer in writers]
         for thread in threads:
             thread.start()

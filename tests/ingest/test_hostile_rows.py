@@ -1,4 +1,6 @@
-"""200 rows that nobody should send: each is rejected with reason and offset, or is a rating by the contract."""
+"""200 rows that nobody should send: each is rejected with reason and offset, or is a rating by the
+contract.
+"""
 
 import time
 from pathlib import Path
@@ -63,11 +65,16 @@ MESSAGES = [
       for seconds in (YEARS_AHEAD, YEARS_AHEAD * 1000, -5, 2**63, 2**63 - 1, 2**64, 0)],
     *[b'{"userId":7,"movieId":8,"rating":4.0,"timestamp":2000}'] * 20,
 ]  # fmt: skip
-MESSAGES += [b'{"userId":%d,"movieId":2,"rating":%d.%d}' % (n, n % 13, n % 10) for n in range(200 - len(MESSAGES))]
+MESSAGES += [
+    b'{"userId":%d,"movieId":2,"rating":%d.%d}' % (n, n % 13, n % 10)
+    for n in range(200 - len(MESSAGES))
+]
 
 
 def test_hostile_rows_of_a_file_are_rejected_or_ratings(tmp_path: Path) -> None:
-    """Every row of the file comes out once: as it was accepted, or with its reason; the rows behind come through."""
+    """Every row of the file comes out once: as it was accepted, or with its reason; the rows behind
+    come through.
+    """
     assert len(CSV_ROWS) == 200
     data = tmp_path / "data"
     data.mkdir()
@@ -82,12 +89,16 @@ def test_hostile_rows_of_a_file_are_rejected_or_ratings(tmp_path: Path) -> None:
     assert report.sent == len(stream.ratings()) + len(rejected) == 300
     assert report.unreadable == len(rejected) > 100
     assert all(row.reason for row in rejected)
-    assert {b"abc,2,3.5,1000", b"1,2,11,1000", b"1,2,4.3,1000", b"-1,2,3.5,1000"} <= {row.raw for row in rejected}
+    assert {b"abc,2,3.5,1000", b"1,2,11,1000", b"1,2,4.3,1000", b"-1,2,3.5,1000"} <= {
+        row.raw for row in rejected
+    }
 
 
 @pytest.mark.parametrize("batch_rows", [7, 1000])
 def test_hostile_messages_are_rejected_or_ratings(any_stream: Stream, batch_rows: int) -> None:
-    """Whatever stands in the log: each offset comes out once, as the contract decides, and the log goes on."""
+    """Whatever stands in the log: each offset comes out once, as the contract decides, and the log
+    goes on.
+    """
     stream = any_stream
     assert len(MESSAGES) == 200
     with open_broker(stream.url) as broker:

@@ -34,7 +34,16 @@ def sent_by_kcat(kafka_stream: Stream, kafka_cluster: KafkaCluster) -> Stream:
 
     def send(value: bytes, *arguments: str) -> None:
         limit = ("-X", f"message.max.bytes={4 * 1024**2}")
-        kcat(kafka_cluster.servers, "-t", kafka_stream.topic, "-p", "1", *limit, *arguments, text=value)
+        kcat(
+            kafka_cluster.servers,
+            "-t",
+            kafka_stream.topic,
+            "-p",
+            "1",
+            *limit,
+            *arguments,
+            text=value,
+        )
 
     for value in HOSTILE:
         send(value, "-D", "\\x01\\x02")  # a delimiter that is in none of them
@@ -43,8 +52,12 @@ def sent_by_kcat(kafka_stream: Stream, kafka_cluster: KafkaCluster) -> Stream:
     return kafka_stream
 
 
-def test_ratings_of_another_client_arrive(kafka_stream: Stream, kafka_cluster: KafkaCluster) -> None:
-    """Numbers may be strings, more fields may be there, a missing time is the record's; null deletes, a user is forgotten."""
+def test_ratings_of_another_client_arrive(
+    kafka_stream: Stream, kafka_cluster: KafkaCluster
+) -> None:
+    """Numbers may be strings, more fields may be there, a missing time is the record's; null
+    deletes, a user is forgotten.
+    """
     before = int(time.time())
     lines = [
         b'{"userId":1,"movieId":31,"rating":2.5,"timestamp":1260759144}',
@@ -68,12 +81,18 @@ def test_ratings_of_another_client_arrive(kafka_stream: Stream, kafka_cluster: K
     assert kafka_stream.audit().problems == ()
 
 
-def test_hostile_messages_of_another_client_are_kept_with_their_reason(sent_by_kcat: Stream) -> None:
-    """Each is in the rejected file with reason, partition, offset and its bytes; the rating behind them arrives."""
+def test_hostile_messages_of_another_client_are_kept_with_their_reason(
+    sent_by_kcat: Stream,
+) -> None:
+    """Each is in the rejected file with reason, partition, offset and its bytes; the rating behind
+    them arrives.
+    """
     sent_by_kcat.batch()
     rejected = sent_by_kcat.rejected()
     assert [row.raw for row in rejected] == [*HOSTILE, b""]
-    assert [(row.partition, row.offset) for row in rejected] == [(1, offset) for offset in range(len(HOSTILE) + 1)]
+    assert [(row.partition, row.offset) for row in rejected] == [
+        (1, offset) for offset in range(len(HOSTILE) + 1)
+    ]
     for row, reason in zip(rejected, [*HOSTILE.values(), "empty"], strict=True):
         assert reason in row.reason
     assert sent_by_kcat.ratings().user_id.tolist() == [5]
@@ -81,11 +100,22 @@ def test_hostile_messages_of_another_client_are_kept_with_their_reason(sent_by_k
 
 
 def test_two_clients_share_a_stream(kafka_stream: Stream, kafka_cluster: KafkaCluster) -> None:
-    """Ratings keyed by kcat as Java clients key them lie in the partition in which the producer puts that user."""
+    """Ratings keyed by kcat as Java clients key them lie in the partition in which the producer
+    puts that user.
+    """
     kafka_stream.produce()
     user = 7
     line = b'%d|{"userId":%d,"movieId":31,"rating":2.5}' % (user, user)
-    kcat(kafka_cluster.servers, "-t", kafka_stream.topic, "-K", "|", "-X", "partitioner=murmur2_random", text=line)
+    kcat(
+        kafka_cluster.servers,
+        "-t",
+        kafka_stream.topic,
+        "-K",
+        "|",
+        "-X",
+        "partitioner=murmur2_random",
+        text=line,
+    )
     kafka_stream.batch()
     held = kafka_stream.ratings()
     assert len(held) == 3001

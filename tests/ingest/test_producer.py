@@ -22,7 +22,9 @@ def records_of(stream: Stream) -> list[Record]:
     with open_broker(stream.url) as broker, broker.consumer(TOPIC) as consumer:
         for partition, end in broker.end_offsets(TOPIC).items():
             consumer.seek({partition: 0})
-            while end and (not records or (records[-1].partition, records[-1].offset) != (partition, end - 1)):
+            while end and (
+                not records or (records[-1].partition, records[-1].offset) != (partition, end - 1)
+            ):
                 records += consumer.poll(1000, 10.0)
     return records
 
@@ -86,7 +88,9 @@ def test_stopped_run_is_gone_on_with(stream: Stream) -> None:
 
 
 def test_lost_tail_of_one_partition_is_sent_again(stream: Stream) -> None:
-    """Partitions may have come to different rows when a producer died: each is gone on with by itself."""
+    """Partitions may have come to different rows when a producer died: each is gone on with by
+    itself.
+    """
     rows = list(stream.dataset.rows("time"))
     with open_broker(stream.url) as broker:
         broker.ensure_topic(TOPIC, 3)
@@ -99,9 +103,12 @@ def test_lost_tail_of_one_partition_is_sent_again(stream: Stream) -> None:
                 if row.number >= 500 * (partition + 1):
                     continue
                 headers = [("row", b"%s%d" % (prefix, row.number))]
-                value = b'{"userId":%d,"movieId":%d,"rating":%s,"timestamp":%d}' % (
-                    row.rating.user_id, row.rating.item_id, str(row.rating.rating).encode(), row.rating.timestamp
-                )  # fmt: skip
+                value = b'{"userId":%d,"movieId":%d,"rating":%a,"timestamp":%d}' % (
+                    row.rating.user_id,
+                    row.rating.item_id,
+                    row.rating.rating,
+                    row.rating.timestamp,
+                )
                 producer.send(value, key, partition=partition, headers=headers)
             producer.flush()
     report = stream.produce()
@@ -142,10 +149,14 @@ def test_source_keeps_the_partitions_that_it_began_with(stream: Stream) -> None:
 
 
 def test_rows_that_break_the_contract_are_sent_as_they_are(tmp_path: Path) -> None:
-    """The batch writer alone rejects: a broken row goes into the log with its bytes and its reason."""
+    """The batch writer alone rejects: a broken row goes into the log with its bytes and its
+    reason.
+    """
     data = tmp_path / "data"
     data.mkdir()
-    (data / "ratings.csv").write_bytes(b"userId,movieId,rating,timestamp\n1,2,3.5,1000\n1,x,3.5,1000\n2,3,4.0,1001\n")
+    (data / "ratings.csv").write_bytes(
+        b"userId,movieId,rating,timestamp\n1,2,3.5,1000\n1,x,3.5,1000\n2,3,4.0,1001\n"
+    )
     stream = Stream(tmp_path / "work", detect(data))
     assert stream.produce().unreadable == 1
     broken = [record for record in records_of(stream) if record.key is None]
@@ -157,15 +168,21 @@ def test_rows_that_break_the_contract_are_sent_as_they_are(tmp_path: Path) -> No
 
 
 def test_rate_bounds_the_speed(stream: Stream) -> None:
-    """No more ratings a second than asked: 900 rows at 3000 a second take 0.3 seconds at the least."""
+    """No more ratings a second than asked: 900 rows at 3000 a second take 0.3 seconds at the
+    least.
+    """
     stop = threading.Event()
     started = time.monotonic()
-    stream.produce(rate=3000.0, stop=stop, on_progress=lambda done, total: stop.set() if done >= 1000 else None)
+    stream.produce(
+        rate=3000.0, stop=stop, on_progress=lambda done, total: stop.set() if done >= 1000 else None
+    )
     assert time.monotonic() - started >= 0.3
 
 
 def test_checkpoint_ahead_of_the_log_is_passed_over(stream: Stream) -> None:
-    """An older copy of the log put back lacks rows that the checkpoint says are there: they are sent again."""
+    """An older copy of the log put back lacks rows that the checkpoint says are there: they are
+    sent again.
+    """
     stop = threading.Event()
     stream.produce(stop=stop, on_progress=lambda done, _: stop.set() if done >= 1000 else None)
     first = len(records_of(stream))
@@ -180,8 +197,12 @@ def test_checkpoint_ahead_of_the_log_is_passed_over(stream: Stream) -> None:
     stream.assert_exactly_once()
 
 
-def test_row_that_was_ahead_of_its_time_is_sent_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Broken when it was sent, a rating at the next start: its user's partition has it, so it is not sent again."""
+def test_row_that_was_ahead_of_its_time_is_sent_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Broken when it was sent, a rating at the next start: its user's partition has it, so it is
+    not sent again.
+    """
     now = int(time.time())
     data = tmp_path / "data"
     data.mkdir()

@@ -57,7 +57,9 @@ def test_requeued_rows_come_into_the_next_batch(stream: Stream, folder: RequeueF
 
 
 def test_a_row_is_requeued_once(stream: Stream, folder: RequeueFolder) -> None:
-    """The same again, or edited otherwise, or among others: what was requeued before is left out."""
+    """The same again, or edited otherwise, or among others: what was requeued before is left
+    out.
+    """
     send_again(stream, folder, row(1, user=5))
     assert send_again(stream, folder, row(1, user=5)) == RequeueReport(0, 1)
     assert send_again(stream, folder, row(0, user=6), row(1, user=7)) == RequeueReport(1, 1)
@@ -75,7 +77,9 @@ def test_what_a_killed_command_left_is_swept(stream: Stream, folder: RequeueFold
 
 
 def test_a_file_that_is_sent_twice_counts_once(stream: Stream, folder: RequeueFolder) -> None:
-    """Without the note that it was sent, and without the checkpoint, the log itself says what it holds."""
+    """Without the note that it was sent, and without the checkpoint, the log itself says what it
+    holds.
+    """
     send_again(stream, folder, row(0, user=5), row(1, user=6))
     (stream.root / "requeued" / "SENT").unlink()
     (stream.root / "requeue.json").unlink()
@@ -130,14 +134,18 @@ def test_a_row_that_was_ahead_of_its_time_is_a_rating_when_that_has_come() -> No
     assert read_edited(value, rejected(1_000 * (seconds - 200_000)), SCALE).timestamp == seconds
 
 
-@pytest.mark.parametrize("value", [b"1,2,9,900", b"1,2,4.5", b"nonsense", b'{"userId":1}', "é,2,4,5".encode()])
+@pytest.mark.parametrize(
+    "value", [b"1,2,9,900", b"1,2,4.5", b"nonsense", b'{"userId":1}', "é,2,4,5".encode()]
+)
 def test_what_is_still_no_rating_is_refused(value: bytes) -> None:
     """With the reason."""
     with pytest.raises(RatingError, match=r"\w+"):
         read_edited(value, rejected(), SCALE)
 
 
-def test_the_next_command_sends_what_one_has_only_published(stream: Stream, folder: RequeueFolder) -> None:
+def test_the_next_command_sends_what_one_has_only_published(
+    stream: Stream, folder: RequeueFolder
+) -> None:
     """Published is requeued, sent or not: the file is sent first, whatever is asked for."""
     with folder.lock():
         folder.publish([row(0, user=5)])

@@ -21,8 +21,12 @@ def fitted(small_dataset: Path) -> Fitted:
     ratings: EventColumns = dataset.read_ratings()
     catalog = dataset.read_catalog().catalog
     history = HistorySnapshot.of(ratings)
-    models = fit_models(history, catalog, RatingScale(), None, FitParameters(n_factors=4, sweeps=40, burn_in=20))
+    models = fit_models(
+        history, catalog, RatingScale(), None, FitParameters(n_factors=4, sweeps=40, burn_in=20)
+    )
     trained_on = TrainedOn({0: len(ratings)}, {})
     return Fitted(
-        ModelSet(3, models.rating, models.like, models.segment, catalog, RatingScale(), trained_on), history, catalog
+        ModelSet(3, models.rating, models.like, models.segment, catalog, RatingScale(), trained_on),
+        history,
+        catalog,
     )

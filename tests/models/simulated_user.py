@@ -1,4 +1,6 @@
-"""A user of random taste and times, for holding the filter and the smoother against a dense Gaussian process."""
+"""A user of random taste and times, for holding the filter and the smoother against a dense
+Gaussian process.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +8,23 @@ import numpy as np
 
 from reelstream.models.rating.online_items import ItemQueries, predict_items
 from reelstream.models.rating.smoothing import smooth_ratings
-from reelstream.models.rating.user_filter import Dynamics, Events, Films, UserBeliefs, UserState, filter_ratings
+from reelstream.models.rating.user_filter import (
+    Dynamics,
+    Events,
+    Films,
+    UserBeliefs,
+    UserState,
+    filter_ratings,
+)
 
 D, N_ITEMS = 6, 40
 RATE, SESSION, NOISE, DRIFT = 1 / 500, 0.2, 0.6, 1e-7
 
 
 class SimulatedUser:
-    """A user of random taste and times, as the filter and as a dense Gaussian process see him or her."""
+    """A user of random taste and times, as the filter and as a dense Gaussian process see him or
+    her.
+    """
 
     def __init__(self, seed: int, n: int, later: int = 0) -> None:
         """`n` ratings before the question and `later` after it."""
@@ -27,22 +38,31 @@ class SimulatedUser:
         self.rows = rng.integers(0, N_ITEMS, n + later)
         self.times = np.cumsum(rng.choice([0, 5, 40, 3000, 2_000_000], n + later)) + 1000
         self.centred = rng.standard_normal(n + later)
-        self.asked_row, self.asked_at = int(rng.integers(N_ITEMS)), int(self.times[n - 1] + rng.choice([0, 60, 10_000]))
+        self.asked_row, self.asked_at = (
+            int(rng.integers(N_ITEMS)),
+            int(self.times[n - 1] + rng.choice([0, 60, 10_000])),
+        )
         self.times[n:] += self.asked_at - self.times[n - 1]
 
     def filtered(self, order: np.ndarray | None = None) -> tuple[float, float]:
-        """Mean and variance of the asked rating from the ratings in `order`; the film is known with `film_covs`."""
+        """Mean and variance of the asked rating from the ratings in `order`; the film is known with
+        `film_covs`.
+        """
         state = UserState.prior(self.dynamics)
         moments = UserBeliefs.room_for(1, self.dynamics)
         events = self._events(np.arange(len(self.rows)) if order is None else order, len(self.rows))
-        filter_ratings(state.mean, state.cov, state.log_weight, -1, events, self._films, self.dynamics, moments)
+        filter_ratings(
+            state.mean, state.cov, state.log_weight, -1, events, self._films, self.dynamics, moments
+        )
         return self._answer(moments)
 
     def smoothed(self) -> tuple[float, float]:
         """The same, with the question at its place among the ratings."""
         moments = UserBeliefs.room_for(1, self.dynamics)
         before = int((self.times <= self.asked_at).sum())
-        smooth_ratings(self._events(np.arange(len(self.rows)), before), self._films, self.dynamics, moments)
+        smooth_ratings(
+            self._events(np.arange(len(self.rows)), before), self._films, self.dynamics, moments
+        )
         return self._answer(moments)
 
     @property
@@ -78,7 +98,14 @@ class SimulatedUser:
         question = ItemQueries(*(np.array([value]) for value in (0, self.asked_row, 0.0, False)))
         answers = np.empty((1, 3))
         predict_items(
-            question, moments, self.films, self.film_covs, self.films[:, :0], self.film_covs[:, :0], 0.25, answers
+            question,
+            moments,
+            self.films,
+            self.film_covs,
+            self.films[:, :0],
+            self.film_covs[:, :0],
+            0.25,
+            answers,
         )
         return float(answers[0, 0]), float(answers[0, 1])
 
@@ -104,7 +131,9 @@ class SimulatedUser:
         h = np.column_stack([np.ones(len(self.rows)), films[:, 1:]])
         since = times - times[0]
         seen = (h @ self.prior_cov @ h.T) * (1 + DRIFT * np.minimum.outer(since[:-1], since[:-1]))
-        seen += SESSION * np.exp(-RATE * np.abs(np.subtract.outer(self.times, self.times))) + NOISE * np.eye(len(h))
+        seen += SESSION * np.exp(
+            -RATE * np.abs(np.subtract.outer(self.times, self.times))
+        ) + NOISE * np.eye(len(h))
         across = (self.prior_cov @ h.T) * (1 + DRIFT * np.minimum(since[:-1], since[-1]))
         expected = films[:, 0] + h @ self.prior_mean
         mean = self.prior_mean + across @ np.linalg.solve(seen, self.centred - expected)

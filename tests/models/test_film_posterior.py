@@ -32,24 +32,38 @@ def test_one_rating_conditions_the_film_as_a_gaussian() -> None:
 
 
 def test_few_draws_are_a_sample_of_many(fitted: Fitted) -> None:
-    """Rubin's rule: the variance within the draws, and that between them made larger for their small number."""
-    rating, history = fitted.model_set.rating, fitted.history.of_user(int(fitted.history.user_ids[1]))
+    """Rubin's rule: the variance within the draws, and that between them made larger for their
+    small number.
+    """
+    rating, history = (
+        fitted.model_set.rating,
+        fitted.history.of_user(int(fitted.history.user_ids[1])),
+    )
     S = rating.n_draws
 
     def answers(model_set: ModelSet) -> np.ndarray:
-        moment, films = model_set.moment(model_set.fold_in(history), LATER), model_set.online_items()
+        moment, films = (
+            model_set.moment(model_set.fold_in(history), LATER),
+            model_set.online_items(),
+        )
         return model_set.ask(
-            ItemQueries(np.zeros(50, np.int64), np.arange(50), np.zeros(50), np.zeros(50, bool)), moment, films
+            ItemQueries(np.zeros(50, np.int64), np.arange(50), np.zeros(50), np.zeros(50, bool)),
+            moment,
+            films,
         )
 
     each = []
     for s in range(S):
-        draw = ItemDraws(*(getattr(rating.draws, field.name)[s : s + 1] for field in fields(ItemDraws)))
+        draw = ItemDraws(
+            *(getattr(rating.draws, field.name)[s : s + 1] for field in fields(ItemDraws))
+        )
         each.append(answers(fitted.with_rating(replace(rating, draws=draw))))
     means, variances = np.array(each)[:, :, 0], np.array(each)[:, :, 1]
     together = answers(fitted.model_set)
     np.testing.assert_allclose(together[:, 0], means.mean(0), rtol=1e-6)
-    np.testing.assert_allclose(together[:, 1], variances.mean(0) + (1 + 1 / S) * means.var(0, ddof=1), rtol=1e-6)
+    np.testing.assert_allclose(
+        together[:, 1], variances.mean(0) + (1 + 1 / S) * means.var(0, ddof=1), rtol=1e-6
+    )
 
 
 def test_a_film_rises_with_high_ratings_and_the_set_stays_as_it_was(fitted: Fitted) -> None:
@@ -67,7 +81,9 @@ def test_a_film_rises_with_high_ratings_and_the_set_stays_as_it_was(fitted: Fitt
 
 def test_a_film_that_the_set_never_saw_learns_too(fitted: Fitted) -> None:
     new = 777_001
-    model_set = replace(fitted.model_set, catalog=Catalog([*fitted.catalog, Film(new, "Premiere", 1999)]))
+    model_set = replace(
+        fitted.model_set, catalog=Catalog([*fitted.catalog, Film(new, "Premiere", 1999)])
+    )
     films = model_set.online_items()
     asker = model_set.fold_in(EventColumns.empty())
     before = model_set.predict(asker, np.array([new]), LATER, films)
@@ -87,14 +103,18 @@ def test_room_is_made_for_any_number_of_films(fitted: Fitted) -> None:
 
 
 def test_films_learn_in_order_of_time_over_all_users(fitted: Fitted) -> None:
-    """The order in which events are handed over changes nothing; the first event of all is answered as without."""
+    """The order in which events are handed over changes nothing; the first event of all is answered
+    as without.
+    """
     ratings = fitted.history.ratings.in_time()
     asks = np.arange(len(ratings)) > len(ratings) // 2
     learns = np.ones(len(ratings), bool)
     shuffled = np.random.default_rng(1).permutation(len(ratings))
 
     def live(order: np.ndarray) -> np.ndarray:
-        answers = predict_events(fitted.model_set, ratings[order], asks[order], learns, fitted.model_set.online_items())
+        answers = predict_events(
+            fitted.model_set, ratings[order], asks[order], learns, fitted.model_set.online_items()
+        )
         place = np.full(len(ratings), np.nan)
         place[order[asks[order]]] = answers.mean
         return place[asks]
@@ -102,4 +122,6 @@ def test_films_learn_in_order_of_time_over_all_users(fitted: Fitted) -> None:
     in_order, other = live(np.arange(len(ratings))), live(shuffled)
     np.testing.assert_array_equal(in_order, other)
     users_only = predict_events(fitted.model_set, ratings, asks, learns).mean
-    assert np.isclose(in_order[0], users_only[0]) and not np.allclose(in_order[-50:], users_only[-50:])
+    assert np.isclose(in_order[0], users_only[0]) and not np.allclose(
+        in_order[-50:], users_only[-50:]
+    )

@@ -18,14 +18,18 @@ def questions(n: int, seed: int = 0) -> tuple[Posterior, np.ndarray, np.ndarray]
     truth = rng.uniform(0.02, 0.98, n)
     timid = 0.5 + (truth - 0.5) / 2
     counts = rng.integers(1, 50, n)
-    posterior = Posterior(3 + 2 * timid, np.full(n, 0.8), timid, counts, (counts * truth).astype(np.int64))
+    posterior = Posterior(
+        3 + 2 * timid, np.full(n, 0.8), timid, counts, (counts * truth).astype(np.int64)
+    )
     return posterior, rng.integers(0, 30, n), rng.random(n) < truth
 
 
 def unfitted() -> LikeModel:
     rng = np.random.default_rng(5)
     return LikeModel.count(
-        rng.integers(0, 25, 2000), rng.choice([2.0, 3.5, 4.0, 5.0], 2000).astype(np.float32), THRESHOLD
+        rng.integers(0, 25, 2000),
+        rng.choice([2.0, 3.5, 4.0, 5.0], 2000).astype(np.float32),
+        THRESHOLD,
     )
 
 
@@ -53,7 +57,9 @@ def test_a_film_that_was_never_counted_has_the_average_share() -> None:
     posterior, _, _ = questions(10)
     known, unknown = np.zeros(10, np.int64), np.full(10, 10**12)
     assert np.isfinite(model.probability(posterior, unknown)).all()
-    assert not np.array_equal(model.probability(posterior, known), model.probability(posterior, unknown))
+    assert not np.array_equal(
+        model.probability(posterior, known), model.probability(posterior, unknown)
+    )
 
 
 def test_a_saved_model_answers_alike(tmp_path: Path) -> None:

@@ -67,7 +67,9 @@ def test_one_more_rating_gives_the_state_of_folding_in_all(fitted: Fitted) -> No
 
 
 def test_the_mean_of_the_distribution_is_the_prediction_away_from_the_ends() -> None:
-    """Two and a half standard deviations from both ends of the scale nothing is cut off; near one the mean is drawn inside."""
+    """Two and a half standard deviations from both ends of the scale nothing is cut off; near one
+    the mean is drawn inside.
+    """
     values = RatingScale().values()
     mean = np.array([2.3, 2.75, 3.1, 4.5])
     distribution = rating_distribution(mean, np.full(4, 0.7**2), values)
@@ -81,13 +83,19 @@ def test_the_distribution_is_over_the_scale_and_the_spread_is_its_own(fitted: Fi
     answers = fitted.model_set.predict(state, fitted.model_set.rating.item_ids, LATER)
     values = RatingScale().values()
     np.testing.assert_allclose(answers.distribution.sum(1), 1)
-    assert answers.distribution.shape == (len(answers.mean), 10) and (answers.distribution >= 0).all()
+    assert (
+        answers.distribution.shape == (len(answers.mean), 10) and (answers.distribution >= 0).all()
+    )
     expected = answers.distribution @ values
-    np.testing.assert_allclose(answers.sd**2, answers.distribution @ values**2 - expected**2, atol=1e-9)
+    np.testing.assert_allclose(
+        answers.sd**2, answers.distribution @ values**2 - expected**2, atol=1e-9
+    )
 
 
 def test_what_lies_beyond_the_scale_is_given_at_its_end() -> None:
-    low, middle, high = rating_distribution(np.array([-3.0, 3.1, 9.0]), np.full(3, 1e-4), RatingScale().values())
+    low, middle, high = rating_distribution(
+        np.array([-3.0, 3.1, 9.0]), np.full(3, 1e-4), RatingScale().values()
+    )
     assert low[0] == middle[5] == high[9] == 1
 
 
@@ -106,29 +114,47 @@ def test_high_ratings_raise_what_is_expected_of_a_user(fitted: Fitted) -> None:
     def expected(stars: float) -> float:
         ratings = EventColumns.of(n, items, np.full(10, stars), np.arange(10), np.ones(10))
         state = fitted.model_set.fold_in(ratings)
-        return float(fitted.model_set.predict(state, fitted.model_set.rating.item_ids[10:], LATER).mean.mean())
+        return float(
+            fitted.model_set.predict(
+                state, fitted.model_set.rating.item_ids[10:], LATER
+            ).mean.mean()
+        )
 
     assert expected(1.0) < expected(3.0) < expected(5.0)
 
 
 def test_ratings_make_answers_surer_and_years_of_absence_no_stranger(fitted: Fitted) -> None:
     items = fitted.model_set.rating.item_ids
-    unknown = fitted.model_set.predict(fitted.model_set.fold_in(EventColumns.empty()), items, LATER).sd.mean()
+    unknown = fitted.model_set.predict(
+        fitted.model_set.fold_in(EventColumns.empty()), items, LATER
+    ).sd.mean()
     soon, late = [], []
     for user in fitted.history.user_ids:
         history = fitted.history.of_user(int(user))
         state = fitted.model_set.fold_in(history)
-        soon.append(fitted.model_set.predict(state, items, int(history.timestamp[-1]) + 86_400).sd.mean())
-        late.append(fitted.model_set.predict(state, items, int(history.timestamp[-1]) + 40 * 365 * 86_400).sd.mean())
+        soon.append(
+            fitted.model_set.predict(state, items, int(history.timestamp[-1]) + 86_400).sd.mean()
+        )
+        late.append(
+            fitted.model_set.predict(
+                state, items, int(history.timestamp[-1]) + 40 * 365 * 86_400
+            ).sd.mean()
+        )
     assert np.mean(soon) < np.mean(late) < 1.1 * unknown
     assert np.mean(soon) < unknown
 
 
 def test_a_film_without_ratings_is_answered_from_genres_and_era(fitted: Fitted) -> None:
     genre = fitted.catalog.genres[0]
-    films = [*fitted.catalog, Film(777_001, "Unrated", 1990, (genre,)), Film(777_002, "Unrated Too")]
+    films = [
+        *fitted.catalog,
+        Film(777_001, "Unrated", 1990, (genre,)),
+        Film(777_002, "Unrated Too"),
+    ]
     model_set = replace(fitted.model_set, catalog=Catalog(films))
-    answers = model_set.predict(model_set.fold_in(EventColumns.empty()), np.array([777_001, 777_002]), LATER)
+    answers = model_set.predict(
+        model_set.fold_in(EventColumns.empty()), np.array([777_001, 777_002]), LATER
+    )
     assert np.isfinite(answers.mean).all() and answers.mean[0] != answers.mean[1]
     assert ((answers.like_probability > 0) & (answers.like_probability < 1)).all()
 
@@ -148,11 +174,17 @@ def test_learned_means_trained_on_and_not_held_out() -> None:
         (2, lambda o: False),
     ):
         ratings = EventColumns.of(
-            np.arange(n), np.arange(n) + 5, np.ones(n), np.zeros(n), np.full(n, partition), np.arange(n)
+            np.arange(n),
+            np.arange(n) + 5,
+            np.ones(n),
+            np.zeros(n),
+            np.full(n, partition),
+            np.arange(n),
         )
         held_out = in_holdout(ratings.user_id, ratings.item_id)
         assert trained_on.learned(ratings).tolist() == [
-            expected(offset) and not held for offset, held in zip(range(n), held_out.tolist(), strict=True)
+            expected(offset) and not held
+            for offset, held in zip(range(n), held_out.tolist(), strict=True)
         ]
 
 
@@ -161,11 +193,16 @@ def test_behind_a_forget_events_are_answered_as_those_of_a_new_user(fitted: Fitt
     user = int(fitted.history.user_ids[0])
     ratings = replace(fitted.history.of_user(user), offset=np.arange(fitted.history.starts[1]) * 2)
     first, second = ratings[:10], ratings[10:]
-    forget = EventColumns.of([user], [EVERY_ITEM], [np.nan], second.timestamp[:1], second.partition[:1], [19])
+    forget = EventColumns.of(
+        [user], [EVERY_ITEM], [np.nan], second.timestamp[:1], second.partition[:1], [19]
+    )
     events = EventColumns.concatenate([forget, second, first])
     asks = ~events.forgets
     answers = predict_events(fitted.model_set, events, asks, np.ones(len(events), bool))
-    apart = [predict_events(fitted.model_set, part, *np.ones((2, len(part)), bool)) for part in (second, first)]
+    apart = [
+        predict_events(fitted.model_set, part, *np.ones((2, len(part)), bool))
+        for part in (second, first)
+    ]
     np.testing.assert_array_equal(answers.mean, np.concatenate([part.mean for part in apart]))
 
 
@@ -177,8 +214,13 @@ def test_events_are_answered_in_their_own_order(fitted: Fitted) -> None:
     shuffled = np.random.default_rng(0).permutation(len(ratings))
     asked, answers = ratings[asks], predict_events(fitted.model_set, ratings, asks, ~asks)
     asked_again = ratings[shuffled][asks[shuffled]]
-    answers_again = predict_events(fitted.model_set, ratings[shuffled], asks[shuffled], ~asks[shuffled])
-    place = {(user, item): row for row, (user, item) in enumerate(zip(asked.user_id, asked.item_id, strict=True))}
+    answers_again = predict_events(
+        fitted.model_set, ratings[shuffled], asks[shuffled], ~asks[shuffled]
+    )
+    place = {
+        (user, item): row
+        for row, (user, item) in enumerate(zip(asked.user_id, asked.item_id, strict=True))
+    }
     rows = [place[pair] for pair in zip(asked_again.user_id, asked_again.item_id, strict=True)]
     np.testing.assert_array_equal(answers.mean[rows], answers_again.mean)
     user = int(asked.user_id[0])

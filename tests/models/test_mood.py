@@ -31,8 +31,12 @@ def test_the_likelihoods_are_those_of_two_gaussian_processes() -> None:
         return float(multivariate_normal(np.zeros(N), cov).logpdf(RESIDUALS))
 
     for other_variance, other_rate in ((0.9, RATE), (VARIANCE, 1 / 5000), (0.01, 1 / 30)):
-        gained = session_effect.log_ratio(RESIDUALS, NOISE, decays(), VARIANCE, decays(other_rate), other_variance)
-        np.testing.assert_allclose(gained, dense(other_variance, other_rate) - dense(VARIANCE, RATE), atol=1e-5)
+        gained = session_effect.log_ratio(
+            RESIDUALS, NOISE, decays(), VARIANCE, decays(other_rate), other_variance
+        )
+        np.testing.assert_allclose(
+            gained, dense(other_variance, other_rate) - dense(VARIANCE, RATE), atol=1e-5
+        )
 
 
 def test_many_ratings_do_not_overflow_the_product_of_innovations() -> None:
@@ -40,7 +44,8 @@ def test_many_ratings_do_not_overflow_the_product_of_innovations() -> None:
     steps = np.ones(n, np.float32)
     steps[0] = 0
     gained = session_effect.log_ratio(np.zeros(n, np.float32), 2.0, steps * 0, 0.1, steps, 0.1)
-    # Without correlation the covariance is 2.1 I; with one instant, it is 2 I + 0.1 11': both determinants are known.
+    # Without correlation the covariance is 2.1 I; with one instant, it is 2 I + 0.1 11': both
+    # determinants are known.
     alone, together = n * np.log(2.1), n * np.log(2.0) + np.log1p(n * 0.1 / 2.0)
     assert np.isclose(gained, (alone - together) / 2, rtol=1e-6)
 
@@ -53,6 +58,8 @@ def test_draws_have_the_posterior_mean_and_covariance() -> None:
     drawn = np.empty((20_000, N), np.float32)
     for row in drawn:
         normals = rng.standard_normal(N).astype(np.float32)
-        session_effect.draw_session_effect(RESIDUALS, decays(), NOISE, VARIANCE, normals, np.empty(N, np.float32), row)
+        session_effect.draw_session_effect(
+            RESIDUALS, decays(), NOISE, VARIANCE, normals, np.empty(N, np.float32), row
+        )
     np.testing.assert_allclose(drawn.mean(0), mean, atol=0.015)
     np.testing.assert_allclose(np.cov(drawn.T), cov, atol=0.015)

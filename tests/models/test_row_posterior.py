@@ -49,7 +49,11 @@ class Regressions:
         chosen = slice(self.starts[row], self.starts[row + 1])
         other = self.other[self.others[chosen]].astype(np.float64)
         x = np.column_stack([np.ones(len(other)), other[:, 1:]])
-        return x, self.targets[chosen] - other[:, 0], self.root_weight[self.others[chosen]].astype(np.float64) ** 2
+        return (
+            x,
+            self.targets[chosen] - other[:, 0],
+            self.root_weight[self.others[chosen]].astype(np.float64) ** 2,
+        )
 
     def dense(self, row: int) -> tuple[np.ndarray, np.ndarray]:
         """Mean and covariance of one row, as the docstring's formula says."""
@@ -76,7 +80,9 @@ def test_squares_are_those_of_the_drawn_row(regressions: Regressions) -> None:
     draws, _, _, squares = regressions.draw(1)
     for row in range(N_ROWS):
         x, y, weights = regressions.of_row(row)
-        np.testing.assert_allclose(squares[row], (weights * (y - x @ draws[row]) ** 2).sum(), rtol=1e-4, atol=1e-4)
+        np.testing.assert_allclose(
+            squares[row], (weights * (y - x @ draws[row]) ** 2).sum(), rtol=1e-4, atol=1e-4
+        )
 
 
 def test_draws_scatter_about_the_mean_with_that_covariance(regressions: Regressions) -> None:
@@ -87,7 +93,9 @@ def test_draws_scatter_about_the_mean_with_that_covariance(regressions: Regressi
     np.testing.assert_allclose(np.cov(whitened.T), np.eye(D), atol=0.12)
 
 
-def test_the_number_of_threads_changes_no_bit(regressions: Regressions, use_threads: Callable[[int], None]) -> None:
+def test_the_number_of_threads_changes_no_bit(
+    regressions: Regressions, use_threads: Callable[[int], None]
+) -> None:
     drawn = []
     for number in (1, 3):
         use_threads(number)

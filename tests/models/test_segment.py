@@ -25,10 +25,14 @@ def crowd(n_users: int, seed: int = 0) -> HistorySnapshot:
     users, items, stars = [], [], []
     for user in range(n_users):
         kind = user % 4
-        chosen = rng.choice(200, 30, replace=False, p=np.where(np.arange(200) % 4 == kind, 0.75, 0.25 / 3) / 50)
+        chosen = rng.choice(
+            200, 30, replace=False, p=np.where(np.arange(200) % 4 == kind, 0.75, 0.25 / 3) / 50
+        )
         users += [user] * 30
         items += chosen.tolist()
-        stars += np.clip(np.round(2 * rng.normal(2.0 if kind == 3 else 4.0, 0.5, 30)) / 2, 0.5, 5).tolist()
+        stars += np.clip(
+            np.round(2 * rng.normal(2.0 if kind == 3 else 4.0, 0.5, 30)) / 2, 0.5, 5
+        ).tolist()
     return HistorySnapshot.of(EventColumns.of(users, items, stars, np.arange(len(users))))
 
 
@@ -54,22 +58,30 @@ def test_sizes_add_up_and_labels_differ() -> None:
     assert sum(segment.size for segment in model.segments) == 200
     assert len({segment.label for segment in model.segments}) == len(model.segments)
     assert [segment.number for segment in model.segments] == list(range(len(model.segments)))
-    assert [model.numbered(number).number for number in range(len(model.segments))] == list(range(len(model.segments)))
+    assert [model.numbered(number).number for number in range(len(model.segments))] == list(
+        range(len(model.segments))
+    )
 
 
 def test_users_keep_their_segment_when_a_little_is_added() -> None:
     before = crowd(200)
     first = fit(before)
     added = crowd(204, seed=1).ratings[-120:]
-    after = before.merge(EventColumns.of(added.user_id, added.item_id, added.rating, added.timestamp + 10**6))
+    after = before.merge(
+        EventColumns.of(added.user_id, added.item_id, added.rating, added.timestamp + 10**6)
+    )
     second = fit(after, previous=first)
     old = first.segments_of(before.ratings, before.starts, SHARES)
-    new = second.segments_of(after.ratings, after.starts, SHARES)[np.isin(after.user_ids, before.user_ids)]
+    new = second.segments_of(after.ratings, after.starts, SHARES)[
+        np.isin(after.user_ids, before.user_ids)
+    ]
     assert (old == new).mean() >= 0.95
 
 
 def test_numbers_survive_a_new_choice_of_their_number() -> None:
-    """When users have doubled the number of segments is chosen again; a segment that is found again keeps its number."""
+    """When users have doubled the number of segments is chosen again; a segment that is found again
+    keeps its number.
+    """
     before, after = crowd(100), crowd(400)
     first = fit(before)
     second = fit(after, previous=first)
@@ -81,10 +93,13 @@ def test_numbers_survive_a_new_choice_of_their_number() -> None:
 
 @pytest.mark.parametrize("n_previous", [2, 8])
 def test_another_number_of_segments_lets_most_users_keep_theirs(n_previous: int) -> None:
-    """Segments that are found again keep their numbers, whatever these are; new ones get new numbers."""
+    """Segments that are found again keep their numbers, whatever these are; new ones get new
+    numbers.
+    """
     before, after = crowd(100), crowd(400)
     first = fit(before)
-    others = first.centroids.mean(0) + 10.0 * np.arange(1, 1 + n_previous)[:, None]  # nobody is near those
+    # nobody is near those
+    others = first.centroids.mean(0) + 10.0 * np.arange(1, 1 + n_previous)[:, None]
     kept = min(n_previous, 4)
     centroids = np.concatenate([others[kept:], first.centroids[:kept]])
     segments = tuple(replace(first.segments[0], number=5 + place) for place in range(n_previous))
@@ -103,7 +118,9 @@ def test_the_number_of_segments_stays_unless_another_is_clearly_better() -> None
     def anybody(n_users: int) -> HistorySnapshot:
         users = np.repeat(np.arange(n_users), 30)
         return HistorySnapshot.of(
-            EventColumns.of(users, rng.integers(0, 200, len(users)), rng.integers(1, 6, len(users)), users)
+            EventColumns.of(
+                users, rng.integers(0, 200, len(users)), rng.integers(1, 6, len(users)), users
+            )
         )
 
     model = fit(anybody(50))
@@ -115,7 +132,9 @@ def test_the_number_of_segments_stays_unless_another_is_clearly_better() -> None
 
 
 def test_the_table_says_what_a_segment_is() -> None:
-    """Size, habits, the genre that its users rate far more often than anybody, and films of that genre."""
+    """Size, habits, the genre that its users rate far more often than anybody, and films of that
+    genre.
+    """
     history = crowd(200)
     table = fit(history).segments
     horror = next(segment for segment in table if "horror" in segment.label)
@@ -124,7 +143,9 @@ def test_the_table_says_what_a_segment_is() -> None:
     assert horror.mean == pytest.approx(2.0, abs=0.3)
     assert 0.3 < horror.spread < 1.0
     assert horror.genres[0].genre == "Horror"
-    assert horror.genres[0].share == pytest.approx((30 * 0.75 + 5 * 0.25) / 35, abs=0.05), "five average ratings added"
+    assert horror.genres[0].share == pytest.approx((30 * 0.75 + 5 * 0.25) / 35, abs=0.05), (
+        "five average ratings added"
+    )
     assert horror.genres[0].lift == pytest.approx(4 * horror.genres[0].share, abs=0.2)
     assert len(horror.item_ids) == 5 and {item % 4 for item in horror.item_ids} == {3}
 
@@ -135,7 +156,9 @@ def test_one_segment_is_told_by_the_films_rated_most() -> None:
 
 
 def test_a_film_stands_out_where_it_is_rated_more_than_chance_has_it() -> None:
-    """Not where it is rated most: film 0 is everybody's. A film outside the catalogue is nobody's example."""
+    """Not where it is rated most: film 0 is everybody's. A film outside the catalogue is nobody's
+    example.
+    """
     segments = np.array([0, 0, 0, 0, 1, 1, 1, 1])
     rows = np.array([0, 0, 1, -1, 0, 0, 2, 2])
     assert example_films(segments, rows, 2, np.array([10, 11, 12])) == [(11, 10), (12,)]
@@ -144,7 +167,13 @@ def test_a_film_stands_out_where_it_is_rated_more_than_chance_has_it() -> None:
 def test_a_segment_that_nobody_is_in_is_described_as_the_average() -> None:
     profiles = np.array([[1.0, 3.0, 1.0, 0.5], [2.0, 4.0, 1.0, 0.5]])
     two = describe(
-        np.arange(2), np.zeros(2, np.int64), np.array([3, 5]), profiles, ("Drama",), np.array([True]), [(), ()]
+        np.arange(2),
+        np.zeros(2, np.int64),
+        np.array([3, 5]),
+        profiles,
+        ("Drama",),
+        np.array([True]),
+        [(), ()],
     )
     assert [segment.size for segment in two] == [2, 0]
     assert two[1].mean == 3.5 and two[1].ratings == 4 and two[1].genres == ()

@@ -1,4 +1,6 @@
-"""At least 95 % of users keep their segment number when 1 % of the data is added: real data and simulated."""
+"""At least 95 % of users keep their segment number when 1 % of the data is added: real data and
+simulated.
+"""
 
 from __future__ import annotations
 
@@ -26,10 +28,14 @@ class World:
         self.genres = dataset.read_catalog().catalog.genres
         self.shares = GenreShares(dataset.read_catalog().catalog, self.genres)
 
-    def fit(self, ratings: EventColumns, previous: SegmentModel | None) -> tuple[SegmentModel, dict[int, int]]:
+    def fit(
+        self, ratings: EventColumns, previous: SegmentModel | None
+    ) -> tuple[SegmentModel, dict[int, int]]:
         """The model of these ratings, and every user's number."""
         history = HistorySnapshot.of(ratings)
-        model = SegmentModel.fit(history.ratings, history.starts, self.shares, self.genres, previous, seed=0)
+        model = SegmentModel.fit(
+            history.ratings, history.starts, self.shares, self.genres, previous, seed=0
+        )
         numbers = model.segments_of(history.ratings, history.starts, self.shares)
         return model, dict(zip(history.user_ids.tolist(), numbers.tolist(), strict=True))
 

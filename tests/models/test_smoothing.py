@@ -19,7 +19,9 @@ def test_the_smoother_equals_a_dense_gaussian_process(before: int, after: int) -
 
 
 def test_without_later_ratings_looking_ahead_changes_nothing(fitted: Fitted) -> None:
-    """The grid points are weighted as in the filter, and films that the set has not learned are as uncertain."""
+    """The grid points are weighted as in the filter, and films that the set has not learned are as
+    uncertain.
+    """
     user = fitted.history.of_user(int(fitted.history.user_ids[0]))
     asks = np.arange(len(user)) >= len(user) - 3
     asked = EventColumns.of(user.user_id, user.item_id, user.rating, np.sort(user.timestamp))
@@ -32,7 +34,9 @@ def test_without_later_ratings_looking_ahead_changes_nothing(fitted: Fitted) -> 
 
 def test_a_later_rating_of_the_same_evening_lifts_what_was_asked_before_it(fitted: Fitted) -> None:
     item = int(fitted.model_set.rating.item_ids[0])
-    events = EventColumns.of([7] * 4, [item, item, item, item], [0.0, 5.0, 5.0, 5.0], [1000, 1010, 1020, 1030])
+    events = EventColumns.of(
+        [7] * 4, [item, item, item, item], [0.0, 5.0, 5.0, 5.0], [1000, 1010, 1020, 1030]
+    )
     asks = np.array([True, False, False, False])
     back = posterior_of_events(fitted.model_set, events, asks, ~asks)
     both = posterior_of_events(fitted.model_set, events, asks, ~asks, looks_ahead=True)

@@ -31,7 +31,9 @@ def test_shares_are_done_at_once(use_threads: Callable[[int], None]) -> None:
 
 
 @pytest.mark.parametrize("failing", [0, 1])
-def test_an_error_in_one_share_comes_out_when_all_have_ended(failing: int, use_threads: Callable[[int], None]) -> None:
+def test_an_error_in_one_share_comes_out_when_all_have_ended(
+    failing: int, use_threads: Callable[[int], None]
+) -> None:
     use_threads(2)
     other_ended = threading.Event()
 

@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 from simulated_user import D, SimulatedUser
 
-from reelstream.models.rating.user_filter import Dynamics, Events, Films, UserBeliefs, UserState, filter_ratings
+from reelstream.models.rating.user_filter import (
+    Dynamics,
+    Events,
+    Films,
+    UserBeliefs,
+    UserState,
+    filter_ratings,
+)
 
 
 @pytest.mark.parametrize("n", [1, 10, 120])
@@ -25,7 +32,12 @@ def test_order_within_one_instant_does_not_matter() -> None:
 
 def test_a_copy_learns_nothing_from_what_its_original_learns() -> None:
     dynamics = Dynamics(
-        np.ones((2, 3)), np.zeros((2, 3)), np.ones(2), np.zeros((2, D, D)), np.zeros((2, D)), np.stack([np.eye(D)] * 2)
+        np.ones((2, 3)),
+        np.zeros((2, 3)),
+        np.ones(2),
+        np.zeros((2, D, D)),
+        np.zeros((2, D)),
+        np.stack([np.eye(D)] * 2),
     )
     state = UserState.prior(dynamics)
     other = state.copy()
@@ -36,11 +48,18 @@ def test_a_copy_learns_nothing_from_what_its_original_learns() -> None:
 
 
 def test_a_grid_point_without_weight_is_dropped_and_stays_dropped() -> None:
-    """A user whose ratings leave no doubt about the noise costs less than one of whom nothing is known."""
+    """A user whose ratings leave no doubt about the noise costs less than one of whom nothing is
+    known.
+    """
     rng = np.random.default_rng(0)
     noise = np.array([[0.02, 20.0]])
     dynamics = Dynamics(
-        noise, np.zeros((1, 2)), np.ones(1), np.zeros((1, D, D)), np.zeros((1, D)), 0.01 * np.eye(D)[None]
+        noise,
+        np.zeros((1, 2)),
+        np.ones(1),
+        np.zeros((1, D, D)),
+        np.zeros((1, D)),
+        0.01 * np.eye(D)[None],
     )
     state = UserState.prior(dynamics)
     n = 200

@@ -14,7 +14,9 @@ from reelstream.storage.snapshot import HistorySnapshot
 
 
 def test_no_question_waits_for_a_compiler(fitted: Fitted, tmp_path: Path) -> None:
-    """Neither a set just fitted nor one read from disk, nor a history read from disk, brings another type of array."""
+    """Neither a set just fitted nor one read from disk, nor a history read from disk, brings
+    another type of array.
+    """
     warm_up_set().prepare()
     compiled = set(filter_ratings.signatures), set(predict_items.signatures)
     fitted.history.save(tmp_path)

@@ -13,7 +13,9 @@ from reelstream.storage.snapshot import HistorySnapshot
 NAN = float("nan")
 
 
-def row(offset: int, user: int, item: int, rating: float | None, timestamp: int, partition: int = 0) -> LogRating:
+def row(
+    offset: int, user: int, item: int, rating: float | None, timestamp: int, partition: int = 0
+) -> LogRating:
     return LogRating(Rating(user, item, rating, timestamp), partition, offset)
 
 
@@ -55,7 +57,9 @@ def test_a_rating_that_the_files_hold_is_not_taken_twice() -> None:
 def test_a_deletion_in_the_log_beats_a_rating_in_the_snapshot() -> None:
     """And a later rating beats the deletion."""
     histories = LiveHistories()
-    histories.replace_files(HistorySnapshot.of(columns([row(0, 1, 31, 4.0, 100)])), EventColumns.empty(), {0: 1})
+    histories.replace_files(
+        HistorySnapshot.of(columns([row(0, 1, 31, 4.0, 100)])), EventColumns.empty(), {0: 1}
+    )
     histories.add([row(1, 1, 31, None, 101)])
     assert places(histories.of_user(1)) == []
     histories.add([row(2, 1, 31, 5.0, 102)])
@@ -99,25 +103,40 @@ def test_all_users_of_all_layers_are_known() -> None:
 
 RATINGS = st.tuples(st.integers(0, 3), st.sampled_from([None, 0.5, 3.0, 5.0]))
 ROWS = st.lists(
-    st.tuples(st.integers(0, 2), RATINGS | RATINGS | st.just((EVERY_ITEM, None)), st.integers(0, 5), st.integers(0, 1)),
+    st.tuples(
+        st.integers(0, 2),
+        RATINGS | RATINGS | st.just((EVERY_ITEM, None)),
+        st.integers(0, 5),
+        st.integers(0, 1),
+    ),
     max_size=30,
 )
 
 
 @given(ROWS, st.integers(0, 30), st.integers(0, 30))
-def test_where_a_rating_lies_makes_no_difference(drawn: list[tuple], first: int, second: int) -> None:
-    """However a stream is cut into snapshot, batches and log, the histories are those of the whole stream."""
-    rows = [row(offset, user, *what, t, partition) for offset, (user, what, t, partition) in enumerate(drawn)]
+def test_where_a_rating_lies_makes_no_difference(
+    drawn: list[tuple], first: int, second: int
+) -> None:
+    """However a stream is cut into snapshot, batches and log, the histories are those of the whole
+    stream.
+    """
+    rows = [
+        row(offset, user, *what, t, partition)
+        for offset, (user, what, t, partition) in enumerate(drawn)
+    ]
     first, second = sorted((min(first, len(rows)), min(second, len(rows))))
     histories = LiveHistories()
     histories.add(rows)
     histories.replace_files(
-        HistorySnapshot.of(columns(rows[:first])), columns(rows[first:second]), {0: second, 1: second}
+        HistorySnapshot.of(columns(rows[:first])),
+        columns(rows[first:second]),
+        {0: second, 1: second},
     )
     histories.add(rows)
     assert histories.user_ids().tolist() == np.unique(columns(rows).latest().user_id).tolist()
     for user in range(3):
         expected = columns([r for r in rows if r.rating.user_id == user]).latest()
         got = histories.of_user(user)
-        # Of two ratings with the same time, offset and partition order decides: the histories agree with `latest`.
+        # Of two ratings with the same time, offset and partition order decides: the histories agree
+        # with `latest`.
         assert np.array_equal(got.offset, expected.offset)

@@ -35,15 +35,20 @@ def model_set(small_dataset: Path) -> ModelSet:
         FitParameters(n_factors=3, sweeps=20, burn_in=10, n_draws=2),
     )
     trained_on = TrainedOn({0: len(ratings)}, {})
-    return ModelSet(1, models.rating, models.like, models.segment, catalog, RatingScale(), trained_on)
+    return ModelSet(
+        1, models.rating, models.like, models.segment, catalog, RatingScale(), trained_on
+    )
 
 
-def newcomers(stars: float, n: int, first_offset: int, *, held_out: bool = False) -> list[LogRating]:
+def newcomers(
+    stars: float, n: int, first_offset: int, *, held_out: bool = False
+) -> list[LogRating]:
     """Ratings of one film by users whom nobody knows, in the holdout or not."""
     users = np.arange(10**6, 10**6 + 5000)
     fits = users[in_holdout(users, np.full(len(users), FILM)) == held_out][:n]
     return [
-        LogRating(Rating(int(user), FILM, stars, LATER), 0, first_offset + place) for place, user in enumerate(fits)
+        LogRating(Rating(int(user), FILM, stars, LATER), 0, first_offset + place)
+        for place, user in enumerate(fits)
     ]
 
 
@@ -74,7 +79,9 @@ def test_ratings_of_the_holdout_teach_no_film(model_set: ModelSet) -> None:
     assert expected(predictor) == before
 
 
-def test_when_too_many_come_at_once_histories_have_them_all_and_films_none(model_set: ModelSet) -> None:
+def test_when_too_many_come_at_once_histories_have_them_all_and_films_none(
+    model_set: ModelSet,
+) -> None:
     predictor = served(model_set)
     before = expected(predictor)
     many = newcomers(0.5, MAX_ITEM_UPDATES + 1, 10_000)
@@ -85,7 +92,9 @@ def test_when_too_many_come_at_once_histories_have_them_all_and_films_none(model
 
 
 def test_a_new_set_has_learned_what_came_since_it_was_trained(model_set: ModelSet) -> None:
-    """Its films know the newest ratings before its first answer, as if they had arrived one by one."""
+    """Its films know the newest ratings before its first answer, as if they had arrived one by
+    one.
+    """
     live = served(model_set)
     live.take(newcomers(0.5, 20, 10_000))
     histories = LiveHistories()
@@ -98,7 +107,10 @@ def test_what_is_gone_before_it_comes_teaches_no_film(model_set: ModelSet, item:
     """Neither as it arrives, nor when the next set catches up."""
     live, rows = served(model_set), newcomers(0.5, 20, 10_000)
     before = expected(live)
-    live.histories.add(LogRating(Rating(row.rating.user_id, item, None, LATER), 0, row.offset + 100) for row in rows)
+    live.histories.add(
+        LogRating(Rating(row.rating.user_id, item, None, LATER), 0, row.offset + 100)
+        for row in rows
+    )
     assert live.take(rows) == 20
     assert expected(live) == before
     assert live.film_updates == 0

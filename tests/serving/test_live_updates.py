@@ -1,4 +1,6 @@
-"""LiveUpdates: model sets, batch files and log are followed, and trouble with one stops nothing else."""
+"""LiveUpdates: model sets, batch files and log are followed, and trouble with one stops nothing
+else.
+"""
 
 from __future__ import annotations
 
@@ -29,15 +31,27 @@ TOPIC = "ratings"
 
 
 class World:
-    """A work folder with a log, batches and histories, and a server's updates over a registry in memory."""
+    """A work folder with a log, batches and histories, and a server's updates over a registry in
+    memory.
+    """
 
     def __init__(self, folder: Path, broker: Broker, *numbers: int) -> None:
         self.broker = broker
-        self.batches, self.snapshots = BatchFolder(folder / "batches"), SnapshotStore(folder / "history")
+        self.batches, self.snapshots = (
+            BatchFolder(folder / "batches"),
+            SnapshotStore(folder / "history"),
+        )
         self.batches.make()
         self.registry, self.predictor = FakeRegistry(*numbers), Predictor(LiveHistories())
         self.updates = LiveUpdates(
-            self.predictor, self.registry, self.batches, self.snapshots, broker, TOPIC, CATALOG, RatingScale()
+            self.predictor,
+            self.registry,
+            self.batches,
+            self.snapshots,
+            broker,
+            TOPIC,
+            CATALOG,
+            RatingScale(),
         )
         self._next = 0
 
@@ -73,9 +87,9 @@ class World:
     def publish_snapshot(self, *manifests: Manifest) -> None:
         """What the trainer makes of these batches."""
         written = self.snapshots.new_folder()
-        HistorySnapshot.of(EventColumns.concatenate([self.batches.read(manifest) for manifest in manifests])).save(
-            written
-        )
+        HistorySnapshot.of(
+            EventColumns.concatenate([self.batches.read(manifest) for manifest in manifests])
+        ).save(written)
         held = [(manifest.number, manifest.revision) for manifest in manifests]
         self.snapshots.publish(written, held, [], manifests[-1].next_offsets)
 
@@ -141,7 +155,9 @@ def test_a_message_that_is_no_rating_is_passed_over(world: World) -> None:
 
 
 def test_a_forgotten_user_is_answered_as_one_that_nobody_knows(world: World) -> None:
-    """Whatever batch and log held of the user, and when older ratings come after the wish; until the user rates anew."""
+    """Whatever batch and log held of the user, and when older ratings come after the wish; until
+    the user rates anew.
+    """
     world.rate((1, 31, 4.0, 100))
     world.close_batch((1, 31, 4.0, 100))
     world.updates.start()
@@ -157,7 +173,9 @@ def test_a_forgotten_user_is_answered_as_one_that_nobody_knows(world: World) -> 
 
 def test_an_excluded_batch_leaves_the_histories_and_comes_back(world: World) -> None:
     """Also out of a snapshot that holds it, with the ratings that it had replaced."""
-    world.publish_snapshot(world.close_batch((1, 31, 4.0, 100)), world.close_batch((1, 31, 1.0, 200)))
+    world.publish_snapshot(
+        world.close_batch((1, 31, 4.0, 100)), world.close_batch((1, 31, 1.0, 200))
+    )
     world.updates.start()
     assert world.ratings_of(1) == [1.0]
     world.batches.exclude(2)
@@ -179,7 +197,9 @@ def test_a_new_snapshot_and_a_newer_batch_stand_for_the_same_histories(world: Wo
     assert world.ratings_of(1) == [4.0, 3.0]
 
 
-def test_a_snapshot_that_cannot_be_read_is_made_up_for_by_the_batches(world: World, tmp_path: Path) -> None:
+def test_a_snapshot_that_cannot_be_read_is_made_up_for_by_the_batches(
+    world: World, tmp_path: Path
+) -> None:
     """The histories are complete; the snapshot was only quicker."""
     world.publish_snapshot(world.close_batch((1, 31, 4.0, 100)))
     (tmp_path / "history" / "1" / "starts.npy").unlink()
@@ -265,7 +285,9 @@ def test_a_log_that_cannot_be_reached_is_tried_again(tmp_path: Path) -> None:
         world.updates.close()
 
 
-def test_a_log_that_breaks_goes_on_where_it_stopped(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_log_that_breaks_goes_on_where_it_stopped(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """No rating is lost and none counted twice."""
     world.updates.start()
     world.rate((1, 31, 4.0, 100))
@@ -300,18 +322,24 @@ def test_a_follower_shows_its_trouble_until_it_is_over() -> None:
 
 
 def test_a_broken_row_that_reads_like_a_rating_is_passed_over(world: World) -> None:
-    """The batch writer rejects a row that came marked as broken, whatever its bytes say: so it never counts live."""
+    """The batch writer rejects a row that came marked as broken, whatever its bytes say: so it
+    never counts live.
+    """
     world.updates.start()
     with world.broker.producer(TOPIC) as producer:
         value = encode_message(Rating(1, 31, 4.0, 100))
-        producer.send(value, partition=0, headers=broken_row_headers("the row has 1 columns instead of 4"))
+        producer.send(
+            value, partition=0, headers=broken_row_headers("the row has 1 columns instead of 4")
+        )
         producer.flush()
     world.rate((1, 7, 3.0, 101))
     until(lambda: dict(world.updates.report().positions) == {0: 2})
     assert world.ratings_of(1) == [3.0]
 
 
-def test_another_topic_under_the_same_name_is_reported_and_not_read(world: World, tmp_path: Path) -> None:
+def test_another_topic_under_the_same_name_is_reported_and_not_read(
+    world: World, tmp_path: Path
+) -> None:
     """Its offsets mean something else: answers rest on the batches alone."""
     world.rate((1, 31, 4.0, 100))
     world.close_batch((1, 31, 4.0, 100))

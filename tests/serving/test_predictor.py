@@ -21,8 +21,13 @@ def rated(offset: int, item: int, rating: float | None, timestamp: int, user: in
     return LogRating(Rating(user, item, rating, timestamp), 0, offset)
 
 
-def in_service(number: int = 2, trained_end_offsets: dict[int, int] | None = None) -> tuple[Predictor, FakeModelSet]:
-    predictor, model_set = Predictor(LiveHistories()), FakeModelSet(number, trained_end_offsets or {})
+def in_service(
+    number: int = 2, trained_end_offsets: dict[int, int] | None = None
+) -> tuple[Predictor, FakeModelSet]:
+    predictor, model_set = (
+        Predictor(LiveHistories()),
+        FakeModelSet(number, trained_end_offsets or {}),
+    )
     predictor.swap(release(number), model_set, {})
     return predictor, model_set
 
@@ -87,7 +92,9 @@ def test_a_question_is_never_before_the_last_rating() -> None:
 
 
 def test_a_segment_needs_no_state_and_costs_nobody_one() -> None:
-    """It is a function of the history: no user is folded in for it, and none who was is forgotten."""
+    """It is a function of the history: no user is folded in for it, and none who was is
+    forgotten.
+    """
     predictor, model_set = in_service(number=2)
     predictor.histories.add([rated(0, 1, 4.0, 10)])
     found, basis = predictor.serving().segment(1)
@@ -116,8 +123,12 @@ def test_a_later_rating_is_learned_and_nothing_is_folded_in_again() -> None:
     ],
     ids=["late", "changed", "deleted", "forgotten"],
 )
-def test_what_does_not_simply_follow_folds_the_user_in_again(newer: LogRating, expected: float) -> None:
-    """Late, changed, deleted and forgotten ratings: the state is that of the history as it is now."""
+def test_what_does_not_simply_follow_folds_the_user_in_again(
+    newer: LogRating, expected: float
+) -> None:
+    """Late, changed, deleted and forgotten ratings: the state is that of the history as it is
+    now.
+    """
     predictor, model_set = in_service()
     predictor.histories.add([rated(0, 1, 4.0, 10)])
     mean(predictor)
@@ -130,7 +141,9 @@ def test_an_excluded_batch_leaves_the_answers() -> None:
     """Files without it replace files with it."""
     predictor, _ = in_service()
     nothing = HistorySnapshot.of(EventColumns.empty())
-    predictor.histories.replace_files(nothing, EventColumns.of([1, 1], [1, 7], [5.0, 1.0], [10, 20]), {0: 2})
+    predictor.histories.replace_files(
+        nothing, EventColumns.of([1, 1], [1, 7], [5.0, 1.0], [10, 20]), {0: 2}
+    )
     assert mean(predictor) == 3.0
     predictor.histories.replace_files(nothing, EventColumns.of([1], [1], [5.0], [10]), {0: 2})
     assert mean(predictor) == 5.0
@@ -193,7 +206,9 @@ def test_the_user_asked_least_recently_is_forgotten_first() -> None:
 
 
 def test_threads_that_ask_while_ratings_and_sets_arrive_get_answers_of_one_set_each() -> None:
-    """Mean and spread of an answer always belong together, and no rating is lost or learned twice."""
+    """Mean and spread of an answer always belong together, and no rating is lost or learned
+    twice.
+    """
     predictor, _ = in_service(number=1)
     done = threading.Event()
 

@@ -56,7 +56,9 @@ def rewrite_rows(stream: Stream, number: int, change: Callable[[list[bytes]], li
 
     def renew(manifest: Manifest) -> Manifest:
         sha256 = hashlib.sha256(data).hexdigest()
-        file = msgspec.structs.replace(manifest.files[0], rows=len(rows), bytes=len(data), sha256=sha256)
+        file = msgspec.structs.replace(
+            manifest.files[0], rows=len(rows), bytes=len(data), sha256=sha256
+        )
         return msgspec.structs.replace(manifest, files=(file,))
 
     rewrite(stream, number, renew)
@@ -73,7 +75,12 @@ def test_sound_stream_is_clean(batched: Stream) -> None:
     assert report.is_clean
     totals = report.totals
     assert (totals.log_records, totals.waiting, totals.batches) == (3002, 1, 7)
-    assert (totals.batched_rows, totals.rejected_rows, totals.repeats, totals.releases) == (3000, 1, 0, 1)
+    assert (totals.batched_rows, totals.rejected_rows, totals.repeats, totals.releases) == (
+        3000,
+        1,
+        0,
+        1,
+    )
 
 
 def test_stream_without_batches_is_clean(stream: Stream) -> None:
@@ -111,7 +118,9 @@ def test_removed_manifest_is_found(batched: Stream) -> None:
 
 
 def test_removed_newest_manifest_is_found(batched: Stream) -> None:
-    """The end of the chain cannot go unnoticed either: the writer had told its group, and a set its release."""
+    """The end of the chain cannot go unnoticed either: the writer had told its group, and a set its
+    release.
+    """
     release = FakeRelease(7, [(7, 1)], dict(batched.batches.manifests()[-1].next_offsets))
     (batched.batches.path / "manifest_7.1.json").unlink()
     problems = batched.audit([release]).problems
@@ -120,7 +129,9 @@ def test_removed_newest_manifest_is_found(batched: Stream) -> None:
 
 
 def test_a_batch_that_closes_meanwhile_is_no_problem(stream: Stream) -> None:
-    """An audit beside a writer judges what it has read, and the group's offsets go on without it."""
+    """An audit beside a writer judges what it has read, and the group's offsets go on without
+    it.
+    """
 
     class FolderOfABusyWriter(BatchFolder):
         def manifests(self) -> list[Manifest]:
@@ -153,7 +164,8 @@ def test_edited_first_offset_is_found(batched: Stream) -> None:
         batched,
         1,
         lambda manifest: msgspec.structs.replace(
-            manifest, partitions=manifest.partitions | {0: OffsetRange(2, manifest.partitions[0].next)}
+            manifest,
+            partitions=manifest.partitions | {0: OffsetRange(2, manifest.partitions[0].next)},
         ),
     )
     problems = batched.audit().problems
@@ -170,7 +182,9 @@ def test_duplicated_row_is_found(batched: Stream) -> None:
 
 
 def test_removed_row_is_found(batched: Stream) -> None:
-    """A row that the log holds and its batch lacks is found, also when the manifest calls it a repeat."""
+    """A row that the log holds and its batch lacks is found, also when the manifest calls it a
+    repeat.
+    """
     rewrite_rows(batched, 2, lambda rows: rows[1:])
     problems = batched.audit().problems
     assert "batch 2 says that it passed over 0 repeats, it was 1" in problems
@@ -196,7 +210,11 @@ def test_batches_behind_the_log_are_found(batched: Stream) -> None:
             next_offsets=manifest.next_offsets | {0: 10**15},
         ),
     )
-    assert batched.audit().problems[0].startswith("batch 7 ends at offset 1000000000000000 of partition 0, the log at")
+    assert (
+        batched.audit()
+        .problems[0]
+        .startswith("batch 7 ends at offset 1000000000000000 of partition 0, the log at")
+    )
 
 
 def test_another_topic_is_found(batched: Stream) -> None:

@@ -14,10 +14,14 @@ from reelstream.storage.batch_files import BatchFolder, Manifest, OffsetRange, R
 def some_ratings(first: int, n: int) -> EventColumns:
     offsets = np.arange(first, first + n)
     stars = np.where(offsets % 3 == 0, np.nan, (offsets % 10 + 1) / 2)
-    return EventColumns.of(2**63 - 1 - offsets, offsets * 7, stars, offsets + 2**40, np.zeros(n), offsets)
+    return EventColumns.of(
+        2**63 - 1 - offsets, offsets * 7, stars, offsets + 2**40, np.zeros(n), offsets
+    )
 
 
-def publish(folder: BatchFolder, number: int, first: int, n: int = 10, /, **changes: object) -> Manifest:
+def publish(
+    folder: BatchFolder, number: int, first: int, n: int = 10, /, **changes: object
+) -> Manifest:
     folder.make()
     rejected = [RejectedRow("bad", 0, first + n, 0, b"\xff")]
     manifest = Manifest(
@@ -57,7 +61,10 @@ def test_ratings_and_rejected_rows_come_back(folder: BatchFolder) -> None:
         assert getattr(read, name).dtype == getattr(sent, name).dtype
     assert folder.read_rejected(manifest) == [RejectedRow("bad", 0, 10, 0, b"\xff")]
     assert BatchFolder(folder.path).manifests() == [manifest]
-    assert manifest.files[0].sha256 == hashlib.sha256((folder.path / manifest.files[0].name).read_bytes()).hexdigest()
+    assert (
+        manifest.files[0].sha256
+        == hashlib.sha256((folder.path / manifest.files[0].name).read_bytes()).hexdigest()
+    )
 
 
 def test_file_without_manifest_does_not_exist(folder: BatchFolder) -> None:
@@ -82,7 +89,10 @@ def test_highest_revision_counts(folder: BatchFolder) -> None:
     publish(folder, 2, 11)
     revised = publish(folder, 1, 0, revision=10, repeats=0, closed_at=9)
     publish(folder, 1, 0, revision=9)
-    assert [(manifest.number, manifest.revision) for manifest in folder.manifests()] == [(1, 10), (2, 1)]
+    assert [(manifest.number, manifest.revision) for manifest in folder.manifests()] == [
+        (1, 10),
+        (2, 1),
+    ]
     assert folder.manifests()[0] == revised
 
 
@@ -96,7 +106,9 @@ def test_highest_revision_counts(folder: BatchFolder) -> None:
         ({"next_offsets": {}}, "manifest 2 contradicts itself"),
     ],
 )
-def test_break_in_the_chain_is_named(folder: BatchFolder, changes: dict[str, object], what: str) -> None:
+def test_break_in_the_chain_is_named(
+    folder: BatchFolder, changes: dict[str, object], what: str
+) -> None:
     """A manifest that does not go on where the one before ended is damage."""
     publish(folder, 1, 0)
     publish(folder, 2, 11, **changes)
@@ -179,7 +191,10 @@ def test_damaged_file_is_named(folder: BatchFolder, kind: str, damage: str) -> N
 def test_files_with_another_content_than_said_are_damage(folder: BatchFolder) -> None:
     """A file that has its checksum and yet is not what the manifest says is named too."""
     manifest = publish(folder, 1, 0)
-    for name, data in (("a.csv", b"userId\nx\n"), ("b.csv", b"userId,movieId,rating,timestamp,partition,offset\n")):
+    for name, data in (
+        ("a.csv", b"userId\nx\n"),
+        ("b.csv", b"userId,movieId,rating,timestamp,partition,offset\n"),
+    ):
         (folder.path / name).write_bytes(data)
         file = msgspec.structs.replace(
             manifest.files[0], name=name, bytes=len(data), sha256=hashlib.sha256(data).hexdigest()
@@ -215,7 +230,9 @@ def test_batches_are_excluded_and_included(folder: BatchFolder) -> None:
 
 
 def test_two_exclusions_at_once_forget_none(folder: BatchFolder) -> None:
-    """Who comes while another changes the exclusions is told so, instead of one of the two being lost."""
+    """Who comes while another changes the exclusions is told so, instead of one of the two being
+    lost.
+    """
     publish(folder, 1, 0)
     publish(folder, 2, 11)
     folder.exclude(1)

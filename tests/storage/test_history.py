@@ -23,7 +23,12 @@ def rows(columns: EventColumns) -> list[tuple[float, ...]]:
     return list(zip(*(getattr(columns, name).tolist() for name in FIELDS), strict=True))
 
 
-def publish(store: SnapshotStore, history: HistorySnapshot, manifests: list[tuple[int, int]], next_offset: int) -> None:
+def publish(
+    store: SnapshotStore,
+    history: HistorySnapshot,
+    manifests: list[tuple[int, int]],
+    next_offset: int,
+) -> None:
     folder = store.new_folder()
     history.save(folder)
     store.publish(folder, manifests, [2], {0: next_offset})
@@ -33,7 +38,9 @@ def publish(store: SnapshotStore, history: HistorySnapshot, manifests: list[tupl
 def batches(draw: st.DrawFn) -> list[EventColumns]:
     rating = st.tuples(st.integers(0, 3), st.sampled_from([1.0, 2.0, NAN]))
     what = st.one_of(rating, rating, st.just((EVERY_ITEM, NAN)))
-    row = st.builds(lambda user, what, time: (user, *what, time), st.integers(0, 5), what, st.integers(0, 6))
+    row = st.builds(
+        lambda user, what, time: (user, *what, time), st.integers(0, 5), what, st.integers(0, 6)
+    )
     parts = draw(st.lists(st.lists(row, max_size=12), min_size=1, max_size=4))
     offset, result = 0, []
     for part in parts:
@@ -59,8 +66,12 @@ def counting(columns: EventColumns) -> list[tuple[float, ...]]:
 
 
 @given(batches())
-def test_merging_batch_by_batch_equals_making_the_history_at_once(parts: list[EventColumns]) -> None:
-    """Merging is `of` done in steps, and both are what counts: with deletions, forgotten users and late ratings."""
+def test_merging_batch_by_batch_equals_making_the_history_at_once(
+    parts: list[EventColumns],
+) -> None:
+    """Merging is `of` done in steps, and both are what counts: with deletions, forgotten users and
+    late ratings.
+    """
     merged = HistorySnapshot.of(parts[0])
     for part in parts[1:]:
         merged = merged.merge(part)
@@ -72,7 +83,9 @@ def test_merging_batch_by_batch_equals_making_the_history_at_once(parts: list[Ev
 
 
 def test_a_deletion_beats_an_older_rating_that_arrives_later() -> None:
-    """Order is by timestamp, not by arrival: a deleted rating does not come back with an older one."""
+    """Order is by timestamp, not by arrival: a deleted rating does not come back with an older
+    one.
+    """
     history = HistorySnapshot.of(EventColumns.of([1], [7], [float("nan")], [10]))
     late = history.merge(EventColumns.of([1], [7], [4.0], [5], offset=[1]))
     assert len(late) == 0
@@ -82,13 +95,19 @@ def test_a_deletion_beats_an_older_rating_that_arrives_later() -> None:
 
 
 def test_a_forgotten_user_stays_forgotten_whatever_comes_late() -> None:
-    """Everything up to that moment, in the order of (timestamp, partition, offset); what is rated afterwards counts."""
+    """Everything up to that moment, in the order of (timestamp, partition, offset); what is rated
+    afterwards counts.
+    """
     forget = EventColumns.of([1], [EVERY_ITEM], [NAN], [10], [1], [5])
-    history = HistorySnapshot.of(EventColumns.of([1, 1, 2], [7, 8, 7], [4.0, 2.0, 3.0], [5, 9, 5])).merge(forget)
+    history = HistorySnapshot.of(
+        EventColumns.of([1, 1, 2], [7, 8, 7], [4.0, 2.0, 3.0], [5, 9, 5])
+    ).merge(forget)
     assert history.user_ids.tolist() == [2]
     late = EventColumns.of([1, 1, 1], [7, 8, 9], [5.0, 5.0, 5.0], [3, 10, 10], [0, 1, 0], [8, 4, 9])
     assert len(history.merge(late)) == 1
-    newer = EventColumns.of([1, 1, 1], [7, 8, 9], [1.0, 2.0, 3.0], [10, 10, 11], [1, 2, 0], [6, 0, 0])
+    newer = EventColumns.of(
+        [1, 1, 1], [7, 8, 9], [1.0, 2.0, 3.0], [10, 10, 11], [1, 2, 0], [6, 0, 0]
+    )
     assert history.merge(late).merge(newer).of_user(1).rating.tolist() == [1.0, 2.0, 3.0]
 
 
@@ -102,7 +121,9 @@ def test_merging_leaves_the_old_history_as_it_was() -> None:
 
 def test_a_saved_history_comes_back_the_same(tmp_path: Path) -> None:
     """Saving and mapping change nothing, and a mapped history merges like any other."""
-    history = HistorySnapshot.of(EventColumns.of([2, 1, 1], [7, 8, 9], [4.0, 2.0, float("nan")], [5, 3, 4]))
+    history = HistorySnapshot.of(
+        EventColumns.of([2, 1, 1], [7, 8, 9], [4.0, 2.0, float("nan")], [5, 3, 4])
+    )
     history.save(tmp_path)
     loaded = HistorySnapshot.load(tmp_path)
     assert rows(loaded.ratings) == rows(history.ratings)
@@ -112,11 +133,17 @@ def test_a_saved_history_comes_back_the_same(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("chunk_rows", [1, 3, 1000])
-def test_a_stored_history_is_read_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chunk_rows: int) -> None:
-    """Some users of it, or all ratings one chunk after the other: what a history in memory says, wherever chunks end."""
+def test_a_stored_history_is_read_in_parts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chunk_rows: int
+) -> None:
+    """Some users of it, or all ratings one chunk after the other: what a history in memory says,
+    wherever chunks end.
+    """
     rng = np.random.default_rng(4)
     stars = np.where(rng.random(90) < 0.2, NAN, 3.0)
-    history = HistorySnapshot.of(EventColumns.of(rng.integers(0, 9, 90) * 2, rng.integers(0, 20, 90), stars, range(90)))
+    history = HistorySnapshot.of(
+        EventColumns.of(rng.integers(0, 9, 90) * 2, rng.integers(0, 20, 90), stars, range(90))
+    )
     history.save(tmp_path)
     monkeypatch.setattr(snapshot_reader, "CHUNK_ROWS", chunk_rows)
     stored, users = SnapshotReader(tmp_path), np.array([0, 1, 6, 16, 99])
@@ -133,7 +160,11 @@ def test_a_stored_history_is_read_in_parts(tmp_path: Path, monkeypatch: pytest.M
 
 def test_before_the_first_snapshot_the_stored_history_is_empty(tmp_path: Path) -> None:
     stored = SnapshotStore(tmp_path).stored()
-    assert (len(stored.user_ids), stored.ratings_of(np.array([1])), list(stored.ratings())) == (0, 0, [])
+    assert (len(stored.user_ids), stored.ratings_of(np.array([1])), list(stored.ratings())) == (
+        0,
+        0,
+        [],
+    )
     assert len(stored.of_users(np.array([1]))) == 0
 
 
@@ -169,8 +200,15 @@ def test_the_store_gives_back_what_was_published_last(tmp_path: Path) -> None:
     assert current is not None
     history, meta = current
     assert len(history) == meta.n_ratings == 4
-    assert (meta.number, meta.manifests[-1], meta.excluded, meta.next_offsets) == (4, (4, 0), [2], {0: 40})
-    assert len([path for path in (tmp_path / "history").iterdir() if path.is_dir()]) == SNAPSHOTS_KEPT
+    assert (meta.number, meta.manifests[-1], meta.excluded, meta.next_offsets) == (
+        4,
+        (4, 0),
+        [2],
+        {0: 40},
+    )
+    assert (
+        len([path for path in (tmp_path / "history").iterdir() if path.is_dir()]) == SNAPSHOTS_KEPT
+    )
 
 
 def test_a_mapped_snapshot_outlives_its_removal(tmp_path: Path) -> None:

@@ -12,7 +12,13 @@ import pytest
 
 from fake_sets import release
 from mean_engine import CATALOG, SCALE, mean_models
-from reelstream.errors import AlreadyPublishedError, DamagedError, NoModelSetError, SettingError, StorageError
+from reelstream.errors import (
+    AlreadyPublishedError,
+    DamagedError,
+    NoModelSetError,
+    SettingError,
+    StorageError,
+)
 from reelstream.models.model_set import ModelSet, TrainedOn
 from reelstream.ratings import EventColumns
 from reelstream.storage.model_registry import ModelRegistry, sha256_of
@@ -26,12 +32,16 @@ def registry(tmp_path: Path) -> ModelRegistry:
 
 def publish(registry: ModelRegistry, *numbers: int, verdict: str = "accepted") -> None:
     rng = np.random.default_rng(0)
-    ratings = EventColumns.of(rng.integers(0, 20, 200), rng.integers(0, 30, 200), rng.integers(1, 6, 200), range(200))
+    ratings = EventColumns.of(
+        rng.integers(0, 20, 200), rng.integers(0, 30, 200), rng.integers(1, 6, 200), range(200)
+    )
     history = HistorySnapshot.of(ratings)
     models = mean_models(history.ratings, history.starts, CATALOG)
     for number in numbers:
         trained_on = TrainedOn({0: number * 10}, {})
-        model_set = ModelSet(number, models.rating, models.like, models.segment, CATALOG, SCALE, trained_on)
+        model_set = ModelSet(
+            number, models.rating, models.like, models.segment, CATALOG, SCALE, trained_on
+        )
         registry.publish(model_set, release(number, {0: number * 10}, verdict))
 
 
@@ -44,7 +54,9 @@ def names(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir() if not path.name.startswith(".")}
 
 
-def test_a_published_set_is_current_and_comes_back_the_same(registry: ModelRegistry, tmp_path: Path) -> None:
+def test_a_published_set_is_current_and_comes_back_the_same(
+    registry: ModelRegistry, tmp_path: Path
+) -> None:
     """Publishing makes three folders, a release with all checksums, and CURRENT."""
     assert in_service(registry) is None
     publish(registry, 1)
@@ -60,7 +72,11 @@ def test_a_published_set_is_current_and_comes_back_the_same(registry: ModelRegis
     assert set(published.checksums) == files
     loaded, model_set = registry.load_current(CATALOG)
     assert loaded == published
-    assert (model_set.number, model_set.scale, model_set.trained_on.trained_end_offsets) == (1, SCALE, {0: 10})
+    assert (model_set.number, model_set.scale, model_set.trained_on.trained_end_offsets) == (
+        1,
+        SCALE,
+        {0: 10},
+    )
     assert registry.verify() == []
 
 
@@ -102,7 +118,9 @@ def test_activate_pins_until_it_is_undone(registry: ModelRegistry) -> None:
 def test_a_damaged_set_is_refused_by_name_and_the_one_before_serves(
     registry: ModelRegistry, tmp_path: Path, damage: str
 ) -> None:
-    """Checksums find every change; what serves instead is the newest sound set that the gate let through."""
+    """Checksums find every change; what serves instead is the newest sound set that the gate let
+    through.
+    """
     publish(registry, 1, 2)
     publish(registry, 3, verdict="refused")
     publish(registry, 4)
@@ -123,7 +141,9 @@ def test_a_damaged_set_is_refused_by_name_and_the_one_before_serves(
 
 
 @pytest.mark.parametrize("name", ["CURRENT", "release_2.json"])
-def test_a_damaged_pointer_or_release_does_not_stop_service(registry: ModelRegistry, tmp_path: Path, name: str) -> None:
+def test_a_damaged_pointer_or_release_does_not_stop_service(
+    registry: ModelRegistry, tmp_path: Path, name: str
+) -> None:
     """What cannot be read is named by verify, and the newest sound set serves."""
     publish(registry, 1, 2)
     (tmp_path / name).write_text("{")
@@ -132,7 +152,9 @@ def test_a_damaged_pointer_or_release_does_not_stop_service(registry: ModelRegis
     assert registry.newest_number() == 2
 
 
-def test_a_release_that_names_no_folders_is_damaged(registry: ModelRegistry, tmp_path: Path) -> None:
+def test_a_release_that_names_no_folders_is_damaged(
+    registry: ModelRegistry, tmp_path: Path
+) -> None:
     """One that was edited by hand is refused by name, like any other damage."""
     publish(registry, 1, 2)
     path = tmp_path / "release_2.json"
@@ -161,7 +183,9 @@ def test_all_damaged(registry: ModelRegistry, tmp_path: Path) -> None:
         registry.load_current(CATALOG)
 
 
-def test_pruning_spares_the_newest_the_current_and_the_pinned(registry: ModelRegistry, tmp_path: Path) -> None:
+def test_pruning_spares_the_newest_the_current_and_the_pinned(
+    registry: ModelRegistry, tmp_path: Path
+) -> None:
     """Old sets go, with their folders; their releases stay as the record."""
     publish(registry, 1, 2, 3, 4)
     publish(registry, 5, 6, verdict="refused")
@@ -178,8 +202,12 @@ def test_pruning_spares_the_newest_the_current_and_the_pinned(registry: ModelReg
         registry.load(1, CATALOG)
 
 
-def test_a_set_that_is_pruned_meanwhile_is_no_problem(registry: ModelRegistry, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whether its files go before they are looked for, or between look and read; `CURRENT` may move on as well."""
+def test_a_set_that_is_pruned_meanwhile_is_no_problem(
+    registry: ModelRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether its files go before they are looked for, or between look and read; `CURRENT` may move
+    on as well.
+    """
     publish(registry, 1, 2)
 
     def prune_and_hash(path: Path) -> str:
@@ -193,8 +221,12 @@ def test_a_set_that_is_pruned_meanwhile_is_no_problem(registry: ModelRegistry, m
     assert [found.number for found in registry.releases()] == [3]
 
 
-def test_recovery_beside_a_prune(registry: ModelRegistry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Both may remove a pruned set's folders, and a note that is being written is not swept away."""
+def test_recovery_beside_a_prune(
+    registry: ModelRegistry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both may remove a pruned set's folders, and a note that is being written is not swept
+    away.
+    """
     publish(registry, 1, 2)
     note = tmp_path / ".tmp-1-2-pruned_1.json"
     note.write_text("{")
@@ -212,7 +244,9 @@ def test_recovery_beside_a_prune(registry: ModelRegistry, tmp_path: Path, monkey
 
 
 def test_recovery_removes_what_no_release_names(registry: ModelRegistry, tmp_path: Path) -> None:
-    """Half-published folders, temporary names and the folders of pruned sets go; sound sets stay."""
+    """Half-published folders, temporary names and the folders of pruned sets go; sound sets
+    stay.
+    """
     publish(registry, 1, 2)
     (tmp_path / "regression_model_set_3").mkdir()
     (tmp_path / ".tmp-1-2-clustering_model_set_3").mkdir()
@@ -239,10 +273,16 @@ def test_a_release_survives_json(registry: ModelRegistry) -> None:
     )
 
 
-def test_recovery_leaves_what_others_put_beside_the_sets(registry: ModelRegistry, tmp_path: Path) -> None:
-    """A person's copy of a set, a link or a file is none of its folders, and must not stop it either."""
+def test_recovery_leaves_what_others_put_beside_the_sets(
+    registry: ModelRegistry, tmp_path: Path
+) -> None:
+    """A person's copy of a set, a link or a file is none of its folders, and must not stop it
+    either.
+    """
     publish(registry, 1)
-    copy = shutil.copytree(tmp_path / "regression_model_set_1", tmp_path / "regression_model_set_1.backup")
+    copy = shutil.copytree(
+        tmp_path / "regression_model_set_1", tmp_path / "regression_model_set_1.backup"
+    )
     (tmp_path / "clustering_model_set_8").symlink_to(copy)
     (tmp_path / "clustering_model_set_9").write_text("notes")
     before = names(tmp_path)
@@ -250,8 +290,12 @@ def test_recovery_leaves_what_others_put_beside_the_sets(registry: ModelRegistry
     assert names(tmp_path) == before
 
 
-def test_a_pinned_set_that_was_pruned_meanwhile_is_passed_over(registry: ModelRegistry, tmp_path: Path) -> None:
-    """Pinning takes no lock: a set may be pruned in the same moment. Then the one before it serves."""
+def test_a_pinned_set_that_was_pruned_meanwhile_is_passed_over(
+    registry: ModelRegistry, tmp_path: Path
+) -> None:
+    """Pinning takes no lock: a set may be pruned in the same moment. Then the one before it
+    serves.
+    """
     publish(registry, 1, 2, 3)
     registry.activate(2)
     shutil.copy(tmp_path / "PINNED", tmp_path / "kept")

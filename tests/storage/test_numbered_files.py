@@ -22,12 +22,20 @@ def test_other_names_are_nobodys(tmp_path: Path) -> None:
     files = NumberedFiles(tmp_path / "models", PATTERN)
     assert files.numbers() == ()
     (tmp_path / "models").mkdir()
-    for name in ("release_10.json", "release_9.json", "release_1 copy.json", "release_07.json", ".tmp-release_3.json"):
+    for name in (
+        "release_10.json",
+        "release_9.json",
+        "release_1 copy.json",
+        "release_07.json",
+        ".tmp-release_3.json",
+    ):
         (tmp_path / "models" / name).touch()
     assert files.numbers() == ((9,), (10,))
 
 
-def test_a_settled_folder_is_listed_no_more_until_it_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_settled_folder_is_listed_no_more_until_it_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Also when whoever changed it puts its old time back, as a copying program does."""
     now, listdir, listed = [0.0], os.listdir, []
 
@@ -61,7 +69,9 @@ def test_a_settled_folder_is_listed_no_more_until_it_changes(tmp_path: Path, mon
 def test_no_change_is_missed_however_slowly_the_file_systems_clock_ticks(
     tick: float, ahead: float, pause: float, changes: list[float]
 ) -> None:
-    """Nor however far that clock is from ours: of several changes in one tick each is seen at the next look."""
+    """Nor however far that clock is from ours: of several changes in one tick each is seen at the
+    next look.
+    """
     now, due = 0.0, np.cumsum(changes).tolist()
 
     def held() -> list[float]:
@@ -70,11 +80,15 @@ def test_no_change_is_missed_however_slowly_the_file_systems_clock_ticks(
     class Folder(type(Path())):  # type: ignore[misc]
         def stat(self) -> SimpleNamespace:
             last_change = (ahead + held()[-1]) // tick
-            return SimpleNamespace(st_dev=0, st_ino=0, st_mtime_ns=last_change, st_ctime_ns=last_change)
+            return SimpleNamespace(
+                st_dev=0, st_ino=0, st_mtime_ns=last_change, st_ctime_ns=last_change
+            )
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(numbered_files, "time", SimpleNamespace(monotonic=lambda: now))
-        names = SimpleNamespace(listdir=lambda _: [f"release_{n}.json" for n, _ in enumerate(held(), 1)])
+        names = SimpleNamespace(
+            listdir=lambda _: [f"release_{n}.json" for n, _ in enumerate(held(), 1)]
+        )
         patch.setattr(numbered_files, "os", names)
         files = NumberedFiles(Folder("models"), PATTERN)
         while now < sum(changes) + 1:

@@ -14,7 +14,9 @@ LARGE = BoundDataSet("ml-32m", "b" * 64, "/data/large")
 
 def test_two_folders_on_one_log_note_their_progress_apart(tmp_path: Path) -> None:
     """Each folder's batch writer has a consumer group of its own, and keeps it."""
-    one, two = (WorkFolder(tmp_path / name).bind(broker="kafka://localhost:9092") for name in ("one", "two"))
+    one, two = (
+        WorkFolder(tmp_path / name).bind(broker="kafka://localhost:9092") for name in ("one", "two")
+    )
     assert one.group != two.group
     assert WorkFolder(tmp_path / "one").binding().group == one.group
 
@@ -23,7 +25,11 @@ def test_first_bind_takes_the_embedded_log_and_the_default_topic(tmp_path: Path)
     """Nothing said: the log lies in the folder, and the note says so from then on."""
     folder = WorkFolder(tmp_path / "work")
     bound = folder.bind()
-    assert (bound.broker, bound.topic, bound.scale) == (f"sqlite:{folder.log}", DEFAULT_TOPIC, RatingScale())
+    assert (bound.broker, bound.topic, bound.scale) == (
+        f"sqlite:{folder.log}",
+        DEFAULT_TOPIC,
+        RatingScale(),
+    )
     assert folder.binding() == bound
 
 
@@ -32,7 +38,12 @@ def test_binding_again_with_the_same_or_with_nothing_is_welcome(tmp_path: Path) 
     folder = WorkFolder(tmp_path)
     first = folder.bind(broker="sqlite:/elsewhere/log.db", topic="films", data_set=SMALL)
     assert folder.bind() == first
-    assert folder.bind(broker="sqlite:/elsewhere/log.db", topic="films", data_set=SMALL, scale=RatingScale()) == first
+    assert (
+        folder.bind(
+            broker="sqlite:/elsewhere/log.db", topic="films", data_set=SMALL, scale=RatingScale()
+        )
+        == first
+    )
 
 
 @pytest.mark.parametrize(
@@ -44,8 +55,12 @@ def test_binding_again_with_the_same_or_with_nothing_is_welcome(tmp_path: Path) 
         ("data_set", LARGE),
     ],
 )
-def test_a_contradiction_is_refused_by_name_and_changes_nothing(tmp_path: Path, flag: str, value: object) -> None:
-    """Another data set, log, topic or scale is refused, and the message says how to go on: --work."""
+def test_a_contradiction_is_refused_by_name_and_changes_nothing(
+    tmp_path: Path, flag: str, value: object
+) -> None:
+    """Another data set, log, topic or scale is refused, and the message says how to go on:
+    --work.
+    """
     folder = WorkFolder(tmp_path)
     first = folder.bind(broker="sqlite:/elsewhere/log.db", topic="films", data_set=SMALL)
     with pytest.raises(SettingError, match="--work"):
@@ -107,7 +122,9 @@ def test_no_films_before_there_is_a_data_set(tmp_path: Path) -> None:
 
 
 def test_a_refused_data_set_is_not_bound(tmp_path: Path) -> None:
-    """A data set of another scale is refused, also the second time, as nothing of it was noted the first time."""
+    """A data set of another scale is refused, also the second time, as nothing of it was noted the
+    first time.
+    """
     folder = WorkFolder(tmp_path / "work")
     folder.bind()
     with pytest.raises(SettingError, match="--work"):

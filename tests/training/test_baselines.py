@@ -15,7 +15,9 @@ def test_biases_of_users_and_items_are_found() -> None:
     user, item = rng.integers(0, 60, 20_000), rng.integers(0, 50, 20_000)
     user_bias, item_bias = rng.normal(0, 0.5, 60), rng.normal(0, 0.5, 50)
     truth = 3.0 + user_bias[user] + item_bias[item]
-    baseline = BiasBaseline.of(EventColumns.of(user[:15_000], item[:15_000], truth[:15_000], [0] * 15_000), SCALE)
+    baseline = BiasBaseline.of(
+        EventColumns.of(user[:15_000], item[:15_000], truth[:15_000], [0] * 15_000), SCALE
+    )
     errors = truth[15_000:] - baseline.predict(user[15_000:], item[15_000:])
     assert np.sqrt((errors**2).mean()) < 0.05
 
@@ -30,15 +32,21 @@ def test_strangers_get_the_mean() -> None:
 
 
 @pytest.mark.parametrize("baseline", [GlobalMean, BiasBaseline])
-def test_without_ratings_the_middle_of_the_scale(baseline: type[GlobalMean] | type[BiasBaseline]) -> None:
+def test_without_ratings_the_middle_of_the_scale(
+    baseline: type[GlobalMean] | type[BiasBaseline],
+) -> None:
     """The first batch has no history before it, and is still predicted."""
-    assert baseline.of(EventColumns.empty(), SCALE).predict(np.array([1]), np.array([2])).tolist() == [2.75]
+    assert baseline.of(EventColumns.empty(), SCALE).predict(
+        np.array([1]), np.array([2])
+    ).tolist() == [2.75]
 
 
 def test_sums_taken_in_parts_are_those_of_the_whole() -> None:
     """However a long history is cut; items come and go from part to part."""
     rng = np.random.default_rng(3)
-    whole = EventColumns.of(rng.integers(0, 9, 500), rng.integers(0, 40, 500), rng.integers(1, 11, 500) / 2, range(500))
+    whole = EventColumns.of(
+        rng.integers(0, 9, 500), rng.integers(0, 40, 500), rng.integers(1, 11, 500) / 2, range(500)
+    )
     sums = ItemSums()
     for first in range(0, 500, 7):
         sums.add(whole[first : first + 7])

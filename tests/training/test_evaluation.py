@@ -78,21 +78,30 @@ def test_with_times_ignored_they_change_nothing(ratings: EventColumns, catalog: 
 
 
 def test_the_figures_are_one_line_of_json(ratings: EventColumns, catalog: Catalog) -> None:
-    figures = json.loads(json.dumps(evaluate(split_in_time(ratings, 0.333), catalog, SCALE, QUICK, "use").as_dict()))
-    wanted = "rmse mae auc log_loss log_likelihood ece coverage_1sd coverage_2sd fit_seconds compile_seconds"
+    figures = json.loads(
+        json.dumps(evaluate(split_in_time(ratings, 0.333), catalog, SCALE, QUICK, "use").as_dict())
+    )
+    wanted = (
+        "rmse mae auc log_loss log_likelihood ece coverage_1sd coverage_2sd fit_seconds"
+        " compile_seconds"
+    )
     assert set(wanted.split()) <= set(figures)
     assert (figures["n_train"], figures["n_test"]) == (2001, 999)
     assert set(figures["baselines"]) == {"global_mean", "biases"}
     assert figures["static"]["rmse"] != figures["rmse"] and figures["live_users"]["rmse"]
 
 
-def test_an_empty_part_is_an_error_that_says_what_to_do(ratings: EventColumns, catalog: Catalog) -> None:
+def test_an_empty_part_is_an_error_that_says_what_to_do(
+    ratings: EventColumns, catalog: Catalog
+) -> None:
     with pytest.raises(InputError, match="--test-share"):
         evaluate(split_of(ratings, ratings[:0]), catalog, SCALE, QUICK, "ignore")
 
 
 def test_the_model_is_better_than_its_baselines_and_learning_live_helps(movielens: Path) -> None:
-    """On real ratings, in the band that MovieLens is known for; on simulated ones, ahead of the biases."""
+    """On real ratings, in the band that MovieLens is known for; on simulated ones, ahead of the
+    biases.
+    """
     dataset = detect(movielens)
     ratings, catalog = dataset.read_ratings(), dataset.read_catalog().catalog
     short = FitParameters(sweeps=90, burn_in=50)

@@ -8,9 +8,15 @@ from reelstream.training.gate import GateRatings, judge
 
 
 def answers(
-    worse_by: dict[int, float], n: int = 1000, n_users: int = 100, spread: float = 1.05, seed: int = 0
+    worse_by: dict[int, float],
+    n: int = 1000,
+    n_users: int = 100,
+    spread: float = 1.05,
+    seed: int = 0,
 ) -> GateRatings:
-    """A champion whose errors have RMSE 0.9, and a challenger whose RMSE is `worse_by` larger in each batch."""
+    """A champion whose errors have RMSE 0.9, and a challenger whose RMSE is `worse_by` larger in
+    each batch.
+    """
     rng = np.random.default_rng(seed)
     batches = np.repeat(list(worse_by), n)
     shared = rng.normal(0, 0.9, len(batches))
@@ -37,7 +43,9 @@ def test_worse_on_all_earlier_batches_is_refused_even_when_the_newest_is_better(
     assert report.verdict == "refused"
     assert "earlier batches" in report.reason
     assert report.earlier is not None
-    assert report.earlier.challenger_rmse - report.earlier.champion_rmse == pytest.approx(0.03, abs=0.01)
+    assert report.earlier.challenger_rmse - report.earlier.champion_rmse == pytest.approx(
+        0.03, abs=0.01
+    )
 
 
 def test_worse_on_one_earlier_batch_is_refused() -> None:
@@ -88,7 +96,10 @@ def test_a_batch_of_few_ratings_is_not_judged_by_itself() -> None:
     small = answers({1: 0.8}, n=50)
     large = answers({2: -0.05}, n=2000)
     both = GateRatings(
-        *(np.concatenate([getattr(small, name), getattr(large, name)]) for name in GateRatings.__slots__)
+        *(
+            np.concatenate([getattr(small, name), getattr(large, name)])
+            for name in GateRatings.__slots__
+        )
     )
     report = judge(both, {1, 2})
     assert report.verdict == "accepted"
@@ -101,9 +112,15 @@ def test_no_ratings_at_all() -> None:
     assert judge(nothing, {1}).verdict == "insufficient"
 
 
-@pytest.mark.parametrize(("unexplained", "verdict"), [(0.97, "refused"), (0.9, "accepted"), (0.8, "accepted")])
-def test_a_new_batch_must_be_about_as_predictable_as_the_earlier_ones(unexplained: float, verdict: str) -> None:
-    """Of the earlier batch's variance a third is explained; of the new one at least 0.4 of that must be."""
+@pytest.mark.parametrize(
+    ("unexplained", "verdict"), [(0.97, "refused"), (0.9, "accepted"), (0.8, "accepted")]
+)
+def test_a_new_batch_must_be_about_as_predictable_as_the_earlier_ones(
+    unexplained: float, verdict: str
+) -> None:
+    """Of the earlier batch's variance a third is explained; of the new one at least 0.4 of that
+    must be.
+    """
     rng = np.random.default_rng(2)
     n = 4000
     batches = np.repeat([1, 2], n // 2)

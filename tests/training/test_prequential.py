@@ -1,4 +1,6 @@
-"""What the record of a batch makes of users who are forgotten, and of more users than it can ask."""
+"""What the record of a batch makes of users who are forgotten, and of more users than it can
+ask.
+"""
 
 from __future__ import annotations
 
@@ -24,16 +26,22 @@ FAN, STRANGER = 1, 2
 def model_set() -> ModelSet:
     """A set that has learned of other users, with a little mood, so that times count."""
     user, item = np.indices((50, 60)).reshape(2, -1) + np.array([[100], [0]])
-    ratings = EventColumns.of(user, item, (user * 7 + item * 3) % 9 / 2 + 0.5, user + item).by_user()
+    ratings = EventColumns.of(
+        user, item, (user * 7 + item * 3) % 9 / 2 + 0.5, user + item
+    ).by_user()
     models = mean_models(ratings, HistorySnapshot.of(ratings).starts, CATALOG)
     models.rating.draws.session_variance[:] = 0.01
-    return ModelSet(1, models.rating, models.like, models.segment, CATALOG, SCALE, TrainedOn({}, {}))
+    return ModelSet(
+        1, models.rating, models.like, models.segment, CATALOG, SCALE, TrainedOn({}, {})
+    )
 
 
 def rated(user: int, first_item: int, first_time: int, n: int = 20) -> EventColumns:
     """The best ratings, one a second."""
     steps = np.arange(n)
-    return EventColumns.of([user] * n, first_item + steps, [5.0] * n, first_time + steps, offset=first_time + steps)
+    return EventColumns.of(
+        [user] * n, first_item + steps, [5.0] * n, first_time + steps, offset=first_time + steps
+    )
 
 
 def replay(batch: EventColumns, history: HistorySnapshot, model_set: ModelSet) -> BatchScores:
@@ -50,7 +58,9 @@ def test_a_user_who_is_forgotten_within_a_batch_begins_anew(model_set: ModelSet)
     before, after = rated(FAN, 20, 200), rated(FAN, 40, 400)
     batch = EventColumns.concatenate([after, forget(FAN, 300), before])
     forgotten = replay(batch, history, model_set)
-    other = EventColumns.concatenate([before, replace(after, user_id=np.full(len(after), STRANGER))])
+    other = EventColumns.concatenate(
+        [before, replace(after, user_id=np.full(len(after), STRANGER))]
+    )
     expected = replay(other, history, model_set)
     assert (forgotten.live_users, forgotten.static) == (expected.live_users, expected.static)
     known = replay(EventColumns.concatenate([before, after]), history, model_set)
@@ -73,8 +83,12 @@ def test_a_batch_of_wishes_alone_has_an_empty_record(model_set: ModelSet) -> Non
     assert replayed.live is not None and replayed.live.n == replayed.biases.n == 0
 
 
-def test_of_very_many_ratings_an_even_sample_of_users_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every third user, with all ratings of each, known and new; the baselines still know everybody's."""
+def test_of_very_many_ratings_an_even_sample_of_users_is_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every third user, with all ratings of each, known and new; the baselines still know
+    everybody's.
+    """
     world = TrainingWorld(tmp_path)
     close_batch(world.batches, 6000)
     world.trainer.run_once()
@@ -100,6 +114,10 @@ def test_of_very_many_ratings_an_even_sample_of_users_is_asked(tmp_path: Path, m
     monkeypatch.undo()
     alone = record(Chosen())
     for sample, other in zip(some, alone, strict=True):
-        assert (sample.live, sample.live_users, sample.static) == (other.live, other.live_users, other.static)
+        assert (sample.live, sample.live_users, sample.static) == (
+            other.live,
+            other.live_users,
+            other.static,
+        )
         assert 0 < sample.biases.n == other.biases.n < 1000
     assert some[0].biases == alone[0].biases

@@ -37,11 +37,15 @@ def held(world: TrainingWorld) -> tuple[list[int], list[int], int]:
 
 def latest(world: TrainingWorld, *numbers: int) -> int:
     manifests = [manifest for manifest in world.batches.manifests() if manifest.number in numbers]
-    return len(EventColumns.concatenate(world.batches.read(manifest) for manifest in manifests).latest())
+    return len(
+        EventColumns.concatenate(world.batches.read(manifest) for manifest in manifests).latest()
+    )
 
 
 def test_a_set_for_every_batch(world: TrainingWorld) -> None:
-    """Batches that wait get a set each, in order, each going on from the one before; then nothing is new."""
+    """Batches that wait get a set each, in order, each going on from the one before; then nothing
+    is new.
+    """
     assert world.trainer.run_once() == []
     manifests = [close_batch(world.batches) for _ in range(3)]
     releases = world.trainer.run_once()
@@ -72,7 +76,9 @@ def test_a_loaded_set_answers_like_the_fitted_one(world: TrainingWorld) -> None:
 
 
 def test_a_long_backlog_gets_one_set(world: TrainingWorld) -> None:
-    """After a long pause one set takes all batches; the record still has an entry for each, and who predicted it."""
+    """After a long pause one set takes all batches; the record still has an entry for each, and who
+    predicted it.
+    """
     close_batch(world.batches)
     world.trainer.run_once()
     for _ in range(MAX_SETS_PER_BACKLOG + 1):
@@ -85,7 +91,9 @@ def test_a_long_backlog_gets_one_set(world: TrainingWorld) -> None:
 
 
 def test_the_record_is_made_before_learning(world: TrainingWorld) -> None:
-    """A batch is predicted by the set in service with the history before it, live and static, beside baselines."""
+    """A batch is predicted by the set in service with the history before it, live and static,
+    beside baselines.
+    """
     for _ in range(2):
         close_batch(world.batches, 3000)
     first, second = (release.record[0] for release in world.trainer.run_once())
@@ -99,7 +107,9 @@ def test_the_record_is_made_before_learning(world: TrainingWorld) -> None:
 
 
 def test_the_record_has_a_moving_window(world: TrainingWorld) -> None:
-    """The last 2,000 ratings at several places of a batch, the last of them its end; with every score of the batch."""
+    """The last 2,000 ratings at several places of a batch, the last of them its end; with every
+    score of the batch.
+    """
     for n in (3000, 4500, 1999):
         close_batch(world.batches, n)
     first, second, third = (release.record[0] for release in world.trainer.run_once())
@@ -107,7 +117,12 @@ def test_the_record_has_a_moving_window(world: TrainingWorld) -> None:
     assert [window.ratings for window in second.windows] == [2500, 3500, 4500]
     for window in second.windows:
         assert {scores.n for scores in (window.live, window.static, window.live_users)} == {2000}
-        assert None not in (window.live.rmse, window.live.auc, window.live.log_loss, window.live.log_likelihood)
+        assert None not in (
+            window.live.rmse,
+            window.live.auc,
+            window.live.log_loss,
+            window.live.log_likelihood,
+        )
         assert window.live.rmse < window.static.rmse
     assert second.live is not None
     assert min(each.live.rmse for each in second.windows) < second.live.rmse + 0.02
@@ -121,7 +136,9 @@ def test_a_long_batch_has_twenty_windows(world: TrainingWorld) -> None:
 
 
 def test_shuffling_a_batch_changes_no_static_prediction_of_it(tmp_path: Path) -> None:
-    """Nothing of a batch leaks into what predicts it: with other ratings in the batch, the answers stay."""
+    """Nothing of a batch leaks into what predicts it: with other ratings in the batch, the answers
+    stay.
+    """
     errors = []
     for shuffled in (False, True):
         world = TrainingWorld(tmp_path / str(shuffled))
@@ -134,11 +151,15 @@ def test_shuffling_a_batch_changes_no_static_prediction_of_it(tmp_path: Path) ->
 
 
 def test_the_next_set_is_made_without_a_forgotten_user(world: TrainingWorld) -> None:
-    """Neither learned nor held out: the ratings of before are in no count, no history and no gate."""
+    """Neither learned nor held out: the ratings of before are in no count, no history and no
+    gate.
+    """
     close_batch(world.batches, 3000)
     close_batch(world.batches, 3000, forgets=range(100))
     second = world.trainer.run_once()[1]
-    everything = EventColumns.concatenate(world.batches.read(manifest) for manifest in world.batches.manifests())
+    everything = EventColumns.concatenate(
+        world.batches.read(manifest) for manifest in world.batches.manifests()
+    )
     remaining = everything.latest()
     assert remaining.user_id.min() == 100
     assert held(world) == ([1, 2], [], len(remaining))
@@ -152,7 +173,9 @@ def test_the_next_set_is_made_without_a_forgotten_user(world: TrainingWorld) -> 
 
 
 def test_a_worse_set_is_refused_and_not_gone_on_with(tmp_path: Path) -> None:
-    """A refused set is kept and not served; the next set goes on from the one in service, and is compared with it."""
+    """A refused set is kept and not served; the next set goes on from the one in service, and is
+    compared with it.
+    """
     world = TrainingWorld(tmp_path, spoiled={2})
     for _ in range(3):
         close_batch(world.batches, ENOUGH)
@@ -167,8 +190,9 @@ def test_a_worse_set_is_refused_and_not_gone_on_with(tmp_path: Path) -> None:
 
 
 def test_a_poisoned_batch_is_refused_until_it_is_excluded(world: TrainingWorld) -> None:
-    """Shuffled ratings are refused; once the batch is excluded it is in no fit and no history, and the next set is
-    accepted."""
+    """Shuffled ratings are refused; once the batch is excluded it is in no fit and no history, and
+    the next set is accepted.
+    """
     close_batch(world.batches, ENOUGH)
     close_batch(world.batches, ENOUGH)
     poisoned = close_batch(world.batches, ENOUGH, shuffled=True)
@@ -193,8 +217,12 @@ def test_a_poisoned_batch_is_refused_until_it_is_excluded(world: TrainingWorld) 
     assert held(world) == ([1, 2, 3, 4], [], latest(world, 1, 2, 3, 4))
 
 
-def test_excluding_a_batch_that_later_sets_were_refused_for_makes_a_set_at_once(world: TrainingWorld) -> None:
-    """Nobody must wait for the next batch: the set is the one that the remaining batches give, under the next number."""
+def test_excluding_a_batch_that_later_sets_were_refused_for_makes_a_set_at_once(
+    world: TrainingWorld,
+) -> None:
+    """Nobody must wait for the next batch: the set is the one that the remaining batches give,
+    under the next number.
+    """
     for shuffled in (False, False, True, False):
         close_batch(world.batches, ENOUGH, shuffled=shuffled)
     verdicts = [release.gate.verdict for release in world.trainer.run_once()]
@@ -221,7 +249,9 @@ def test_excluding_a_batch_of_the_set_in_service_replaces_the_set(world: Trainin
 
 
 def test_an_excluded_new_batch_gets_no_set(world: TrainingWorld) -> None:
-    """A batch that is excluded before it is trained is passed over, and its offsets count as read."""
+    """A batch that is excluded before it is trained is passed over, and its offsets count as
+    read.
+    """
     close_batch(world.batches)
     close_batch(world.batches)
     world.batches.exclude(2)
@@ -234,8 +264,12 @@ def test_an_excluded_new_batch_gets_no_set(world: TrainingWorld) -> None:
 
 
 @pytest.mark.parametrize("name", ["starts.npy", "meta.json"])
-@pytest.mark.parametrize("damage", [lambda path: path.write_bytes(b""), Path.unlink], ids=["emptied", "removed"])
-def test_a_damaged_history_is_made_again(world: TrainingWorld, name: str, damage: Callable[[Path], None]) -> None:
+@pytest.mark.parametrize(
+    "damage", [lambda path: path.write_bytes(b""), Path.unlink], ids=["emptied", "removed"]
+)
+def test_a_damaged_history_is_made_again(
+    world: TrainingWorld, name: str, damage: Callable[[Path], None]
+) -> None:
     """LiveHistories come from batch files: a damaged snapshot costs time and nothing else."""
     close_batch(world.batches)
     world.trainer.run_once()
@@ -258,7 +292,9 @@ def test_a_damaged_champion_is_passed_over(world: TrainingWorld) -> None:
 
 
 def test_nothing_is_trained_while_no_set_is_sound(world: TrainingWorld) -> None:
-    """A set that started cold would replace what serves without a gate; another set in service goes on."""
+    """A set that started cold would replace what serves without a gate; another set in service goes
+    on.
+    """
     for _ in range(2):
         close_batch(world.batches)
     world.trainer.run_once()
@@ -315,7 +351,9 @@ def wait_until(condition) -> None:  # type: ignore[no-untyped-def]
 
 
 def test_batches_without_anything_to_learn_wait_for_the_next(world: TrainingWorld) -> None:
-    """A first batch of rejected rows only fits no set and stops no trainer: the set after it holds both."""
+    """A first batch of rejected rows only fits no set and stops no trainer: the set after it holds
+    both.
+    """
     empty = Manifest(
         number=1,
         topic_id="a-topic",

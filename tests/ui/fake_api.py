@@ -14,8 +14,12 @@ from werkzeug.serving import make_server
 from reelstream.api import schemas
 
 FILMS = {
-    1: schemas.FilmAnswer(movieId=1, title="Toy Story", year=1995, genres=["Animation"], tmdbId=None, imdbId=None),
-    7: schemas.FilmAnswer(movieId=7, title="[Rec] *$9*", year=2007, genres=["Horror"], tmdbId=None, imdbId=None),
+    1: schemas.FilmAnswer(
+        movieId=1, title="Toy Story", year=1995, genres=["Animation"], tmdbId=None, imdbId=None
+    ),
+    7: schemas.FilmAnswer(
+        movieId=7, title="[Rec] *$9*", year=2007, genres=["Horror"], tmdbId=None, imdbId=None
+    ),
     9: schemas.FilmAnswer(movieId=9, title="Alien", year=1979, genres=[], tmdbId=None, imdbId=None),
 }
 USERS = {12: 20, 120: 1, 3: 2698}
@@ -32,7 +36,9 @@ class FakeApi:
     log_end: int = 5000
     refuses: dict[str, tuple[int, str]] = field(default_factory=dict)
     """Start of a path -> status and detail of the problem that it answers."""
-    verdicts: dict[int, str] = field(default_factory=lambda: {3: "accepted", 2: "refused", 1: "first"})
+    verdicts: dict[int, str] = field(
+        default_factory=lambda: {3: "accepted", 2: "refused", 1: "first"}
+    )
 
     def app(self) -> Flask:
         app = Flask("fake")
@@ -67,7 +73,9 @@ class FakeApi:
                 model_set=service,
                 swaps=1,
                 scale=schemas.ScaleStatus(lowest=0.5, highest=5.0, step=0.5, like_threshold=4.0),
-                log=schemas.LogStatus(end=self.log_end, batched=4000, trained=4000, followed=self.log_end),
+                log=schemas.LogStatus(
+                    end=self.log_end, batched=4000, trained=4000, followed=self.log_end
+                ),
                 newest_set=schemas.NewestSet(number=3, verdict="accepted"),
                 partitions=[],
                 batches=schemas.BatchStatus(
@@ -127,7 +135,10 @@ class FakeApi:
             mean=4.05,
             spread=0.75,
             genres=[schemas.GenreLift(genre="Drama", share=0.5, lift=1.25)],
-            films=[schemas.ExampleFilm(movieId=7, title="Matrix, The"), schemas.ExampleFilm(movieId=8, title=None)],
+            films=[
+                schemas.ExampleFilm(movieId=7, title="Matrix, The"),
+                schemas.ExampleFilm(movieId=8, title=None),
+            ],
         )
         return _json(schemas.SegmentsAnswer(model_set=self.model_set or 0, segments=[segment]))
 
@@ -137,20 +148,29 @@ class FakeApi:
             for user_id, ratings in USERS.items()
             if str(user_id).startswith(request.args["query"])
         ]
-        return _json(schemas.UsersAnswer(users=found[: int(request.args["limit"])], total=len(USERS)))
+        return _json(
+            schemas.UsersAnswer(users=found[: int(request.args["limit"])], total=len(USERS))
+        )
 
     def _user(self, user_id: int) -> Response:
         rated = schemas.RatedFilm(movieId=1, title="Toy Story", rating=4.5, timestamp=988_848_000)
         known = user_id in USERS
         return _json(
             schemas.UserAnswer(
-                userId=user_id, known_user=known, total=USERS.get(user_id, 0), ratings=[rated] if known else []
+                userId=user_id,
+                known_user=known,
+                total=USERS.get(user_id, 0),
+                ratings=[rated] if known else [],
             )
         )
 
     def _items(self) -> Response:
-        found = [film for film in FILMS.values() if request.args["query"].lower() in film.title.lower()]
-        return _json(schemas.FilmsAnswer(items=found[: int(request.args["limit"])], total=len(FILMS)))
+        found = [
+            film for film in FILMS.values() if request.args["query"].lower() in film.title.lower()
+        ]
+        return _json(
+            schemas.FilmsAnswer(items=found[: int(request.args["limit"])], total=len(FILMS))
+        )
 
     def _answer(self, user_id: int, item_id: int) -> Response:
         known = user_id in USERS
@@ -160,21 +180,31 @@ class FakeApi:
                 movieId=item_id,
                 title=FILMS[item_id].title,
                 model_set=self.model_set or 0,
-                basis=schemas.Basis(ratings=USERS.get(user_id, 0), live=2 if known else 0, known_user=known),
+                basis=schemas.Basis(
+                    ratings=USERS.get(user_id, 0), live=2 if known else 0, known_user=known
+                ),
                 regression=schemas.Regression(
                     prediction=3.62,
                     sd=0.84,
                     interval=(1.97, 5.0),
-                    distribution={f"{stars / 2:g}": probability for stars, probability in enumerate(STARS, 1)},
+                    distribution={
+                        f"{stars / 2:g}": probability for stars, probability in enumerate(STARS, 1)
+                    },
                 ),
-                classification=schemas.Classification(prediction=1, probability=0.63, threshold=4.0),
-                clustering=schemas.Clustering(prediction=2, label="generous drama lovers", size=132, genres=["Drama"]),
+                classification=schemas.Classification(
+                    prediction=1, probability=0.63, threshold=4.0
+                ),
+                clustering=schemas.Clustering(
+                    prediction=2, label="generous drama lovers", size=132, genres=["Drama"]
+                ),
             )
         )
 
 
 class Served:
-    """A fake API behind a real port; `stop` and `start` are what an API does that ends and comes back."""
+    """A fake API behind a real port; `stop` and `start` are what an API does that ends and comes
+    back.
+    """
 
     def __init__(self, api: FakeApi) -> None:
         self._api = api

@@ -19,7 +19,9 @@ from reelstream.ui.wording import plain
 def app(served: Served, monkeypatch: pytest.MonkeyPatch) -> Iterator[AppTest]:
     """The page, not yet run."""
     monkeypatch.setenv(API_URL_VARIABLE, served.url)
-    yield AppTest.from_file(str(Path(reelstream.ui.__file__).parent / "page.py"), default_timeout=30)
+    yield AppTest.from_file(
+        str(Path(reelstream.ui.__file__).parent / "page.py"), default_timeout=30
+    )
     st.cache_resource.clear()
 
 
@@ -29,19 +31,26 @@ def metrics(app: AppTest) -> dict[str, str]:
 
 def words(app: AppTest) -> str:
     return "\n".join(
-        element.value for kind in (app.title, app.subheader, app.markdown, app.caption) for element in kind
+        element.value
+        for kind in (app.title, app.subheader, app.markdown, app.caption)
+        for element in kind
     )
 
 
 def test_a_user_and_a_film_get_all_three_answers(app: AppTest) -> None:
-    """Rating with interval, chance to like, segment, and what they rest on, from the first look on."""
+    """Rating with interval, chance to like, segment, and what they rest on, from the first look
+    on.
+    """
     app.run()
     assert not app.exception
     assert metrics(app)["Predicted rating"] == "3.62"
     assert metrics(app)["95 % interval"] == "2.0 – 5.0"
     assert metrics(app)["Chance to like it"] == "63%"
     assert "generous drama lovers" in words(app)
-    assert "Model set 3 answers from 20 ratings of this user, 2 of them since it was trained." in words(app)
+    assert (
+        "Model set 3 answers from 20 ratings of this user, 2 of them since it was trained."
+        in words(app)
+    )
 
 
 def test_a_search_narrows_the_choice_and_the_answer_follows(app: AppTest) -> None:
@@ -83,7 +92,9 @@ def test_the_stream_is_counted(app: AppTest) -> None:
     assert metrics(app)["Serving for"] == "1 min"
 
 
-def test_nothing_waits_while_the_batches_are_ahead_of_what_is_known_of_the_log(app: AppTest, api: FakeApi) -> None:
+def test_nothing_waits_while_the_batches_are_ahead_of_what_is_known_of_the_log(
+    app: AppTest, api: FakeApi
+) -> None:
     """The server looks at files more often than it asks for the log's end."""
     api.log_end = 3990
     app.run()
@@ -98,7 +109,11 @@ def test_model_sets_with_verdicts_and_scores(app: AppTest) -> None:
     assert list(table["Batches"]) == ["1–3", "1–2", "1"]
     assert list(table["RMSE"]) == ["0.876"] * 3
     assert list(table["AUC"]) == ["–"] * 3
-    assert list(table["Gate"]) == [":green-badge[accepted]", ":red-badge[refused]", ":gray-badge[first]"]
+    assert list(table["Gate"]) == [
+        ":green-badge[accepted]",
+        ":red-badge[refused]",
+        ":gray-badge[first]",
+    ]
     assert "Set 2: set 2 was refused for a reason" in words(app)
 
 
@@ -123,7 +138,9 @@ def test_segments_are_explained(app: AppTest) -> None:
 
 
 def test_before_the_first_set_the_page_waits(app: AppTest, api: FakeApi) -> None:
-    """It says why nothing can be asked, counts the stream, and opens by itself once a set serves."""
+    """It says why nothing can be asked, counts the stream, and opens by itself once a set
+    serves.
+    """
     api.model_set, api.reasons = None, ["no model set has been published yet"]
     app.run()
     assert plain("No model set has been published yet.") in app.info[0].value
@@ -140,7 +157,8 @@ def test_an_api_that_is_away_and_comes_back(app: AppTest, served: Served) -> Non
     served.stop()
     app.run()
     assert [element.value for element in app.info] == [
-        plain(f"The API at {served.url} cannot be reached.") + " This page tries again every two seconds."
+        plain(f"The API at {served.url} cannot be reached.")
+        + " This page tries again every two seconds."
     ]
     assert not app.exception
     served.start()

@@ -1,4 +1,6 @@
-"""The page as a person meets it: Streamlit's server, started as `reelstream ui` starts it, in a real browser."""
+"""The page as a person meets it: Streamlit's server, started as `reelstream ui` starts it, in a
+real browser.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ import pytest
 from fake_api import FakeApi, Served
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+CHROMIUM = (
+    shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+)
 QUIET = [
     "--no-sandbox",
     "--disable-gpu",
@@ -32,7 +36,8 @@ PATIENCE = 20_000
 """Milliseconds that an expectation may take to come true."""
 
 pytestmark = pytest.mark.skipif(
-    CHROMIUM is None and os.environ.get("CI") != "true", reason="no Chromium here: install it to click through the page"
+    CHROMIUM is None and os.environ.get("CI") != "true",
+    reason="no Chromium here: install it to click through the page",
 )
 
 
@@ -79,10 +84,16 @@ def page(browser: Browser, page_url: str) -> Iterator[Page]:
 
 
 def test_a_person_clicks_through_the_page(page: Page, api: FakeApi, served: Served) -> None:
-    """Find a film and a user while typing, read the answer, look at another score, outlive the API."""
+    """Find a film and a user while typing, read the answer, look at another score, outlive the
+    API.
+    """
     expect(page.get_by_role("heading", name="Toy Story (1995)")).to_be_visible()
-    expect(page.get_by_test_id("stMetric").filter(has_text="Predicted rating")).to_contain_text("3.62")
-    expect(page.get_by_test_id("stMetric").filter(has_text="Messages in the log")).to_contain_text("5,000")
+    expect(page.get_by_test_id("stMetric").filter(has_text="Predicted rating")).to_contain_text(
+        "3.62"
+    )
+    expect(page.get_by_test_id("stMetric").filter(has_text="Messages in the log")).to_contain_text(
+        "5,000"
+    )
     expect(page.get_by_test_id("stVegaLiteChart")).to_have_count(2)
 
     page.get_by_label("Movie", exact=True).press_sequentially("rec")
@@ -96,12 +107,17 @@ def test_a_person_clicks_through_the_page(page: Page, api: FakeApi, served: Serv
     expect(page.get_by_test_id("stVegaLiteChart").last).to_be_visible()
 
     api.log_end = 6000
-    expect(page.get_by_test_id("stMetric").filter(has_text="Messages in the log")).to_contain_text("6,000")
+    expect(page.get_by_test_id("stMetric").filter(has_text="Messages in the log")).to_contain_text(
+        "6,000"
+    )
     served.stop()
-    expect(page.get_by_text("cannot be reached")).to_have_count(1)  # for a moment two parts of the page may say it
+    # for a moment two parts of the page may say it
+    expect(page.get_by_text("cannot be reached")).to_have_count(1)
     expect(page.get_by_role("heading", name=re.compile("Rec"))).to_be_hidden()
     served.start()
-    expect(page.get_by_test_id("stMetric").filter(has_text="Predicted rating")).to_contain_text("3.62")
+    expect(page.get_by_test_id("stMetric").filter(has_text="Predicted rating")).to_contain_text(
+        "3.62"
+    )
     expect(page.get_by_test_id("stException")).to_have_count(0)
 
 

@@ -11,7 +11,10 @@ from reelstream.ui.client import ApiClient
 
 
 def answering(status: int, content: bytes) -> ApiClient:
-    return ApiClient("http://there/", transport=httpx.MockTransport(lambda _: httpx.Response(status, content=content)))
+    return ApiClient(
+        "http://there/",
+        transport=httpx.MockTransport(lambda _: httpx.Response(status, content=content)),
+    )
 
 
 def test_an_answer_is_read_whole(client: ApiClient) -> None:
@@ -25,7 +28,9 @@ def test_an_answer_is_read_whole(client: ApiClient) -> None:
 
 
 def test_searches_hand_on_query_and_limit(client: ApiClient) -> None:
-    """Users are found by the digits their id begins with, films by title; never more than asked for."""
+    """Users are found by the digits their id begins with, films by title; never more than asked
+    for.
+    """
     assert [user.user_id for user in client.users("12", 5)] == [12, 120]
     assert [user.user_id for user in client.users("12", 1)] == [12]
     assert [film.item_id for film in client.items("alien", 5)] == [9]
@@ -47,7 +52,9 @@ def test_scores_that_nobody_has_are_none(client: ApiClient) -> None:
 
 
 def test_not_ready_is_an_answer_and_no_error(api: FakeApi, client: ApiClient) -> None:
-    """Status 503 of /health/ready carries the reasons; the stream's counts are there all the same."""
+    """Status 503 of /health/ready carries the reasons; the stream's counts are there all the
+    same.
+    """
     api.model_set, api.reasons = None, ["no model set has been published yet"]
     assert client.health().model_set is None
     assert client.health().reasons == ("no model set has been published yet",)

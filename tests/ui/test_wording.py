@@ -52,5 +52,8 @@ def test_a_film_without_a_title_has_its_id() -> None:
 def test_a_title_begins_with_its_article() -> None:
     """MovieLens moves articles behind; the page moves them back, and touches no other comma."""
     assert film_name(Film(1, "Matrix, The", 1999)) == "The Matrix (1999)"
-    assert film_name(Film(2, "Good, the Bad and the Ugly, The", 1966)) == "The Good, the Bad and the Ugly (1966)"
+    assert (
+        film_name(Film(2, "Good, the Bad and the Ugly, The", 1966))
+        == "The Good, the Bad and the Ugly (1966)"
+    )
     assert film_name(RatedFilm(3, 4.0, 0, "Me, Myself & Irene")) == "Me, Myself & Irene"

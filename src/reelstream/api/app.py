@@ -24,7 +24,9 @@ def create_app(service: Service) -> Flask:
     app.json.sort_keys = False  # type: ignore[attr-defined]  # Flask's default provider has it
     measure(app, service)
     handle_problems(app)
-    operations = [operation for resource in _RESOURCES for operation in resource.operations(service)]
+    operations = [
+        operation for resource in _RESOURCES for operation in resource.operations(service)
+    ]
     for operation in operations:
         operation.add_to(app)
     add_docs(app, openapi.document(operations))
@@ -33,10 +35,13 @@ def create_app(service: Service) -> Flask:
 
 
 def _secure(response: Response) -> Response:
-    """Nothing here is to be guessed at, framed, or kept; the page needs its style sheet and no more."""
+    """Nothing here is to be guessed at, framed, or kept; the page needs its style sheet and no
+    more.
+    """
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["Content-Security-Policy"] = (
-        "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors"
+        " 'none'"
     )
     response.headers["Referrer-Policy"] = "no-referrer"
     if request.endpoint != "static":

@@ -1,4 +1,6 @@
-"""/docs: the OpenAPI document as a page for people, made here and complete without any other server."""
+"""/docs: the OpenAPI document as a page for people, made here and complete without any other
+server.
+"""
 
 from __future__ import annotations
 
@@ -56,16 +58,26 @@ def _entries(document: dict[str, Any]) -> Iterator[_Entry]:
                 summary=operation["summary"],
                 fields=_fields_of_question(document, operation),
                 answer=_fields(document, _first(answer)),
-                statuses={status: said["description"] for status, said in operation["responses"].items()},
+                statuses={
+                    status: said["description"] for status, said in operation["responses"].items()
+                },
                 curl=_curl(document, method, path, operation),
             )
 
 
-def _fields_of_question(document: dict[str, Any], operation: dict[str, Any]) -> list[dict[str, Any]]:
+def _fields_of_question(
+    document: dict[str, Any], operation: dict[str, Any]
+) -> list[dict[str, Any]]:
     if "requestBody" in operation:
-        return _fields(document, _first(operation["requestBody"]["content"]["application/json"]["schema"]))
+        return _fields(
+            document, _first(operation["requestBody"]["content"]["application/json"]["schema"])
+        )
     return [
-        _field(parameter["name"], {**parameter["schema"], "description": parameter.get("description", "")}, parameter)
+        _field(
+            parameter["name"],
+            {**parameter["schema"], "description": parameter.get("description", "")},
+            parameter,
+        )
         for parameter in operation.get("parameters", ())
     ]
 
@@ -74,7 +86,8 @@ def _fields(document: dict[str, Any], schema: dict[str, Any]) -> list[dict[str, 
     resolved = _resolve(document, schema)
     required = resolved.get("required", ())
     return [
-        _field(name, field, {"required": name in required}) for name, field in resolved.get("properties", {}).items()
+        _field(name, field, {"required": name in required})
+        for name, field in resolved.get("properties", {}).items()
     ]
 
 
@@ -114,8 +127,14 @@ def _curl(document: dict[str, Any], method: str, path: str, operation: dict[str,
     """A command that works as it stands, with the schemas' examples."""
     base = "curl "
     if method == "post":
-        question = _resolve(document, _first(operation["requestBody"]["content"]["application/json"]["schema"]))
-        body = {name: field["examples"][0] for name, field in question["properties"].items() if "examples" in field}
+        question = _resolve(
+            document, _first(operation["requestBody"]["content"]["application/json"]["schema"])
+        )
+        body = {
+            name: field["examples"][0]
+            for name, field in question["properties"].items()
+            if "examples" in field
+        }
         return f"{base}-H 'Content-Type: application/json' -d '{json.dumps(body)}' '$URL{path}'"
     examples = {
         parameter["name"]: (parameter["in"], parameter["schema"]["examples"][0])

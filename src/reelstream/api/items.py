@@ -14,12 +14,16 @@ def operations(service: Service) -> list[Operation]:
 
     def search(question: schemas.FilmsQuestion) -> schemas.FilmsAnswer:
         found = service.catalog.search(question.query, question.limit, service.popularity())
-        return schemas.FilmsAnswer(items=[_answer(film) for film in found], total=len(service.catalog))
+        return schemas.FilmsAnswer(
+            items=[_answer(film) for film in found], total=len(service.catalog)
+        )
 
     def one(question: schemas.FilmQuestion) -> schemas.FilmAnswer:
         film = service.catalog.get(question.movieId)
         if film is None:
-            raise ProblemError(problem(404, f"film {question.movieId} is not in the catalogue: {HOW_TO_FIND}"))
+            raise ProblemError(
+                problem(404, f"film {question.movieId} is not in the catalogue: {HOW_TO_FIND}")
+            )
         return _answer(film)
 
     return [
@@ -32,7 +36,13 @@ def operations(service: Service) -> list[Operation]:
             schemas.FilmsQuestion,
         ),
         Operation(
-            "GET", "/v1/items/{movieId}", "One film.", schemas.FilmAnswer, one, schemas.FilmQuestion, problems=(404,)
+            "GET",
+            "/v1/items/{movieId}",
+            "One film.",
+            schemas.FilmAnswer,
+            one,
+            schemas.FilmQuestion,
+            problems=(404,),
         ),
     ]
 

@@ -34,15 +34,25 @@ class _Serving(Collector):
         predictor, report = self._service.predictor, self._service.live_updates.report()
         serving = predictor.in_service
         age = None if serving is None else time.time() - serving.release.created_at
-        yield GaugeMetricFamily("reelstream_model_set_number", "Number of the set in service.", predictor.number)
-        yield GaugeMetricFamily("reelstream_model_set_age_seconds", "Since the set was published.", age)
+        yield GaugeMetricFamily(
+            "reelstream_model_set_number", "Number of the set in service.", predictor.number
+        )
+        yield GaugeMetricFamily(
+            "reelstream_model_set_age_seconds", "Since the set was published.", age
+        )
         yield CounterMetricFamily("reelstream_swaps", "Sets put into service.", predictor.swaps)
-        yield CounterMetricFamily("reelstream_live_ratings", "Ratings taken from the log.", report.live)
-        updates = CounterMetricFamily("reelstream_film_updates", "Live ratings and films.", labels=["outcome"])
+        yield CounterMetricFamily(
+            "reelstream_live_ratings", "Ratings taken from the log.", report.live
+        )
+        updates = CounterMetricFamily(
+            "reelstream_film_updates", "Live ratings and films.", labels=["outcome"]
+        )
         updates.add_metric(["learned"], predictor.film_updates)
         updates.add_metric(["shed"], predictor.film_updates_shed)
         yield updates
-        errors = CounterMetricFamily("reelstream_follow_errors", "Failed looks at what is followed.", labels=["what"])
+        errors = CounterMetricFamily(
+            "reelstream_follow_errors", "Failed looks at what is followed.", labels=["what"]
+        )
         for what, count in report.errors.items():
             errors.add_metric([what], count)
         yield errors
@@ -54,9 +64,18 @@ def measure(app: Flask, service: Service) -> None:
     ProcessCollector(registry=registry)
     registry.register(_Serving(service))
     registry.register(StreamMetrics(service))
-    requests = Counter("reelstream_requests", "Requests answered.", ["endpoint", "method", "status"], registry=registry)
+    requests = Counter(
+        "reelstream_requests",
+        "Requests answered.",
+        ["endpoint", "method", "status"],
+        registry=registry,
+    )
     seconds = Histogram(
-        "reelstream_request_seconds", "Time to answer.", ["endpoint"], buckets=_BUCKETS, registry=registry
+        "reelstream_request_seconds",
+        "Time to answer.",
+        ["endpoint"],
+        buckets=_BUCKETS,
+        registry=registry,
     )
 
     @app.before_request

@@ -16,18 +16,28 @@ def operations(service: Service) -> list[Operation]:
     def every(_: schemas.NoQuestion) -> schemas.ModelSetsAnswer:
         in_service = service.predictor.number
         current = service.registry.current()
-        releases = sorted(service.registry.releases(), key=lambda release: release.number, reverse=True)
+        releases = sorted(
+            service.registry.releases(), key=lambda release: release.number, reverse=True
+        )
         return schemas.ModelSetsAnswer(
             in_service=in_service,
             model_sets=[
-                _answer(release, current is not None and release.number == current.number, release.number == in_service)
+                _answer(
+                    release,
+                    current is not None and release.number == current.number,
+                    release.number == in_service,
+                )
                 for release in releases
             ],
         )
 
     return [
         Operation(
-            "GET", "/v1/models", "The model sets with their scores, newest first.", schemas.ModelSetsAnswer, every
+            "GET",
+            "/v1/models",
+            "The model sets with their scores, newest first.",
+            schemas.ModelSetsAnswer,
+            every,
         )
     ]
 

@@ -1,4 +1,6 @@
-"""/openapi.json: the OpenAPI 3.1 document, made of the operations and the schemas that the server itself runs on."""
+"""/openapi.json: the OpenAPI 3.1 document, made of the operations and the schemas that the server
+itself runs on.
+"""
 
 from __future__ import annotations
 
@@ -23,14 +25,18 @@ def document(operations: Sequence[Operation]) -> dict[str, Any]:
     schemas = _schemas(operations)
     paths: dict[str, dict[str, Any]] = {}
     for operation in operations:
-        paths.setdefault(operation.path, {})[operation.method.lower()] = _describe(operation, schemas)
+        paths.setdefault(operation.path, {})[operation.method.lower()] = _describe(
+            operation, schemas
+        )
     return {
         "openapi": "3.1.0",
         "info": {
             "title": "reelstream",
             "version": __version__,
-            "description": "Predictions from the newest model set and every rating up to this moment. Each answer "
-            "names the model set that gave it and what it rests on.",
+            "description": (
+                "Predictions from the newest model set and every rating up to this moment. Each"
+                " answer names the model set that gave it and what it rests on."
+            ),
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "paths": paths,
@@ -58,7 +64,10 @@ def _describe(operation: Operation, schemas: dict[str, Any]) -> dict[str, Any]:
         "responses": _responses(operation),
     }
     if operation.method == "POST":
-        described["requestBody"] = {"required": True, "content": {"application/json": {"schema": _body(operation)}}}
+        described["requestBody"] = {
+            "required": True,
+            "content": {"application/json": {"schema": _body(operation)}},
+        }
     elif operation.question.model_fields:
         described["parameters"] = _parameters(operation, schemas[operation.question.__name__])
     return described
@@ -95,9 +104,16 @@ def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _body(operation: Operation) -> dict[str, Any]:
-    """One question, or a list; a list is taken whatever its entries are, and each is answered for itself."""
+    """One question, or a list; a list is taken whatever its entries are, and each is answered for
+    itself.
+    """
     question = _ref(operation.question)
-    entry = {"anyOf": [question, {"description": "Anything else gets an error in the place of its answer."}]}
+    entry = {
+        "anyOf": [
+            question,
+            {"description": "Anything else gets an error in the place of its answer."},
+        ]
+    }
     return {"anyOf": [question, {"type": "array", "items": entry, "maxItems": MAX_LIST}]}
 
 
@@ -113,9 +129,13 @@ def _responses(operation: Operation) -> dict[str, Any]:
         statuses |= {_QUESTION_PROBLEM}
     responses = {"200": _content("The answer.", "application/json", answer)}
     for status, other in operation.other_answers.items():
-        responses[str(status)] = _content(HTTPStatus(status).phrase, "application/json", _ref(other))
+        responses[str(status)] = _content(
+            HTTPStatus(status).phrase, "application/json", _ref(other)
+        )
     for status in sorted(statuses):
-        responses[str(status)] = _content(HTTPStatus(status).phrase, problems.MEDIA_TYPE, _ref(Problem))
+        responses[str(status)] = _content(
+            HTTPStatus(status).phrase, problems.MEDIA_TYPE, _ref(Problem)
+        )
     responses["default"] = _content("Whatever else goes wrong.", problems.MEDIA_TYPE, _ref(Problem))
     return responses
 

@@ -1,4 +1,6 @@
-"""One operation of the API: from it come its route, the reading of its question, and its page in the OpenAPI document."""
+"""One operation of the API: from it come its route, the reading of its question, and its page in
+the OpenAPI document.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ Reply = Answer | tuple[Answer, int]
 
 @dataclass(frozen=True)
 class Operation:
-    """A method of a path. Its question comes from path and query (GET), or from a JSON body (POST)."""
+    """A method of a path. Its question comes from path and query (GET), or from a JSON body
+    (POST).
+    """
 
     method: str
     path: str
@@ -32,7 +36,9 @@ class Operation:
     """Takes a `question`. Raises ReelstreamError or ProblemError."""
     question: type[Question] = NoQuestion
     handle_list: Callable[[Sequence[Any]], Sequence[Answer | Problem]] | None = None
-    """Takes many questions at once (POST only); a problem stands in the place of an answer that cannot be given."""
+    """Takes many questions at once (POST only); a problem stands in the place of an answer that
+    cannot be given.
+    """
     problems: tuple[int, ...] = ()
     """Statuses of the problems that it may end with, beside those that its method brings."""
     other_answers: dict[int, type[Answer]] = field(default_factory=dict)
@@ -59,13 +65,19 @@ class Operation:
         if self.handle_list is None:
             raise ProblemError(problem(422, "one question is taken here, not a list"))
         if len(body) > MAX_LIST:
-            raise ProblemError(problem(422, f"the list holds {len(body)} questions: ask at most {MAX_LIST} at once"))
+            raise ProblemError(
+                problem(
+                    422, f"the list holds {len(body)} questions: ask at most {MAX_LIST} at once"
+                )
+            )
         return _json_list(self._answer_list(self.handle_list, body))
 
     def _answer_list(
         self, handle_list: Callable[[Sequence[Any]], Sequence[Answer | Problem]], body: list[Any]
     ) -> list[Answer]:
-        """The answers in the order of the questions; those that are not understood never reach the handler."""
+        """The answers in the order of the questions; those that are not understood never reach the
+        handler.
+        """
         questions: list[Question] = []
         answers: list[Answer | None] = []
         for place, entry in enumerate(body):
@@ -85,7 +97,9 @@ class Operation:
 
 
 def _from_text(question: type[Question], path: dict[str, str]) -> dict[str, Any]:
-    """Path and query as the question's fields: what JSON reads as a number or a truth becomes one, unless text is wanted."""
+    """Path and query as the question's fields: what JSON reads as a number or a truth becomes one,
+    unless text is wanted.
+    """
     values: dict[str, Any] = dict(path)
     for name, given in request.args.lists():
         if name in values or len(given) > 1:
@@ -110,7 +124,10 @@ def _read_body() -> Any:
 
 def _in_list(the_problem: Problem, place: int) -> Problem:
     """The same problem, its fields named with their place in the list."""
-    errors = [wrong.model_copy(update={"where": f"{place}.{wrong.where}".rstrip(".")}) for wrong in the_problem.errors]
+    errors = [
+        wrong.model_copy(update={"where": f"{place}.{wrong.where}".rstrip(".")})
+        for wrong in the_problem.errors
+    ]
     return the_problem.model_copy(update={"errors": errors})
 
 
@@ -124,4 +141,6 @@ def _json(reply: Reply) -> Response:
 
 
 def _json_list(answers: Sequence[Answer]) -> Response:
-    return Response(f"[{','.join(answer.model_dump_json() for answer in answers)}]", mimetype="application/json")
+    return Response(
+        f"[{','.join(answer.model_dump_json() for answer in answers)}]", mimetype="application/json"
+    )

@@ -26,7 +26,9 @@ _MakeAnswer = Callable[[Serving, schemas.PairQuestion, Prediction], Answer]
 def operations(service: Service) -> list[Operation]:
     """What the API says about a user's future ratings."""
 
-    def pair(question: schemas.PairQuestion, serving: Serving, prediction: Prediction) -> dict[str, Any]:
+    def pair(
+        question: schemas.PairQuestion, serving: Serving, prediction: Prediction
+    ) -> dict[str, Any]:
         return {
             "userId": question.userId,
             "movieId": question.movieId,
@@ -37,14 +39,25 @@ def operations(service: Service) -> list[Operation]:
 
     ratings = [f"{value:g}" for value in service.scale.values()]
 
-    def regression(serving: Serving, question: schemas.PairQuestion, prediction: Prediction) -> Answer:
+    def regression(
+        serving: Serving, question: schemas.PairQuestion, prediction: Prediction
+    ) -> Answer:
         # On request only: in a long list it costs more than all the rest of an answer.
-        wanted = ratings if isinstance(question, schemas.RatingQuestion) and question.distribution else None
-        return schemas.RegressionAnswer(**pair(question, serving, prediction), **_regression(prediction, wanted))
+        wanted = (
+            ratings
+            if isinstance(question, schemas.RatingQuestion) and question.distribution
+            else None
+        )
+        return schemas.RegressionAnswer(
+            **pair(question, serving, prediction), **_regression(prediction, wanted)
+        )
 
-    def classification(serving: Serving, question: schemas.PairQuestion, prediction: Prediction) -> Answer:
+    def classification(
+        serving: Serving, question: schemas.PairQuestion, prediction: Prediction
+    ) -> Answer:
         return schemas.ClassificationAnswer(
-            **pair(question, serving, prediction), **_classification(prediction, service.scale.like_threshold)
+            **pair(question, serving, prediction),
+            **_classification(prediction, service.scale.like_threshold),
         )
 
     def full(serving: Serving, question: schemas.PairQuestion, prediction: Prediction) -> Answer:
@@ -52,14 +65,20 @@ def operations(service: Service) -> list[Operation]:
         return schemas.FullAnswer(
             **pair(question, serving, prediction),
             regression=schemas.Regression(**_regression(prediction, ratings)),
-            classification=schemas.Classification(**_classification(prediction, service.scale.like_threshold)),
+            classification=schemas.Classification(
+                **_classification(prediction, service.scale.like_threshold)
+            ),
             clustering=schemas.Clustering(**_clustering(segment)),
         )
 
-    def answer_pairs(make_answer: _MakeAnswer) -> Callable[[Sequence[schemas.PairQuestion]], list[Answer | Problem]]:
+    def answer_pairs(
+        make_answer: _MakeAnswer,
+    ) -> Callable[[Sequence[schemas.PairQuestion]], list[Answer | Problem]]:
         def answer(questions: Sequence[schemas.PairQuestion]) -> list[Answer | Problem]:
             serving = service.predictor.serving()
-            predictions = serving.predict([Question(asked.userId, asked.movieId, asked.at) for asked in questions])
+            predictions = serving.predict(
+                [Question(asked.userId, asked.movieId, asked.at) for asked in questions]
+            )
             return [
                 problem_of_error(prediction)
                 if isinstance(prediction, UnknownItemError)
@@ -71,8 +90,14 @@ def operations(service: Service) -> list[Operation]:
 
     def answer_segments(questions: Sequence[schemas.SegmentQuestion]) -> list[Answer | Problem]:
         serving = service.predictor.serving()
-        segments = {user_id: serving.segment(user_id) for user_id in {question.userId for question in questions}}
-        return [_clustering_answer(serving, question.userId, *segments[question.userId]) for question in questions]
+        segments = {
+            user_id: serving.segment(user_id)
+            for user_id in {question.userId for question in questions}
+        }
+        return [
+            _clustering_answer(serving, question.userId, *segments[question.userId])
+            for question in questions
+        ]
 
     def both_methods(
         name: str,
@@ -153,7 +178,11 @@ def _regression(prediction: Prediction, ratings: Sequence[str] | None) -> dict[s
 
 def _classification(prediction: Prediction, threshold: float) -> dict[str, Any]:
     probability = round(prediction.like_probability, DIGITS)
-    return {"prediction": int(probability >= 0.5), "probability": probability, "threshold": threshold}
+    return {
+        "prediction": int(probability >= 0.5),
+        "probability": probability,
+        "threshold": threshold,
+    }
 
 
 def _clustering(segment: Segment) -> dict[str, Any]:
@@ -165,9 +194,14 @@ def _clustering(segment: Segment) -> dict[str, Any]:
     }
 
 
-def _clustering_answer(serving: Serving, user_id: int, segment: Segment, basis: predictor.Basis) -> Answer:
+def _clustering_answer(
+    serving: Serving, user_id: int, segment: Segment, basis: predictor.Basis
+) -> Answer:
     return schemas.ClusteringAnswer(
-        userId=user_id, model_set=serving.release.number, basis=_basis(basis), **_clustering(segment)
+        userId=user_id,
+        model_set=serving.release.number,
+        basis=_basis(basis),
+        **_clustering(segment),
     )
 
 

@@ -1,4 +1,6 @@
-"""Whatever goes wrong is answered as a problem (RFC 9457): JSON with status, title and detail, never HTML or a trace."""
+"""Whatever goes wrong is answered as a problem (RFC 9457): JSON with status, title and detail,
+never HTML or a trace.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,9 @@ class ProblemError(Exception):
 
 def problem(status: int, detail: str, errors: Sequence[FieldError] = ()) -> Problem:
     """A problem whose title is the status in words."""
-    return Problem(title=HTTPStatus(status).phrase, status=status, detail=detail, errors=list(errors))
+    return Problem(
+        title=HTTPStatus(status).phrase, status=status, detail=detail, errors=list(errors)
+    )
 
 
 def problem_of_validation(error: ValidationError) -> Problem:

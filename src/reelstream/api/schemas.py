@@ -1,6 +1,8 @@
-"""What the API takes and answers. The OpenAPI document is generated from these classes, so they cannot drift apart.
+"""What the API takes and answers. The OpenAPI document is generated from these classes, so they
+cannot drift apart.
 
-Names are MovieLens's (`userId`, `movieId`), as on the log. Bodies are read strictly: a number in quotes is refused.
+Names are MovieLens's (`userId`, `movieId`), as on the log. Bodies are read strictly: a number in
+quotes is refused.
 """
 
 # ruff: noqa: N815  (the names on the wire)
@@ -27,13 +29,17 @@ def _whole(value: Any) -> Any:
 _Whole = BeforeValidator(_whole)
 
 UserId = Annotated[int, Field(ge=0, le=MAX_ID, description="The user's id.", examples=[1]), _Whole]
-MovieId = Annotated[int, Field(ge=0, le=MAX_ID, description="The film's id.", examples=[31]), _Whole]
+MovieId = Annotated[
+    int, Field(ge=0, le=MAX_ID, description="The film's id.", examples=[31]), _Whole
+]
 Time = Annotated[int, Field(ge=0, le=LATEST_TIME), _Whole]
 Limit = Annotated[int, Field(ge=1, le=200, description="The most entries to answer."), _Whole]
 
 
 class Question(BaseModel):
-    """Anything that is asked: fields that nobody knows are refused, so that a misspelt one is noticed."""
+    """Anything that is asked: fields that nobody knows are refused, so that a misspelt one is
+    noticed.
+    """
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
@@ -46,8 +52,10 @@ class PairQuestion(Question):
     at: Annotated[
         Time | None,
         Field(
-            description="The time of the question, in seconds since 1970 (UTC). Now when absent, and never before the "
-            "user's last rating."
+            description=(
+                "The time of the question, in seconds since 1970 (UTC). Now when absent, and never"
+                " before the user's last rating."
+            )
         ),
     ] = None
 
@@ -55,7 +63,9 @@ class PairQuestion(Question):
 class RatingQuestion(PairQuestion):
     """One user and one film, with as much of an answer as is wanted."""
 
-    distribution: Annotated[bool, Field(description="Whether the probability of each rating is wanted too.")] = False
+    distribution: Annotated[
+        bool, Field(description="Whether the probability of each rating is wanted too.")
+    ] = False
 
 
 class SegmentQuestion(Question):
@@ -74,7 +84,9 @@ class UserQuestion(Question):
 class UsersQuestion(Question):
     """A choice of users."""
 
-    query: Annotated[str, Field(pattern="^[0-9]{0,19}$", description="How the id begins.", examples=["1"])] = ""
+    query: Annotated[
+        str, Field(pattern="^[0-9]{0,19}$", description="How the id begins.", examples=["1"])
+    ] = ""
     limit: Limit = 20
 
 
@@ -88,7 +100,10 @@ class FilmsQuestion(Question):
     """A search for films."""
 
     query: Annotated[
-        str, Field(max_length=200, description="Words of the title, and the year.", examples=["toy story"])
+        str,
+        Field(
+            max_length=200, description="Words of the title, and the year.", examples=["toy story"]
+        ),
     ] = ""
     limit: Limit = 20
 
@@ -106,7 +121,10 @@ class Answer(BaseModel):
 class FieldError(Answer):
     """One thing wrong with a question."""
 
-    where: Annotated[str, Field(description="The field, after the place in the list if there is one: `3.userId`.")]
+    where: Annotated[
+        str,
+        Field(description="The field, after the place in the list if there is one: `3.userId`."),
+    ]
     message: str
 
 
@@ -130,7 +148,9 @@ class Basis(Answer):
     """What an answer rests on."""
 
     ratings: Annotated[int, Field(ge=0, description="How many of the user's ratings it has seen.")]
-    live: Annotated[int, Field(ge=0, description="How many of them came after the model set was trained.")]
+    live: Annotated[
+        int, Field(ge=0, description="How many of them came after the model set was trained.")
+    ]
     known_user: Annotated[bool, Field(description="False: answered from the prior alone.")]
 
 
@@ -141,14 +161,18 @@ class Regression(Answer):
     sd: Annotated[float, Field(ge=0, description="Its standard deviation.")]
     interval: Annotated[
         tuple[float, float],
-        Field(description="The central 95 %: prediction ± 1.96 sd, cut off at the ends of the scale."),
+        Field(
+            description="The central 95 %: prediction ± 1.96 sd, cut off at the ends of the scale."
+        ),
     ]
     distribution: Annotated[
         dict[str, float] | None,
         Field(
-            description="The probability of each rating of the scale; null when it was not asked for. They add up to one; "
-            "their standard deviation is sd, and their mean the prediction, except that near an end of the scale it lies "
-            "further inside.",
+            description=(
+                "The probability of each rating of the scale; null when it was not asked for. They"
+                " add up to one; their standard deviation is sd, and their mean the prediction,"
+                " except that near an end of the scale it lies further inside."
+            ),
         ),
     ]
 
@@ -157,17 +181,24 @@ class Classification(Answer):
     """Whether the user would like the film."""
 
     prediction: Annotated[int, Field(ge=0, le=1, description="1: more likely than not.")]
-    probability: Annotated[float, Field(ge=0, le=1, description="Of a rating at the threshold or above.")]
+    probability: Annotated[
+        float, Field(ge=0, le=1, description="Of a rating at the threshold or above.")
+    ]
     threshold: Annotated[float, Field(description="From which rating on a film counts as liked.")]
 
 
 class Clustering(Answer):
     """Which kind of user this is."""
 
-    prediction: Annotated[int, Field(description="The segment's number, which it keeps from set to set.")]
+    prediction: Annotated[
+        int, Field(description="The segment's number, which it keeps from set to set.")
+    ]
     label: Annotated[str, Field(description="What sets the segment apart.")]
     size: Annotated[int, Field(ge=0, description="How many users it had when the set was trained.")]
-    genres: Annotated[list[str], Field(description="What they rate more than all users do, the most striking first.")]
+    genres: Annotated[
+        list[str],
+        Field(description="What they rate more than all users do, the most striking first."),
+    ]
 
 
 class _OfSet(Answer):
@@ -257,8 +288,16 @@ class GenreLift(Answer):
     """A genre that a segment's users rate more, or less, than all users."""
 
     genre: str
-    share: Annotated[float, Field(ge=0, description="Of such a user's ratings; a film of k genres counts 1/k in each.")]
-    lift: Annotated[float, Field(ge=0, description="That share against the share among all users: 2 is twice as much.")]
+    share: Annotated[
+        float,
+        Field(ge=0, description="Of such a user's ratings; a film of k genres counts 1/k in each."),
+    ]
+    lift: Annotated[
+        float,
+        Field(
+            ge=0, description="That share against the share among all users: 2 is twice as much."
+        ),
+    ]
 
 
 class ExampleFilm(Answer):
@@ -274,12 +313,18 @@ class SegmentAnswer(Answer):
     number: Annotated[int, Field(description="Kept from set to set.")]
     label: Annotated[str, Field(description="What sets it apart.")]
     size: Annotated[int, Field(ge=0, description="How many users it had.")]
-    ratings: Annotated[int, Field(ge=0, description="How many films such a user has rated; the median.")]
+    ratings: Annotated[
+        int, Field(ge=0, description="How many films such a user has rated; the median.")
+    ]
     mean: Annotated[float, Field(description="A user's mean rating.")]
     spread: Annotated[float, Field(ge=0, description="Standard deviation of a user's ratings.")]
-    genres: Annotated[list[GenreLift], Field(description="Those with the largest lift, of genres that are not rare.")]
+    genres: Annotated[
+        list[GenreLift],
+        Field(description="Those with the largest lift, of genres that are not rare."),
+    ]
     films: Annotated[
-        list[ExampleFilm], Field(description="Rated more often than chance would have it, the most striking first.")
+        list[ExampleFilm],
+        Field(description="Rated more often than chance would have it, the most striking first."),
     ]
 
 
@@ -298,12 +343,20 @@ class ModelSetAnswer(Answer):
     in_service: Annotated[bool, Field(description="Whether this server answers from it.")]
     created_at: Annotated[int, Field(description="Seconds since 1970, UTC.")]
     engine: str
-    batches: Annotated[list[int], Field(description="Numbers of the batches that it was trained on.")]
+    batches: Annotated[
+        list[int], Field(description="Numbers of the batches that it was trained on.")
+    ]
     scores: Annotated[dict[str, float], Field(description="On ratings that nothing was fitted to.")]
-    gate: Annotated[dict[str, Any], Field(description="The gate's verdict, its reason and its grounds.")]
+    gate: Annotated[
+        dict[str, Any], Field(description="The gate's verdict, its reason and its grounds.")
+    ]
     record: Annotated[
         list[dict[str, Any]],
-        Field(description="Each new batch as the set in service predicted it, before anybody learned from it."),
+        Field(
+            description=(
+                "Each new batch as the set in service predicted it, before anybody learned from it."
+            )
+        ),
     ]
 
 
@@ -338,9 +391,13 @@ class ServiceStatus(Answer):
     """The set in service."""
 
     number: int
-    created_at: Annotated[int, Field(description="When it was published, in seconds since 1970, UTC.")]
+    created_at: Annotated[
+        int, Field(description="When it was published, in seconds since 1970, UTC.")
+    ]
     age: Annotated[float, Field(description="Seconds since then.")]
-    since: Annotated[float, Field(description="When it went into service, in seconds since 1970, UTC.")]
+    since: Annotated[
+        float, Field(description="When it went into service, in seconds since 1970, UTC.")
+    ]
 
 
 class ScaleStatus(Answer):
@@ -357,18 +414,29 @@ class BatchStatus(Answer):
 
     count: Annotated[int, Field(ge=0)]
     newest: int | None
-    closed_at: Annotated[int | None, Field(description="When the newest was closed, in seconds since 1970, UTC.")]
+    closed_at: Annotated[
+        int | None, Field(description="When the newest was closed, in seconds since 1970, UTC.")
+    ]
     excluded: list[int]
     ratings: Annotated[int, Field(ge=0, description="In all of them, deletions among them.")]
     rejected: Annotated[int, Field(ge=0, description="Rows that were no ratings, in all of them.")]
-    repeats: Annotated[int, Field(ge=0, description="Records passed over as a source's row came twice.")]
-    ratings_a_second: Annotated[float, Field(ge=0, description="In the batches closed in the last minute.")]
-    rejected_share: Annotated[float | None, Field(description="Of the newest batch's rows, those rejected.")]
+    repeats: Annotated[
+        int, Field(ge=0, description="Records passed over as a source's row came twice.")
+    ]
+    ratings_a_second: Annotated[
+        float, Field(ge=0, description="In the batches closed in the last minute.")
+    ]
+    rejected_share: Annotated[
+        float | None, Field(description="Of the newest batch's rows, those rejected.")
+    ]
     drift: Annotated[
         float | None,
         Field(
-            description="How differently the newest batch's ratings are distributed than those of the ten before it: "
-            "Jensen-Shannon distance, 0 to 1; remarkable from 0.2 on. null: too few ratings to say."
+            description=(
+                "How differently the newest batch's ratings are distributed than those of the ten"
+                " before it: Jensen-Shannon distance, 0 to 1; remarkable from 0.2 on. null: too few"
+                " ratings to say."
+            )
         ),
     ]
 
@@ -384,7 +452,9 @@ class HistoryStatus(Answer):
     """What is known of users."""
 
     users: Annotated[int, Field(ge=0)]
-    live: Annotated[int, Field(ge=0, description="Ratings read from the log since the server started.")]
+    live: Annotated[
+        int, Field(ge=0, description="Ratings read from the log since the server started.")
+    ]
 
 
 class Trouble(Answer):
@@ -399,7 +469,9 @@ class StatusAnswer(Answer):
 
     model_set: ServiceStatus | None
     newest_set: NewestSet | None
-    swaps: Annotated[int, Field(ge=0, description="Sets put into service since the server started.")]
+    swaps: Annotated[
+        int, Field(ge=0, description="Sets put into service since the server started.")
+    ]
     scale: ScaleStatus
     log: LogStatus
     partitions: list[PartitionStatus]

@@ -17,7 +17,8 @@ def operations(service: Service) -> list[Operation]:
         serving = service.predictor.serving()
         segments = sorted(serving.model_set.segment.segments, key=lambda segment: segment.number)
         return schemas.SegmentsAnswer(
-            model_set=serving.release.number, segments=[_answer(segment, service) for segment in segments]
+            model_set=serving.release.number,
+            segments=[_answer(segment, service) for segment in segments],
         )
 
     return [
@@ -41,8 +42,13 @@ def _answer(segment: Segment, service: Service) -> schemas.SegmentAnswer:
         mean=round(segment.mean, DIGITS),
         spread=round(segment.spread, DIGITS),
         genres=[
-            schemas.GenreLift(genre=genre.genre, share=round(genre.share, DIGITS), lift=round(genre.lift, DIGITS))
+            schemas.GenreLift(
+                genre=genre.genre, share=round(genre.share, DIGITS), lift=round(genre.lift, DIGITS)
+            )
             for genre in segment.genres
         ],
-        films=[schemas.ExampleFilm(movieId=item_id, title=service.title(item_id)) for item_id in segment.item_ids],
+        films=[
+            schemas.ExampleFilm(movieId=item_id, title=service.title(item_id))
+            for item_id in segment.item_ids
+        ],
     )

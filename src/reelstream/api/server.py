@@ -1,4 +1,6 @@
-"""Runs the API on granian: one worker process, which loads everything, under a supervisor, which loads nothing."""
+"""Runs the API on granian: one worker process, which loads everything, under a supervisor, which
+loads nothing.
+"""
 
 from __future__ import annotations
 
@@ -12,17 +14,22 @@ from granian import Granian
 from granian.constants import Interfaces
 
 BLOCKING_THREADS = 4
-"""Threads that run Python. The models let go of Python's lock while they compute: meanwhile other users are folded in, and
-other questions answered. Only predictions wait for each other, as `LiveItems` has them."""
+"""Threads that run Python. The models let go of Python's lock while they compute: meanwhile other
+users are folded in, and other questions answered. Only predictions wait for each other, as
+`LiveItems` has them.
+"""
 STOP_SECONDS = 1
 """What a stopping server grants to the requests under way."""
 
 
-def serve(host: str, port: int, make_app: Callable[[], Flask], blocking_threads: int = BLOCKING_THREADS) -> None:
+def serve(
+    host: str, port: int, make_app: Callable[[], Flask], blocking_threads: int = BLOCKING_THREADS
+) -> None:
     """Serve until SIGTERM or SIGINT, then end within two seconds.
 
-    `make_app` is called in the worker process; it is a module's function, or a `functools.partial` of one, as it may
-    travel there by name. Whether the port is free is for the caller to try. Raises SystemExit(1) when the worker dies.
+    `make_app` is called in the worker process; it is a module's function, or a `functools.partial`
+    of one, as it may travel there by name. Whether the port is free is for the caller to try.
+    Raises SystemExit(1) when the worker dies.
     """
     server = Granian(
         "reelstream",

@@ -31,7 +31,10 @@ def operations(service: Service) -> list[Operation]:
             newest_set=_newest(report.releases),
             swaps=service.predictor.swaps,
             scale=schemas.ScaleStatus(
-                lowest=scale.lowest, highest=scale.highest, step=scale.step, like_threshold=scale.like_threshold
+                lowest=scale.lowest,
+                highest=scale.highest,
+                step=scale.step,
+                like_threshold=scale.like_threshold,
             ),
             log=schemas.LogStatus(
                 end=sum(report.end_offsets.values()),
@@ -41,13 +44,21 @@ def operations(service: Service) -> list[Operation]:
             ),
             partitions=[
                 schemas.PartitionStatus(
-                    **msgspec.structs.asdict(lag), unread=max(lag.end - followed.get(lag.partition, lag.first), 0)
+                    **msgspec.structs.asdict(lag),
+                    unread=max(lag.end - followed.get(lag.partition, lag.first), 0),
                 )
-                for lag in partition_lags(report.start_offsets, report.end_offsets, report.batched, trained)
+                for lag in partition_lags(
+                    report.start_offsets, report.end_offsets, report.batched, trained
+                )
             ],
             batches=_batches(report.batches, report.excluded),
-            histories=schemas.HistoryStatus(users=len(service.predictor.histories.user_ids()), live=report.live),
-            troubles=[schemas.Trouble(what=what, message=message) for what, message in report.troubles.items()],
+            histories=schemas.HistoryStatus(
+                users=len(service.predictor.histories.user_ids()), live=report.live
+            ),
+            troubles=[
+                schemas.Trouble(what=what, message=message)
+                for what, message in report.troubles.items()
+            ],
         )
 
     def live(_: schemas.NoQuestion) -> schemas.HealthAnswer:
@@ -55,16 +66,24 @@ def operations(service: Service) -> list[Operation]:
 
     def ready(_: schemas.NoQuestion) -> tuple[schemas.HealthAnswer, int]:
         number = service.predictor.number
-        reasons = [f"{what}: {message}" for what, message in service.live_updates.report().troubles.items()]
+        reasons = [
+            f"{what}: {message}" for what, message in service.live_updates.report().troubles.items()
+        ]
         if number is None:
-            reasons.insert(0, "no model set is in service yet: the first one follows the first closed batch")
+            reasons.insert(
+                0, "no model set is in service yet: the first one follows the first closed batch"
+            )
             return schemas.HealthAnswer(status="waiting", reasons=reasons, model_set=None), 503
         state = "degraded" if reasons else "ready"
         return schemas.HealthAnswer(status=state, reasons=reasons, model_set=number), 200
 
     return [
-        Operation("GET", "/v1/status", "What the stream is doing now.", schemas.StatusAnswer, status),
-        Operation("GET", "/health/live", "Whether the process answers.", schemas.HealthAnswer, live),
+        Operation(
+            "GET", "/v1/status", "What the stream is doing now.", schemas.StatusAnswer, status
+        ),
+        Operation(
+            "GET", "/health/live", "Whether the process answers.", schemas.HealthAnswer, live
+        ),
         Operation(
             "GET",
             "/health/ready",
@@ -79,12 +98,19 @@ def operations(service: Service) -> list[Operation]:
 def _service(serving: Serving) -> schemas.ServiceStatus:
     created_at = serving.release.created_at
     return schemas.ServiceStatus(
-        number=serving.release.number, created_at=created_at, age=time.time() - created_at, since=serving.since
+        number=serving.release.number,
+        created_at=created_at,
+        age=time.time() - created_at,
+        since=serving.since,
     )
 
 
 def _newest(releases: Sequence[Release]) -> schemas.NewestSet | None:
-    return schemas.NewestSet(number=releases[-1].number, verdict=releases[-1].gate.verdict) if releases else None
+    return (
+        schemas.NewestSet(number=releases[-1].number, verdict=releases[-1].gate.verdict)
+        if releases
+        else None
+    )
 
 
 def _batches(manifests: Sequence[Manifest], excluded: Sequence[int]) -> schemas.BatchStatus:

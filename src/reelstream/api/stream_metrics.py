@@ -1,4 +1,6 @@
-"""What /metrics says of the stream: how far each stage has come, what was rejected, and how the sets fare."""
+"""What /metrics says of the stream: how far each stage has come, what was rejected, and how the
+sets fare.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ from reelstream.storage.release import Release, Scores
 
 
 class StreamMetrics(Collector):
-    """Read when it is asked for, from what the server follows anyway: nothing here touches the disk or the log."""
+    """Read when it is asked for, from what the server follows anyway: nothing here touches the disk
+    or the log.
+    """
 
     def __init__(self, service: Service) -> None:
         self._service = service
@@ -28,7 +32,9 @@ class StreamMetrics(Collector):
         yield from self._log(report)
         yield from _batches(report)
         yield from _sets(report.releases)
-        followed = GaugeMetricFamily("reelstream_trouble", "1 while following it fails.", labels=["what"])
+        followed = GaugeMetricFamily(
+            "reelstream_trouble", "1 while following it fails.", labels=["what"]
+        )
         for what in report.errors:
             followed.add_metric([what], what in report.troubles)
         yield followed
@@ -37,18 +43,28 @@ class StreamMetrics(Collector):
         serving = self._service.predictor.in_service
         trained = {} if serving is None else serving.model_set.trained_on.trained_end_offsets
         followed = {**report.batched, **report.positions}
-        ends = GaugeMetricFamily("reelstream_log_end_offset", "Offset behind the last record.", labels=["partition"])
-        starts = GaugeMetricFamily("reelstream_log_start_offset", "First offset still held.", labels=["partition"])
-        behind = GaugeMetricFamily(
-            "reelstream_lag_offsets", "Offsets that a stage has yet to take.", labels=["partition", "stage"]
+        ends = GaugeMetricFamily(
+            "reelstream_log_end_offset", "Offset behind the last record.", labels=["partition"]
         )
-        for lag in partition_lags(report.start_offsets, report.end_offsets, report.batched, trained):
+        starts = GaugeMetricFamily(
+            "reelstream_log_start_offset", "First offset still held.", labels=["partition"]
+        )
+        behind = GaugeMetricFamily(
+            "reelstream_lag_offsets",
+            "Offsets that a stage has yet to take.",
+            labels=["partition", "stage"],
+        )
+        for lag in partition_lags(
+            report.start_offsets, report.end_offsets, report.batched, trained
+        ):
             partition = str(lag.partition)
             ends.add_metric([partition], lag.end)
             starts.add_metric([partition], lag.first)
             behind.add_metric([partition, "batch"], lag.unbatched)
             behind.add_metric([partition, "train"], lag.untrained)
-            behind.add_metric([partition, "serve"], max(lag.end - followed.get(lag.partition, lag.first), 0))
+            behind.add_metric(
+                [partition, "serve"], max(lag.end - followed.get(lag.partition, lag.first), 0)
+            )
         yield from (ends, starts, behind)
 
 
@@ -57,29 +73,55 @@ def _batches(report: StreamReport) -> Iterator[Metric]:
     trends = Trends.of(report.batches, report.excluded, now)
     age = now - report.batches[-1].closed_at if report.batches else None
     yield CounterMetricFamily("reelstream_batches", "Batches closed.", len(report.batches))
-    yield GaugeMetricFamily("reelstream_batch_age_seconds", "Since the newest batch was closed.", age)
-    yield GaugeMetricFamily("reelstream_excluded_batches", "Batches taken out by hand.", len(report.excluded))
-    yield CounterMetricFamily("reelstream_batched_ratings", "Ratings in closed batches.", trends.ratings)
-    yield CounterMetricFamily("reelstream_rejected_rows", "Rows of the log that are no ratings.", trends.rejected)
-    yield CounterMetricFamily("reelstream_repeated_rows", "Rows passed over as they came twice.", trends.repeats)
-    yield GaugeMetricFamily("reelstream_rejected_share", "Of the newest batch's rows.", trends.rejected_share)
     yield GaugeMetricFamily(
-        "reelstream_rating_drift", "Jensen-Shannon distance of the newest batch to those before it.", trends.drift
+        "reelstream_batch_age_seconds", "Since the newest batch was closed.", age
+    )
+    yield GaugeMetricFamily(
+        "reelstream_excluded_batches", "Batches taken out by hand.", len(report.excluded)
+    )
+    yield CounterMetricFamily(
+        "reelstream_batched_ratings", "Ratings in closed batches.", trends.ratings
+    )
+    yield CounterMetricFamily(
+        "reelstream_rejected_rows", "Rows of the log that are no ratings.", trends.rejected
+    )
+    yield CounterMetricFamily(
+        "reelstream_repeated_rows", "Rows passed over as they came twice.", trends.repeats
+    )
+    yield GaugeMetricFamily(
+        "reelstream_rejected_share", "Of the newest batch's rows.", trends.rejected_share
+    )
+    yield GaugeMetricFamily(
+        "reelstream_rating_drift",
+        "Jensen-Shannon distance of the newest batch to those before it.",
+        trends.drift,
     )
 
 
 def _sets(releases: Sequence[Release]) -> Iterator[Metric]:
     newest = releases[-1] if releases else None
-    verdicts = CounterMetricFamily("reelstream_model_sets", "Sets published, by the gate's verdict.", labels=["gate"])
+    verdicts = CounterMetricFamily(
+        "reelstream_model_sets", "Sets published, by the gate's verdict.", labels=["gate"]
+    )
     for verdict, count in Counter(release.gate.verdict for release in releases).items():
         verdicts.add_metric([verdict], count)
     yield verdicts
-    number, refused, rmse = (newest.number, not newest.may_serve, newest.holdout.rmse) if newest else (None,) * 3
-    yield GaugeMetricFamily("reelstream_newest_set_number", "Number of the set published last.", number)
-    yield GaugeMetricFamily("reelstream_newest_set_refused", "1 when the gate refused that set.", refused)
-    yield GaugeMetricFamily("reelstream_holdout_rmse", "Of that set, on ratings that no set has learned.", rmse)
+    number, refused, rmse = (
+        (newest.number, not newest.may_serve, newest.holdout.rmse) if newest else (None,) * 3
+    )
+    yield GaugeMetricFamily(
+        "reelstream_newest_set_number", "Number of the set published last.", number
+    )
+    yield GaugeMetricFamily(
+        "reelstream_newest_set_refused", "1 when the gate refused that set.", refused
+    )
+    yield GaugeMetricFamily(
+        "reelstream_holdout_rmse", "Of that set, on ratings that no set has learned.", rmse
+    )
     errors = GaugeMetricFamily(
-        "reelstream_batch_rmse", "Of the newest trained batch, predicted before it was learned.", labels=["predictor"]
+        "reelstream_batch_rmse",
+        "Of the newest trained batch, predicted before it was learned.",
+        labels=["predictor"],
     )
     for line in newest.record[-1:] if newest else ():
         for predictor in ("live", "live_users", "static", "biases", "global_mean"):

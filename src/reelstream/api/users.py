@@ -21,7 +21,8 @@ def operations(service: Service) -> list[Operation]:
         user_ids = histories.user_ids()
         chosen = beginning_with(user_ids, question.query, question.limit)
         summaries = [
-            schemas.UserSummary(userId=user_id, ratings=len(histories.of_user(user_id))) for user_id in chosen.tolist()
+            schemas.UserSummary(userId=user_id, ratings=len(histories.of_user(user_id)))
+            for user_id in chosen.tolist()
         ]
         return schemas.UsersAnswer(users=summaries, total=len(user_ids))
 
@@ -34,7 +35,12 @@ def operations(service: Service) -> list[Operation]:
             known_user=len(history) > 0,
             total=len(history),
             ratings=[
-                schemas.RatedFilm(movieId=item_id, title=service.title(item_id), rating=rating, timestamp=timestamp)
+                schemas.RatedFilm(
+                    movieId=item_id,
+                    title=service.title(item_id),
+                    rating=rating,
+                    timestamp=timestamp,
+                )
                 for item_id, rating, timestamp in zip(*columns, strict=True)
             ],
         )
@@ -51,7 +57,8 @@ def operations(service: Service) -> list[Operation]:
         Operation(
             "GET",
             "/v1/users/{userId}",
-            "A user's ratings up to this moment, newest first. Nobody is unknown: a new user has no ratings yet.",
+            "A user's ratings up to this moment, newest first. Nobody is unknown: a new user has no"
+            " ratings yet.",
             schemas.UserAnswer,
             one,
             schemas.UserQuestion,
@@ -60,7 +67,9 @@ def operations(service: Service) -> list[Operation]:
 
 
 def beginning_with(user_ids: NDArray[np.int64], digits: str, most: int) -> NDArray[np.int64]:
-    """The first `most` of these rising ids whose decimal form begins with `digits`, the shortest first."""
+    """The first `most` of these rising ids whose decimal form begins with `digits`, the shortest
+    first.
+    """
     if not digits:
         return user_ids[:most]
     begin, found = int(digits), [user_ids[:0]]

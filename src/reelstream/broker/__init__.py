@@ -13,8 +13,8 @@ from reelstream.errors import MissingExtraError, SettingError, how_to_install
 def open_broker(url: str, kafka: Mapping[str, str] | None = None) -> Broker:
     """The log that `url` names, to be used in `with`; `sqlite:PATH` is made if it does not exist.
 
-    `kafka` holds settings of the client library for `kafka://HOST:PORT,...`. Raises SettingError for a URL that names no
-    log, MissingExtraError, and BrokerError when the log cannot be opened.
+    `kafka` holds settings of the client library for `kafka://HOST:PORT,...`. Raises SettingError
+    for a URL that names no log, MissingExtraError, and BrokerError when the log cannot be opened.
     """
     scheme, colon, rest = url.partition(":")
     if scheme == "sqlite" and rest:
@@ -23,13 +23,17 @@ def open_broker(url: str, kafka: Mapping[str, str] | None = None) -> Broker:
         return SqliteBroker(Path(rest))
     if scheme == "kafka" and rest.startswith("//"):
         if find_spec("confluent_kafka") is None:
-            raise MissingExtraError(f"Kafka needs its client: {how_to_install('kafka')}; or use the embedded log")
+            raise MissingExtraError(
+                f"Kafka needs its client: {how_to_install('kafka')}; or use the embedded log"
+            )
         from reelstream.broker.kafka import KafkaBroker  # noqa: PLC0415
 
         return KafkaBroker(url, kafka or {})
     if not colon or not rest:
         raise SettingError(
-            f"--broker {url!r} is not a broker URL: write sqlite:PATH or kafka://HOST:PORT, for example "
-            "sqlite:work/log.db"
+            f"--broker {url!r} is not a broker URL: write sqlite:PATH or kafka://HOST:PORT, for"
+            " example sqlite:work/log.db"
         )
-    raise SettingError(f"--broker {url!r}: there is no log for {scheme!r}: write sqlite:PATH or kafka://HOST:PORT")
+    raise SettingError(
+        f"--broker {url!r}: there is no log for {scheme!r}: write sqlite:PATH or kafka://HOST:PORT"
+    )

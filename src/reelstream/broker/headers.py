@@ -11,14 +11,17 @@ from numpy.typing import NDArray
 from reelstream.broker.interface import Headers
 
 ROW = "row"
-"""`SOURCE/PARTITIONS/NUMBER`: all in one header, as each costs as much to read as the rating itself.
+"""`SOURCE/PARTITIONS/NUMBER`: all in one header, as each costs as much to read as the rating
+itself.
 
-SOURCE is which file in which order: the beginning of its content hash, a colon, the order. PARTITIONS is how many the
-source began with: its users stay where they are when the topic gets more. NUMBER is the row's in that order, and rises
-within a partition.
+SOURCE is which file in which order: the beginning of its content hash, a colon, the order.
+PARTITIONS is how many the source began with: its users stay where they are when the topic gets
+more. NUMBER is the row's in that order, and rises within a partition.
 """
 CONTENT_TYPE = "content-type"
-"""`text/csv` for a row that breaks the contract and is sent as its raw bytes. Absent for a rating."""
+"""`text/csv` for a row that breaks the contract and is sent as its raw bytes. Absent for a
+rating.
+"""
 REASON = "reason"
 """Why such a row is no rating."""
 CSV = b"text/csv"
@@ -35,21 +38,26 @@ class SourceRow(NamedTuple):
 
 
 def row_prefix(source: str, partitions: int) -> bytes:
-    """What the value of the header `ROW` begins with; the row's number follows in decimal digits."""
+    """What the value of the header `ROW` begins with; the row's number follows in decimal
+    digits.
+    """
     return b"%s/%d/" % (source.encode(), partitions)
 
 
 def source_row(headers: Mapping[str, bytes | None]) -> SourceRow | None:
     """The row that a record came from; None when its headers name none."""
     source, *numbers = (headers.get(ROW) or b"").rsplit(b"/", 2)
-    if len(numbers) != 2 or not all(number.isdigit() and len(number) <= _MOST_DIGITS for number in numbers):
+    if len(numbers) != 2 or not all(
+        number.isdigit() and len(number) <= _MOST_DIGITS for number in numbers
+    ):
         return None
     partitions, row = map(int, numbers)
     return SourceRow(source.decode(errors="replace"), partitions, row) if partitions else None
 
 
 def rows_of_one_source(headers: Sequence[Headers]) -> tuple[str, NDArray[np.int64]] | None:
-    """Source and rows, (n,), of n records, if all are ratings of one source as its producer marks them; None otherwise.
+    """Source and rows, (n,), of n records, if all are ratings of one source as its producer marks
+    them; None otherwise.
 
     What it takes at once is what `source_row` takes one by one.
     """
@@ -62,9 +70,14 @@ def rows_of_one_source(headers: Sequence[Headers]) -> tuple[str, NDArray[np.int6
         return None
     prefix = row_prefix(first.source, first.partitions)
     lines = b"\n".join(values)
-    # Nothing but numbers is left when every line loses the prefix, which holds no line break itself.
+    # Nothing but numbers is left when every line loses the prefix, which holds no line break
+    # itself.
     numbers = lines.removeprefix(prefix).replace(b"\n" + prefix, b",")
-    if lines.count(b"\n") != n - 1 or b",," in b",%s," % numbers or not numbers.replace(b",", b"").isdigit():
+    if (
+        lines.count(b"\n") != n - 1
+        or b",," in b",%s," % numbers
+        or not numbers.replace(b",", b"").isdigit()
+    ):
         return None
     if numbers.count(b",") != n - 1 or max(map(len, values)) > len(prefix) + _MOST_DIGITS:
         return None

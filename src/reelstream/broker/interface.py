@@ -1,8 +1,9 @@
 """The log as the rest of reelstream sees it: topics of partitions of records, and offsets.
 
-An offset is the place of a record in its partition; the *next offset* is one behind the last. Offsets may have gaps,
-also at the end: a log may hold what no reader gets, such as the marks at the end of a transaction.
-Adapters raise BrokerError, keep the foreign error as its cause, and are used in `with`.
+An offset is the place of a record in its partition; the *next offset* is one behind the last.
+Offsets may have gaps, also at the end: a log may hold what no reader gets, such as the marks at the
+end of a transaction. Adapters raise BrokerError, keep the foreign error as its cause, and are used
+in `with`.
 """
 
 from __future__ import annotations
@@ -60,7 +61,13 @@ class Records(msgspec.Struct, frozen=True, eq=False):
         )
 
     def __iter__(self) -> Iterator[Record]:
-        columns = (self.partition.tolist(), self.offset.tolist(), self.keys, self.values, self.headers)
+        columns = (
+            self.partition.tolist(),
+            self.offset.tolist(),
+            self.keys,
+            self.values,
+            self.headers,
+        )
         return map(Record, *columns, self.timestamp.tolist())
 
     def chosen(self, mask: NDArray[np.bool_]) -> Records:
@@ -88,7 +95,11 @@ class Records(msgspec.Struct, frozen=True, eq=False):
         timestamp: Sequence[int],
     ) -> Records:
         """Columns of the right types."""
-        numbers = np.array(partition, np.int32), np.array(offset, np.int64), np.array(timestamp, np.int64)
+        numbers = (
+            np.array(partition, np.int32),
+            np.array(offset, np.int64),
+            np.array(timestamp, np.int64),
+        )
         return cls(numbers[0], numbers[1], keys, values, headers, numbers[2])
 
 
@@ -100,12 +111,17 @@ class Closing(Protocol):
     def __enter__(self) -> Self: ...
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None: ...
 
 
 class Producer(Closing, Protocol):
-    """Appends records to one topic. Records with the same key go to the same partition and stay in order."""
+    """Appends records to one topic. Records with the same key go to the same partition and stay in
+    order.
+    """
 
     def send(
         self,
@@ -115,7 +131,9 @@ class Producer(Closing, Protocol):
         partition: int | None = None,
         headers: Sequence[tuple[str, bytes]] = (),
     ) -> None:
-        """Take one record. It is durable once `flush` has returned, not before. Raises BrokerError."""
+        """Take one record. It is durable once `flush` has returned, not before. Raises
+        BrokerError.
+        """
 
     def flush(self) -> None:
         """Return when every record taken so far is durable. Raises BrokerError when one was not."""
@@ -128,10 +146,14 @@ class Consumer(Closing, Protocol):
         """Read these partitions, and no others, each from this offset on."""
 
     def poll(self, most: int, seconds: float) -> Records:
-        """Up to `most` records, in order within each partition; none when none came in `seconds`."""
+        """Up to `most` records, in order within each partition; none when none came in
+        `seconds`.
+        """
 
     def positions(self) -> dict[int, int]:
-        """Partition -> where the next `poll` goes on: behind the records returned, and behind a gap that ends it."""
+        """Partition -> where the next `poll` goes on: behind the records returned, and behind a gap
+        that ends it.
+        """
 
 
 class Broker(Closing, Protocol):
@@ -141,22 +163,30 @@ class Broker(Closing, Protocol):
         """Make the topic if it does not exist; return how many partitions it has."""
 
     def topic_id(self, topic: str) -> str:
-        """The identity of a topic: another one under the same name, made after a deletion, has another."""
+        """The identity of a topic: another one under the same name, made after a deletion, has
+        another.
+        """
 
     def start_offsets(self, topic: str) -> dict[int, int]:
-        """The first offset that each partition still holds. Raises BrokerError for an unknown topic."""
+        """The first offset that each partition still holds. Raises BrokerError for an unknown
+        topic.
+        """
 
     def end_offsets(self, topic: str) -> dict[int, int]:
         """The next offset of each partition. Raises BrokerError for an unknown topic."""
 
     def commit_offsets(self, group: str, topic: str, offsets: Offsets) -> None:
-        """Note how far a consumer group has read: a hint for lag monitors, never a source of truth."""
+        """Note how far a consumer group has read: a hint for lag monitors, never a source of
+        truth.
+        """
 
     def committed_offsets(self, group: str, topic: str) -> dict[int, int]:
         """What the group noted last; partitions that it never noted are absent."""
 
     def producer(self, topic: str, *, linger_seconds: float = 0.005) -> Producer:
-        """A producer for an existing topic; a record may wait so long for others that are sent with it."""
+        """A producer for an existing topic; a record may wait so long for others that are sent with
+        it.
+        """
 
     def consumer(self, topic: str) -> Consumer:
         """A consumer of an existing topic; it reads nothing before its first `seek`."""

@@ -1,8 +1,9 @@
 """The log on Apache Kafka, by confluent-kafka.
 
-What delivery rests on is set in `kafka_settings.py` and cannot be changed by a setting: an idempotent producer that all
-replicas must acknowledge and that never gives one record up to send the next; and a reader that sees committed records
-only, from offsets that it names itself. It joins no consumer group, so there is none to be thrown out of.
+What delivery rests on is set in `kafka_settings.py` and cannot be changed by a setting: an
+idempotent producer that all replicas must acknowledge and that never gives one record up to send
+the next; and a reader that sees committed records only, from offsets that it names itself. It joins
+no consumer group, so there is none to be thrown out of.
 """
 
 from __future__ import annotations
@@ -27,7 +28,14 @@ from confluent_kafka import (
     TopicCollection,
     TopicPartition,
 )
-from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, OffsetSpec, ResourceType, TopicDescription
+from confluent_kafka.admin import (
+    AdminClient,
+    ConfigResource,
+    NewTopic,
+    OffsetSpec,
+    ResourceType,
+    TopicDescription,
+)
 
 from reelstream.broker.interface import Headers, Offsets, Records
 from reelstream.broker.kafka_settings import TOPIC, KafkaSettings
@@ -68,7 +76,11 @@ _UNREACHABLE = {
     KafkaError._RESOLVE,
     KafkaError.REQUEST_TIMED_OUT,
 }
-_IDENTITY = {KafkaError._AUTHENTICATION, KafkaError.SASL_AUTHENTICATION_FAILED, KafkaError.UNSUPPORTED_SASL_MECHANISM}
+_IDENTITY = {
+    KafkaError._AUTHENTICATION,
+    KafkaError.SASL_AUTHENTICATION_FAILED,
+    KafkaError.UNSUPPORTED_SASL_MECHANISM,
+}
 _RIGHTS = {
     KafkaError.TOPIC_AUTHORIZATION_FAILED,
     KafkaError.GROUP_AUTHORIZATION_FAILED,
@@ -85,7 +97,9 @@ log = structlog.get_logger()
 
 
 class _Cluster:
-    """How a cluster is reached: its clients' settings, what they complain about, and what becomes of their errors."""
+    """How a cluster is reached: its clients' settings, what they complain about, and what becomes
+    of their errors.
+    """
 
     def __init__(self, url: str, settings: Mapping[str, str]) -> None:
         self.url = url
@@ -99,17 +113,23 @@ class _Cluster:
             return client({**settings, "error_cb": self._note_trouble}, logger=self)
         except (KafkaException, TypeError, ValueError) as error:
             text = error.args[0].str() if isinstance(error, KafkaException) else str(error)
-            raise SettingError(f"a setting of kafka.* is wrong: {self.settings.without_secrets(text)}") from error
+            raise SettingError(
+                f"a setting of kafka.* is wrong: {self.settings.without_secrets(text)}"
+            ) from error
 
     def await_answer(self, admin: AdminClient) -> None:
-        """Return when a broker has answered. Raises BrokerError when none does, or when it does not know us."""
+        """Return when a broker has answered. Raises BrokerError when none does, or when it does not
+        know us.
+        """
         deadline = time.monotonic() + OPEN_SECONDS
         while True:
             try:
                 admin.list_topics(timeout=OPEN_SECONDS / 10)
             except KafkaException as error:
                 admin.poll(0)  # now it says what troubles it
-                known = self._trouble is not None and self._trouble.code() in _IDENTITY | {KafkaError._SSL}
+                known = self._trouble is not None and self._trouble.code() in _IDENTITY | {
+                    KafkaError._SSL
+                }
                 if known or time.monotonic() > deadline:
                     raise self.refusal(error.args[0]) from error
             else:
@@ -117,30 +137,43 @@ class _Cluster:
                 return
 
     def refusal(self, error: KafkaError) -> BrokerError:
-        """A foreign error in a sentence of ours; what a client complained about before says more than a time-out."""
+        """A foreign error in a sentence of ours; what a client complained about before says more
+        than a time-out.
+        """
         if error.code() in _UNREACHABLE and self._trouble is not None:
             error = self._trouble
         text = self.settings.without_secrets(_AFTER_STATE.sub("", error.str()))
         code = error.code()
         if code in _UNREACHABLE:
-            advice = "start a broker there (`make kafka` starts one on this machine), or check --broker"
+            advice = (
+                "start a broker there (`make kafka` starts one on this machine), or check --broker"
+            )
             return BrokerError(f"the log {self.url} cannot be reached ({text}): {advice}")
         if code in _IDENTITY:
-            advice = "check kafka.security.protocol, kafka.sasl.mechanism, kafka.sasl.username and kafka.sasl.password"
+            advice = (
+                "check kafka.security.protocol, kafka.sasl.mechanism, kafka.sasl.username and"
+                " kafka.sasl.password"
+            )
             return BrokerError(f"the log {self.url} does not know us ({text}): {advice}")
         if code == KafkaError._SSL:
             advice = "check kafka.security.protocol and kafka.ssl.ca.location"
-            return BrokerError(f"the log {self.url} and its client do not trust each other ({text}): {advice}")
+            return BrokerError(
+                f"the log {self.url} and its client do not trust each other ({text}): {advice}"
+            )
         if code in _RIGHTS:
             return BrokerError(
-                f"the log {self.url} does not allow us to do this ({text}): ask its owner for the rights"
+                f"the log {self.url} does not allow us to do this ({text}): ask its owner for the"
+                " rights"
             )
         return BrokerError(f"the log {self.url}: {text}")
 
     def log(self, level: int, text: str, *arguments: object) -> None:
         """Take a line of a client's own log; its troubles come by `error_cb` as well."""
-        if "CONFWARN" not in arguments:  # every client is given all settings, also those for the others
-            log.debug("kafka_client", level=level, text=self.settings.without_secrets(text % arguments))
+        # every client is given all settings, also those for the others
+        if "CONFWARN" not in arguments:
+            log.debug(
+                "kafka_client", level=level, text=self.settings.without_secrets(text % arguments)
+            )
 
     def _note_trouble(self, error: KafkaError) -> None:
         if error.code() == KafkaError._ALL_BROKERS_DOWN and self._trouble is not None:
@@ -155,7 +188,9 @@ class KafkaBroker:
     """A cluster; closed at the end of its `with`."""
 
     def __init__(self, url: str, settings: Mapping[str, str]) -> None:
-        """Raises SettingError for a setting that the client does not take, BrokerError when nobody answers."""
+        """Raises SettingError for a setting that the client does not take, BrokerError when nobody
+        answers.
+        """
         self._cluster = _Cluster(url, settings)
         self._admin = self._cluster.made(AdminClient, self._cluster.settings.client())
         self._cluster.await_answer(self._admin)
@@ -169,14 +204,18 @@ class KafkaBroker:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.close()
 
     def ensure_topic(self, topic: str, partitions: int) -> int:
         """Make the topic if it does not exist; return how many partitions it has.
 
-        Raises BrokerError for a compacted topic: of two ratings by one user Kafka would delete the earlier.
+        Raises BrokerError for a compacted topic: of two ratings by one user Kafka would delete the
+        earlier.
         """
         try:
             found = self._describe(topic)
@@ -185,11 +224,14 @@ class KafkaBroker:
                 raise
             found = self._make_topic(topic, partitions)
         resource = ConfigResource(ResourceType.TOPIC, topic)
-        config = self._ask(lambda: self._admin.describe_configs([resource], request_timeout=OPERATION_SECONDS))
+        config = self._ask(
+            lambda: self._admin.describe_configs([resource], request_timeout=OPERATION_SECONDS)
+        )
         if "compact" in str(config[resource]["cleanup.policy"].value):
             raise BrokerError(
-                f"the topic {topic!r} of {self._cluster.url} is compacted, which keeps no more than a user's last "
-                "rating: set its cleanup.policy to delete, or name another topic with --topic"
+                f"the topic {topic!r} of {self._cluster.url} is compacted, which keeps no more than"
+                " a user's last rating: set its cleanup.policy to delete, or name another topic"
+                " with --topic"
             )
         return len(found.partitions)
 
@@ -202,21 +244,35 @@ class KafkaBroker:
         return self._offsets(topic, OffsetSpec.earliest())
 
     def end_offsets(self, topic: str) -> dict[int, int]:
-        """The next offset of each partition, as far as a reader can come: before a transaction that is still open."""
+        """The next offset of each partition, as far as a reader can come: before a transaction that
+        is still open.
+        """
         return self._offsets(topic, OffsetSpec.latest())
 
     def commit_offsets(self, group: str, topic: str, offsets: Offsets) -> None:
         """Note how far a consumer group has read."""
         places = [TopicPartition(topic, partition, offset) for partition, offset in offsets.items()]
         noted = [ConsumerGroupTopicPartitions(group, places)]
-        self._ask(lambda: self._admin.alter_consumer_group_offsets(noted, request_timeout=OPERATION_SECONDS))
+        self._ask(
+            lambda: self._admin.alter_consumer_group_offsets(
+                noted, request_timeout=OPERATION_SECONDS
+            )
+        )
 
     def committed_offsets(self, group: str, topic: str) -> dict[int, int]:
         """What the group noted last; partitions that it never noted are absent."""
         wanted = [ConsumerGroupTopicPartitions(group)]
-        answer = self._ask(lambda: self._admin.list_consumer_group_offsets(wanted, request_timeout=OPERATION_SECONDS))
+        answer = self._ask(
+            lambda: self._admin.list_consumer_group_offsets(
+                wanted, request_timeout=OPERATION_SECONDS
+            )
+        )
         places = answer[group].topic_partitions or []
-        return {place.partition: place.offset for place in sorted(places) if place.topic == topic and place.offset >= 0}
+        return {
+            place.partition: place.offset
+            for place in sorted(places)
+            if place.topic == topic and place.offset >= 0
+        }
 
     def producer(self, topic: str, *, linger_seconds: float = 0.005) -> KafkaProducer:
         """A producer for an existing topic; several threads may share it."""
@@ -248,21 +304,29 @@ class KafkaBroker:
     def _describe(self, topic: str) -> TopicDescription:
         wanted = TopicCollection([topic])
         try:
-            answer = self._ask(lambda: self._admin.describe_topics(wanted, request_timeout=OPERATION_SECONDS))
+            answer = self._ask(
+                lambda: self._admin.describe_topics(wanted, request_timeout=OPERATION_SECONDS)
+            )
         except BrokerError as error:
             if _code(error) != KafkaError.UNKNOWN_TOPIC_OR_PART:
                 raise
             raise BrokerError(
-                f"the log {self._cluster.url} has no topic {topic!r}: produce into it first, or check --topic"
+                f"the log {self._cluster.url} has no topic {topic!r}: produce into it first, or"
+                " check --topic"
             ) from error.__cause__
         found: TopicDescription = answer[topic]
         return found
 
     def _offsets(self, topic: str, which: OffsetSpec) -> dict[int, int]:
-        wanted = {TopicPartition(topic, partition.id): which for partition in self._describe(topic).partitions}
+        wanted = {
+            TopicPartition(topic, partition.id): which
+            for partition in self._describe(topic).partitions
+        }
         answer = self._ask(
             lambda: self._admin.list_offsets(
-                wanted, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=OPERATION_SECONDS
+                wanted,
+                isolation_level=IsolationLevel.READ_COMMITTED,
+                request_timeout=OPERATION_SECONDS,
             )
         )
         return {place.partition: found.offset for place, found in sorted(answer.items())}
@@ -299,7 +363,10 @@ class KafkaProducer:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.close()
 
@@ -311,7 +378,9 @@ class KafkaProducer:
         partition: int | None = None,
         headers: Sequence[tuple[str, bytes]] = (),
     ) -> None:
-        """Take one record. It is durable once `flush` has returned, not before. Raises BrokerError."""
+        """Take one record. It is durable once `flush` has returned, not before. Raises
+        BrokerError.
+        """
         place = -1 if partition is None else partition
         given = headers if isinstance(headers, list) else list(headers)
         self._taken += 1
@@ -320,7 +389,9 @@ class KafkaProducer:
         try:
             self._producer.produce(self._topic, value, key, place, headers=given)
         except BufferError:
-            self._await_delivery(lambda: self._producer.poll(PAUSE_SECONDS), len(self._producer) // 2)
+            self._await_delivery(
+                lambda: self._producer.poll(PAUSE_SECONDS), len(self._producer) // 2
+            )
             self._producer.produce(self._topic, value, key, place, headers=given)
         except KafkaException as error:
             self._check()
@@ -331,7 +402,9 @@ class KafkaProducer:
         self._await_delivery(lambda: self._producer.flush(PAUSE_SECONDS), 0)
 
     def _await_delivery(self, serve: Callable[[], int], most: int) -> None:
-        """Until no more than `most` records wait. Raises BrokerError when one failed, or all stand still too long."""
+        """Until no more than `most` records wait. Raises BrokerError when one failed, or all stand
+        still too long.
+        """
         left, deadline = len(self._producer), time.monotonic() + DELIVERY_SECONDS
         while True:
             self._serve(serve)
@@ -341,7 +414,9 @@ class KafkaProducer:
             if waiting < left:
                 left, deadline = waiting, time.monotonic() + DELIVERY_SECONDS
             if time.monotonic() > deadline:
-                raise self._cluster.refusal(KafkaError(KafkaError._TIMED_OUT, f"{waiting} records wait"))
+                raise self._cluster.refusal(
+                    KafkaError(KafkaError._TIMED_OUT, f"{waiting} records wait")
+                )
 
     def _serve(self, serve: Callable[[], int]) -> None:
         """Let the client tell of failures. Raises BrokerError when there was one."""
@@ -356,7 +431,9 @@ class KafkaProducer:
             raise self._cluster.refusal(self._failure) from KafkaException(self._failure)
 
     def _note_failure(self, error: KafkaError | None, _: Message) -> None:
-        """Told by the client of every record that could not be sent; the first one is the reason for the others."""
+        """Told by the client of every record that could not be sent; the first one is the reason
+        for the others.
+        """
         if self._failure is None:
             self._failure = error
 
@@ -377,7 +454,10 @@ class KafkaConsumer:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.close()
 
@@ -385,7 +465,9 @@ class KafkaConsumer:
         """Read these partitions, and no others, each from this offset on."""
         self._positions = dict(offsets)
         try:
-            self._consumer.assign([TopicPartition(self._topic, *place) for place in offsets.items()])
+            self._consumer.assign(
+                [TopicPartition(self._topic, *place) for place in offsets.items()]
+            )
         except KafkaException as error:
             raise self._cluster.refusal(error.args[0]) from error
 
@@ -394,7 +476,9 @@ class KafkaConsumer:
         return dict(self._positions)
 
     def poll(self, most: int, seconds: float) -> Records:
-        """Up to `most` records, in order within each partition; none when none came in `seconds`."""
+        """Up to `most` records, in order within each partition; none when none came in
+        `seconds`.
+        """
         messages: list[Any] = []
         ends: dict[int, int] = {}
         deadline = time.monotonic() + seconds
@@ -415,7 +499,9 @@ class KafkaConsumer:
         return records
 
     def _consume(self, most: int, seconds: float, ends: dict[int, int]) -> list[Any]:
-        """Messages that are records; where a partition ends goes into `ends`. Raises BrokerError."""
+        """Messages that are records; where a partition ends goes into `ends`. Raises
+        BrokerError.
+        """
         messages: list[Any] = self._consumer.consume(most, seconds)
         if not any(map(_message.error, messages)):
             return messages
@@ -426,8 +512,9 @@ class KafkaConsumer:
                 ends[message.partition()] = message.offset()
             elif error.code() == KafkaError._AUTO_OFFSET_RESET:
                 raise BrokerError(
-                    f"the log {self._cluster.url} does not hold offset {self._positions[message.partition()]} of partition "
-                    f"{message.partition()} of {self._topic!r}: records were lost from it"
+                    f"the log {self._cluster.url} does not hold offset"
+                    f" {self._positions[message.partition()]} of partition {message.partition()} of"
+                    f" {self._topic!r}: records were lost from it"
                 ) from KafkaException(error)
             elif error.code() not in _PASSING and not error.retriable():
                 raise self._cluster.refusal(error) from KafkaException(error)
@@ -449,7 +536,8 @@ def _records(messages: list[Any]) -> Records:
 def _headers(messages: list[Any]) -> list[Headers]:
     """The headers of each; none where a name is no text, which is none of ours.
 
-    Such a name makes the client raise at the first call for a message, and return broken objects at a second one.
+    Such a name makes the client raise at the first call for a message, and return broken objects at
+    a second one.
     """
     headers: list[Any] = []
     reading = map(_message.headers, messages)

@@ -1,4 +1,6 @@
-"""How Kafka's client library is set: what delivery rests on, what is only good, and what nobody may read."""
+"""How Kafka's client library is set: what delivery rests on, what is only good, and what nobody may
+read.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,8 @@ TOPIC = {
     "cleanup.policy": "delete",
     "retention.ms": "-1",  # what no batch holds yet must not go away by itself
     "max.message.bytes": str(MAX_RECORD_BYTES + 1024**2),
-    "message.timestamp.type": "LogAppendTime",  # a record's time is when it entered the log, whatever its sender says
+    # a record's time is when it entered the log, whatever its sender says
+    "message.timestamp.type": "LogAppendTime",
 }
 """Of a topic that is made here; one that exists stays as it is."""
 
@@ -29,9 +32,13 @@ class _Decided(NamedTuple):
 _PRODUCER_DECIDED = {
     "acks": _Decided("all", "a rating is safe when every replica has it"),
     "enable.idempotence": _Decided(True, "without it a retry could double a rating"),
-    "enable.gapless.guarantee": _Decided(True, "without it a failure could lose a rating between two others"),
+    "enable.gapless.guarantee": _Decided(
+        True, "without it a failure could lose a rating between two others"
+    ),
     "message.timeout.ms": _Decided(0, "a record that is given up would be a gap before the next"),
-    "partitioner": _Decided("murmur2_random", "every client must find the same partition for a user"),
+    "partitioner": _Decided(
+        "murmur2_random", "every client must find the same partition for a user"
+    ),
     "delivery.report.only.error": _Decided(True, "flush answers for the others"),
 }
 _CONSUMER_DECIDED = {
@@ -46,7 +53,9 @@ _NEVER = {
     "metadata.broker.list": _Decided(None, "--broker names the servers"),
     "transactional.id": _Decided(None, "batch files are exactly once without transactions"),
     "request.required.acks": _Decided(None, "a rating is safe when every replica has it"),
-    "delivery.timeout.ms": _Decided(None, "a record that is given up would be a gap before the next"),
+    "delivery.timeout.ms": _Decided(
+        None, "a record that is given up would be a gap before the next"
+    ),
 }
 _DECIDED = _PRODUCER_DECIDED | _CONSUMER_DECIDED | _NEVER
 
@@ -74,7 +83,9 @@ class KafkaSettings:
     """What one cluster's clients are told."""
 
     def __init__(self, url: str, given: Mapping[str, str]) -> None:
-        """Raises SettingError for a URL that names no servers, and for a setting that delivery decides."""
+        """Raises SettingError for a URL that names no servers, and for a setting that delivery
+        decides.
+        """
         for name in given:
             if decided := _DECIDED.get(name):
                 raise SettingError(f"setting kafka.{name} cannot be changed: {decided.because}")
@@ -92,11 +103,17 @@ class KafkaSettings:
 
     def consumer(self) -> dict[str, object]:
         """Of one that reads."""
-        return {**_CONSUMER, **self.client(), **{name: each.value for name, each in _CONSUMER_DECIDED.items()}}
+        return {
+            **_CONSUMER,
+            **self.client(),
+            **{name: each.value for name, each in _CONSUMER_DECIDED.items()},
+        }
 
     def masked(self) -> dict[str, str]:
         """What was given, as a log may show it."""
-        return {name: MASK if _SECRET.search(name) else value for name, value in self._given.items()}
+        return {
+            name: MASK if _SECRET.search(name) else value for name, value in self._given.items()
+        }
 
     def without_secrets(self, text: str) -> str:
         """A message of the client, which may quote a value that it did not understand."""
@@ -107,7 +124,9 @@ class KafkaSettings:
 
 
 def bootstrap_servers(url: str) -> str:
-    """`HOST:PORT,HOST:PORT` of `kafka://HOST:PORT,HOST:PORT`. Raises SettingError for anything else."""
+    """`HOST:PORT,HOST:PORT` of `kafka://HOST:PORT,HOST:PORT`. Raises SettingError for anything
+    else.
+    """
     servers = url.removeprefix("kafka://").removesuffix("/")
     if "@" in servers:
         raise SettingError(
@@ -116,5 +135,7 @@ def bootstrap_servers(url: str) -> str:
         )
     for server in servers.split(","):
         if not re.fullmatch(r"([\w.-]+|\[[0-9a-fA-F:]+\])(:\d{1,5})?", server):
-            raise SettingError(f"--broker {url!r}: {server!r} is not HOST:PORT: write kafka://localhost:9092")
+            raise SettingError(
+                f"--broker {url!r}: {server!r} is not HOST:PORT: write kafka://localhost:9092"
+            )
     return servers

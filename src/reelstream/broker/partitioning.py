@@ -1,7 +1,7 @@
 """Which partition a key belongs to: murmur2, as Kafka's Java clients place it.
 
-Every log and every client that follows it puts one key into the same partition, so a stream can move from one log to
-another and keep each user's ratings in order.
+Every log and every client that follows it puts one key into the same partition, so a stream can
+move from one log to another and keep each user's ratings in order.
 """
 
 from __future__ import annotations
@@ -35,5 +35,7 @@ def murmur2(data: bytes) -> int:
 
 @lru_cache(maxsize=1 << 18)
 def partition_of(key: bytes, partitions: int) -> int:
-    """The partition of `key` in a topic of so many partitions; the hash's sign bit does not count."""
+    """The partition of `key` in a topic of so many partitions; the hash's sign bit does not
+    count.
+    """
     return (murmur2(key) & 0x7FFFFFFF) % partitions

@@ -18,11 +18,14 @@ STALLED_SECONDS = 30.0
 
 
 def read_between(broker: Broker, topic: str, starts: Offsets, ends: Offsets) -> Iterator[Records]:
-    """The records from `starts` up to `ends`, in chunks; partitions that `ends` does not name are left out.
+    """The records from `starts` up to `ends`, in chunks; partitions that `ends` does not name are
+    left out.
 
     Raises BrokerError when the log does not come to `ends`.
     """
-    behind = {partition: start for partition, start in starts.items() if start < ends.get(partition, 0)}
+    behind = {
+        partition: start for partition, start in starts.items() if start < ends.get(partition, 0)
+    }
     if not behind:
         return
     with broker.consumer(topic) as consumer:
@@ -34,12 +37,17 @@ def read_between(broker: Broker, topic: str, starts: Offsets, ends: Offsets) -> 
             if behind != before:
                 deadline = time.monotonic() + STALLED_SECONDS
             elif time.monotonic() > deadline:
-                raise BrokerError(f"the log says that it ends at {ends}, but could be read to {behind} only: try again")
+                raise BrokerError(
+                    f"the log says that it ends at {ends}, but could be read to {behind} only: try"
+                    " again"
+                )
             yield before_ends(records, ends)
 
 
 def before_ends(records: Records, ends: Offsets) -> Records:
-    """Those of `records` whose offset lies before the end of their partition; an unnamed partition ends at 0."""
+    """Those of `records` whose offset lies before the end of their partition; an unnamed partition
+    ends at 0.
+    """
     wanted = np.zeros(len(records), bool)
     for partition, end in ends.items():
         wanted |= (records.partition == partition) & (records.offset < end)

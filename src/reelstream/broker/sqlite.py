@@ -1,7 +1,8 @@
 """The embedded log: one SQLite file in write-ahead mode, for several processes at once.
 
-An append is one transaction that the disk has before `flush` returns (`synchronous=FULL`). Offsets are counted from 0
-in each partition without gaps, and nothing is ever deleted. Keyless records without a partition go to partition 0.
+An append is one transaction that the disk has before `flush` returns (`synchronous=FULL`). Offsets
+are counted from 0 in each partition without gaps, and nothing is ever deleted. Keyless records
+without a partition go to partition 0.
 """
 
 from __future__ import annotations
@@ -40,7 +41,8 @@ CREATE TABLE records (
     key BLOB, value BLOB, headers BLOB NOT NULL, timestamp INTEGER NOT NULL,
     PRIMARY KEY (topic, partition, offset)) WITHOUT ROWID;
 CREATE TABLE commits (
-    consumer_group TEXT NOT NULL, topic INTEGER NOT NULL, partition INTEGER NOT NULL, offset INTEGER NOT NULL,
+    consumer_group TEXT NOT NULL, topic INTEGER NOT NULL,
+    partition INTEGER NOT NULL, offset INTEGER NOT NULL,
     PRIMARY KEY (consumer_group, topic, partition)) WITHOUT ROWID;
 """
 
@@ -70,7 +72,10 @@ class _Connected:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.close()
 
@@ -99,14 +104,21 @@ class _Connected:
 
     def _topic_row(self, topic: str) -> int:
         with self._translated():
-            found = self._connection.execute("SELECT id FROM topics WHERE name = ?", (topic,)).fetchone()
+            found = self._connection.execute(
+                "SELECT id FROM topics WHERE name = ?", (topic,)
+            ).fetchone()
         if found is None:
-            raise BrokerError(f"the log {self._path} has no topic {topic!r}: produce into it first, or check --topic")
+            raise BrokerError(
+                f"the log {self._path} has no topic {topic!r}: produce into it first, or check"
+                " --topic"
+            )
         return int(found[0])
 
     def _end_offsets(self, topic_row: int) -> dict[int, int]:
         with self._translated():
-            query = "SELECT partition, next_offset FROM partitions WHERE topic = ? ORDER BY partition"
+            query = (
+                "SELECT partition, next_offset FROM partitions WHERE topic = ? ORDER BY partition"
+            )
             return dict(self._connection.execute(query, (topic_row,)).fetchall())
 
 
@@ -118,7 +130,9 @@ class SqliteBroker(_Connected):
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise BrokerError(f"the log {path}: its folder cannot be made: {error.strerror}") from error
+            raise BrokerError(
+                f"the log {path}: its folder cannot be made: {error.strerror}"
+            ) from error
         super().__init__(path)
         try:
             self._make_or_recognise()
@@ -130,7 +144,9 @@ class SqliteBroker(_Connected):
         """Make the topic if it does not exist; return how many partitions it has."""
         with self._transaction() as connection:
             identity = (topic, uuid.uuid4().hex)
-            made = connection.execute("INSERT OR IGNORE INTO topics (name, uuid) VALUES (?, ?)", identity)
+            made = connection.execute(
+                "INSERT OR IGNORE INTO topics (name, uuid) VALUES (?, ?)", identity
+            )
             if made.rowcount:
                 rows = [(made.lastrowid, partition) for partition in range(partitions)]
                 connection.executemany("INSERT INTO partitions VALUES (?, ?, 0)", rows)
@@ -140,7 +156,11 @@ class SqliteBroker(_Connected):
         """The identity of a topic: another one under the same name has another."""
         row = self._topic_row(topic)
         with self._translated():
-            return str(self._connection.execute("SELECT uuid FROM topics WHERE id = ?", (row,)).fetchone()[0])
+            return str(
+                self._connection.execute("SELECT uuid FROM topics WHERE id = ?", (row,)).fetchone()[
+                    0
+                ]
+            )
 
     def start_offsets(self, topic: str) -> dict[int, int]:
         """The first offset of each partition: 0, since nothing is deleted."""
@@ -163,11 +183,16 @@ class SqliteBroker(_Connected):
         """What the group noted last; partitions that it never noted are absent."""
         row = self._topic_row(topic)
         with self._translated():
-            query = "SELECT partition, offset FROM commits WHERE consumer_group = ? AND topic = ? ORDER BY partition"
+            query = (
+                "SELECT partition, offset FROM commits WHERE consumer_group = ? AND topic = ? ORDER"
+                " BY partition"
+            )
             return dict(self._connection.execute(query, (group, row)).fetchall())
 
     def producer(self, topic: str, *, linger_seconds: float = 0.005) -> SqliteProducer:
-        """A producer for an existing topic; several threads may share it. Records wait for `flush`, not for a time."""
+        """A producer for an existing topic; several threads may share it. Records wait for `flush`,
+        not for a time.
+        """
         return SqliteProducer(self._path, topic)
 
     def consumer(self, topic: str) -> SqliteConsumer:
@@ -185,9 +210,13 @@ class SqliteBroker(_Connected):
             application = connection.execute("PRAGMA application_id").fetchone()[0]
             version = connection.execute("PRAGMA user_version").fetchone()[0]
         if application != APPLICATION_ID:
-            raise BrokerError(f"{self._path} is the database of another program, not a log: name another file")
+            raise BrokerError(
+                f"{self._path} is the database of another program, not a log: name another file"
+            )
         if version != FORMAT:
-            raise BrokerError(f"the log {self._path} has format {version}, this version reads {FORMAT}: update it")
+            raise BrokerError(
+                f"the log {self._path} has format {version}, this version reads {FORMAT}: update it"
+            )
         with self._translated():
             self._connection.execute("PRAGMA journal_mode=WAL").fetchone()
 
@@ -211,18 +240,24 @@ class SqliteProducer(_Connected):
         partition: int | None = None,
         headers: Sequence[tuple[str, bytes]] = (),
     ) -> None:
-        """Take one record. It is durable once `flush` has returned, not before. Raises BrokerError."""
+        """Take one record. It is durable once `flush` has returned, not before. Raises
+        BrokerError.
+        """
         if partition is None:
             partition = 0 if key is None else partition_of(key, self._partitions)
         elif not 0 <= partition < self._partitions:
-            raise BrokerError(f"there is no partition {partition}: the topic has {self._partitions}")
+            raise BrokerError(
+                f"there is no partition {partition}: the topic has {self._partitions}"
+            )
         self._buffer.append((partition, key, value, _encode_headers(headers)))
         self._buffered_bytes += len(value or b"")
         if len(self._buffer) >= BUFFERED_RECORDS or self._buffered_bytes >= BUFFERED_BYTES:
             self.flush()
 
     def flush(self) -> None:
-        """Return when every record taken so far is durable. After a BrokerError they are kept for the next call."""
+        """Return when every record taken so far is durable. After a BrokerError they are kept for
+        the next call.
+        """
         with self._lock:
             if self._buffer:
                 taken = len(self._buffer)
@@ -267,7 +302,9 @@ class SqliteConsumer(_Connected):
         return dict(self._positions)
 
     def poll(self, most: int, seconds: float) -> Records:
-        """Up to `most` records, in order within each partition; none when none came in `seconds`."""
+        """Up to `most` records, in order within each partition; none when none came in
+        `seconds`.
+        """
         deadline = time.monotonic() + seconds
         while True:
             rows = self._read(most)
@@ -277,7 +314,9 @@ class SqliteConsumer(_Connected):
             time.sleep(min(POLL_PAUSE_SECONDS, left))
 
     def _read(self, most: int) -> list[_Row]:
-        """An even share of every partition that has records, so that none runs far ahead of the others in time."""
+        """An even share of every partition that has records, so that none runs far ahead of the
+        others in time.
+        """
         rows: list[_Row] = []
         self._turns.rotate(-1)
         lagging = list(self._turns)
@@ -309,11 +348,19 @@ def _records(rows: list[_Row]) -> Records:
 
 
 _ADVICE = {
-    sqlite3.SQLITE_FULL: "the disk is full: free some space, then start again: what was acknowledged is safe",
+    sqlite3.SQLITE_FULL: (
+        "the disk is full: free some space, then start again: what was acknowledged is safe"
+    ),
     sqlite3.SQLITE_IOERR: "the disk failed or is full: what was acknowledged before is safe",
     sqlite3.SQLITE_NOTADB: "this file is not a log: name another --work folder or another file",
-    sqlite3.SQLITE_CORRUPT: "this file is damaged: put a copy of it back, or begin with another --work folder",
-    sqlite3.SQLITE_BUSY: f"another process kept it locked for {BUSY_SECONDS:g} seconds: end that process",
-    sqlite3.SQLITE_READONLY: "it cannot be written: check its permissions, or name another --work folder",
+    sqlite3.SQLITE_CORRUPT: (
+        "this file is damaged: put a copy of it back, or begin with another --work folder"
+    ),
+    sqlite3.SQLITE_BUSY: (
+        f"another process kept it locked for {BUSY_SECONDS:g} seconds: end that process"
+    ),
+    sqlite3.SQLITE_READONLY: (
+        "it cannot be written: check its permissions, or name another --work folder"
+    ),
     sqlite3.SQLITE_CANTOPEN: "it cannot be opened: check the path and its permissions",
 }

@@ -1,4 +1,6 @@
-"""The commands in one application, and what becomes of an error: one sentence on stderr and an exit code."""
+"""The commands in one application, and what becomes of an error: one sentence on stderr and an exit
+code.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,10 @@ DEBUG_VARIABLE = "REELSTREAM_DEBUG"
 
 app = typer.Typer(
     name="reelstream",
-    help="Ratings arrive as a stream; each closed batch trains a model set; an API answers from the newest.",
+    help=(
+        "Ratings arrive as a stream; each closed batch trains a model set; an API answers from the"
+        " newest."
+    ),
     add_completion=False,
     no_args_is_help=True,
     rich_markup_mode="rich",
@@ -70,7 +75,10 @@ def _main(
         bool, typer.Option("--debug", envvar=DEBUG_VARIABLE, help="Show the traceback of an error.")
     ] = False,
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and end.")
+        bool,
+        typer.Option(
+            "--version", callback=_version, is_eager=True, help="Show the version and end."
+        ),
     ] = False,
 ) -> None:
     if debug:
@@ -88,7 +96,8 @@ def invoke(arguments: Sequence[str]) -> int:
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader has gone: nothing to flush to
+        # the reader has gone: nothing to flush to
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
     except Exception as error:  # whatever it is, a person reads it
         if os.environ.get(DEBUG_VARIABLE) == "1":

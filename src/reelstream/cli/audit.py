@@ -20,8 +20,12 @@ def audit(
     config: options.Config = None,
     as_json: options.Json = False,
 ) -> int:
-    """Reconcile log, batches, rejected rows and model sets; name the first thing that does not add up."""
-    settings = open_settings(config, {"work": work, "broker.url": broker, "broker.topic": topic, "kafka": kafka})
+    """Reconcile log, batches, rejected rows and model sets; name the first thing that does not add
+    up.
+    """
+    settings = open_settings(
+        config, {"work": work, "broker.url": broker, "broker.topic": topic, "kafka": kafka}
+    )
     folder, binding = open_work_folder(settings)
 
     from reelstream.monitoring.audit import audit as reconcile  # noqa: PLC0415
@@ -32,7 +36,11 @@ def audit(
     registry = ModelRegistry(folder.models)
     with open_log(binding, settings.kafka) as log:
         report = reconcile(
-            log, binding.topic, BatchFolder(folder.batches), registry.all_releases(), group=binding.group
+            log,
+            binding.topic,
+            BatchFolder(folder.batches),
+            registry.all_releases(),
+            group=binding.group,
         )
     problems = [*report.problems, *registry.verify()]
     totals = asdict(report.totals) | {"requeued_rows": len(RequeueFolder(folder.requeued).places())}

@@ -18,7 +18,9 @@ from reelstream.errors import DamagedError
 if TYPE_CHECKING:
     from reelstream.storage.batch_files import BatchFolder
 
-app = typer.Typer(help="List batches, take one out of training, and put it back.", no_args_is_help=True)
+app = typer.Typer(
+    help="List batches, take one out of training, and put it back.", no_args_is_help=True
+)
 
 MAX_NAMED = 10
 """Of the users who are known again; a batch that is no good may have forgotten everybody."""
@@ -27,8 +29,12 @@ Number = Annotated[int, typer.Argument(metavar="N", help="The batch's number.")]
 
 
 @app.command("list")
-def list_batches(work: options.Work = None, config: options.Config = None, as_json: options.Json = False) -> int:
-    """Every closed batch: its ratings, what was rejected, how they drift, and whether it is taken out."""
+def list_batches(
+    work: options.Work = None, config: options.Config = None, as_json: options.Json = False
+) -> int:
+    """Every closed batch: its ratings, what was rejected, how they drift, and whether it is taken
+    out.
+    """
     from reelstream.monitoring.trends import drift_of  # noqa: PLC0415
 
     batches = _open(work, config)
@@ -57,7 +63,10 @@ def list_batches(work: options.Work = None, config: options.Config = None, as_js
 
 @app.command()
 def exclude(
-    number: Number, work: options.Work = None, config: options.Config = None, as_json: options.Json = False
+    number: Number,
+    work: options.Work = None,
+    config: options.Config = None,
+    as_json: options.Json = False,
 ) -> int:
     """Take a batch out of every later fit and of the users' histories; its files stay."""
     batches = _open(work, config)
@@ -68,7 +77,10 @@ def exclude(
 
 @app.command()
 def include(
-    number: Number, work: options.Work = None, config: options.Config = None, as_json: options.Json = False
+    number: Number,
+    work: options.Work = None,
+    config: options.Config = None,
+    as_json: options.Json = False,
 ) -> int:
     """Put a batch back that was taken out."""
     batches = _open(work, config)
@@ -84,7 +96,8 @@ def _say_who_is_remembered(batches: BatchFolder, number: int) -> None:
         if users:
             named = ", ".join(map(str, users[:MAX_NAMED])) + (" ..." if users[MAX_NAMED:] else "")
             say(
-                f"users whom batch {number} forgot are known again: {named}; `reelstream forget USER` sends a wish anew"
+                f"users whom batch {number} forgot are known again: {named}; `reelstream forget"
+                " USER` sends a wish anew"
             )
 
 

@@ -50,27 +50,41 @@ DEFAULT_SHARES = {SplitName.RANDOM: 0.2, SplitName.TIME: 0.333}
 
 def evaluate(
     data: options.Data = None,
-    split: Annotated[SplitName, typer.Option(help="At random, or the newest ratings as test.")] = SplitName.RANDOM,
+    split: Annotated[
+        SplitName, typer.Option(help="At random, or the newest ratings as test.")
+    ] = SplitName.RANDOM,
     test_share: Annotated[
-        float | None, typer.Option(help="Share of the ratings that is the test.  \\[default: 0.2; by time 0.333]")
+        float | None,
+        typer.Option(
+            help="Share of the ratings that is the test.  \\[default: 0.2; by time 0.333]"
+        ),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the random split.")] = 42,
     train_file: Annotated[
-        Path | None, typer.Option("--train", metavar="FILE", help="Ratings to fit on; films from its folder.")
+        Path | None,
+        typer.Option("--train", metavar="FILE", help="Ratings to fit on; films from its folder."),
     ] = None,
-    test_file: Annotated[Path | None, typer.Option("--test", metavar="FILE", help="Ratings to answer for.")] = None,
+    test_file: Annotated[
+        Path | None, typer.Option("--test", metavar="FILE", help="Ratings to answer for.")
+    ] = None,
     times: Annotated[
         Times | None,
-        typer.Option(help="Withhold times from fit and question, or not.  \\[default: ignore; by time use]"),
+        typer.Option(
+            help="Withhold times from fit and question, or not.  \\[default: ignore; by time use]"
+        ),
     ] = None,
     rank: Annotated[int | None, typer.Option(min=1, help="Factors of a user and a film.")] = None,
     sweeps: Annotated[int | None, typer.Option(min=2, help="Sweeps of the sampler.")] = None,
-    burn_in: Annotated[int | None, typer.Option(min=0, help="Sweeps before the first draw that is kept.")] = None,
+    burn_in: Annotated[
+        int | None, typer.Option(min=0, help="Sweeps before the first draw that is kept.")
+    ] = None,
     draws: Annotated[int | None, typer.Option(min=1, help="Draws that are kept.")] = None,
     config: options.Config = None,
     as_json: options.Json = False,
 ) -> int:
-    """Score what would be served: fit on one part of the ratings, answer for the other. No stream is needed."""
+    """Score what would be served: fit on one part of the ratings, answer for the other. No stream
+    is needed.
+    """
     settings = open_settings(config, {"data.folder": data})
     if (train_file is None) != (test_file is None):
         raise SettingError("--train and --test go together: name both files")
@@ -99,7 +113,9 @@ def evaluate(
     if train_file is not None and test_file is not None:
         dataset, parts = _read_files(train_file, test_file, settings.data)
     else:
-        dataset, parts = _read_split(settings.data, split, test_share or DEFAULT_SHARES[split], seed)
+        dataset, parts = _read_split(
+            settings.data, split, test_share or DEFAULT_SHARES[split], seed
+        )
     if times is None:
         times = Times.USE if parts.learns_test else Times.IGNORE
     result = score(parts, dataset.read_catalog().catalog, dataset.scale, parameters, times.value)
@@ -121,7 +137,9 @@ def _read_files(train_file: Path, test_file: Path, settings: DataSettings) -> tu
     return dataset, split_of(dataset.read_ratings(), test.read_ratings())
 
 
-def _read_split(settings: DataSettings, split: SplitName, test_share: float, seed: int) -> tuple[Dataset, Split]:
+def _read_split(
+    settings: DataSettings, split: SplitName, test_share: float, seed: int
+) -> tuple[Dataset, Split]:
     """One data set, MovieLens's small one by default, in two parts."""
     from reelstream.datasets import detect, fetch_movielens  # noqa: PLC0415
     from reelstream.evaluation.offline import split_at_random, split_in_time  # noqa: PLC0415
@@ -145,7 +163,12 @@ def _print(result: Evaluation, name: str) -> None:
     columns += [(name.replace("_", " "), scores) for name, scores in result.baselines.items()]
     print_table(
         ["", *(label for label, _ in columns)],
-        [[label, *(getattr(scores, field) for _, scores in columns)] for field, label in _FIGURES.items()],
+        [
+            [label, *(getattr(scores, field) for _, scores in columns)]
+            for field, label in _FIGURES.items()
+        ],
         title=f"{name}: fitted on {result.n_train:,} ratings, asked for {result.n_test:,}",
     )
-    typer.echo(f"fitted in {result.fit_seconds:.2f} s, after {result.compile_seconds:.2f} s of compilation")
+    typer.echo(
+        f"fitted in {result.fit_seconds:.2f} s, after {result.compile_seconds:.2f} s of compilation"
+    )

@@ -1,8 +1,8 @@
 """Ends the stages of a run that was killed.
 
-A run that is killed with -9 cannot end its stages. This small process can: the run tells it over a pipe which process
-groups it has started (`+123`) and which have ended (`-123`). When the pipe ends and groups are left, the run is gone:
-they are asked to end, and after a while made to.
+A run that is killed with -9 cannot end its stages. This small process can: the run tells it over a
+pipe which process groups it has started (`+123`) and which have ended (`-123`). When the pipe ends
+and groups are left, the run is gone: they are asked to end, and after a while made to.
 """
 
 from __future__ import annotations
@@ -25,10 +25,13 @@ def guard(lines: Iterable[str], grace_seconds: float = GRACE_SECONDS) -> None:
     end_groups(groups, grace_seconds)
 
 
-def end_groups(groups: Iterable[int], grace_seconds: float, reap: Callable[[], None] = lambda: None) -> None:
+def end_groups(
+    groups: Iterable[int], grace_seconds: float, reap: Callable[[], None] = lambda: None
+) -> None:
     """Ask every process group to end, and kill what is left of them after `grace_seconds`.
 
-    A parent that ends its own children passes `reap`: a group exists as long as nobody has taken leave of its dead.
+    A parent that ends its own children passes `reap`: a group exists as long as nobody has taken
+    leave of its dead.
     """
     left = {group for group in groups if _signal(group, signal.SIGTERM)}
     deadline = time.monotonic() + grace_seconds

@@ -26,7 +26,9 @@ Number = Annotated[int, typer.Argument(metavar="N", help="The model set's number
 
 
 @app.command("list")
-def list_sets(work: options.Work = None, config: options.Config = None, as_json: options.Json = False) -> int:
+def list_sets(
+    work: options.Work = None, config: options.Config = None, as_json: options.Json = False
+) -> int:
     """Every model set that is on disk, with its scores on ratings that no set has learned."""
     registry = _open(open_settings(config, {"work": work}))
     current = registry.current()
@@ -40,7 +42,11 @@ def list_sets(work: options.Work = None, config: options.Config = None, as_json:
         [
             [
                 release.number,
-                "◀ pinned" if release.number == registry.pinned() else "◀" if release.number == in_service else "",
+                "◀ pinned"
+                if release.number == registry.pinned()
+                else "◀"
+                if release.number == in_service
+                else "",
                 _clock(release.created_at),
                 len(release.manifests),
                 release.holdout.rmse,
@@ -56,9 +62,14 @@ def list_sets(work: options.Work = None, config: options.Config = None, as_json:
 
 @app.command()
 def show(
-    number: Number, work: options.Work = None, config: options.Config = None, as_json: options.Json = False
+    number: Number,
+    work: options.Work = None,
+    config: options.Config = None,
+    as_json: options.Json = False,
 ) -> int:
-    """One model set: what it learned from, the gate's verdict, and the record of the batches before it."""
+    """One model set: what it learned from, the gate's verdict, and the record of the batches before
+    it.
+    """
     release = _open(open_settings(config, {"work": work})).release(number)
     if as_json:
         print_json(release)
@@ -69,26 +80,41 @@ def show(
 
 @app.command()
 def segments(
-    number: Number, work: options.Work = None, config: options.Config = None, as_json: options.Json = False
+    number: Number,
+    work: options.Work = None,
+    config: options.Config = None,
+    as_json: options.Json = False,
 ) -> int:
-    """What each segment of a model set is: size, habits, genres and films that its users rate more than others."""
+    """What each segment of a model set is: size, habits, genres and films that its users rate more
+    than others.
+    """
     folder, _ = open_work_folder(open_settings(config, {"work": work}))
 
     from reelstream.storage.model_registry import ModelRegistry  # noqa: PLC0415
 
     catalog = folder.read_catalog()
-    table = sorted(ModelRegistry(folder.models).load(number, catalog).segment.segments, key=lambda each: each.number)
+    table = sorted(
+        ModelRegistry(folder.models).load(number, catalog).segment.segments,
+        key=lambda each: each.number,
+    )
     if as_json:
         print_json({"number": number, "segments": table})
         return DONE
     print_table(
         ["segment", "", "users", "ratings of one", "mean", "spread"],
-        [[each.number, each.label, each.size, each.ratings, each.mean, each.spread] for each in table],
+        [
+            [each.number, each.label, each.size, each.ratings, each.mean, each.spread]
+            for each in table
+        ],
     )
     print_table(
         ["segment", "genres", "films"],
         [
-            [each.number, _lifts(each), "; ".join(_title(catalog, item_id) for item_id in each.item_ids)]
+            [
+                each.number,
+                _lifts(each),
+                "; ".join(_title(catalog, item_id) for item_id in each.item_ids),
+            ]
             for each in table
         ],
         title="Rated more than by all users",
@@ -98,8 +124,12 @@ def segments(
 
 @app.command()
 def activate(
-    number: Annotated[int | None, typer.Argument(metavar="N", help="The model set's number.")] = None,
-    latest: Annotated[bool, typer.Option("--latest", help="Serve the newest set again, now and later.")] = False,
+    number: Annotated[
+        int | None, typer.Argument(metavar="N", help="The model set's number.")
+    ] = None,
+    latest: Annotated[
+        bool, typer.Option("--latest", help="Serve the newest set again, now and later.")
+    ] = False,
     work: options.Work = None,
     config: options.Config = None,
     as_json: options.Json = False,
@@ -120,7 +150,9 @@ def activate(
 
 @app.command()
 def prune(
-    keep: Annotated[int | None, typer.Option(min=1, help="How many of the newest sets stay.  \\[default: 5]")] = None,
+    keep: Annotated[
+        int | None, typer.Option(min=1, help="How many of the newest sets stay.  \\[default: 5]")
+    ] = None,
     work: options.Work = None,
     config: options.Config = None,
     as_json: options.Json = False,
@@ -136,7 +168,9 @@ def prune(
 
 
 @app.command()
-def verify(work: options.Work = None, config: options.Config = None, as_json: options.Json = False) -> int:
+def verify(
+    work: options.Work = None, config: options.Config = None, as_json: options.Json = False
+) -> int:
     """Compare every file of every model set with the checksum it was published with."""
     problems = _open(open_settings(config, {"work": work})).verify()
     if as_json:
@@ -158,9 +192,17 @@ def rebuild(
     config: options.Config = None,
     as_json: options.Json = False,
 ) -> int:
-    """Make a model set again from its batches, seed and predecessor, and compare the two bit for bit."""
+    """Make a model set again from its batches, seed and predecessor, and compare the two bit for
+    bit.
+    """
     settings = open_settings(
-        config, {"work": work, "train.engine": engine, "spark.master": master, "spark.conf": spark_conf(conf)}
+        config,
+        {
+            "work": work,
+            "train.engine": engine,
+            "spark.master": master,
+            "spark.conf": spark_conf(conf),
+        },
     )
     folder, _ = open_work_folder(settings)
 
@@ -169,13 +211,18 @@ def rebuild(
     from reelstream.training.rebuild import rebuild as make_again  # noqa: PLC0415
 
     registry, batches = ModelRegistry(folder.models), BatchFolder(folder.batches)
-    different = make_again(number, registry, batches, open_engine(settings), folder.read_catalog(), folder.root)
+    different = make_again(
+        number, registry, batches, open_engine(settings), folder.read_catalog(), folder.root
+    )
     if as_json:
         print_json({"number": number, "identical": not different, "different": different})
     elif not different:
         typer.echo(f"model set {number} comes out bit for bit the same")
     for name in different:
-        say(f"{name} comes out differently: compare the versions in `reelstream models show {number} --json`")
+        say(
+            f"{name} comes out differently: compare the versions in `reelstream models show"
+            f" {number} --json`"
+        )
     return FAILED if different else DONE
 
 
@@ -183,10 +230,13 @@ def print_release(release: Release) -> None:
     """One release for a person: verdict, scores, and the prequential record."""
     served = "may serve" if release.may_serve else "does not serve"
     typer.echo(
-        f"model set {release.number} {served} ({release.gate.verdict}: {release.gate.reason}), fitted by "
-        f"{release.engine} from {len(release.manifests)} batches, {_clock(release.created_at)} UTC"
+        f"model set {release.number} {served} ({release.gate.verdict}: {release.gate.reason}),"
+        f" fitted by {release.engine} from {len(release.manifests)} batches,"
+        f" {_clock(release.created_at)} UTC"
     )
-    print_table(["", "ratings", "RMSE", "MAE", "AUC", "log loss"], [["holdout", *_scores(release.holdout)]])
+    print_table(
+        ["", "ratings", "RMSE", "MAE", "AUC", "log loss"], [["holdout", *_scores(release.holdout)]]
+    )
     if release.record:
         print_table(
             ["batch", "predicted by", "ratings", "RMSE", "MAE", "AUC", "log loss"],

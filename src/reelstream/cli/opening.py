@@ -9,7 +9,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from reelstream.errors import BrokerError, DatasetError, MissingExtraError, SettingError, how_to_install
+from reelstream.errors import (
+    BrokerError,
+    DatasetError,
+    MissingExtraError,
+    SettingError,
+    how_to_install,
+)
 
 if TYPE_CHECKING:  # each of these brings numpy or more: a command imports what it needs
     from reelstream.broker.interface import Broker
@@ -47,14 +53,17 @@ def open_work_folder(settings: Settings) -> tuple[WorkFolder, Binding]:
     folder = WorkFolder(settings.work)
     scale = folder.binding().scale
     overridden = _overridden(scale, settings.data)
-    return folder, folder.bind(broker=settings.broker.url, topic=settings.broker.topic, scale=overridden)
+    return folder, folder.bind(
+        broker=settings.broker.url, topic=settings.broker.topic, scale=overridden
+    )
 
 
 def bind_work_folder(settings: Settings, dataset: Dataset | None) -> tuple[WorkFolder, Binding]:
     """The work folder, which from now on belongs to this data set and log, and that stream.
 
-    The films of the data set are written into it. Raises SettingError when it belongs to another stream already,
-    StorageError when it cannot be written, and BrokerError when its log is new and cannot be opened.
+    The films of the data set are written into it. Raises SettingError when it belongs to another
+    stream already, StorageError when it cannot be written, and BrokerError when its log is new and
+    cannot be opened.
     """
     from reelstream.broker import open_broker  # noqa: PLC0415
     from reelstream.ratings import RatingScale  # noqa: PLC0415
@@ -67,25 +76,32 @@ def bind_work_folder(settings: Settings, dataset: Dataset | None) -> tuple[WorkF
     known = folder.binding() if folder.is_bound else None
     data_set = None
     if dataset is not None:
-        data_set = BoundDataSet(dataset.name, dataset.fingerprint, str(dataset.ratings_file.absolute()))
+        data_set = BoundDataSet(
+            dataset.name, dataset.fingerprint, str(dataset.ratings_file.absolute())
+        )
     if known is not None and (dataset is None or known.data_set is not None):
         scale = _overridden(known.scale, settings.data)
     else:
         scale = rating_scale(RatingScale() if dataset is None else dataset.scale, settings.data)
-    bound = folder.bind(broker=settings.broker.url, topic=settings.broker.topic, scale=scale, data_set=data_set)
+    bound = folder.bind(
+        broker=settings.broker.url, topic=settings.broker.topic, scale=scale, data_set=data_set
+    )
     if dataset is not None and not folder.films.exists():
         films = dataset.read_catalog()
         films.catalog.write(folder.films)
         if films.skipped:
-            say(f"{films.skipped} rows of the films of {dataset.name} cannot be read and are left out")
+            say(
+                f"{films.skipped} rows of the films of {dataset.name} cannot be read and are"
+                " left out"
+            )
     return folder, bound
 
 
 def open_dataset(settings: Settings) -> Dataset:
     """The data set that is named, or that the work folder belongs to, or MovieLens's small one.
 
-    The last is downloaded once; where that fails, ratings are simulated into the work folder, and that is said. Raises
-    DatasetError when a folder holds no data set that is known.
+    The last is downloaded once; where that fails, ratings are simulated into the work folder, and
+    that is said. Raises DatasetError when a folder holds no data set that is known.
     """
     from reelstream.datasets import detect, fetch_movielens, simulate  # noqa: PLC0415
     from reelstream.storage.work_folder import WorkFolder  # noqa: PLC0415
@@ -96,14 +112,19 @@ def open_dataset(settings: Settings) -> Dataset:
     bound = folder.binding().data_set if folder.is_bound else None
     if bound is not None:
         if not Path(bound.ratings_file).is_file():
-            raise SettingError(f"the ratings of {folder.root} are no longer at {bound.ratings_file}: name --data")
+            raise SettingError(
+                f"the ratings of {folder.root} are no longer at {bound.ratings_file}: name --data"
+            )
         return detect(Path(bound.ratings_file))
     if not folder.simulated.is_dir():
         try:
             return detect(fetch_movielens(settings.data.cache or cache_folder()))
         except DatasetError as error:
             say(f"{error}")
-            say(f"these ratings are simulated, not real: {SimulatedSize().ratings:,} of them, in {folder.simulated}")
+            say(
+                f"these ratings are simulated, not real: {SimulatedSize().ratings:,} of them, in"
+                f" {folder.simulated}"
+            )
             folder.check_writable()
             simulate(folder.simulated, **SimulatedSize()._asdict())
     return detect(folder.simulated)
@@ -118,49 +139,62 @@ def open_engine(settings: Settings) -> Engine:
     try:
         from reelstream.engines.spark.engine import SparkEngine  # noqa: PLC0415
     except ModuleNotFoundError as error:
-        raise MissingExtraError(f"the Spark engine needs {error.name}: {how_to_install('spark')}") from error
+        raise MissingExtraError(
+            f"the Spark engine needs {error.name}: {how_to_install('spark')}"
+        ) from error
     return SparkEngine(settings.spark.master, settings.spark.conf)
 
 
 def spark_conf(given: Sequence[str] | None) -> dict[str, str] | None:
-    """Spark's settings from `KEY=VALUE` on the command line; None when there are none. Raises SettingError."""
+    """Spark's settings from `KEY=VALUE` on the command line; None when there are none. Raises
+    SettingError.
+    """
     pairs = [setting.partition("=") for setting in given or ()]
     for key, equals, value in pairs:
         if not key.startswith("spark.") or not equals:
-            raise SettingError(f"--conf {key}{equals}{value} is not a setting of Spark: write spark.name=value")
+            raise SettingError(
+                f"--conf {key}{equals}{value} is not a setting of Spark: write spark.name=value"
+            )
     return {key: value for key, _, value in pairs} or None
 
 
 def open_log(binding: Binding, kafka: Mapping[str, str]) -> Broker:
-    """The log of a stream, to be used in `with`. Raises BrokerError, and MissingExtraError without Kafka's client."""
+    """The log of a stream, to be used in `with`. Raises BrokerError, and MissingExtraError without
+    Kafka's client.
+    """
     from reelstream.broker import open_broker  # noqa: PLC0415
 
     return open_broker(binding.broker, kafka)
 
 
 def check_topic(log: Broker, topic: str, batches: BatchFolder) -> None:
-    """Raises BrokerError when the batches were made from another topic: nothing of theirs would read what is sent."""
+    """Raises BrokerError when the batches were made from another topic: nothing of theirs would
+    read what is sent.
+    """
     newest = batches.newest()
     if newest is not None and newest.topic_id != log.topic_id(topic):
         raise BrokerError(
-            f"the topic {topic!r} is not the one that the batches in {batches.path} were made from, it was deleted and "
-            "made anew: nothing was sent"
+            f"the topic {topic!r} is not the one that the batches in {batches.path} were made from,"
+            " it was deleted and made anew: nothing was sent"
         )
 
 
 def rating_scale(scale: RatingScale, settings: DataSettings) -> RatingScale:
-    """The data set's scale with what the settings say otherwise. Raises SettingError when it makes no sense."""
+    """The data set's scale with what the settings say otherwise. Raises SettingError when it makes
+    no sense.
+    """
     names = ("lowest", "highest", "step", "like_threshold")
     said = {name: value for name in names if (value := getattr(settings, name)) is not None}
     wanted = replace(scale, **said)
     if wanted.step <= 0:
         raise SettingError(
-            f"data.step {wanted.step:g} is not above 0: set data.step, or correct the scale in work.json"
+            f"data.step {wanted.step:g} is not above 0: set data.step, or correct the scale in"
+            " work.json"
         )
     if not wanted.lowest < wanted.like_threshold <= wanted.highest:
         raise SettingError(
-            f"data.like_threshold {wanted.like_threshold:g} is not above the lowest rating {wanted.lowest:g} "
-            f"and up to the highest {wanted.highest:g}: set data.like_threshold"
+            f"data.like_threshold {wanted.like_threshold:g} is not above the lowest rating"
+            f" {wanted.lowest:g} and up to the highest {wanted.highest:g}: set data.like_threshold"
         )
     return wanted
 
@@ -176,12 +210,16 @@ def say(sentence: str) -> None:
 
 
 def _kafka_flags(given: Sequence[str]) -> dict[str, str] | None:
-    """`sasl_mechanism` -> value for each `sasl.mechanism=value`: spelt as in the environment, so that it comes first."""
+    """`sasl_mechanism` -> value for each `sasl.mechanism=value`: spelt as in the environment, so
+    that it comes first.
+    """
     flags = {}
     for text in given:
         name, equals, value = text.partition("=")
         if not name or not equals:
-            raise SettingError(f"--kafka {text!r}: write NAME=VALUE, for example --kafka sasl.mechanism=PLAIN")
+            raise SettingError(
+                f"--kafka {text!r}: write NAME=VALUE, for example --kafka sasl.mechanism=PLAIN"
+            )
         flags[name.lower().replace(".", "_")] = value
     return flags or None
 

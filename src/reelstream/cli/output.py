@@ -14,7 +14,9 @@ def print_json(value: object) -> None:
     typer.echo(msgspec.json.encode(value, enc_hook=str).decode())
 
 
-def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str | None = None) -> None:
+def print_table(
+    columns: Sequence[str], rows: Iterable[Sequence[object]], title: str | None = None
+) -> None:
     """A table on stdout; numbers to the right, None as a dash."""
     from rich.console import Console  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415

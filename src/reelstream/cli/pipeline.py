@@ -31,17 +31,32 @@ def make_stages(
     api_port: int,
     ui_port: int | None,
 ) -> list[Stage]:
-    """Every stage with all that it must be told; what is left out it finds where the run found it."""
+    """Every stage with all that it must be told; what is left out it finds where the run found
+    it.
+    """
     folder.stage_logs.mkdir(exist_ok=True)
     shared = ["--work", str(folder.root), *(["--config", str(config)] if config else [])]
-    log = ["--broker", binding.broker, "--topic", binding.topic, "--partitions", str(settings.broker.partitions)]
+    log = [
+        "--broker",
+        binding.broker,
+        "--topic",
+        binding.topic,
+        "--partitions",
+        str(settings.broker.partitions),
+    ]
     rate = ["--rate", str(settings.data.rate)] if settings.data.rate else []
     spark = ["--master", settings.spark.master] if settings.spark.master else []
     for key, value in settings.spark.conf.items():
         spark += ["--conf", f"{key}={value}"]
     commands = {
         "produce": ["--data", str(data), "--order", settings.data.order, *rate, *log],
-        "batch": ["--batch-rows", str(settings.batch.rows), "--batch-seconds", str(settings.batch.seconds), *log],
+        "batch": [
+            "--batch-rows",
+            str(settings.batch.rows),
+            "--batch-seconds",
+            str(settings.batch.seconds),
+            *log,
+        ],
         "train": ["--engine", settings.train.engine, *spark, "--follow"],
         "serve": ["--host", settings.serve.host, "--port", str(api_port)],
     }
@@ -58,7 +73,9 @@ def make_stages(
         path.write_bytes(b"")
         command = [sys.executable, "-m", "reelstream", name, *shared, *arguments]
         # The page can wait: nobody looks at it before there is a model set.
-        stages.append(Stage(name, command, path, ends=name == "produce", niceness=10 if name == "ui" else 0))
+        stages.append(
+            Stage(name, command, path, ends=name == "produce", niceness=10 if name == "ui" else 0)
+        )
     return stages
 
 
@@ -73,7 +90,9 @@ def follow(
     *,
     on_stderr: bool = False,
 ) -> tuple[int, PipelineStatus | None]:
-    """Keep the stages alive until the set wanted serves, cannot serve any more, or somebody asks to stop."""
+    """Keep the stages alive until the set wanted serves, cannot serve any more, or somebody asks to
+    stop.
+    """
     said: list[str] = []
     with Supervisor(stages, said.append) as supervisor:
         supervisor.check()  # starts them all: what the status needs is imported while they start
@@ -82,7 +101,10 @@ def follow(
         from reelstream.cli.status_view import StatusView  # noqa: PLC0415
 
         status = None
-        with StatusReader(folder, binding, kafka, urls["API"]) as reader, StatusView(stages, urls, on_stderr) as view:
+        with (
+            StatusReader(folder, binding, kafka, urls["API"]) as reader,
+            StatusView(stages, urls, on_stderr) as view,
+        ):
             while not stop.is_set():
                 supervisor.check()
                 while said:

@@ -55,7 +55,9 @@ class PipelineStatus:
     @property
     def all_is_trained(self) -> bool:
         """Whether the newest batch has its model set, served or refused."""
-        wanted = [manifest.number for manifest in self.manifests if manifest.number not in self.excluded]
+        wanted = [
+            manifest.number for manifest in self.manifests if manifest.number not in self.excluded
+        ]
         return not wanted or (bool(self.releases) and self.releases[-1].through >= wanted[-1])
 
 
@@ -71,7 +73,9 @@ class StatusReader:
         *,
         log_may_be_away: bool = False,
     ) -> None:
-        """`log_may_be_away`: a log that cannot be opened counts as one without messages; else BrokerError is raised."""
+        """`log_may_be_away`: a log that cannot be opened counts as one without messages; else
+        BrokerError is raised.
+        """
         self._topic = binding.topic
         self._batches, self._models = BatchFolder(folder.batches), folder.models
         self._binding, self._kafka, self._log_may_be_away = binding, kafka, log_may_be_away
@@ -95,7 +99,9 @@ class StatusReader:
             self._broker.close()
 
     def log_begins(self) -> tuple[str | None, dict[int, int]]:
-        """The topic's identity, and the first offset that each partition holds; None while the log does not answer."""
+        """The topic's identity, and the first offset that each partition holds; None while the log
+        does not answer.
+        """
         if self._broker is not None:
             with suppress(BrokerError):
                 return self._broker.topic_id(self._topic), self._broker.start_offsets(self._topic)
@@ -134,15 +140,20 @@ class StatusReader:
         return manifests
 
     def _sound_releases(self) -> list[Release]:
-        """Without the registry: that brings the models, and with them numba, which a run does not need itself."""
-        self._releases, damage = read_releases(self._models, self._released.numbers(), self._releases)
+        """Without the registry: that brings the models, and with them numba, which a run does not
+        need itself.
+        """
+        self._releases, damage = read_releases(
+            self._models, self._released.numbers(), self._releases
+        )
         self._damage += damage.values()
         return list(self._releases.values())
 
     def _end_offsets(self) -> dict[int, int]:
         if self._broker is None:
             return {}
-        with suppress(BrokerError):  # the topic comes with the first stage, and a log may be away for a while
+        # the topic comes with the first stage, and a log may be away for a while
+        with suppress(BrokerError):
             return self._broker.end_offsets(self._topic)
         return {}
 

@@ -10,11 +10,16 @@ from reelstream.errors import MissingExtraError, SettingError, how_to_install
 
 
 def free_port(host: str, port: int, flag: str) -> int:
-    """`port` when it can be listened on, or any free port for 0. Raises SettingError, naming `flag`."""
+    """`port` when it can be listened on, or any free port for 0. Raises SettingError, naming
+    `flag`.
+    """
     try:
-        (family, kind, protocol, _, address), *_ = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        (family, kind, protocol, _, address), *_ = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM
+        )
         with socket.socket(family, kind, protocol) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as servers do: a port just freed is free
+            # as servers do: a port just freed is free
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(address)
             return int(probe.getsockname()[1])
     except OSError as error:
@@ -23,10 +28,14 @@ def free_port(host: str, port: int, flag: str) -> int:
             errno.EADDRINUSE: f"stop what uses it, or name another with {flag}",
             errno.EACCES: f"name one above 1023 with {flag}",
         }.get(error.errno or 0, "name an address of this machine")
-        raise SettingError(f"port {port} of {host} cannot be used ({reason}): {what_to_do}") from error
+        raise SettingError(
+            f"port {port} of {host} cannot be used ({reason}): {what_to_do}"
+        ) from error
 
 
 def check_page() -> None:
     """Raises MissingExtraError when the page's packages are not installed."""
     if find_spec("streamlit") is None or find_spec("altair") is None:
-        raise MissingExtraError(f"the page needs Streamlit: {how_to_install('ui')}; or `reelstream run --no-ui`")
+        raise MissingExtraError(
+            f"the page needs Streamlit: {how_to_install('ui')}; or `reelstream run --no-ui`"
+        )

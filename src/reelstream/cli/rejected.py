@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from reelstream.storage.requeue_folder import RequeuedRow, RequeueFolder
     from reelstream.storage.work_folder import Binding, WorkFolder
 
-app = typer.Typer(help="List rejected rows, show them, and send them again after an edit.", no_args_is_help=True)
+app = typer.Typer(
+    help="List rejected rows, show them, and send them again after an edit.", no_args_is_help=True
+)
 
 
 class _Kind(NamedTuple):
@@ -38,7 +40,9 @@ class _Kind(NamedTuple):
 
 
 @app.command("list")
-def list_rejected(work: options.Work = None, config: options.Config = None, as_json: options.Json = False) -> int:
+def list_rejected(
+    work: options.Work = None, config: options.Config = None, as_json: options.Json = False
+) -> int:
     """How many rows were rejected, by batch and reason."""
     folder, _ = open_work_folder(open_settings(config, {"work": work}))
     batches, queue = _open(folder)
@@ -63,12 +67,17 @@ def list_rejected(work: options.Work = None, config: options.Config = None, as_j
 
 @app.command()
 def show(
-    what: Annotated[str, typer.Argument(metavar="N|PARTITION:OFFSET", help="A batch's number, or one row's place.")],
+    what: Annotated[
+        str,
+        typer.Argument(metavar="N|PARTITION:OFFSET", help="A batch's number, or one row's place."),
+    ],
     work: options.Work = None,
     config: options.Config = None,
     as_json: options.Json = False,
 ) -> int:
-    """The rejected rows of a batch, or one of them, with reason and bytes; `requeue` takes these lines back."""
+    """The rejected rows of a batch, or one of them, with reason and bytes; `requeue` takes these
+    lines back.
+    """
     folder, _ = open_work_folder(open_settings(config, {"work": work}))
     batches, queue = _open(folder)
 
@@ -88,12 +97,15 @@ def show(
 @app.command("requeue")
 def requeue_rows(
     file: Annotated[
-        Path | None, typer.Argument(metavar="FILE", help="Lines as `show` writes them, edited; - reads stdin.")
+        Path | None,
+        typer.Argument(metavar="FILE", help="Lines as `show` writes them, edited; - reads stdin."),
     ] = None,
     edit: Annotated[
         str | None,
         typer.Option(
-            "--edit", metavar="N|PARTITION:OFFSET", help="Open these rows in $EDITOR, and take what it leaves."
+            "--edit",
+            metavar="N|PARTITION:OFFSET",
+            help="Open these rows in $EDITOR, and take what it leaves.",
         ),
     ] = None,
     work: options.Work = None,
@@ -103,10 +115,16 @@ def requeue_rows(
     config: options.Config = None,
     as_json: options.Json = False,
 ) -> int:
-    """Send rejected rows again after an edit, each once; nothing is sent unless all of them are ratings."""
+    """Send rejected rows again after an edit, each once; nothing is sent unless all of them are
+    ratings.
+    """
     if (file is None) == (edit is None):
-        raise SettingError("name the edited lines in FILE (- for stdin), or the rows to edit with --edit")
-    settings = open_settings(config, {"work": work, "broker.url": broker, "broker.topic": topic, "kafka": kafka})
+        raise SettingError(
+            "name the edited lines in FILE (- for stdin), or the rows to edit with --edit"
+        )
+    settings = open_settings(
+        config, {"work": work, "broker.url": broker, "broker.topic": topic, "kafka": kafka}
+    )
     folder, binding = open_work_folder(settings)
     batches, queue = _open(folder)
 
@@ -144,7 +162,9 @@ def _rows(batches: BatchFolder, what: str) -> tuple[list[RejectedRow], bool]:
 
 
 def _requeued_rows(batches: BatchFolder, binding: Binding, text: str) -> list[RequeuedRow]:
-    """What the edited lines ask for, in the order of the log. Raises RatingError, naming rows that are none."""
+    """What the edited lines ask for, in the order of the log. Raises RatingError, naming rows that
+    are none.
+    """
     from reelstream.cli.rejected_text import read_lines  # noqa: PLC0415
     from reelstream.ingest.requeue import read_edited  # noqa: PLC0415
     from reelstream.storage.rejected import find_rejected  # noqa: PLC0415
@@ -155,7 +175,9 @@ def _requeued_rows(batches: BatchFolder, binding: Binding, text: str) -> list[Re
     rows, problems = [], []
     for place in sorted(values):
         try:
-            rows.append(RequeuedRow(*place, read_edited(values[place], rejected[place], binding.scale)))
+            rows.append(
+                RequeuedRow(*place, read_edited(values[place], rejected[place], binding.scale))
+            )
         except RatingError as error:
             problems.append(f"{place[0]}:{place[1]}: {error}")
     if problems:
@@ -172,18 +194,26 @@ def _read(file: Path | None) -> str:
 
 
 def _edited(batches: BatchFolder, queue: RequeueFolder, what: str) -> str:
-    """What a person makes of the rows in an editor. Raises SettingError when that fails, InputError when it is no text."""
+    """What a person makes of the rows in an editor. Raises SettingError when that fails, InputError
+    when it is no text.
+    """
     from reelstream.cli.rejected_text import lines_of  # noqa: PLC0415
 
     rows, is_one = _rows(batches, what)
     editor = shlex.split(os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "rejected.txt"
-        path.write_text("".join(f"{line}\n" for line in lines_of(rows, queue.places(), whole=is_one)), "utf-8")
+        path.write_text(
+            "".join(f"{line}\n" for line in lines_of(rows, queue.places(), whole=is_one)), "utf-8"
+        )
         try:
             subprocess.run([*editor, str(path)], check=True)
             return path.read_text("utf-8")
         except UnicodeDecodeError as error:
-            raise InputError(f"what the editor left is no UTF-8 text, nothing was sent: {error}") from error
+            raise InputError(
+                f"what the editor left is no UTF-8 text, nothing was sent: {error}"
+            ) from error
         except (OSError, subprocess.CalledProcessError) as error:
-            raise SettingError(f"the editor failed, nothing was sent: {error}; set EDITOR, or name a FILE") from error
+            raise SettingError(
+                f"the editor failed, nothing was sent: {error}; set EDITOR, or name a FILE"
+            ) from error

@@ -3,8 +3,8 @@
     # 0:17: rating 7 is not on the scale 0.5 to 5 in steps of 0.5
     0:17 {"userId":1,"movieId":31,"rating":7,"timestamp":1260759144}
 
-A line is a row's place in the log and its bytes. Lines that begin with # are for the person: the reason, and rows that
-cannot be taken back as they stand.
+A line is a row's place in the log and its bytes. Lines that begin with # are for the person: the
+reason, and rows that cannot be taken back as they stand.
 """
 
 from __future__ import annotations
@@ -17,13 +17,17 @@ from reelstream.storage.manifest import RejectedRow
 from reelstream.storage.rejected import Place, place_of
 
 MAX_LINE_BYTES = 2_000
-"""Bytes of a row that are shown where many are; one that is asked for by its place is shown as a whole."""
+"""Bytes of a row that are shown where many are; one that is asked for by its place is shown as a
+whole.
+"""
 
 _LINE = re.compile(r"(\d{1,9}):(\d{1,18})\s+(\S.*)")
 _PLACE = re.compile(r"(\d{1,9}):(\d{1,18})")
 
 
-def lines_of(rows: Iterable[RejectedRow], requeued: Collection[Place], *, whole: bool = False) -> Iterator[str]:
+def lines_of(
+    rows: Iterable[RejectedRow], requeued: Collection[Place], *, whole: bool = False
+) -> Iterator[str]:
     """Two lines a row. `whole`: however long it is."""
     for row in rows:
         place = f"{row.partition}:{row.offset}"
@@ -43,11 +47,15 @@ def lines_of(rows: Iterable[RejectedRow], requeued: Collection[Place], *, whole:
 def readable(raw: bytes) -> str:
     """Bytes on one line: what is no printable text as an escape, line breaks as spaces."""
     text = raw.decode("utf-8", "backslashreplace").translate({10: " ", 13: " "})
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode() for char in text
+    )
 
 
 def read_lines(text: str) -> dict[Place, bytes]:
-    """Place -> value, of all lines but comments and empty ones. Raises SettingError, naming the line."""
+    """Place -> value, of all lines but comments and empty ones. Raises SettingError, naming the
+    line.
+    """
     found: dict[Place, bytes] = {}
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip() or line.lstrip().startswith("#"):
@@ -55,12 +63,14 @@ def read_lines(text: str) -> dict[Place, bytes]:
         match = _LINE.fullmatch(line.strip())
         if match is None:
             raise SettingError(
-                f"line {number} is not PARTITION:OFFSET and a message: {line[:80]!r}; `reelstream rejected show` "
-                "writes such lines"
+                f"line {number} is not PARTITION:OFFSET and a message: {line[:80]!r}; `reelstream"
+                " rejected show` writes such lines"
             )
         place = int(match[1]), int(match[2])
         if place in found:
-            raise SettingError(f"line {number} names {match[1]}:{match[2]} a second time: leave one of the two")
+            raise SettingError(
+                f"line {number} names {match[1]}:{match[2]} a second time: leave one of the two"
+            )
         found[place] = match[3].encode()
     return found
 
@@ -71,4 +81,6 @@ def read_place(text: str) -> Place | int:
         return int(match[1]), int(match[2])
     if text.isdecimal():
         return int(text)
-    raise SettingError(f"{text!r} is neither a batch's number nor PARTITION:OFFSET: `reelstream rejected list`")
+    raise SettingError(
+        f"{text!r} is neither a batch's number nor PARTITION:OFFSET: `reelstream rejected list`"
+    )

@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from reelstream.cli import options
-from reelstream.cli.opening import bind_work_folder, open_dataset, open_log, open_settings, spark_conf
+from reelstream.cli.opening import (
+    bind_work_folder,
+    open_dataset,
+    open_log,
+    open_settings,
+    spark_conf,
+)
 from reelstream.cli.output import print_json
 from reelstream.cli.preflight import check_page, free_port
 from reelstream.cli.serving import url
@@ -32,7 +38,9 @@ def run(
     conf: options.SparkConf = None,
     until_set: Annotated[
         int | None,
-        typer.Option(min=1, metavar="N", help="End when model set N, or the first after it, is in service."),
+        typer.Option(
+            min=1, metavar="N", help="End when model set N, or the first after it, is in service."
+        ),
     ] = None,
     batch_rows: options.BatchRows = None,
     batch_seconds: options.BatchSeconds = None,
@@ -46,7 +54,9 @@ def run(
     config: options.Config = None,
     as_json: options.Json = False,
 ) -> int:
-    """Stream ratings, train on them and answer, all on this machine; Ctrl-C ends it, a second run goes on."""
+    """Stream ratings, train on them and answer, all on this machine; Ctrl-C ends it, a second run
+    goes on.
+    """
     settings = open_settings(
         config,
         {
@@ -103,8 +113,12 @@ def _run(
     # Stages find Kafka's settings in their environment: everybody can read a command line.
     os.environ.update(environment_of(settings.kafka))
     with FileLock(folder.run_lock):
-        stages = make_stages(settings, config, folder, binding, dataset.ratings_file, api_port, ui_port)
-        exit_code, status = follow(stages, folder, binding, settings.kafka, urls, until_set, stop, on_stderr=as_json)
+        stages = make_stages(
+            settings, config, folder, binding, dataset.ratings_file, api_port, ui_port
+        )
+        exit_code, status = follow(
+            stages, folder, binding, settings.kafka, urls, until_set, stop, on_stderr=as_json
+        )
     if as_json and status is not None:
         print_json(
             {

@@ -30,7 +30,9 @@ def serve(
     as_json: options.Json = False,
 ) -> int:
     """Answer from the newest model set and every user's ratings up to now; Ctrl-C ends it."""
-    settings = open_settings(config, {"work": work, "serve.host": host, "serve.port": port, "kafka": kafka})
+    settings = open_settings(
+        config, {"work": work, "serve.host": host, "serve.port": port, "kafka": kafka}
+    )
     folder, _ = open_work_folder(settings)
 
     from reelstream.api.server import serve as listen  # noqa: PLC0415
@@ -58,7 +60,11 @@ def make_app(work: Path, kafka: Mapping[str, str]) -> Flask:
     configure_logs(os.environ.get(LOG_FORMAT_VARIABLE))
     folder = WorkFolder(work)
     binding = folder.binding()
-    catalog, registry, predictor = folder.read_catalog(), ModelRegistry(folder.models), Predictor(LiveHistories())
+    catalog, registry, predictor = (
+        folder.read_catalog(),
+        ModelRegistry(folder.models),
+        Predictor(LiveHistories()),
+    )
     live_updates = LiveUpdates(
         predictor,
         registry,
@@ -83,13 +89,19 @@ def ui(
     as_json: options.Json = False,
 ) -> int:
     """Show the page; it asks the API, and needs no work folder."""
-    settings = open_settings(config, {"work": work, "ui.api": api, "ui.host": host, "ui.port": port})
+    settings = open_settings(
+        config, {"work": work, "ui.api": api, "ui.host": host, "ui.port": port}
+    )
     check_page()
     at = free_port(settings.ui.host, settings.ui.port, "--port")
     address = settings.ui.api or url(settings.serve.host, settings.serve.port)
     announce("page", settings.ui.host, at, as_json)
-    # Become the page's server, so that signals reach it directly. It is a program of its own: it knows the API alone.
-    os.execv(sys.executable, [sys.executable, "-m", "reelstream.ui.launcher", address, settings.ui.host, str(at)])
+    # Become the page's server, so that signals reach it directly. It is a program of its own: it
+    # knows the API alone.
+    os.execv(
+        sys.executable,
+        [sys.executable, "-m", "reelstream.ui.launcher", address, settings.ui.host, str(at)],
+    )
 
 
 def announce(what: str, host: str, port: int, as_json: bool) -> None:

@@ -16,12 +16,17 @@ _DEFAULT = SimulatedSize()
 
 def simulate(
     out: Annotated[
-        Path, typer.Argument(metavar="OUT", help="The folder to write into; it must be empty or not exist.")
+        Path,
+        typer.Argument(
+            metavar="OUT", help="The folder to write into; it must be empty or not exist."
+        ),
     ],
     users: Annotated[int, typer.Option(min=1, help="How many users.")] = _DEFAULT.users,
     items: Annotated[int, typer.Option(min=1, help="How many films.")] = _DEFAULT.items,
     ratings: Annotated[int, typer.Option(min=1, help="How many ratings.")] = _DEFAULT.ratings,
-    seed: Annotated[int, typer.Option(min=0, help="The same seed makes the same files.")] = _DEFAULT.seed,
+    seed: Annotated[
+        int, typer.Option(min=0, help="The same seed makes the same files.")
+    ] = _DEFAULT.seed,
     as_json: Json = False,
 ) -> None:
     """Write a made-up data set in MovieLens's layout: its films and tastes are invented."""
@@ -29,6 +34,10 @@ def simulate(
 
     write(out, users=users, items=items, ratings=ratings, seed=seed)
     if as_json:
-        print_json({"folder": out, "users": users, "items": items, "ratings": ratings, "seed": seed})
+        print_json(
+            {"folder": out, "users": users, "items": items, "ratings": ratings, "seed": seed}
+        )
     else:
-        typer.echo(f"{ratings:,} simulated ratings of {items:,} films by {users:,} users are in {out}")
+        typer.echo(
+            f"{ratings:,} simulated ratings of {items:,} films by {users:,} users are in {out}"
+        )

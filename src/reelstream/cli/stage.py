@@ -23,7 +23,9 @@ MAX_PAUSE_SECONDS = 30.0
 HEALTHY_SECONDS = 10.0
 """A stage that ran so long before it died starts with the first pause again."""
 SAME_FAILURES = 5
-"""Times in a row that a stage may fail with the same words: what fails alike so often will not heal by itself."""
+"""Times in a row that a stage may fail with the same words: what fails alike so often will not heal
+by itself.
+"""
 
 
 class StageState(StrEnum):
@@ -44,8 +46,11 @@ class _LogLine(msgspec.Struct):
 class Stage:
     """A command that runs until it is done or stopped; its output goes into a log file."""
 
-    def __init__(self, name: str, command: Sequence[str], log: Path, *, ends: bool = False, niceness: int = 0) -> None:
-        """`ends` marks a command that has an end; any other that exits with 0 is started again as well.
+    def __init__(
+        self, name: str, command: Sequence[str], log: Path, *, ends: bool = False, niceness: int = 0
+    ) -> None:
+        """`ends` marks a command that has an end; any other that exits with 0 is started again as
+        well.
 
         `niceness`: how far it stands back where all stages want the same cores.
         """
@@ -68,7 +73,9 @@ class Stage:
         return self._process.pid if self._process else None
 
     def start(self, environment: Mapping[str, str]) -> None:
-        """Start the process, in a session of its own: a Ctrl-C in the terminal reaches the run alone."""
+        """Start the process, in a session of its own: a Ctrl-C in the terminal reaches the run
+        alone.
+        """
         with translate_errors(self._log), open(self._log, "ab") as log:
             self._process = subprocess.Popen(
                 self._command,
@@ -90,8 +97,8 @@ class Stage:
     def check(self) -> str | None:
         """What happened since the last check, in a sentence; None when it is still running.
 
-        Raises SettingError with the stage's own sentence when it calls its usage wrong, and ReelstreamError when it goes
-        on failing alike: starting it again would not help.
+        Raises SettingError with the stage's own sentence when it calls its usage wrong, and
+        ReelstreamError when it goes on failing alike: starting it again would not help.
         """
         if self._process is None or (exit_code := self._process.poll()) is None:
             return None
@@ -108,7 +115,9 @@ class Stage:
         return self._plan_restart(exit_code)
 
     def warnings(self) -> list[str]:
-        """Lines that the stage wrote into its log since the last call and that a person should see."""
+        """Lines that the stage wrote into its log since the last call and that a person should
+        see.
+        """
         if self._reading is None:
             with suppress(FileNotFoundError):
                 self._reading = open(self._log, "rb")  # noqa: SIM115  (it is read on at every call)
@@ -150,7 +159,9 @@ class Stage:
         failure, self._failure = self._failure, self._last_words()
         self._same_failures = self._same_failures + 1 if failure == self._failure else 1
         if self._same_failures == SAME_FAILURES:
-            raise ReelstreamError(f"{self.name} failed {SAME_FAILURES} times alike, see {self._log}: {self._failure}")
+            raise ReelstreamError(
+                f"{self.name} failed {SAME_FAILURES} times alike, see {self._log}: {self._failure}"
+            )
 
     def _plan_restart(self, exit_code: int) -> str:
         if time.monotonic() - self._started >= HEALTHY_SECONDS:
@@ -159,7 +170,11 @@ class Stage:
         self._start_at = time.monotonic() + pause
         self.state = StageState.WAITING
         self.restarts += 1
-        how = f"was killed by signal {-exit_code}" if exit_code < 0 else f"ended with exit code {exit_code}"
+        how = (
+            f"was killed by signal {-exit_code}"
+            if exit_code < 0
+            else f"ended with exit code {exit_code}"
+        )
         return f"{self.name} {how}: it starts again in {pause:g} s (its log: {self._log})"
 
 

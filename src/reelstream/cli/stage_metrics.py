@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 @contextmanager
 def metrics_served(settings: MetricsSettings) -> Iterator[None]:
-    """Serve what the stage's modules have registered, if a port is set. Raises SettingError when it is taken."""
+    """Serve what the stage's modules have registered, if a port is set. Raises SettingError when it
+    is taken.
+    """
     if settings.port is None:
         yield
         return

@@ -28,7 +28,8 @@ def status(
 ) -> int:
     """How far each stage is behind the log, which set serves, and what is remarkable."""
     settings = open_settings(
-        config, {"work": work, "broker.url": broker, "broker.topic": topic, "kafka": kafka, "ui.api": api}
+        config,
+        {"work": work, "broker.url": broker, "broker.topic": topic, "kafka": kafka, "ui.api": api},
     )
     folder, binding = open_work_folder(settings)
     address = settings.ui.api or url(settings.serve.host, settings.serve.port)
@@ -50,7 +51,10 @@ def _print(report: StatusReport, address: str) -> None:
     if report.partitions:
         print_table(
             ["partition", "first offset", "end", "not in a batch", "not in the set"],
-            [[lag.partition, lag.first, lag.end, lag.unbatched, lag.untrained] for lag in report.partitions],
+            [
+                [lag.partition, lag.first, lag.end, lag.unbatched, lag.untrained]
+                for lag in report.partitions
+            ],
         )
     for line in (*_batches(report.batches), *_sets(report.model_set, address)):
         typer.echo(line)
@@ -65,10 +69,14 @@ def _batches(batches: BatchReport) -> list[str]:
     excluded = f", without {', '.join(map(str, batches.excluded))}" if batches.excluded else ""
     drift = "too few ratings to say" if trends.drift is None else f"{trends.drift:.3f}"
     return [
-        f"batches: {batches.count:,} with {trends.ratings:,} ratings{excluded}; the newest closed "
-        f"{_span(time.time() - batches.closed_at)} ago",
-        f"rejected: {trends.rejected:,} rows, {trends.rejected_share or 0:.2%} of the newest batch's; repeats: "
-        f"{trends.repeats:,}",
+        (
+            f"batches: {batches.count:,} with {trends.ratings:,} ratings{excluded}; the newest"
+            f" closed {_span(time.time() - batches.closed_at)} ago"
+        ),
+        (
+            f"rejected: {trends.rejected:,} rows, {trends.rejected_share or 0:.2%} of the newest"
+            f" batch's; repeats: {trends.repeats:,}"
+        ),
         f"throughput: {trends.ratings_a_second:,.0f} ratings a second over the last minute",
         f"drift of the newest batch's ratings: {drift}",
     ]
@@ -81,7 +89,9 @@ def _sets(sets: ModelSetReport, address: str) -> list[str]:
         return ["model set: none yet", answers]
     pinned = ", pinned" if sets.pinned is not None else ""
     age = "" if sets.age is None else f", published {_span(sets.age)} ago"
-    newest = "" if sets.newest == sets.current else f"; the newest is set {sets.newest}, {sets.verdict}"
+    newest = (
+        "" if sets.newest == sets.current else f"; the newest is set {sets.newest}, {sets.verdict}"
+    )
     return [f"model set: {sets.current}{pinned}{age}{newest}", answers]
 
 

@@ -1,4 +1,6 @@
-"""What `reelstream status` says: how far each stage is, which set serves, and what is remarkable about it."""
+"""What `reelstream status` says: how far each stage is, which set serves, and what is remarkable
+about it.
+"""
 
 from __future__ import annotations
 
@@ -59,7 +61,8 @@ def report_of(
 ) -> StatusReport:
     """The report. `topic_id` is None while the log does not answer.
 
-    `starts` maps each partition to the first offset that the log holds; `now` is in seconds since 1970, UTC.
+    `starts` maps each partition to the first offset that the log holds; `now` is in seconds since
+    1970, UTC.
     """
     newest = status.manifests[-1] if status.manifests else None
     releases = {release.number: release for release in status.releases}
@@ -100,7 +103,9 @@ def report_of(
     )
 
 
-def _log_remarks(status: PipelineStatus, topic_id: str | None, starts: Mapping[int, int]) -> Iterator[str]:
+def _log_remarks(
+    status: PipelineStatus, topic_id: str | None, starts: Mapping[int, int]
+) -> Iterator[str]:
     if topic_id is None:
         yield "the log does not answer, or has no topic yet"
         return
@@ -108,22 +113,30 @@ def _log_remarks(status: PipelineStatus, topic_id: str | None, starts: Mapping[i
         return
     newest = status.manifests[-1]
     if newest.topic_id != topic_id:
-        yield "the topic is not the one that the batches were made from: it was deleted and made anew"
+        yield (
+            "the topic is not the one that the batches were made from: it was deleted and made anew"
+        )
         return
     for partition, first in starts.items():
         batched = newest.next_offsets.get(partition, 0)
         if first > batched:
-            yield f"the log has lost offsets {batched} to {first - 1} of partition {partition}, which no batch holds"
+            yield (
+                f"the log has lost offsets {batched} to {first - 1} of partition {partition}, which"
+                " no batch holds"
+            )
 
 
 def _batch_remarks(status: PipelineStatus, trends: Trends) -> Iterator[str]:
     if trends.rejected_share is not None and trends.rejected_share >= NOTABLE_REJECTED_SHARE:
         newest = status.manifests[-1]
-        yield f"{trends.rejected_share:.1%} of the rows of batch {newest.number} were rejected: `reelstream rejected list`"
+        yield (
+            f"{trends.rejected_share:.1%} of the rows of batch {newest.number} were rejected:"
+            " `reelstream rejected list`"
+        )
     if trends.drift is not None and trends.drift >= NOTABLE_DRIFT:
         yield (
-            f"the ratings of batch {status.manifests[-1].number} are distributed unlike those before: a distance of "
-            f"{trends.drift:.2f}, remarkable from {NOTABLE_DRIFT:g} on"
+            f"the ratings of batch {status.manifests[-1].number} are distributed unlike those"
+            f" before: a distance of {trends.drift:.2f}, remarkable from {NOTABLE_DRIFT:g} on"
         )
 
 
@@ -132,4 +145,7 @@ def _set_remarks(status: PipelineStatus, current: int | None) -> Iterator[str]:
         newest = status.releases[-1]
         yield f"model set {newest.number} was refused: {newest.gate.reason}"
     if status.serving is not None and status.serving != current:
-        yield f"the API answers from model set {status.serving}, not from set {current}: its /health/ready says why"
+        yield (
+            f"the API answers from model set {status.serving}, not from set {current}: its"
+            " /health/ready says why"
+        )

@@ -21,11 +21,17 @@ _COLOURS = {StageState.RUNNING: "green", StageState.WAITING: "yellow", StageStat
 class StatusView:
     """Shows the newest status in `with`, and sentences above it."""
 
-    def __init__(self, stages: Sequence[Stage], urls: Mapping[str, str], on_stderr: bool = False) -> None:
-        """`urls` maps what a person may open to its address. `on_stderr` leaves stdout to a program's answer."""
+    def __init__(
+        self, stages: Sequence[Stage], urls: Mapping[str, str], on_stderr: bool = False
+    ) -> None:
+        """`urls` maps what a person may open to its address. `on_stderr` leaves stdout to a
+        program's answer.
+        """
         self._stages, self._urls = stages, urls
         self._console = Console(stderr=on_stderr)
-        self._live = Live(console=self._console, auto_refresh=False) if self._console.is_terminal else None
+        self._live = (
+            Live(console=self._console, auto_refresh=False) if self._console.is_terminal else None
+        )
         self._shown = ""
 
     def __enter__(self) -> Self:
@@ -37,7 +43,10 @@ class StatusView:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         if self._live is not None:
             self._live.stop()
@@ -71,10 +80,14 @@ class StatusView:
         facts = Table.grid(padding=(0, 2))
         facts.add_row("log", f"{status.log_rows:,} messages")
         facts.add_row("batches", f"{len(status.manifests)} with {status.batch_rows:,} ratings")
-        facts.add_row("in service", "nothing yet" if status.serving is None else f"model set {status.serving}")
+        facts.add_row(
+            "in service", "nothing yet" if status.serving is None else f"model set {status.serving}"
+        )
         for name, url in self._urls.items():
             facts.add_row(name, Text(url, style=f"link {url}"))
-        return Group(stages, facts, _sets_table(status)) if status.releases else Group(stages, facts)
+        return (
+            Group(stages, facts, _sets_table(status)) if status.releases else Group(stages, facts)
+        )
 
 
 def summary(status: PipelineStatus) -> str:
@@ -82,7 +95,9 @@ def summary(status: PipelineStatus) -> str:
     parts = [
         f"log {status.log_rows:,} messages",
         f"batches {len(status.manifests)} with {status.batch_rows:,} ratings",
-        "nothing in service yet" if status.serving is None else f"model set {status.serving} in service",
+        "nothing in service yet"
+        if status.serving is None
+        else f"model set {status.serving} in service",
     ]
     if status.releases:
         newest = status.releases[-1]
@@ -96,13 +111,18 @@ def _sets_table(status: PipelineStatus) -> Table:
         scores = release.holdout
         marker = " ◀" if release.number == status.serving else ""
         table.add_row(
-            f"{release.number}{marker}", *map(_score, (scores.rmse, scores.auc, scores.log_loss)), release.gate.verdict
+            f"{release.number}{marker}",
+            *map(_score, (scores.rmse, scores.auc, scores.log_loss)),
+            release.gate.verdict,
         )
     return table
 
 
 def _verdict(release: Release) -> str:
-    return f"{release.gate.verdict}, RMSE {_score(release.holdout.rmse)}, AUC {_score(release.holdout.auc)}"
+    return (
+        f"{release.gate.verdict}, RMSE {_score(release.holdout.rmse)}, AUC"
+        f" {_score(release.holdout.auc)}"
+    )
 
 
 def _score(value: float | None) -> str:

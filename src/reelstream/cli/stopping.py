@@ -11,7 +11,9 @@ from types import FrameType
 
 @contextmanager
 def stop_on_signals() -> Iterator[threading.Event]:
-    """An event that is set at the first SIGINT or SIGTERM; a second SIGINT interrupts whatever does not listen."""
+    """An event that is set at the first SIGINT or SIGTERM; a second SIGINT interrupts whatever does
+    not listen.
+    """
     stop = threading.Event()
 
     def ask(number: int, frame: FrameType | None) -> None:

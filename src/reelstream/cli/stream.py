@@ -32,12 +32,18 @@ def produce(
     metrics_port: options.MetricsPort = None,
     accept_loss: options.AcceptLoss = False,
     bind_only: Annotated[
-        bool, typer.Option("--bind-only", help="Only make the work folder ready for the other stages; send nothing.")
+        bool,
+        typer.Option(
+            "--bind-only",
+            help="Only make the work folder ready for the other stages; send nothing.",
+        ),
     ] = False,
     config: options.Config = None,
     as_json: options.Json = False,
 ) -> int:
-    """Send a data set's ratings into the log; what the log has of them already is not sent again."""
+    """Send a data set's ratings into the log; what the log has of them already is not sent
+    again.
+    """
     settings = open_settings(
         config,
         {
@@ -82,8 +88,8 @@ def produce(
             print_json(report)
         else:
             typer.echo(
-                f"{report.sent:,} rows of {dataset.name} sent, {report.unreadable:,} of them unreadable; "
-                f"the log had {report.skipped:,} before"
+                f"{report.sent:,} rows of {dataset.name} sent, {report.unreadable:,} of them"
+                f" unreadable; the log had {report.skipped:,} before"
             )
         return INTERRUPTED if stop.is_set() else DONE
 
@@ -125,7 +131,11 @@ def batch(
 
     batches = BatchFolder(folder.batches)
     before = len(batches.manifests())
-    with stop_on_signals() as stop, metrics_served(settings.metrics), open_log(binding, settings.kafka) as log:
+    with (
+        stop_on_signals() as stop,
+        metrics_served(settings.metrics),
+        open_log(binding, settings.kafka) as log,
+    ):
         log.ensure_topic(binding.topic, settings.broker.partitions)
         writer = BatchWriter(
             log,
@@ -141,9 +151,16 @@ def batch(
         was_stopped = stop.is_set()
     closed = batches.manifests()[before:]
     if as_json:
-        print_json({"batches": [manifest.number for manifest in closed], "rows": sum(each.rows for each in closed)})
+        print_json(
+            {
+                "batches": [manifest.number for manifest in closed],
+                "rows": sum(each.rows for each in closed),
+            }
+        )
     else:
-        typer.echo(f"{len(closed)} batches closed with {sum(each.rows for each in closed):,} ratings")
+        typer.echo(
+            f"{len(closed)} batches closed with {sum(each.rows for each in closed):,} ratings"
+        )
     return INTERRUPTED if once and was_stopped else DONE
 
 

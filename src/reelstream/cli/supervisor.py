@@ -17,7 +17,9 @@ END_SECONDS = 3.5
 
 
 class Supervisor:
-    """Starts stages in `with`, restarts those that die, and ends all of them at its end, however it ends."""
+    """Starts stages in `with`, restarts those that die, and ends all of them at its end, however it
+    ends.
+    """
 
     def __init__(self, stages: Sequence[Stage], report: Callable[[str], None]) -> None:
         """`report` is told, in sentences, whatever a person should know."""
@@ -30,7 +32,10 @@ class Supervisor:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         end_groups(self._groups(), END_SECONDS, self._reap)
         for stage in self.stages:
@@ -40,7 +45,9 @@ class Supervisor:
             self._guardian.communicate()
 
     def check(self) -> None:
-        """Report what happened, and start what is due. Raises SettingError when a stage calls its usage wrong."""
+        """Report what happened, and start what is due. Raises SettingError when a stage calls its
+        usage wrong.
+        """
         for stage in self.stages:
             group = stage.group
             for line in stage.warnings():

@@ -24,14 +24,22 @@ def train(
     engine: options.Engine = None,
     master: options.Master = None,
     conf: options.SparkConf = None,
-    follow: Annotated[bool, typer.Option("--follow", help="Go on with every new batch, until Ctrl-C.")] = False,
-    keep: Annotated[int | None, typer.Option(min=1, help="How many of the newest sets stay.  \\[default: 5]")] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="The same seed gives the same sets.  \\[default: 0]")] = None,
+    follow: Annotated[
+        bool, typer.Option("--follow", help="Go on with every new batch, until Ctrl-C.")
+    ] = False,
+    keep: Annotated[
+        int | None, typer.Option(min=1, help="How many of the newest sets stay.  \\[default: 5]")
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="The same seed gives the same sets.  \\[default: 0]")
+    ] = None,
     metrics_port: options.MetricsPort = None,
     config: options.Config = None,
     as_json: options.Json = False,
 ) -> int:
-    """Train a model set for every batch that has none; exit code 1 says that the gate refused the last of them."""
+    """Train a model set for every batch that has none; exit code 1 says that the gate refused the
+    last of them.
+    """
     settings = open_settings(
         config,
         {

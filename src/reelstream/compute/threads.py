@@ -1,7 +1,8 @@
 """A compiled function on all cores: every thread takes its share of the rows.
 
-The threads are Python's, since compiled functions let go of its lock. numba can spread a loop over threads by itself, but
-such a function takes far longer to compile, and must not be called by two threads at once.
+The threads are Python's, since compiled functions let go of its lock. numba can spread a loop over
+threads by itself, but such a function takes far longer to compile, and must not be called by two
+threads at once.
 """
 
 from __future__ import annotations
@@ -30,9 +31,14 @@ def use(threads: int) -> None:
 
 
 def share(function: Callable[..., None], *arguments: Any) -> None:
-    """Call `function(thread, threads, *arguments)` for thread 0, 1, ... at once, and return when all have returned."""
+    """Call `function(thread, threads, *arguments)` for thread 0, 1, ... at once, and return when
+    all have returned.
+    """
     threads = _count
-    others = [_pool(threads - 1).submit(function, thread, threads, *arguments) for thread in range(1, threads)]
+    others = [
+        _pool(threads - 1).submit(function, thread, threads, *arguments)
+        for thread in range(1, threads)
+    ]
     try:
         function(0, threads, *arguments)
     finally:
@@ -43,7 +49,9 @@ def share(function: Callable[..., None], *arguments: Any) -> None:
 
 @contextmanager
 def one_for_blas() -> Iterator[None]:
-    """Meanwhile BLAS has one thread: with more, long sums have another order and so another last bit."""
+    """Meanwhile BLAS has one thread: with more, long sums have another order and so another last
+    bit.
+    """
     with threadpool_limits(1, "blas"):
         yield
 
@@ -54,4 +62,5 @@ def _pool(threads: int) -> ThreadPoolExecutor:
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_pool.cache_clear)  # a forked process has none of its parent's threads
+    # a forked process has none of its parent's threads
+    os.register_at_fork(after_in_child=_pool.cache_clear)

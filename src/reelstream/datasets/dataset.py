@@ -41,19 +41,24 @@ class Dataset:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 of the ratings file in hex: what the data set is known by. Raises StorageError."""
+        """SHA-256 of the ratings file in hex: what the data set is known by. Raises
+        StorageError.
+        """
         with translate_errors(self.ratings_file), open(self.ratings_file, "rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
     def read_catalog(self) -> CatalogRead:
-        """The films, and how many rows of their files were skipped; an empty catalogue when there are no film files.
+        """The films, and how many rows of their files were skipped; an empty catalogue when there
+        are no film files.
 
         Raises StorageError, or DatasetError when a film file cannot be read.
         """
         return read_films(self.film_files)
 
     def rows(self, order: Order, start: int = 0) -> RatingRows:
-        """Every row of the ratings file for the producer, good or not, without the first `start`. Raises StorageError."""
+        """Every row of the ratings file for the producer, good or not, without the first `start`.
+        Raises StorageError.
+        """
         return RatingRows(self.ratings_file, self.ratings_format, self.scale, order, start)
 
     def read_ratings(self) -> EventColumns:
@@ -73,9 +78,16 @@ class Dataset:
         # polars splits at single signs: between the two of `::` it finds an empty column.
         width = len(layout.separator)
         whole, real = pl.Int64(), pl.Float64()
-        places = {layout.user: whole, layout.item: whole, layout.rating: real, layout.timestamp: whole}
+        places = {
+            layout.user: whole,
+            layout.item: whole,
+            layout.rating: real,
+            layout.timestamp: whole,
+        }
         n_columns = (layout.n_columns - 1) * width + 1
-        schema = {f"{n}": pl.String() for n in range(n_columns)} | {f"{n * width}": kind for n, kind in places.items()}
+        schema = {f"{n}": pl.String() for n in range(n_columns)} | {
+            f"{n * width}": kind for n, kind in places.items()
+        }
         with translate_errors(self.ratings_file):
             table = pl.read_csv(
                 self.ratings_file,
@@ -92,12 +104,16 @@ class Dataset:
         return EventColumns.of(user_id, item_id, rating, timestamp) if good.all() else None
 
     def _read_row_by_row(self) -> EventColumns:
-        """The slow way, which knows every line: for files that polars reads otherwise, and to name the bad line."""
+        """The slow way, which knows every line: for files that polars reads otherwise, and to name
+        the bad line.
+        """
         ratings = []
         for row in self.rows("file"):
             if row.rating is None:
                 line = row.number + 1 + self.ratings_format.header_lines
-                raise DatasetError(f"{self.ratings_file}, line {line}: {row.reason}: correct the line or remove it")
+                raise DatasetError(
+                    f"{self.ratings_file}, line {line}: {row.reason}: correct the line or remove it"
+                )
             ratings.append(row.rating)
         return EventColumns.of(
             [rating.user_id for rating in ratings],

@@ -28,12 +28,15 @@ _LARGEST_BYTES = 50_000_000
 
 
 def fetch_movielens(
-    cache_folder: Path, url: str = MOVIELENS_URL, ratings_sha256: str = RATINGS_SHA256, timeout: float = 10.0
+    cache_folder: Path,
+    url: str = MOVIELENS_URL,
+    ratings_sha256: str = RATINGS_SHA256,
+    timeout: float = 10.0,
 ) -> Path:
     """The folder of ml-latest-small in `cache_folder`, downloaded when it is not there yet.
 
-    `timeout` is in seconds, for the connection and for each read. Raises StorageError, or DatasetError when the
-    download fails or is not the release that was asked for.
+    `timeout` is in seconds, for the connection and for each read. Raises StorageError, or
+    DatasetError when the download fails or is not the release that was asked for.
     """
     final = cache_folder / _FOLDER
     if not final.exists():
@@ -41,7 +44,9 @@ def fetch_movielens(
     ratings = final / "ratings.csv"
     with translate_errors(ratings):
         if hashlib.sha256(ratings.read_bytes()).hexdigest() != ratings_sha256:
-            raise DatasetError(f"{ratings} is not what was downloaded: remove {final}, and it is fetched again")
+            raise DatasetError(
+                f"{ratings} is not what was downloaded: remove {final}, and it is fetched again"
+            )
     return final
 
 
@@ -60,7 +65,9 @@ def _download(url: str, timeout: float) -> bytes:
                 content.write(part)
                 progress.advance(bar, len(part))
                 if content.tell() > _LARGEST_BYTES:
-                    raise DatasetError(f"{url} sends more than {_LARGEST_BYTES} bytes: it is not {_FOLDER}")
+                    raise DatasetError(
+                        f"{url} sends more than {_LARGEST_BYTES} bytes: it is not {_FOLDER}"
+                    )
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         reason = str(error) or type(error).__name__
         raise DatasetError(
@@ -70,24 +77,31 @@ def _download(url: str, timeout: float) -> bytes:
 
 
 def _unpack(archive: bytes, url: str) -> dict[str, bytes]:
-    """The known files of the archive by name: no path in it is followed, nothing else in it is read."""
+    """The known files of the archive by name: no path in it is followed, nothing else in it is
+    read.
+    """
     try:
         with zipfile.ZipFile(io.BytesIO(archive)) as unzipped:
             chosen = {PurePosixPath(entry.filename).name: entry for entry in unzipped.infolist()}
             missing = [name for name in _FILES if name not in chosen]
             if missing or any(chosen[name].file_size > _LARGEST_BYTES for name in _FILES):
                 raise DatasetError(
-                    f"{url} is not {_FOLDER}: {', '.join(missing) or 'a file in it'} is missing or too large"
+                    f"{url} is not {_FOLDER}: {', '.join(missing) or 'a file in it'} is missing or"
+                    " too large"
                 )
             return {name: unzipped.read(chosen[name]) for name in _FILES}
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
-        raise DatasetError(f"{url} is not a zip archive that can be read: {error}: try again") from error
+        raise DatasetError(
+            f"{url} is not a zip archive that can be read: {error}: try again"
+        ) from error
 
 
 def _publish(files: dict[str, bytes], final: Path, ratings_sha256: str, url: str) -> None:
     found = hashlib.sha256(files["ratings.csv"]).hexdigest()
     if found != ratings_sha256:
-        raise DatasetError(f"{url} holds other ratings than expected: SHA-256 {found} instead of {ratings_sha256}")
+        raise DatasetError(
+            f"{url} holds other ratings than expected: SHA-256 {found} instead of {ratings_sha256}"
+        )
     temporary = temporary_path(final)
     with translate_errors(final):
         temporary.mkdir(parents=True)

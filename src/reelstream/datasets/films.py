@@ -20,8 +20,28 @@ FilmFileKind = Literal["movies.csv", "movies.dat", "u.item", "movies_metadata.cs
 
 _ITEM_GENRES = (
     "",  # the first flag says that the genre is unknown
-    *("Action", "Adventure", "Animation", "Children", "Comedy", "Crime", "Documentary", "Drama", "Fantasy"),
-    *("Film-Noir", "Horror", "Musical", "Mystery", "Romance", "Sci-Fi", "Thriller", "War", "Western"),
+    *(
+        "Action",
+        "Adventure",
+        "Animation",
+        "Children",
+        "Comedy",
+        "Crime",
+        "Documentary",
+        "Drama",
+        "Fantasy",
+    ),
+    *(
+        "Film-Noir",
+        "Horror",
+        "Musical",
+        "Mystery",
+        "Romance",
+        "Sci-Fi",
+        "Thriller",
+        "War",
+        "Western",
+    ),
 )
 _HEADERS: dict[FilmFileKind, set[str]] = {
     "movies_metadata.csv": {"id", "title", "genres", "release_date"},
@@ -29,7 +49,9 @@ _HEADERS: dict[FilmFileKind, set[str]] = {
     "links.csv": {"movieid", "imdbid", "tmdbid"},
 }
 _NO_GENRES = "(no genres listed)"
-_TITLE_AND_YEAR = re.compile(r"(?P<title>.*?)\s*\((?P<year>[0-9]{4})(?:[-–][0-9]{0,4})?\)\s*", re.DOTALL)
+_TITLE_AND_YEAR = re.compile(
+    r"(?P<title>.*?)\s*\((?P<year>[0-9]{4})(?:[-–][0-9]{0,4})?\)\s*", re.DOTALL
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +76,16 @@ def recognise_films(head: bytes) -> FilmFileKind | None:
     for kind, names in _HEADERS.items():
         if first >= names:
             return kind
-    return next((kind for kind, separator, fits in _BODIES if _mostly(lines, separator, fits)), None)
+    return next(
+        (kind for kind, separator, fits in _BODIES if _mostly(lines, separator, fits)), None
+    )
 
 
 def read_films(files: dict[FilmFileKind, Path]) -> CatalogRead:
     """The catalogue in a folder's film files; an empty one when there are none.
 
-    TMDB's metadata counts before MovieLens's own titles, as its folder may hold both. Raises StorageError, or
-    DatasetError when a file breaks off inside a quoted field.
+    TMDB's metadata counts before MovieLens's own titles, as its folder may hold both. Raises
+    StorageError, or DatasetError when a file breaks off inside a quoted field.
     """
     links, broken_links = _read_links(files["links.csv"]) if "links.csv" in files else ({}, 0)
     if "movies_metadata.csv" in files and links:
@@ -98,19 +122,29 @@ def _read_items(rows: Iterator[Sequence[str]]) -> CatalogRead:
             continue
         title, year = _split_title(row[1])
         flags = zip(_ITEM_GENRES, row[5:], strict=True)
-        films.append(Film(int(row[0]), title, year, tuple(genre for genre, flag in flags if genre and flag == "1")))
+        films.append(
+            Film(
+                int(row[0]),
+                title,
+                year,
+                tuple(genre for genre, flag in flags if genre and flag == "1"),
+            )
+        )
     return CatalogRead(Catalog(films), skipped)
 
 
 def _read_metadata(path: Path, links: dict[int, _Link]) -> CatalogRead:
-    """Films by MovieLens's id: the metadata knows TMDB's only, so that the links say which film is which.
+    """Films by MovieLens's id: the metadata knows TMDB's only, so that the links say which film is
+    which.
 
-    A film that the links name and the metadata lacks stays in the catalogue untitled: its ratings are real, and its
-    id should be answered, not refused.
+    A film that the links name and the metadata lacks stays in the catalogue untitled: its ratings
+    are real, and its id should be answered, not refused.
     """
     rows = _csv_rows(path, keep_header=True)
     header = [name.strip().lower() for name in next(rows, [])]
-    at_id, at_title, at_genres, at_date = (header.index(name) for name in ("id", "title", "genres", "release_date"))
+    at_id, at_title, at_genres, at_date = (
+        header.index(name) for name in ("id", "title", "genres", "release_date")
+    )
     wanted = {link.tmdb_id for link in links.values()}
     described: dict[int, tuple[str, int | None, tuple[str, ...]]] = {}
     skipped = 0
@@ -119,7 +153,11 @@ def _read_metadata(path: Path, links: dict[int, _Link]) -> CatalogRead:
             skipped += 1
         elif (tmdb_id := int(row[at_id])) in wanted and tmdb_id not in described:
             date = row[at_date][:4]
-            described[tmdb_id] = row[at_title].strip(), int(date) if _is_id(date) else None, _genres(row[at_genres])
+            described[tmdb_id] = (
+                row[at_title].strip(),
+                int(date) if _is_id(date) else None,
+                _genres(row[at_genres]),
+            )
     films = []
     for item_id, link in links.items():
         title, year, genres = described.get(link.tmdb_id or -1, ("", None, ()))
@@ -138,7 +176,9 @@ def _read_links(path: Path) -> tuple[dict[int, _Link], int]:
 
 
 def _genres(literal: str) -> tuple[str, ...]:
-    """Names in a Python literal such as `[{'id': 18, 'name': 'Drama'}]`; none when it is not one."""
+    """Names in a Python literal such as `[{'id': 18, 'name': 'Drama'}]`; none when it is not
+    one.
+    """
     try:
         named = ast.literal_eval(literal or "[]")
         return tuple(dict.fromkeys(str(genre["name"]) for genre in named))
@@ -158,11 +198,15 @@ def _csv_rows(path: Path, keep_header: bool = False) -> Iterator[list[str]]:
             if row and (keep_header or not header):
                 yield row
     except csv.Error as error:
-        raise DatasetError(f"{path} is not CSV: {error}; take the file from its source again") from error
+        raise DatasetError(
+            f"{path} is not CSV: {error}; take the file from its source again"
+        ) from error
 
 
 def _split_rows(path: Path, separator: str) -> Iterator[list[str]]:
-    return (line.removesuffix("\r").split(separator) for line in _read(path).split("\n") if line.strip())
+    return (
+        line.removesuffix("\r").split(separator) for line in _read(path).split("\n") if line.strip()
+    )
 
 
 def _read(path: Path) -> str:
@@ -190,13 +234,23 @@ def _is_number(text: str) -> bool:
 def _mostly(lines: Sequence[str], separator: str, fits: Callable[[list[str]], bool]) -> bool:
     """Whether at least half of the lines begin with an id and fit."""
     rows = [split_line(line, separator) for line in lines]
-    return bool(rows) and 2 * sum(bool(row) and _is_id(row[0]) and fits(row) for row in rows) >= len(rows)
+    return bool(rows) and 2 * sum(
+        bool(row) and _is_id(row[0]) and fits(row) for row in rows
+    ) >= len(rows)
 
 
 _BODIES: tuple[tuple[FilmFileKind, str, Callable[[list[str]], bool]], ...] = (
     ("u.item", "|", lambda cells: len(cells) == 5 + len(_ITEM_GENRES)),
     ("movies.dat", "::", lambda cells: len(cells) == 3),
-    ("links.csv", ",", lambda cells: len(cells) == 3 and _is_id(cells[1]) and (not cells[2] or _is_id(cells[2]))),
-    ("movies.csv", ",", lambda cells: len(cells) == 3 and not _is_number(cells[1]) and not _is_number(cells[2])),
+    (
+        "links.csv",
+        ",",
+        lambda cells: len(cells) == 3 and _is_id(cells[1]) and (not cells[2] or _is_id(cells[2])),
+    ),
+    (
+        "movies.csv",
+        ",",
+        lambda cells: len(cells) == 3 and not _is_number(cells[1]) and not _is_number(cells[2]),
+    ),
 )
 """Film files without a header, by what their lines look like."""

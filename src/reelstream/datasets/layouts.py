@@ -49,10 +49,11 @@ class RatingsFormat:
 
 
 def recognise_ratings(head: bytes) -> RatingsFormat | None:
-    """The format of a ratings file that begins with `head`; None when its content is something else.
+    """The format of a ratings file that begins with `head`; None when its content is something
+    else.
 
-    A header that names the four columns is enough; else at least half of the lines have to look like ratings, so that
-    broken rows do not hide what the file is.
+    A header that names the four columns is enough; else at least half of the lines have to look
+    like ratings, so that broken rows do not hide what the file is.
     """
     mark = len(codecs.BOM_UTF8) if head.startswith(codecs.BOM_UTF8) else 0
     lines = head_lines(head)
@@ -61,8 +62,14 @@ def recognise_ratings(head: bytes) -> RatingsFormat | None:
             return named
         rows = [split_line(line, separator) for line in lines]
         ratings = [len(row) == 4 and all(map(_NUMBER.fullmatch, row)) for row in rows]
-        # A header in other words than ours: four cells without a number above rows that are ratings.
-        header = bool(rows) and len(rows[0]) == 4 and not any(map(_NUMBER.fullmatch, rows[0])) and all(rows[0])
+        # A header in other words than ours: four cells without a number above rows that are
+        # ratings.
+        header = (
+            bool(rows)
+            and len(rows[0]) == 4
+            and not any(map(_NUMBER.fullmatch, rows[0]))
+            and all(rows[0])
+        )
         if sum(ratings) > 0 and 2 * sum(ratings) >= len(rows) - header:
             return RatingsFormat(separator, header_lines=int(header), mark_bytes=mark)
     return None
@@ -80,10 +87,12 @@ def _named_columns(cells: Sequence[str], separator: str, mark: int) -> RatingsFo
 
 
 def recognise_scale(path: Path, ratings_format: RatingsFormat) -> RatingScale:
-    """The scale that the ratings in `path` are on, from samples of it; broken ratings among them change nothing.
+    """The scale that the ratings in `path` are on, from samples of it; broken ratings among them
+    change nothing.
 
-    Ratings above 5 mean 1 to 10. Whole ratings mean 1 to 5 only in the layouts of ml-1m and ml-100k: a part of a newer
-    data set may hold whole ratings by chance. Everything else is 0.5 to 5 in halves. Raises StorageError.
+    Ratings above 5 mean 1 to 10. Whole ratings mean 1 to 5 only in the layouts of ml-1m and
+    ml-100k: a part of a newer data set may hold whole ratings by chance. Everything else is 0.5 to
+    5 in halves. Raises StorageError.
     """
     ratings = Counter(_sampled_ratings(path, ratings_format))
     total = sum(ratings.values())
@@ -100,11 +109,14 @@ def _sampled_ratings(path: Path, ratings_format: RatingsFormat) -> Iterator[floa
         size = file.seek(0, 2)
         for sample in range(_SAMPLES if size > _SAMPLES * HEAD_BYTES else 1):
             file.seek(size // _SAMPLES * sample)
-            # One sample is all of a small file; the first and last line of each may be cut, and are left out.
+            # One sample is all of a small file; the first and last line of each may be cut, and are
+            # left out.
             text = file.read(_SAMPLES * HEAD_BYTES if size <= _SAMPLES * HEAD_BYTES else HEAD_BYTES)
             for line in _lines(text)[sample > 0 :]:
                 cells = split_line(line, ratings_format.separator)
-                if len(cells) == ratings_format.n_columns and _NUMBER.fullmatch(cells[ratings_format.rating]):
+                if len(cells) == ratings_format.n_columns and _NUMBER.fullmatch(
+                    cells[ratings_format.rating]
+                ):
                     yield float(cells[ratings_format.rating])
 
 
@@ -127,7 +139,9 @@ def _lines(block: bytes) -> list[str]:
 
 
 def split_line(line: str, separator: str) -> list[str]:
-    """The cells of one line; quotes count only between commas, as in CSV. No cells when the quotes are broken."""
+    """The cells of one line; quotes count only between commas, as in CSV. No cells when the quotes
+    are broken.
+    """
     if separator != "," or '"' not in line:
         return line.split(separator)
     try:

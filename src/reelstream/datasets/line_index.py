@@ -1,4 +1,6 @@
-"""Where the rows of a mapped ratings file lie, and the times in them, read with numpy a window at a time."""
+"""Where the rows of a mapped ratings file lie, and the times in them, read with numpy a window at a
+time.
+"""
 
 from __future__ import annotations
 
@@ -45,19 +47,28 @@ class LineIndex:
         return starts, ends - ((ends > starts) & (self._signs[ends - 1] == _CARRIAGE_RETURN))
 
     def plain_times(self) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-        """Timestamp of every row, and whether it could be read: only digits, in the last of the right number of cells."""
+        """Timestamp of every row, and whether it could be read: only digits, in the last of the
+        right number of cells.
+        """
         times, known = np.zeros(len(self), np.int64), np.zeros(len(self), bool)
         if self._format.timestamp != self._format.n_columns - 1:
             return times, known
         first = 0
         while first < len(self):
-            behind = int(np.searchsorted(self._bounds, self._bounds[first] + _WINDOW_BYTES, side="right")) - 1
+            behind = (
+                int(
+                    np.searchsorted(self._bounds, self._bounds[first] + _WINDOW_BYTES, side="right")
+                )
+                - 1
+            )
             last = min(max(behind, first + 1), len(self))
             times[first:last], known[first:last] = self._times_in_window(np.arange(first, last))
             first = last
         return times, known
 
-    def _times_in_window(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    def _times_in_window(
+        self, rows: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
         starts, ends = self.spans(rows)
         base = int(starts[0])
         signs, starts, ends = self._signs[base : int(ends[-1])], starts - base, ends - base
@@ -76,7 +87,9 @@ class LineIndex:
         return times, known
 
     def _line_bounds(self) -> NDArray[np.int64]:
-        """Where each line begins; one entry more, as a line ends with its line end where the next begins."""
+        """Where each line begins; one entry more, as a line ends with its line end where the next
+        begins.
+        """
         size = len(self._signs)
         windows = [self._signs[at : at + _WINDOW_BYTES] for at in range(0, size, _WINDOW_BYTES)]
         n_ends = sum(int(np.count_nonzero(window == _LINE_END)) for window in windows)

@@ -18,7 +18,8 @@ from reelstream.ratings import SECONDS_A_DAY, Rating, RatingScale, check
 MAX_RAW_BYTES = 65_536
 """A longer row is cut: the log should not carry what cannot be a rating."""
 
-# More digits than any int64 has, so that a number too large is refused for its size, not for its looks.
+# More digits than any int64 has, so that a number too large is refused for its size, not for its
+# looks.
 _WHOLE = re.compile(r"[+-]?[0-9]{1,40}")
 _DECIMAL = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?")
 
@@ -35,11 +36,15 @@ class CsvRow(msgspec.Struct, frozen=True, gc=False):
     reason: str | None
     """Why there is no rating."""
     user_id: int | None = None
-    """Whose row it is, where it has no rating but could be read: one that is ahead of its time is none only today."""
+    """Whose row it is, where it has no rating but could be read: one that is ahead of its time is
+    none only today.
+    """
 
 
 class RowParser:
-    """Turns rows of bytes into ratings: many plain ones at once, others cell by cell; nothing in a row raises."""
+    """Turns rows of bytes into ratings: many plain ones at once, others cell by cell; nothing in a
+    row raises.
+    """
 
     def __init__(self, ratings_format: RatingsFormat, scale: RatingScale) -> None:
         self._format, self._scale = ratings_format, scale
@@ -47,15 +52,29 @@ class RowParser:
         for column in (ratings_format.user, ratings_format.item, ratings_format.timestamp):
             columns[column] = f"([0-9]{{1,{MAX_DIGITS}}})"
         columns[ratings_format.rating] = "([0-9.]{1,8})"
-        self._find_plain = re.compile(f"^{ratings_format.separator.join(columns)}$", re.MULTILINE).findall
-        wanted = (ratings_format.user, ratings_format.item, ratings_format.rating, ratings_format.timestamp)
+        self._find_plain = re.compile(
+            f"^{ratings_format.separator.join(columns)}$", re.MULTILINE
+        ).findall
+        wanted = (
+            ratings_format.user,
+            ratings_format.item,
+            ratings_format.rating,
+            ratings_format.timestamp,
+        )
         self._groups = tuple(sorted(wanted).index(column) for column in wanted)
-        self._on_scale = {text: value for value in scale.values().tolist() for text in (f"{value:g}", f"{value:.1f}")}
+        self._on_scale = {
+            text: value
+            for value in scale.values().tolist()
+            for text in (f"{value:g}", f"{value:.1f}")
+        }
 
-    def parse(self, content: mmap.mmap | bytes, number: int, spans: Sequence[tuple[int, int]]) -> Iterator[CsvRow]:
+    def parse(
+        self, content: mmap.mmap | bytes, number: int, spans: Sequence[tuple[int, int]]
+    ) -> Iterator[CsvRow]:
         """The rows of `content` in `spans` (where each begins and ends), numbered from `number`.
 
-        A row's time is held against the clock of this moment, as the log will when the row is sent now.
+        A row's time is held against the clock of this moment, as the log will when the row is sent
+        now.
         """
         now = int(time.time())
         raws = [content[start:end] for start, end in spans]
@@ -63,10 +82,15 @@ class RowParser:
         ratings = self._parse_plain(raws, now + SECONDS_A_DAY)
         if ratings is not None:
             return map(CsvRow, numbers, ratings, raws, repeat(None))
-        return (self._parse_carefully(number, raw, now) for number, raw in zip(numbers, raws, strict=True))
+        return (
+            self._parse_carefully(number, raw, now)
+            for number, raw in zip(numbers, raws, strict=True)
+        )
 
     def _parse_plain(self, raws: Sequence[bytes], latest: int) -> Iterator[Rating] | None:
-        """The ratings when every row is plain, on the scale and not after `latest`, which is all that `check` asks."""
+        """The ratings when every row is plain, on the scale and not after `latest`, which is all
+        that `check` asks.
+        """
         # Every line holds one match at most: as many matches as rows mean one in each.
         found = self._find_plain(b"\n".join(raws).decode("latin-1"))
         if len(found) != len(raws):
@@ -96,15 +120,21 @@ class RowParser:
         try:
             cells = split_line(raw.decode(), self._format.separator)
         except UnicodeDecodeError as error:
-            raise RatingError(f"the row is not UTF-8: {error.reason} at byte {error.start}") from error
+            raise RatingError(
+                f"the row is not UTF-8: {error.reason} at byte {error.start}"
+            ) from error
         if len(cells) != self._format.n_columns:
-            raise RatingError(f"the row has {len(cells)} columns instead of {self._format.n_columns}")
+            raise RatingError(
+                f"the row has {len(cells)} columns instead of {self._format.n_columns}"
+            )
         text = cells[self._format.rating].strip()
         if not _DECIMAL.fullmatch(text):
             raise RatingError(f"rating {text[:40]!r} is not a number")
         user_id = _whole("userId", cells[self._format.user])
         item_id = _whole("movieId", cells[self._format.item])
-        return Rating(user_id, item_id, float(text), _whole("timestamp", cells[self._format.timestamp]))
+        return Rating(
+            user_id, item_id, float(text), _whole("timestamp", cells[self._format.timestamp])
+        )
 
 
 def readable_time(raw: bytes, ratings_format: RatingsFormat) -> int | None:

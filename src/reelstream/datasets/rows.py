@@ -25,14 +25,22 @@ _ROWS_AT_ONCE = 1024
 class RatingRows:
     """The rows of a ratings file in the order of sending; its length is their number.
 
-    In order of time, rows of one second stay in the order of the file, and a row whose time cannot be read stays behind
-    the row before it. Memory holds 8 bytes a row in order of the file and 16 in order of time (32 while it is sorted).
+    In order of time, rows of one second stay in the order of the file, and a row whose time cannot
+    be read stays behind the row before it. Memory holds 8 bytes a row in order of the file and 16
+    in order of time (32 while it is sorted).
     """
 
     def __init__(
-        self, path: Path, ratings_format: RatingsFormat, scale: RatingScale, order: Order, start: int = 0
+        self,
+        path: Path,
+        ratings_format: RatingsFormat,
+        scale: RatingScale,
+        order: Order,
+        start: int = 0,
     ) -> None:
-        """The first `start` rows are passed over. Raises StorageError, or DatasetError on an unknown order."""
+        """The first `start` rows are passed over. Raises StorageError, or DatasetError on an
+        unknown order.
+        """
         if order not in ("time", "file"):
             raise DatasetError(f"the order {order!r} is not known: take 'time' or 'file'")
         self._format, self._scale, self._start = ratings_format, scale, start
@@ -54,7 +62,9 @@ class RatingRows:
             yield parser.parse(self._lines.content, first, self._spans(chosen))
 
     def _times(self) -> NDArray[np.int64]:
-        """Timestamp of every row in order of the file; one that cannot be read is that of the row before."""
+        """Timestamp of every row in order of the file; one that cannot be read is that of the row
+        before.
+        """
         times, known = self._lines.plain_times()
         odd = np.flatnonzero(~known)
         for row, (start, end) in zip(odd.tolist(), self._spans(odd), strict=True):

@@ -1,7 +1,8 @@
-"""A made-up data set that looks like MovieLens: for machines without the real one, and for sizes it does not have.
+"""A made-up data set that looks like MovieLens: for machines without the real one, and for sizes it
+does not have.
 
-Every user has a random stream of his or her own, so that neither the number of users nor the size of the chunks that
-are written changes what a user does.
+Every user has a random stream of his or her own, so that neither the number of users nor the size
+of the chunks that are written changes what a user does.
 """
 
 from __future__ import annotations
@@ -15,7 +16,12 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from reelstream.datasets.simulated_films import FIRST_SECOND, LAST_SECOND, SimulatedFilms, make_films
+from reelstream.datasets.simulated_films import (
+    FIRST_SECOND,
+    LAST_SECOND,
+    SimulatedFilms,
+    make_films,
+)
 from reelstream.datasets.simulated_users import SimulatedUser, share_out
 from reelstream.errors import DatasetError
 from reelstream.files import publish_folder, temporary_path, translate_errors
@@ -26,17 +32,27 @@ _FEWEST = 20
 
 
 def simulate(
-    folder: Path, *, users: int, items: int, ratings: int, seed: int, on_progress: Callable[[int], None] | None = None
+    folder: Path,
+    *,
+    users: int,
+    items: int,
+    ratings: int,
+    seed: int,
+    on_progress: Callable[[int], None] | None = None,
 ) -> None:
-    """Write ratings.csv, movies.csv and links.csv into the new `folder`, in the layout of ml-latest.
+    """Write ratings.csv, movies.csv and links.csv into the new `folder`, in the layout of
+    ml-latest.
 
-    `on_progress` hears how many ratings are written so far. The same arguments give the same files. Raises
-    StorageError, or DatasetError when the numbers do not go together or the folder is in use.
+    `on_progress` hears how many ratings are written so far. The same arguments give the same files.
+    Raises StorageError, or DatasetError when the numbers do not go together or the folder is in
+    use.
     """
     if min(users, items, ratings) < 1 or seed < 0:
         raise DatasetError("users, items and ratings must be at least 1, and the seed at least 0")
     if ratings > users * items:
-        raise DatasetError(f"{users} users can give {items} films at most {users * items} ratings, not {ratings}")
+        raise DatasetError(
+            f"{users} users can give {items} films at most {users * items} ratings, not {ratings}"
+        )
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise DatasetError(f"{folder} is in use: name a folder that is empty or does not exist")
     temporary = temporary_path(folder)
@@ -45,7 +61,14 @@ def simulate(
             temporary.mkdir(parents=True)
             films = make_films(items, np.random.default_rng([seed, 0]))
             films.write(temporary)
-            _write_ratings(temporary / "ratings.csv", films, users, ratings, seed, on_progress or (lambda _: None))
+            _write_ratings(
+                temporary / "ratings.csv",
+                films,
+                users,
+                ratings,
+                seed,
+                on_progress or (lambda _: None),
+            )
             if folder.exists():
                 folder.rmdir()
         publish_folder(temporary, folder)
@@ -54,12 +77,19 @@ def simulate(
 
 
 def _write_ratings(
-    path: Path, films: SimulatedFilms, users: int, ratings: int, seed: int, on_progress: Callable[[int], None]
+    path: Path,
+    films: SimulatedFilms,
+    users: int,
+    ratings: int,
+    seed: int,
+    on_progress: Callable[[int], None],
 ) -> None:
     random = np.random.default_rng([seed, 1])
     appetite = random.lognormal(0.0, 1.2, users)
     counts = share_out(ratings, appetite, fewest=min(_FEWEST, ratings // users), most=len(films))
-    joined = np.sort(random.uniform(FIRST_SECOND, LAST_SECOND, users))[random.permutation(users)].astype(np.int64)
+    joined = np.sort(random.uniform(FIRST_SECOND, LAST_SECOND, users))[
+        random.permutation(users)
+    ].astype(np.int64)
     written = 0
     with open(path, "wb") as file:
         for table in _chunks(films, counts, joined, seed):
@@ -74,11 +104,15 @@ def _chunks(
     parts: list[tuple[NDArray[Any], ...]] = []
     rows = 0
     raters = np.flatnonzero(counts)
-    for row, count, since in zip(raters.tolist(), counts[raters].tolist(), joined[raters].tolist(), strict=True):
+    for row, count, since in zip(
+        raters.tolist(), counts[raters].tolist(), joined[raters].tolist(), strict=True
+    ):
         user = SimulatedUser(films, since, np.random.default_rng([seed, 2, row]))
         parts.append((np.full(count, row + 1), *user.rate(count)))
         rows += count
         if rows >= _ROWS_AT_ONCE or row == raters[-1]:
             columns = (np.concatenate(column) for column in zip(*parts, strict=True))
-            yield pl.DataFrame(dict(zip(("userId", "movieId", "rating", "timestamp"), columns, strict=True)))
+            yield pl.DataFrame(
+                dict(zip(("userId", "movieId", "rating", "timestamp"), columns, strict=True))
+            )
             parts, rows = [], 0

@@ -1,8 +1,10 @@
-"""The chain's work on one block of users, and on a range of items: what a cluster does at many places at once.
+"""The chain's work on one block of users, and on a range of items: what a cluster does at many
+places at once.
 
-A block is the ratings of a range of users, in files of its own. In a sweep its task draws moods, user rows and user noise,
-and adds up what these users say of every item: the Gram matrices that its ratings are for an item's row. Sums over all
-blocks are then enough to draw the items. So the ratings never move, and no block needs the users of another.
+A block is the ratings of a range of users, in files of its own. In a sweep its task draws moods,
+user rows and user noise, and adds up what these users say of every item: the Gram matrices that its
+ratings are for an item's row. Sums over all blocks are then enough to draw the items. So the
+ratings never move, and no block needs the users of another.
 """
 
 from __future__ import annotations
@@ -21,12 +23,22 @@ from reelstream.compute import threads
 from reelstream.engines.gibbs import draw_user_noise, take
 from reelstream.engines.hyperparameters import log_density, precision, squared_logs
 from reelstream.engines.kernels import counter_rng, session_effect
-from reelstream.engines.kernels.row_draws import PART, add_grams, draw_rows, draw_summed_rows, fill_regressors
+from reelstream.engines.kernels.row_draws import (
+    PART,
+    add_grams,
+    draw_rows,
+    draw_summed_rows,
+    fill_regressors,
+)
 from reelstream.engines.training_data import Side, TrainingData
 from reelstream.files import temporary_path
 from reelstream.models.rating.model import Hyperparameters
 
-_ARRAYS = {"users": ("ids", "starts", "others"), "items": ("starts", "others"), "": ("centred", "gaps", "by_item")}
+_ARRAYS = {
+    "users": ("ids", "starts", "others"),
+    "items": ("starts", "others"),
+    "": ("centred", "gaps", "by_item"),
+}
 """The files of a block, by the part of its training data."""
 
 
@@ -43,9 +55,11 @@ class UserState:
 
 
 class BlockFolder:
-    """The blocks of one fit, and their users' state after each sweep, on a disk that all tasks share.
+    """The blocks of one fit, and their users' state after each sweep, on a disk that all tasks
+    share.
 
-    What a task writes is a function of what it reads: written again by another attempt it is the same.
+    What a task writes is a function of what it reads: written again by another attempt it is the
+    same.
     """
 
     def __init__(self, path: Path) -> None:
@@ -67,7 +81,9 @@ class BlockFolder:
             for part, names in _ARRAYS.items()
         }
         no_ids = np.empty(0, np.int64)
-        return TrainingData(Side(**loaded["users"]), Side(no_ids, **loaded["items"]), **loaded[""], mean=0.0)
+        return TrainingData(
+            Side(**loaded["users"]), Side(no_ids, **loaded["items"]), **loaded[""], mean=0.0
+        )
 
     def write_state(self, number: int, sweep: int, state: UserState) -> None:
         """The users of a block before sweep `sweep`."""
@@ -75,7 +91,11 @@ class BlockFolder:
         folder.mkdir(parents=True, exist_ok=True)
         width = state.rows.shape[1]
         together = np.empty((len(state.rows), width + 2))
-        together[:, :width], together[:, width], together[:, width + 1] = state.rows, state.noise, state.scale
+        together[:, :width], together[:, width], together[:, width + 1] = (
+            state.rows,
+            state.noise,
+            state.scale,
+        )
         _write(folder / f"{number}.npy", together)
 
     def read_state(self, number: int, sweep: int) -> UserState:
@@ -93,7 +113,9 @@ class BlockFolder:
 
 @dataclass(frozen=True, slots=True)
 class SweepPlan:
-    """What every task of one sweep knows: I items, D numbers a row. All random numbers in common are drawn already."""
+    """What every task of one sweep knows: I items, D numbers a row. All random numbers in common
+    are drawn already.
+    """
 
     sweep: int
     seed: int
@@ -157,7 +179,8 @@ def gram_size(D: int) -> int:
 def step_users(
     folder: BlockFolder, firsts: NDArray[np.int64], numbers: Iterable[int], plan: SweepPlan
 ) -> tuple[NDArray[np.int64], list[BlockSums]]:
-    """One sweep's step of the users of these blocks: sums (I, (D+1)(D+2)/2) of Gram matrices, and a block's own sums.
+    """One sweep's step of the users of these blocks: sums (I, (D+1)(D+2)/2) of Gram matrices, and a
+    block's own sums.
 
     firsts (n_blocks,): the row of each block's first user among all. The new state is in `folder`.
     """
@@ -165,7 +188,10 @@ def step_users(
     regressors = np.empty((n_items, D + 1), np.float32)
     threads.share(fill_regressors, plan.item_rows, np.ones(n_items, np.float32), regressors)
     grams = np.zeros((n_items, gram_size(D)), np.int64)
-    sums = [_step_block(folder, int(firsts[number]), number, plan, regressors, grams) for number in numbers]
+    sums = [
+        _step_block(folder, int(firsts[number]), number, plan, regressors, grams)
+        for number in numbers
+    ]
     return grams, sums
 
 
@@ -177,7 +203,11 @@ def _step_block(
     item_regressors: NDArray[np.float32],
     grams: NDArray[np.int64],
 ) -> BlockSums:
-    data, state, h = folder.read(number), folder.read_state(number, plan.sweep), plan.hyperparameters
+    data, state, h = (
+        folder.read(number),
+        folder.read_state(number, plan.sweep),
+        plan.hyperparameters,
+    )
     n, D = state.rows.shape
     by_user, by_item = _without_moods(data, state, plan)
     weight, squares = (h.alpha * state.noise).astype(np.float32), np.empty(n, np.float32)
@@ -199,13 +229,17 @@ def _step_block(
     )
     stream = counter_rng.stream_of(plan.seed, plan.sweep, counter_rng.USER_NOISE)
     exact = squares.astype(np.float64)
-    draw_user_noise(data.users.starts, exact, h.alpha, h.noise_shape, stream, data.users.ids, state.noise)
+    draw_user_noise(
+        data.users.starts, exact, h.alpha, h.noise_shape, stream, data.users.ids, state.noise
+    )
     regressors = np.empty((n, D + 1), np.float32)
     threads.share(fill_regressors, state.rows, np.sqrt(state.noise).astype(np.float32), regressors)
     threads.share(add_grams, data.items.starts, data.items.others, by_item, regressors, grams)
     folder.write_state(number, plan.sweep + 1, state)
     rows = state.rows.astype(np.float64)
-    wanted = plan.sampled[(plan.sampled >= first_user) & (plan.sampled < first_user + n)] - first_user
+    wanted = (
+        plan.sampled[(plan.sampled >= first_user) & (plan.sampled < first_user + n)] - first_user
+    )
     return BlockSums(
         number,
         n,
@@ -249,12 +283,20 @@ def _without_moods(
 
 
 def alpha_of(plan: SweepPlan, sums: Iterable[BlockSums]) -> float:
-    """The precision of a rating's noise after the users' step, from the sums of all blocks, in any order."""
-    return precision(plan.alpha_gamma, sum(each.squares for each in sorted(sums, key=lambda each: each.number)))
+    """The precision of a rating's noise after the users' step, from the sums of all blocks, in any
+    order.
+    """
+    return precision(
+        plan.alpha_gamma, sum(each.squares for each in sorted(sums, key=lambda each: each.number))
+    )
 
 
-def step_items(plan: SweepPlan, first: int, grams: NDArray[np.int64], sums: Iterable[BlockSums]) -> ItemRange:
-    """One sweep's step of the items from `first` on: `grams` (n, (D+1)(D+2)/2) and `sums` are those of all blocks."""
+def step_items(
+    plan: SweepPlan, first: int, grams: NDArray[np.int64], sums: Iterable[BlockSums]
+) -> ItemRange:
+    """One sweep's step of the items from `first` on: `grams` (n, (D+1)(D+2)/2) and `sums` are those
+    of all blocks.
+    """
     n, D = len(grams), plan.item_rows.shape[1]
     these = slice(first, first + n)
     drawn = ItemRange(
@@ -278,12 +320,18 @@ def step_items(plan: SweepPlan, first: int, grams: NDArray[np.int64], sums: Iter
     return drawn
 
 
-def multiply_audience(folder: BlockFolder, numbers: Iterable[int], x: NDArray[np.float64]) -> NDArray[np.int64]:
-    """R'R x for x (I, k), R one where a user of these blocks has rated an item; in units of PART, so that sums are exact."""
+def multiply_audience(
+    folder: BlockFolder, numbers: Iterable[int], x: NDArray[np.float64]
+) -> NDArray[np.int64]:
+    """R'R x for x (I, k), R one where a user of these blocks has rated an item; in units of PART,
+    so that sums are exact.
+    """
     product = np.zeros(x.shape, np.int64)
     for number in numbers:
         users = folder.read(number).users
-        rated = csr_array((np.ones(len(users.others)), users.others, users.starts), shape=(len(users.ids), len(x)))
+        rated = csr_array(
+            (np.ones(len(users.others)), users.others, users.starts), shape=(len(users.ids), len(x))
+        )
         product += np.rint(rated.T @ (rated @ x) / PART).astype(np.int64)
     return product
 
@@ -297,5 +345,6 @@ def _write(path: Path, array: NDArray[np.generic]) -> None:
 
 
 def _mapped(path: Path) -> NDArray[Any]:
-    # Copy-on-write and a plain ndarray: to the compiled functions no other type than an array of this process.
+    # Copy-on-write and a plain ndarray: to the compiled functions no other type than an array of
+    # this process.
     return np.asarray(np.load(path, mmap_mode="c"))

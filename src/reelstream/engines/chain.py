@@ -74,14 +74,17 @@ def start_chain(
     previous: RatingModel | None,
     parameters: FitParameters,
 ) -> ChainStart:
-    """The chain before its first sweep; rows that `previous` does not know, and factors that it had not, begin at random."""
+    """The chain before its first sweep; rows that `previous` does not know, and factors that it had
+    not, begin at random.
+    """
     seed, sweeps = (previous.seed, previous.sweeps) if previous else (parameters.seed, 0)
     generator = np.random.default_rng([seed, sweeps, n_ratings])
     D = parameters.n_factors + 1
     if previous:
         D = max(D, previous.state.item_rows.shape[1])
     user_rows, item_rows = (
-        (generator.standard_normal((len(ids), D)) * START_SD).astype(np.float32) for ids in (user_ids, item_ids)
+        (generator.standard_normal((len(ids), D)) * START_SD).astype(np.float32)
+        for ids in (user_ids, item_ids)
     )
     user_noise, session_scale = np.ones(len(user_ids)), np.ones(len(user_ids))
     hyperparameters = Hyperparameters(
@@ -96,10 +99,14 @@ def start_chain(
         known, at = _known(previous.item_ids, item_ids)
         item_rows[known, :factors] = state.item_rows[at]
         hyperparameters = previous.hyperparameters
-    return ChainStart(user_rows, item_rows, user_noise, session_scale, hyperparameters, seed, sweeps)
+    return ChainStart(
+        user_rows, item_rows, user_noise, session_scale, hyperparameters, seed, sweeps
+    )
 
 
-def _known(old_ids: NDArray[np.int64], ids: NDArray[np.int64]) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
+def _known(
+    old_ids: NDArray[np.int64], ids: NDArray[np.int64]
+) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
     """Which of `ids` are among `old_ids`, and where there."""
     at = Vocabulary(old_ids).rows(ids)
     known = at >= 0

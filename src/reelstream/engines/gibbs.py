@@ -64,7 +64,9 @@ class Rows:
 class Sampler:
     """The chain: its state, and the step from one sweep to the next."""
 
-    def __init__(self, data: TrainingData, item_features: NDArray[np.float64], start: ChainStart) -> None:
+    def __init__(
+        self, data: TrainingData, item_features: NDArray[np.float64], start: ChainStart
+    ) -> None:
         """A chain that goes on from `start`, whose arrays it changes."""
         self.data, self.seed, self.sweeps = data, start.seed, start.sweeps
         self.users = Rows.start(start.user_rows, 1)
@@ -80,7 +82,10 @@ class Sampler:
         self._longest = int(np.diff(data.users.starts).max())
         n_users, n = len(data.users.ids), len(data.centred)
         self._mood_shape = SessionShape(data, np.arange(0, n_users, n // MAX_SHAPE_RATINGS + 1))
-        self._ones_u, self._ones_i = np.ones(n_users, np.float32), np.ones(len(data.items.ids), np.float32)
+        self._ones_u, self._ones_i = (
+            np.ones(n_users, np.float32),
+            np.ones(len(data.items.ids), np.float32),
+        )
         self._by_user, self._by_item = data.centred.copy(), data.centred[data.by_item]
         self._no_covs = np.empty((0, *start.item_rows.shape[1:] * 2), np.float32)
 
@@ -90,7 +95,12 @@ class Sampler:
         generator = np.random.default_rng([self.seed, self.sweeps])
         if self.hyperparameters.session_variance > 0:
             self.hyperparameters = self._mood_shape.draw(
-                self.hyperparameters, self.users.draws, self.items.draws, self.user_noise, self.session_scale, generator
+                self.hyperparameters,
+                self.users.draws,
+                self.items.draws,
+                self.user_noise,
+                self.session_scale,
+                generator,
             )
             self._draw_moods(generator)
         weight = (self.hyperparameters.alpha * self.user_noise).astype(np.float32)
@@ -183,8 +193,13 @@ class Sampler:
         h, users = self.hyperparameters, self.data.users
         squares = self.users.squares.astype(np.float64)
         stream = counter_rng.stream_of(self.seed, self.sweeps, counter_rng.USER_NOISE)
-        draw_user_noise(users.starts, squares, h.alpha, h.noise_shape, stream, users.ids, self.user_noise)
-        gamma, uniform = generator.standard_gamma(1 + len(self.data.centred) / 2), generator.random()
+        draw_user_noise(
+            users.starts, squares, h.alpha, h.noise_shape, stream, users.ids, self.user_noise
+        )
+        gamma, uniform = (
+            generator.standard_gamma(1 + len(self.data.centred) / 2),
+            generator.random(),
+        )
         self.hyperparameters = structs.replace(
             h,
             alpha=precision(gamma, float((squares * self.user_noise).sum())),
@@ -201,9 +216,17 @@ def take(thread: int, threads: int, values: Floats, positions: Ints, taken: Floa
 
 @njit(cache=True, nogil=True)
 def draw_user_noise(
-    starts: Ints, squares: Floats, alpha: float, shape: float, stream: np.uint64, ids: Ints, user_noise: Floats
+    starts: Ints,
+    squares: Floats,
+    alpha: float,
+    shape: float,
+    stream: np.uint64,
+    ids: Ints,
+    user_noise: Floats,
 ) -> None:
-    """Fill user_noise (n_users,): lam_u ~ Gamma((nu + n_u) / 2, rate (nu + alpha squares_u) / 2)."""
+    """Fill user_noise (n_users,): lam_u ~ Gamma((nu + n_u) / 2, rate (nu + alpha squares_u) /
+    2).
+    """
     for u in range(user_noise.size):
         n = starts[u + 1] - starts[u]
         drawn = counter_rng.gamma(counter_rng.key_of(stream, ids[u]), 0.5 * (shape + n))

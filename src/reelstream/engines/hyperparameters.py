@@ -22,8 +22,9 @@ VARIANCE_STEP, RATE_STEP = 0.15, 0.3
 
 
 MAX_SHAPE_RATINGS = 250_000
-"""The mood's (q, rate) is learned from an even sample of the users, who gave about so many: they settle it within a few
-per cent."""
+"""The mood's (q, rate) is learned from an even sample of the users, who gave about so many: they
+settle it within a few per cent.
+"""
 
 
 class SessionShape:
@@ -43,7 +44,9 @@ class SessionShape:
         session_scale: NDArray[np.float64],
         generator: np.random.Generator,
     ) -> Hyperparameters:
-        """The hyperparameters with (q, rate) as they were, or a random step from there. The arrays are all users'."""
+        """The hyperparameters with (q, rate) as they were, or a random step from there. The arrays
+        are all users'.
+        """
         data = self._data
         variance = h.session_variance * math.exp(VARIANCE_STEP * generator.standard_normal())
         rate = h.session_rate * math.exp(RATE_STEP * generator.standard_normal())
@@ -70,7 +73,8 @@ class SessionShape:
         return structs.replace(h, session_variance=variance, session_rate=rate) if is_taken else h
 
 
-# What follows draws a hyperparameter from a random number and a sum over users, so that who adds up in parts draws the same.
+# What follows draws a hyperparameter from a random number and a sum over users, so that who adds up
+# in parts draws the same.
 
 
 def precision(gamma: float, squares: float) -> float:
@@ -79,7 +83,9 @@ def precision(gamma: float, squares: float) -> float:
 
 
 def session_scale_sd(gamma: float, squares: float) -> float:
-    """Standard deviation of log k_u given the `squared_logs` of n users; gamma: from Gamma(1 + n/2)."""
+    """Standard deviation of log k_u given the `squared_logs` of n users; gamma: from Gamma(1 +
+    n/2).
+    """
     return 1 / math.sqrt(precision(gamma, squares))
 
 

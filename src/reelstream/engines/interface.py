@@ -1,4 +1,6 @@
-"""What an engine is: it fits the three models of a set from batch files, and writes the history that these add up to."""
+"""What an engine is: it fits the three models of a set from batch files, and writes the history
+that these add up to.
+"""
 
 from __future__ import annotations
 
@@ -16,13 +18,15 @@ from reelstream.storage.batch_files import BatchFolder, Manifest
 
 FEW_FACTORS, FEW_DRAWS = 15, 4
 MORE_FACTORS, MORE_DRAWS, ENOUGH_RATINGS = 23, 8, 300_000
-"""What more factors and draws gain grows with the data: from ENOUGH_RATINGS on it is worth that a fit takes twice the time,
-and an answer four times."""
+"""What more factors and draws gain grows with the data: from ENOUGH_RATINGS on it is worth that a
+fit takes twice the time, and an answer four times.
+"""
 MANY_RATINGS = 5_000_000
-"""With more, a fit has to end within minutes, and an answer needs less: factors and draws are few again. And a cold chain
-settles sooner: of films and users with hundreds of ratings each, the first sweeps know nearly all. Of a million simulated
-ratings 20 sweeps score within 0.001 RMSE of 160, of 32 million 40 sweeps no longer climb. A chain that has had more factors
-keeps them."""
+"""With more, a fit has to end within minutes, and an answer needs less: factors and draws are few
+again. And a cold chain settles sooner: of films and users with hundreds of ratings each, the first
+sweeps know nearly all. Of a million simulated ratings 20 sweeps score within 0.001 RMSE of 160, of
+32 million 40 sweeps no longer climb. A chain that has had more factors keeps them.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +50,14 @@ class FitParameters:
     seed: int = 0
     """Of all randomness; a seed gives the same model whatever the number of threads."""
     one_task_ratings: int = 5_000_000
-    """Up to so many ratings a cluster runs the whole chain in one task; above, it works in blocks: the same chain to
-    rounding, so that a set is made again in the same way."""
+    """Up to so many ratings a cluster runs the whole chain in one task; above, it works in blocks:
+    the same chain to rounding, so that a set is made again in the same way.
+    """
 
     def for_size(self, n_ratings: int) -> FitParameters:
-        """The same, with factors and draws settled; more than MANY_RATINGS halve the sweeps of a cold chain."""
+        """The same, with factors and draws settled; more than MANY_RATINGS halve the sweeps of a
+        cold chain.
+        """
         has_more = ENOUGH_RATINGS <= n_ratings <= MANY_RATINGS
         halves = 2 if n_ratings > MANY_RATINGS else 1
         return replace(

@@ -29,7 +29,9 @@ from reelstream.ratings import EventColumns, RatingScale
 from reelstream.storage.snapshot import HistorySnapshot
 
 MAX_LIKE_USERS = 3_000
-"""Of more users an even sample fits the like model: some ten thousand held-out ratings settle its nine numbers."""
+"""Of more users an even sample fits the like model: some ten thousand held-out ratings settle its
+nine numbers.
+"""
 
 
 class LocalEngine:
@@ -55,8 +57,14 @@ class LocalEngine:
 
 def merge_history(job: SnapshotJob) -> HistorySnapshot:
     """The history that the job wants, in memory and written."""
-    history = HistorySnapshot.load(job.history) if job.history else HistorySnapshot.of(EventColumns.empty())
-    history = history.merge(EventColumns.concatenate(job.batches.read(manifest) for manifest in job.new_manifests))
+    history = (
+        HistorySnapshot.load(job.history)
+        if job.history
+        else HistorySnapshot.of(EventColumns.empty())
+    )
+    history = history.merge(
+        EventColumns.concatenate(job.batches.read(manifest) for manifest in job.new_manifests)
+    )
     history.save(job.history_out)
     return history
 
@@ -70,7 +78,8 @@ def fit_models(
     *,
     has_gate: bool = True,
 ) -> FittedModels:
-    """The three models from a history in memory. Without a gate, all of the holdout fits the like model.
+    """The three models from a history in memory. Without a gate, all of the holdout fits the like
+    model.
 
     Raises NothingToLearnError.
     """
@@ -82,7 +91,9 @@ def fit_models(
     # A film's share of likes must not hold the answers that the like model is fitted on.
     like = LikeModel.count(learned.item_id, learned.rating, scale.like_threshold)
     segment = previous.segment if previous else None
-    return complete_models(rating, like, history, catalog, scale, segment, parameters, has_gate=has_gate)
+    return complete_models(
+        rating, like, history, catalog, scale, segment, parameters, has_gate=has_gate
+    )
 
 
 @threads.one_for_blas()
@@ -97,7 +108,9 @@ def complete_models(
     *,
     has_gate: bool = True,
 ) -> FittedModels:
-    """The three models, given the rating model and the counts of likes. It needs little memory beside the history's."""
+    """The three models, given the rating model and the counts of likes. It needs little memory
+    beside the history's.
+    """
     shares = GenreShares(catalog, catalog.genres)
     segment = SegmentModel.fit(
         history.ratings,
@@ -107,12 +120,17 @@ def complete_models(
         previous,
         parameters.seed,
     )
-    unfitted = ModelSet(0, rating, like, segment, catalog, scale, TrainedOn(_everything(history.ratings), {}))
+    unfitted = ModelSet(
+        0, rating, like, segment, catalog, scale, TrainedOn(_everything(history.ratings), {})
+    )
     return FittedModels(rating, fit_like(unfitted, history, has_gate=has_gate), segment)
 
 
-def fit_like(model_set: ModelSet, history: HistorySnapshot, *, has_gate: bool, looks_ahead: bool = False) -> LikeModel:
-    """The set's like model, fitted on what its rating model says of the holdout, or of the half that is not the gate's.
+def fit_like(
+    model_set: ModelSet, history: HistorySnapshot, *, has_gate: bool, looks_ahead: bool = False
+) -> LikeModel:
+    """The set's like model, fitted on what its rating model says of the holdout, or of the half
+    that is not the gate's.
 
     `looks_ahead` as in `posterior_of_events`.
     """
@@ -120,17 +138,23 @@ def fit_like(model_set: ModelSet, history: HistorySnapshot, *, has_gate: bool, l
     held_out = in_holdout(some.user_id, some.item_id)
     judges = held_out & ~in_gate_half(some.user_id, some.item_id) if has_gate else held_out
     posterior = posterior_of_events(model_set, some, judges, ~held_out, looks_ahead=looks_ahead)
-    return model_set.like.fit(posterior, some.item_id[judges], some.rating[judges] >= model_set.scale.like_threshold)
+    return model_set.like.fit(
+        posterior, some.item_id[judges], some.rating[judges] >= model_set.scale.like_threshold
+    )
 
 
 @threads.one_for_blas()
 def fit_rating(
     ratings: EventColumns, catalog: Catalog, previous: RatingModel | None, parameters: FitParameters
 ) -> RatingModel:
-    """The rating model from ratings sorted by user and time: a chain, cold or going on from `previous`, and its draws."""
+    """The rating model from ratings sorted by user and time: a chain, cold or going on from
+    `previous`, and its draws.
+    """
     users, items = Vocabulary.of(ratings.user_id), Vocabulary.of(ratings.item_id)
     user_rows, item_rows = users.rows(ratings.user_id), items.rows(ratings.item_id)
-    data = TrainingData.of(users.ids, user_rows, items.ids, item_rows, ratings.rating, ratings.timestamp)
+    data = TrainingData.of(
+        users.ids, user_rows, items.ids, item_rows, ratings.rating, ratings.timestamp
+    )
     counts = np.bincount(item_rows, minlength=len(items))
     encoder = previous.features if previous else ItemFeatures(catalog.genres)
     audience = audience_features(user_rows, item_rows, len(users), len(items))
@@ -139,7 +163,13 @@ def fit_rating(
     start = start_chain(users.ids, items.ids, len(ratings), previous, parameters)
     sampler = Sampler(data, features, start)
     draws = run_chain(sampler, parameters, is_warm=previous is not None)
-    state = ChainState(users.ids, sampler.users.draws, sampler.user_noise, sampler.session_scale, sampler.items.draws)
+    state = ChainState(
+        users.ids,
+        sampler.users.draws,
+        sampler.user_noise,
+        sampler.session_scale,
+        sampler.items.draws,
+    )
     return RatingModel(
         data.mean,
         items.ids,
@@ -155,4 +185,7 @@ def fit_rating(
 
 def _everything(ratings: EventColumns) -> Mapping[int, int]:
     """The offsets behind all of `ratings`."""
-    return {int(p): int(ratings.offset[ratings.partition == p].max()) + 1 for p in np.unique(ratings.partition)}
+    return {
+        int(p): int(ratings.offset[ratings.partition == p].max()) + 1
+        for p in np.unique(ratings.partition)
+    }

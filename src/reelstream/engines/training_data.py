@@ -29,7 +29,9 @@ class TrainingData:
     centred: NDArray[np.float32]
     """(N,): ratings less their mean, by user and time."""
     gaps: NDArray[np.float32]
-    """(N,): seconds since the user's rating before, by user and time; infinite at a user's first."""
+    """(N,): seconds since the user's rating before, by user and time; infinite at a user's
+    first.
+    """
     by_item: NDArray[np.uint32]
     """(N,): positions in that order, grouped by item."""
     mean: float
@@ -45,7 +47,9 @@ class TrainingData:
         times: NDArray[np.int64],
         mean: float | None = None,
     ) -> TrainingData:
-        """From ratings sorted by user and time, each with its user's and item's row; `mean` where they are not all."""
+        """From ratings sorted by user and time, each with its user's and item's row; `mean` where
+        they are not all.
+        """
         mean = float(ratings.mean(dtype=np.float64)) if mean is None else mean
         by_item = np.argsort(item_rows, kind="stable").astype(np.uint32)
         starts = _starts(user_rows, len(user_ids))

@@ -8,11 +8,15 @@ from numpy.typing import NDArray
 from reelstream.ratings import EventColumns, RatingScale
 
 ITEM_DAMPING, USER_DAMPING = 10, 5
-"""With these, biases found one after the other score like those of Surprise's BaselineOnly, found by alternating."""
+"""With these, biases found one after the other score like those of Surprise's BaselineOnly, found
+by alternating.
+"""
 
 
 class ItemSums:
-    """How many ratings each item has, and their sum: all that baselines keep of a history, however long it is."""
+    """How many ratings each item has, and their sum: all that baselines keep of a history, however
+    long it is.
+    """
 
     def __init__(self) -> None:
         self.ids: NDArray[np.int64] = np.empty(0, np.int64)
@@ -56,19 +60,25 @@ class GlobalMean:
         """Of ratings in memory."""
         return cls(ItemSums.of(ratings), scale)
 
-    def predict(self, user_ids: NDArray[np.int64], item_ids: NDArray[np.int64]) -> NDArray[np.float64]:
+    def predict(
+        self, user_ids: NDArray[np.int64], item_ids: NDArray[np.int64]
+    ) -> NDArray[np.float64]:
         """One number a question, (n,)."""
         return np.full(len(user_ids), self.mean)
 
 
 class BiasBaseline:
-    """Predicts the global mean plus a damped deviation of the user and of the item; 0 for those never seen.
+    """Predicts the global mean plus a damped deviation of the user and of the item; 0 for those
+    never seen.
 
-    The item's first, then what it leaves to the user: Koren, *Factor in the Neighbors* (TKDD 2010), section 2.1.
+    The item's first, then what it leaves to the user: Koren, *Factor in the Neighbors* (TKDD 2010),
+    section 2.1.
     """
 
     def __init__(self, items: ItemSums, known: EventColumns, scale: RatingScale) -> None:
-        """`items`: of all ratings seen; `known`: those of the users who will be asked about, at least."""
+        """`items`: of all ratings seen; `known`: those of the users who will be asked about, at
+        least.
+        """
         self._mean, self._items = items.mean(scale), items.ids
         self._item_bias = (items.sums - items.counts * self._mean) / (items.counts + ITEM_DAMPING)
         self._users, row = np.unique(known.user_id, return_inverse=True)
@@ -80,13 +90,17 @@ class BiasBaseline:
         """Of ratings in memory."""
         return cls(ItemSums.of(ratings), ratings, scale)
 
-    def predict(self, user_ids: NDArray[np.int64], item_ids: NDArray[np.int64]) -> NDArray[np.float64]:
+    def predict(
+        self, user_ids: NDArray[np.int64], item_ids: NDArray[np.int64]
+    ) -> NDArray[np.float64]:
         """One number a question, (n,)."""
         user_bias = _looked_up(self._users, self._user_bias, user_ids)
         return self._mean + user_bias + _looked_up(self._items, self._item_bias, item_ids)
 
 
-def _looked_up(known: NDArray[np.int64], values: NDArray[np.float64], asked: NDArray[np.int64]) -> NDArray[np.float64]:
+def _looked_up(
+    known: NDArray[np.int64], values: NDArray[np.float64], asked: NDArray[np.int64]
+) -> NDArray[np.float64]:
     """The value of each asked id, 0 for an id that is not among the known (sorted) ones."""
     if not len(known):
         return np.zeros(len(asked))

@@ -1,7 +1,8 @@
-"""Scores of the served path without any stream: fit on one part of the ratings, answer for the other.
+"""Scores of the served path without any stream: fit on one part of the ratings, answer for the
+other.
 
-Item draws are fitted, users are folded in, and one rating in twenty is held out of the chain, all as in training. There
-is no gate, so that all of the holdout fits the like model.
+Item draws are fitted, users are folded in, and one rating in twenty is held out of the chain, all
+as in training. There is no gate, so that all of the holdout fits the like model.
 """
 
 from __future__ import annotations
@@ -27,10 +28,14 @@ from reelstream.storage.release import Scores
 from reelstream.storage.snapshot import HistorySnapshot
 
 TRAIN, TEST = 0, 1
-"""The partitions that stand for the two parts: the set has learned from all of the first and nothing of the second."""
+"""The partitions that stand for the two parts: the set has learned from all of the first and
+nothing of the second.
+"""
 
 LEARNS: tuple[Learns, ...] = ("users and films", "users", "nothing")
-"""What learns of the test ratings where they are learned: as served, and what is scored beside it."""
+"""What learns of the test ratings where they are learned: as served, and what is scored beside
+it.
+"""
 
 RATINGS_TO_COMPILE = 200
 """What is fitted once beforehand, so that no figure holds the time of compilation."""
@@ -55,7 +60,9 @@ class Evaluation:
     static: Scores | None
     """Without learning from test ratings; None where they are not learned anyway."""
     live_users: Scores | None
-    """With each test rating folded into its user at once, films as they were fitted; None likewise."""
+    """With each test rating folded into its user at once, films as they were fitted; None
+    likewise.
+    """
     fit_seconds: float
     """From arrays in memory to all three families fitted, without compilation."""
     compile_seconds: float
@@ -65,13 +72,23 @@ class Evaluation:
     def as_dict(self) -> dict[str, Any]:
         """Flat, as one line of JSON has it."""
         parts = {
-            "baselines": {name: msgspec.to_builtins(scores) for name, scores in self.baselines.items()},
-            **{name: msgspec.to_builtins(part) for name in ("static", "live_users") if (part := getattr(self, name))},
+            "baselines": {
+                name: msgspec.to_builtins(scores) for name, scores in self.baselines.items()
+            },
+            **{
+                name: msgspec.to_builtins(part)
+                for name in ("static", "live_users")
+                if (part := getattr(self, name))
+            },
         }
         figures = {
-            name: value for name, value in asdict(self).items() if name.endswith("seconds") or name.startswith("n_")
+            name: value
+            for name, value in asdict(self).items()
+            if name.endswith("seconds") or name.startswith("n_")
         }
-        scores = {name: value for name, value in msgspec.to_builtins(self.scores).items() if name != "n"}
+        scores = {
+            name: value for name, value in msgspec.to_builtins(self.scores).items() if name != "n"
+        }
         return scores | figures | parts
 
 
@@ -83,7 +100,9 @@ def split_at_random(ratings: EventColumns, test_share: float, seed: int) -> Spli
 
 
 def split_in_time(ratings: EventColumns, test_share: float) -> Split:
-    """The newest share of the rows is the test, to be predicted, then learned, one after the other."""
+    """The newest share of the rows is the test, to be predicted, then learned, one after the
+    other.
+    """
     ratings = ratings.in_time()
     n_train = int((1 - test_share) * len(ratings))
     return replace(split_of(ratings[:n_train], ratings[n_train:]), learns_test=True)
@@ -95,15 +114,22 @@ def split_of(train: EventColumns, test: EventColumns) -> Split:
 
 
 def evaluate(
-    split: Split, catalog: Catalog, scale: RatingScale, parameters: FitParameters, times: Literal["ignore", "use"]
+    split: Split,
+    catalog: Catalog,
+    scale: RatingScale,
+    parameters: FitParameters,
+    times: Literal["ignore", "use"],
 ) -> Evaluation:
-    """Fit on the one part, answer for the other. With times ignored they are withheld from fit and question.
+    """Fit on the one part, answer for the other. With times ignored they are withheld from fit and
+    question.
 
-    With times used, a test rating that is not learned is predicted from its user's training ratings before and after
-    it. Raises InputError when a part is empty.
+    With times used, a test rating that is not learned is predicted from its user's training ratings
+    before and after it. Raises InputError when a part is empty.
     """
     if not len(split.train) or not len(split.test):
-        raise InputError("one part of the split is empty: give more ratings, or another --test-share")
+        raise InputError(
+            "one part of the split is empty: give more ratings, or another --test-share"
+        )
     if times == "ignore":
         split = Split(_timeless(split.train), _timeless(split.test), split.learns_test)
     parameters = replace(parameters, use_times=times == "use")
@@ -133,7 +159,9 @@ def evaluate(
 
 
 def answer_from_both_sides(model_set: ModelSet, split: Split) -> Predictions:
-    """Each test rating predicted from all of its user's training ratings, earlier and later; the like model likewise."""
+    """Each test rating predicted from all of its user's training ratings, earlier and later; the
+    like model likewise.
+    """
     like = fit_like(model_set, HistorySnapshot.of(split.train), has_gate=False, looks_ahead=True)
     events = EventColumns.concatenate([split.train, split.test])
     asks = np.arange(len(events)) >= len(split.train)
@@ -141,7 +169,9 @@ def answer_from_both_sides(model_set: ModelSet, split: Split) -> Predictions:
 
 
 def _scores(model_set: ModelSet, split: Split, learns: Learns) -> Scores:
-    return score(replay(model_set, split.train, split.test, learns), split.test.rating, model_set.scale)
+    return score(
+        replay(model_set, split.train, split.test, learns), split.test.rating, model_set.scale
+    )
 
 
 def _baselines(split: Split, scale: RatingScale) -> dict[str, Scores]:
@@ -156,24 +186,34 @@ def _baselines(split: Split, scale: RatingScale) -> dict[str, Scores]:
     }
 
 
-def _compile(split: Split, catalog: Catalog, scale: RatingScale, parameters: FitParameters) -> float:
-    """Seconds that a small fit and its answers take, nearly all of it compilation when nothing is cached."""
+def _compile(
+    split: Split, catalog: Catalog, scale: RatingScale, parameters: FitParameters
+) -> float:
+    """Seconds that a small fit and its answers take, nearly all of it compilation when nothing is
+    cached.
+    """
     started = time.perf_counter()
-    few = Split(split.train[:RATINGS_TO_COMPILE], split.test[:RATINGS_TO_COMPILE], learns_test=False)
+    few = Split(
+        split.train[:RATINGS_TO_COMPILE], split.test[:RATINGS_TO_COMPILE], learns_test=False
+    )
     short = replace(parameters, sweeps=2, burn_in=0, n_draws=2)
     models = fit_models(HistorySnapshot.of(few.train), catalog, scale, None, short, has_gate=False)
     _scores(_model_set(models, catalog, scale, len(few.train)), few, "users and films")
     return time.perf_counter() - started
 
 
-def _model_set(models: FittedModels, catalog: Catalog, scale: RatingScale, n_train: int) -> ModelSet:
+def _model_set(
+    models: FittedModels, catalog: Catalog, scale: RatingScale, n_train: int
+) -> ModelSet:
     learned = TrainedOn({TRAIN: n_train}, {})
     return ModelSet(0, models.rating, models.like, models.segment, catalog, scale, learned)
 
 
 def _in_partition(ratings: EventColumns, partition: int) -> EventColumns:
     n = len(ratings)
-    return replace(ratings, partition=np.full(n, partition, np.int32), offset=np.arange(n, dtype=np.int64))
+    return replace(
+        ratings, partition=np.full(n, partition, np.int32), offset=np.arange(n, dtype=np.int64)
+    )
 
 
 def _timeless(ratings: EventColumns) -> EventColumns:

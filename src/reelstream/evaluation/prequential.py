@@ -1,7 +1,9 @@
-"""The prequential record: every batch is predicted by the set in service before anybody learns from it.
+"""The prequential record: every batch is predicted by the set in service before anybody learns from
+it.
 
-Test-then-train (Gama, Sebastião and Rodrigues, *On Evaluating Stream Learning Algorithms*, 2013): with the live learning
-that the server does, of users and films; of users alone; and without any; beside two baselines that know the same history.
+Test-then-train (Gama, Sebastião and Rodrigues, *On Evaluating Stream Learning Algorithms*, 2013):
+with the live learning that the server does, of users and films; of users alone; and without any;
+beside two baselines that know the same history.
 """
 
 from __future__ import annotations
@@ -26,9 +28,13 @@ from reelstream.storage.snapshot_reader import SnapshotReader
 Learns = Literal["nothing", "users", "users and films"]
 
 MAX_ROWS = 1_000_000
-"""Of the users who are replayed, all ratings together: half a minute's work, and less memory than the films of a set."""
+"""Of the users who are replayed, all ratings together: half a minute's work, and less memory than
+the films of a set.
+"""
 MAX_BELIEFS = 50_000
-"""Ratings replayed at once where films learn: what was known of their users then is kept, 5 kB each."""
+"""Ratings replayed at once where films learn: what was known of their users then is kept, 5 kB
+each.
+"""
 
 WINDOW = 2_000
 """Ratings that a moving window holds: enough for an RMSE to within 0.02."""
@@ -37,12 +43,17 @@ MAX_WINDOWS = 20
 
 
 def replay_batches(
-    folder: BatchFolder, new: Sequence[Manifest], stored: SnapshotReader, model_set: ModelSet | None, scale: RatingScale
+    folder: BatchFolder,
+    new: Sequence[Manifest],
+    stored: SnapshotReader,
+    model_set: ModelSet | None,
+    scale: RatingScale,
 ) -> list[BatchScores]:
-    """How each of the `new` batches was predicted by `model_set`, which knew `stored` and the new batches before it.
+    """How each of the `new` batches was predicted by `model_set`, which knew `stored` and the new
+    batches before it.
 
-    Of more users than have MAX_ROWS ratings together, stored and new, an even sample is asked: filtering all would take
-    longer than a fit. Raises DamagedError.
+    Of more users than have MAX_ROWS ratings together, stored and new, an even sample is asked:
+    filtering all would take longer than a fit. Raises DamagedError.
     """
     if not new:  # a set made because batches were excluded
         return []
@@ -72,11 +83,12 @@ def replay_batch(
     model_set: ModelSet | None,
     scale: RatingScale,
 ) -> BatchScores:
-    """How `batch`, of batch `number`, was predicted by `model_set`, which knew the `history` of its users before it.
+    """How `batch`, of batch `number`, was predicted by `model_set`, which knew the `history` of its
+    users before it.
 
-    Ratings are replayed in order of (timestamp, partition, offset); deletions are neither predicted nor learned. Behind a
-    message that forgets a user, the user begins anew; what is forgotten when it comes is passed over. `items` are the sums
-    of everybody's ratings before the batch.
+    Ratings are replayed in order of (timestamp, partition, offset); deletions are neither predicted
+    nor learned. Behind a message that forgets a user, the user begins anew; what is forgotten when
+    it comes is passed over. `items` are the sums of everybody's ratings before the batch.
     """
     forgets, ratings = batch[batch.forgets], batch[~np.isnan(batch.rating)]
     before = history.deletions[history.deletions.forgets]
@@ -87,15 +99,21 @@ def replay_batch(
     windows: list[WindowScores] = []
     if model_set is not None:
         events = EventColumns.concatenate([known, forgets])
-        answers = [replay(model_set, events, batch, learns) for learns in ("users and films", "nothing", "users")]
+        answers = [
+            replay(model_set, events, batch, learns)
+            for learns in ("users and films", "nothing", "users")
+        ]
         live, static, live_users = (score(each, batch.rating, scale) for each in answers)
         windows = [
-            WindowScores(place.stop, *(score(each[place], batch.rating[place], scale) for each in answers))
+            WindowScores(
+                place.stop, *(score(each[place], batch.rating[place], scale) for each in answers)
+            )
             for place in _places(len(batch))
         ]
     baselines = GlobalMean(items, scale), BiasBaseline(items, known, scale)
     mean, biases = (
-        score_points(baseline.predict(batch.user_id, batch.item_id), batch.rating, scale) for baseline in baselines
+        score_points(baseline.predict(batch.user_id, batch.item_id), batch.rating, scale)
+        for baseline in baselines
     )
     asked_set = None if model_set is None else model_set.number
     return BatchScores(number, asked_set, live, static, mean, biases, live_users, windows)
@@ -107,10 +125,13 @@ def _places(n_ratings: int) -> list[slice]:
     return [slice(end - WINDOW, end) for end in range(n_ratings, WINDOW - 1, -step)][::-1]
 
 
-def replay(model_set: ModelSet, known: EventColumns, asked: EventColumns, learns: Learns) -> Predictions:
+def replay(
+    model_set: ModelSet, known: EventColumns, asked: EventColumns, learns: Learns
+) -> Predictions:
     """Answers for the `asked` ratings, in their order, which is that of time where films learn.
 
-    `known` is learned; what else `learns` does so from each asked rating once it has been predicted.
+    `known` is learned; what else `learns` does so from each asked rating once it has been
+    predicted.
     """
     if learns != "users and films":
         return _replay(model_set, known, asked, learns == "users", None)
@@ -120,13 +141,22 @@ def replay(model_set: ModelSet, known: EventColumns, asked: EventColumns, learns
         before = EventColumns.concatenate([known, asked[:first]])
         parts.append(_replay(model_set, before, asked[first : first + MAX_BELIEFS], True, films))
     return Predictions(
-        *(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Predictions))
+        *(
+            np.concatenate([getattr(part, field.name) for part in parts])
+            for field in fields(Predictions)
+        )
     )
 
 
 def _replay(
-    model_set: ModelSet, known: EventColumns, asked: EventColumns, live: bool, films: OnlineItems | None
+    model_set: ModelSet,
+    known: EventColumns,
+    asked: EventColumns,
+    live: bool,
+    films: OnlineItems | None,
 ) -> Predictions:
     events = EventColumns.concatenate([known, asked])
     asks = np.arange(len(events)) >= len(known)
-    return predict_events(model_set, events, asks, np.ones(len(events), bool) if live else ~asks, films)
+    return predict_events(
+        model_set, events, asks, np.ones(len(events), bool) if live else ~asks, films
+    )

@@ -14,7 +14,9 @@ ECE_BINS = 10
 
 
 def score(predictions: Predictions, ratings: NDArray[np.floating], scale: RatingScale) -> Scores:
-    """Scores of full predictions (mean, sd and like probability, each (n,)) for ratings (n,), none of them NaN."""
+    """Scores of full predictions (mean, sd and like probability, each (n,)) for ratings (n,), none
+    of them NaN.
+    """
     if not len(ratings):
         return Scores(0)
     rated = ratings.astype(np.float64)
@@ -35,8 +37,12 @@ def score(predictions: Predictions, ratings: NDArray[np.floating], scale: Rating
     )
 
 
-def score_points(predicted: NDArray[np.float64], ratings: NDArray[np.floating], scale: RatingScale) -> Scores:
-    """Scores of bare numbers, as baselines give them: their order is what stands for a like probability."""
+def score_points(
+    predicted: NDArray[np.float64], ratings: NDArray[np.floating], scale: RatingScale
+) -> Scores:
+    """Scores of bare numbers, as baselines give them: their order is what stands for a like
+    probability.
+    """
     if not len(ratings):
         return Scores(0)
     errors = clipped_errors(predicted, ratings, scale)
@@ -51,8 +57,12 @@ def score_points(predicted: NDArray[np.float64], ratings: NDArray[np.floating], 
 def clipped_errors(
     predicted: NDArray[np.float64], ratings: NDArray[np.floating], scale: RatingScale
 ) -> NDArray[np.float64]:
-    """Rating minus prediction, after clipping the prediction to the scale: what RMSE is made of. (n,)."""
-    errors: NDArray[np.float64] = ratings.astype(np.float64) - np.clip(predicted, scale.lowest, scale.highest)
+    """Rating minus prediction, after clipping the prediction to the scale: what RMSE is made of.
+    (n,).
+    """
+    errors: NDArray[np.float64] = ratings.astype(np.float64) - np.clip(
+        predicted, scale.lowest, scale.highest
+    )
     return errors
 
 
@@ -62,4 +72,6 @@ def _auc(liked: NDArray[np.bool_], ranking: NDArray[np.float64]) -> float | None
 
 def _calibration_error(liked: NDArray[np.bool_], probability: NDArray[np.float64]) -> float:
     bins = np.minimum((probability * ECE_BINS).astype(np.int64), ECE_BINS - 1)
-    return float(np.abs(np.bincount(bins, probability - liked, minlength=ECE_BINS)).sum() / len(liked))
+    return float(
+        np.abs(np.bincount(bins, probability - liked, minlength=ECE_BINS)).sum() / len(liked)
+    )

@@ -1,7 +1,8 @@
 """Which ratings the chain never sees: one in twenty, for good.
 
-The chain goes on from set to set, so a rating that it has once learned can never judge a later set. The holdout is
-therefore a property of the pair (user, item): a hash, the same in every engine, process and run.
+The chain goes on from set to set, so a rating that it has once learned can never judge a later set.
+The holdout is therefore a property of the pair (user, item): a hash, the same in every engine,
+process and run.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ HOLDOUT_ONE_IN = 20
 
 
 def _pair_hash(user_id: NDArray[np.int64], item_id: NDArray[np.int64]) -> NDArray[np.uint64]:
-    """64 mixed bits of each (user, item): two rounds of SplitMix64 (Steele, Lea and Flood, OOPSLA 2014)."""
+    """64 mixed bits of each (user, item): two rounds of SplitMix64 (Steele, Lea and Flood, OOPSLA
+    2014).
+    """
     with np.errstate(over="ignore"):
         return _mix(_mix(user_id.astype(np.uint64)) + item_id.astype(np.uint64))
 
@@ -33,5 +36,7 @@ def in_holdout(user_id: NDArray[np.int64], item_id: NDArray[np.int64]) -> NDArra
 
 def in_gate_half(user_id: NDArray[np.int64], item_id: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Of held-out ratings: True belongs to the gate, False fits and calibrates the like model."""
-    gate: NDArray[np.bool_] = _pair_hash(user_id, item_id) // np.uint64(HOLDOUT_ONE_IN) % np.uint64(2) == 1
+    gate: NDArray[np.bool_] = (
+        _pair_hash(user_id, item_id) // np.uint64(HOLDOUT_ONE_IN) % np.uint64(2) == 1
+    )
     return gate

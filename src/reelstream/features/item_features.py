@@ -1,4 +1,6 @@
-"""What the rating model knows of a film besides its stars: genres, era, how often it was rated, and by whom."""
+"""What the rating model knows of a film besides its stars: genres, era, how often it was rated, and
+by whom.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,8 @@ class ItemFeatures:
     ) -> NDArray[np.float64]:
         """The features (n_films, n_features) of films, None for one outside the catalogue.
 
-        Each with its rating count (n_films,) and audience (n_films, N_AUDIENCE): see `audience_features`.
+        Each with its rating count (n_films,) and audience (n_films, N_AUDIENCE): see
+        `audience_features`.
         """
         rows = np.zeros((len(films), self.n_features))
         rows[:, 0] = 1.0
@@ -47,7 +50,9 @@ class ItemFeatures:
                 if genre in column:
                     row[column[genre]] = 1.0 / np.sqrt(len(film.genres))
             if film.year is not None:
-                row[first_era + min(max((film.year - FIRST_YEAR) // YEARS_AN_ERA, 0), N_ERAS - 1)] = 1.0
+                row[
+                    first_era + min(max((film.year - FIRST_YEAR) // YEARS_AN_ERA, 0), N_ERAS - 1)
+                ] = 1.0
         buckets = np.minimum(np.log1p(counts).astype(np.int64), N_COUNT_BUCKETS - 1)
         rows[np.arange(len(films)), first_era + N_ERAS + buckets] = 1.0
         rows[:, -N_AUDIENCE:] = audience

@@ -1,4 +1,6 @@
-"""What a user's ratings say of his or her habits: how many, how generous, how varied, and which genres."""
+"""What a user's ratings say of his or her habits: how many, how generous, how varied, and which
+genres.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,9 @@ HABITS = ("activity", "mean", "spread")
 """The columns of a profile before its genres: log(1 + ratings), mean rating, standard deviation."""
 
 SMOOTHING = 5.0
-"""Ratings of average kind that are added to a user's own, so that a profile of two ratings is not extreme."""
+"""Ratings of average kind that are added to a user's own, so that a profile of two ratings is not
+extreme.
+"""
 
 
 class GenreShares:
@@ -36,25 +40,37 @@ class GenreShares:
                     row[column[genre]] = 1 / len(film.genres)
 
     def sums(self, item_ids: NDArray[np.int64], starts: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Genre shares (n_users, n_genres), added up over each user's films, which begin at `starts` (n_users + 1,)."""
+        """Genre shares (n_users, n_genres), added up over each user's films, which begin at
+        `starts` (n_users + 1,).
+        """
         rows = self.items.rows(item_ids)
         rows[rows < 0] = len(self.items)
-        rated = csr_array((np.ones(len(rows), np.float32), rows, starts), shape=(len(starts) - 1, len(self._shares)))
+        rated = csr_array(
+            (np.ones(len(rows), np.float32), rows, starts),
+            shape=(len(starts) - 1, len(self._shares)),
+        )
         sums: NDArray[np.float64] = rated @ self._shares
         return sums
 
 
 def average_profile(ratings: EventColumns, genres: GenreShares) -> NDArray[np.float64]:
-    """Mean, standard deviation and genre shares (2 + n_genres,) of all ratings: what a profile is smoothed towards."""
+    """Mean, standard deviation and genre shares (2 + n_genres,) of all ratings: what a profile is
+    smoothed towards.
+    """
     stars = ratings.rating.astype(np.float64)
     shares = genres.sums(ratings.item_id, np.array([0, len(ratings)]))[0] / len(ratings)
     return np.concatenate([[stars.mean(), stars.std()], shares])
 
 
 def user_profiles(
-    ratings: EventColumns, starts: NDArray[np.int64], genres: GenreShares, average: NDArray[np.float64]
+    ratings: EventColumns,
+    starts: NDArray[np.int64],
+    genres: GenreShares,
+    average: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """Profiles (n_users, 3 + n_genres) of users whose ratings begin at `starts` (n_users + 1,) in `ratings`."""
+    """Profiles (n_users, 3 + n_genres) of users whose ratings begin at `starts` (n_users + 1,) in
+    `ratings`.
+    """
     n = np.diff(starts)
     user_rows = np.repeat(np.arange(len(n)), n)
     stars = ratings.rating.astype(np.float64)

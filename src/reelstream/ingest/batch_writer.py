@@ -1,22 +1,26 @@
 """Turns the log into batch files, every record exactly once.
 
-The writer begins where the newest manifest ends, never where its group's commit says. To close a batch it
+The writer begins where the newest manifest ends, never where its group's commit says. To close a
+batch it
 
 1. writes the ratings and the rejected rows to temporary files,
 2. waits until the disk has them,
 3. publishes them under their final names,
-4. creates manifest `n`, having checked that the topic is still the one that was read, and that every partition begins
-   where `n - 1` ended: **the commit point**,
+4. creates manifest `n`, having checked that the topic is still the one that was read, and that
+   every partition begins where `n - 1` ended: **the commit point**,
 5. commits the offsets to the consumer group, as a hint for lag monitors.
 
 What if it dies, or another one is faster?
 
 - In 1 or 2: a temporary file is left. No reader looks at it, and a later start sweeps it.
-- In 3, or before 4: the published files are named by no manifest. They do not exist for any reader; the successor reads
-  the same records again and closes its own batch `n`, after which they are swept.
-- Before 5, or the log refuses 5: the batch exists, and only the hint lags behind until the next one.
-- A zombie, stopped anywhere and continued after its successor closed `n`: step 4 cannot create `n` a second time. It
-  drops its buffer, reads the manifests again and goes on behind them. The lease saves such work; nothing rests on it.
+- In 3, or before 4: the published files are named by no manifest. They do not exist for any reader;
+  the successor reads the same records again and closes its own batch `n`, after which they are
+  swept.
+- Before 5, or the log refuses 5: the batch exists, and only the hint lags behind until the next
+  one.
+- A zombie, stopped anywhere and continued after its successor closed `n`: step 4 cannot create `n`
+  a second time. It drops its buffer, reads the manifests again and goes on behind them. The lease
+  saves such work; nothing rests on it.
 """
 
 from __future__ import annotations
@@ -40,15 +44,25 @@ from reelstream.ratings import RatingScale
 from reelstream.storage.batch_files import BatchFolder, Manifest
 
 MAX_RECORDS = 1_000
-"""Records in one read of the log: more would fall out of the processor's cache before they are in columns."""
+"""Records in one read of the log: more would fall out of the processor's cache before they are in
+columns.
+"""
 COLLECTED_OBJECTS = 100_000
-"""Python looks for garbage after so many new objects, not after 700: a read makes thousands, none of them in a cycle."""
+"""Python looks for garbage after so many new objects, not after 700: a read makes thousands, none
+of them in a cycle.
+"""
 MAX_WAIT_SECONDS = 0.2
 """How long one read waits for a record: a stop is heard that soon."""
 
-_ACTIVE = Gauge("reelstream_batch_writer_active", "1 in the writer that writes, 0 in those that stand by.")
-_CLOSE_SECONDS = Histogram("reelstream_batch_close_seconds", "Time to write, sync and publish a batch.")
-_WRITTEN = Counter("reelstream_batch_writer_rows", "Rows of the batches that this writer closed.", ["outcome"])
+_ACTIVE = Gauge(
+    "reelstream_batch_writer_active", "1 in the writer that writes, 0 in those that stand by."
+)
+_CLOSE_SECONDS = Histogram(
+    "reelstream_batch_close_seconds", "Time to write, sync and publish a batch."
+)
+_WRITTEN = Counter(
+    "reelstream_batch_writer_rows", "Rows of the batches that this writer closed.", ["outcome"]
+)
 
 log = structlog.get_logger()
 
@@ -71,8 +85,8 @@ class BatchWriter:
     ) -> None:
         """A batch is closed at `batch_rows` rows, or `batch_seconds` after its first record came.
 
-        `accept_loss` goes on behind records that the log deleted before a batch took them, and notes them in the next
-        manifest.
+        `accept_loss` goes on behind records that the log deleted before a batch took them, and
+        notes them in the next manifest.
         """
         self._broker, self._topic, self._folder, self._scale = broker, topic, folder, scale
         self._batch_rows, self._batch_seconds, self._group = batch_rows, batch_seconds, group
@@ -84,10 +98,12 @@ class BatchWriter:
         self._is_active = False
 
     def run(self, once: bool = False, stop: threading.Event | None = None) -> None:
-        """Write batches until `stop` is set; what is not yet in a batch then stays in the log for the next start.
+        """Write batches until `stop` is set; what is not yet in a batch then stays in the log for
+        the next start.
 
-        With `once`: up to the end offsets found at the start, closing what is left over as a last batch. Raises
-        BrokerError, also when the log is not the one that the manifests were made from, and StorageError.
+        With `once`: up to the end offsets found at the start, closing what is left over as a last
+        batch. Raises BrokerError, also when the log is not the one that the manifests were made
+        from, and StorageError.
         """
         stop = stop or threading.Event()
         self._folder.make()
@@ -101,7 +117,9 @@ class BatchWriter:
                 gc.set_threshold(*thresholds)
                 self._lease.release()
 
-    def _write_batches(self, consumer: Consumer, ends: Offsets | None, stop: threading.Event) -> None:
+    def _write_batches(
+        self, consumer: Consumer, ends: Offsets | None, stop: threading.Event
+    ) -> None:
         batch: OpenBatch | None = None
         while not stop.is_set():
             if time.monotonic() >= self._renew_at and not self._renew(batch):
@@ -132,7 +150,10 @@ class BatchWriter:
         was_active, self._is_active = self._is_active, self._lease.acquire()
         if was_active != self._is_active:
             _ACTIVE.set(self._is_active)
-            log.info("batch_writer_active" if self._is_active else "batch_writer_standby", topic=self._topic)
+            log.info(
+                "batch_writer_active" if self._is_active else "batch_writer_standby",
+                topic=self._topic,
+            )
         partitions = self._broker.end_offsets(self._topic).keys()
         return self._is_active and batch is not None and partitions == batch.positions.keys()
 
@@ -144,33 +165,42 @@ class BatchWriter:
         return batch
 
     def _open_batch(self) -> OpenBatch:
-        """An empty batch behind the newest manifest, if the log can go on from there. Raises BrokerError."""
+        """An empty batch behind the newest manifest, if the log can go on from there. Raises
+        BrokerError.
+        """
         manifests = self._folder.manifests()
         before = manifests[-1] if manifests else None
         self._check_topic(before.topic_id if before else self._topic_id)
-        ends, starts = self._broker.end_offsets(self._topic), self._broker.start_offsets(self._topic)
+        ends, starts = (
+            self._broker.end_offsets(self._topic),
+            self._broker.start_offsets(self._topic),
+        )
         batch = OpenBatch(before, starts, self._scale)
         for partition, position in batch.positions.items():
             if position > max(ends.get(partition, 0), starts.get(partition, 0)):
                 raise BrokerError(
-                    f"the batches in {self._folder.path} end at offset {position} of partition {partition}, but the "
-                    f"log ends at {ends.get(partition, 0)}: records were lost from the log"
+                    f"the batches in {self._folder.path} end at offset {position} of partition"
+                    f" {partition}, but the log ends at {ends.get(partition, 0)}: records were lost"
+                    " from the log"
                 )
         for partition, lost in batch.lost.items():
             if not self._accept_loss:
                 raise BrokerError(
-                    f"the log has deleted offsets {lost.first} to {lost.next - 1} of partition {partition}, which no batch "
-                    f"in {self._folder.path} holds: `reelstream batch --accept-loss` goes on behind them"
+                    f"the log has deleted offsets {lost.first} to {lost.next - 1} of partition"
+                    f" {partition}, which no batch in {self._folder.path} holds: `reelstream batch"
+                    " --accept-loss` goes on behind them"
                 )
             log.warning("records_lost", partition=partition, first=lost.first, last=lost.next - 1)
         return batch
 
     def _check_topic(self, read: str) -> None:
-        """Raises BrokerError when the topic with the identity `read` is gone: its offsets mean something else now."""
+        """Raises BrokerError when the topic with the identity `read` is gone: its offsets mean
+        something else now.
+        """
         if {read, self._broker.topic_id(self._topic)} != {self._topic_id}:
             raise BrokerError(
-                f"the topic {self._topic!r} is not the one that the batches in {self._folder.path} were made from, "
-                "it was deleted and made anew: name another --work folder"
+                f"the topic {self._topic!r} is not the one that the batches in {self._folder.path}"
+                " were made from, it was deleted and made anew: name another --work folder"
             )
 
     def _read(self, consumer: Consumer, batch: OpenBatch) -> None:
@@ -184,9 +214,17 @@ class BatchWriter:
         records = consumer.poll(self._most(batch), MAX_WAIT_SECONDS)
         wanted = before_ends(records, ends)
         batch.add(wanted)
-        batch.pass_gaps({p: min(position, ends.get(p, 0)) for p, position in consumer.positions().items()})
+        batch.pass_gaps(
+            {p: min(position, ends.get(p, 0)) for p, position in consumer.positions().items()}
+        )
         if len(wanted) < len(records):  # a partition has come to its end: read the others only
-            consumer.seek({p: position for p, position in batch.positions.items() if position < ends.get(p, 0)})
+            consumer.seek(
+                {
+                    p: position
+                    for p, position in batch.positions.items()
+                    if position < ends.get(p, 0)
+                }
+            )
 
     def _most(self, batch: OpenBatch) -> int:
         """So many records that the batch cannot get more rows than it should have."""
@@ -198,7 +236,11 @@ class BatchWriter:
         try:
             # 1 to 3. The files: written, synced, published.
             accepted = self._folder.publish_ratings(batch.number, ratings) if len(ratings) else None
-            rejected = self._folder.publish_rejected(batch.number, batch.rejected) if batch.rejected else None
+            rejected = (
+                self._folder.publish_rejected(batch.number, batch.rejected)
+                if batch.rejected
+                else None
+            )
             # 4. The manifest: the commit point.
             manifest = batch.manifest(self._topic_id, accepted, rejected)
             self._check_topic(manifest.topic_id)

@@ -10,9 +10,11 @@ from reelstream.ratings import EVERY_ITEM, Rating, encode_message
 
 
 def forget(user_id: int, broker: Broker, topic: str) -> int:
-    """Return up to when the user is forgotten, now in seconds since 1970 (UTC), when the log has the message.
+    """Return up to when the user is forgotten, now in seconds since 1970 (UTC), when the log has
+    the message.
 
-    A user whom nobody knows may be forgotten too. Raises BrokerError; sending it again does no harm.
+    A user whom nobody knows may be forgotten too. Raises BrokerError; sending it again does no
+    harm.
     """
     wish = Rating(user_id, EVERY_ITEM, None, int(time.time()))
     with broker.producer(topic) as producer:

@@ -20,12 +20,14 @@ class OpenBatch:
     def __init__(self, before: Manifest | None, starts: Offsets, scale: RatingScale) -> None:
         """`before` is the newest manifest, and `starts` says where the log's partitions begin.
 
-        The first batch begins where the log does. For any later one, what the log no longer holds is `lost`.
+        The first batch begins where the log does. For any later one, what the log no longer holds
+        is `lost`.
         """
         self.before = before
         self.number = before.number + 1 if before else 1
         ended = {
-            partition: before.next_offsets.get(partition, 0) if before else start for partition, start in starts.items()
+            partition: before.next_offsets.get(partition, 0) if before else start
+            for partition, start in starts.items()
         }
         self.lost = {
             partition: OffsetRange(end, starts[partition])
@@ -33,7 +35,9 @@ class OpenBatch:
             if end < starts[partition]
         }
         """What was deleted before a batch took it: this one goes on behind."""
-        self.positions = (before.next_offsets if before else {}) | {p: max(end, starts[p]) for p, end in ended.items()}
+        self.positions = (before.next_offsets if before else {}) | {
+            p: max(end, starts[p]) for p, end in ended.items()
+        }
         """Partition -> offset behind the last record taken, and behind gaps after it."""
         self.rejected: list[RejectedRow] = []
         self._first_offsets = dict(self.positions)
@@ -41,7 +45,9 @@ class OpenBatch:
         self._ratings: list[EventColumns] = []
         self._n_ratings = 0
         self._repeats = 0
-        self._sources = {source: dict(rows) for source, rows in before.sources.items()} if before else {}
+        self._sources = (
+            {source: dict(rows) for source, rows in before.sources.items()} if before else {}
+        )
         self._opened_at = time.monotonic() if self.lost else None
 
     @property
@@ -51,12 +57,16 @@ class OpenBatch:
 
     @property
     def age(self) -> float:
-        """Seconds since its first record came, or would have come were it not lost; 0 when it has none."""
+        """Seconds since its first record came, or would have come were it not lost; 0 when it has
+        none.
+        """
         return 0.0 if self._opened_at is None else time.monotonic() - self._opened_at
 
     @property
     def is_empty(self) -> bool:
-        """Whether it has nothing to say: it lost no record, and took none, not even one to pass over."""
+        """Whether it has nothing to say: it lost no record, and took none, not even one to pass
+        over.
+        """
         return self._opened_at is None
 
     def reaches(self, ends: Offsets) -> bool:
@@ -70,17 +80,27 @@ class OpenBatch:
         if self._opened_at is None:
             self._opened_at = time.monotonic()
         self._advance(records)
-        fresh, broken = (records, {}) if self._take_rows(records) else self._take_one_by_one(records)
-        values = (
-            [None if row in broken else value for row, value in enumerate(fresh.values)] if broken else fresh.values
+        fresh, broken = (
+            (records, {}) if self._take_rows(records) else self._take_one_by_one(records)
         )
-        ratings, reasons = decode_messages(values, fresh.timestamp // 1000, fresh.partition, fresh.offset, self._scale)
+        values = (
+            [None if row in broken else value for row, value in enumerate(fresh.values)]
+            if broken
+            else fresh.values
+        )
+        ratings, reasons = decode_messages(
+            values, fresh.timestamp // 1000, fresh.partition, fresh.offset, self._scale
+        )
         self._ratings.append(ratings)
         self._n_ratings += len(ratings)
-        self.rejected += [_rejected(fresh[row], reason) for row, reason in (reasons | broken).items()]
+        self.rejected += [
+            _rejected(fresh[row], reason) for row, reason in (reasons | broken).items()
+        ]
 
     def pass_gaps(self, positions: Offsets) -> None:
-        """Count as read what a reader never gets: how far the consumer is, where that is behind the last record."""
+        """Count as read what a reader never gets: how far the consumer is, where that is behind the
+        last record.
+        """
         for partition, position in positions.items():
             self.positions[partition] = max(position, self.positions[partition])
 
@@ -88,7 +108,9 @@ class OpenBatch:
         """The accepted ratings in the order of reading."""
         return EventColumns.concatenate(self._ratings)
 
-    def manifest(self, topic_id: str, ratings: BatchFile | None, rejected: BatchFile | None) -> Manifest:
+    def manifest(
+        self, topic_id: str, ratings: BatchFile | None, rejected: BatchFile | None
+    ) -> Manifest:
         """The manifest of the batch as it is now, with its published files."""
         moved = {
             partition: OffsetRange(self._first_offsets[partition], position)
@@ -111,12 +133,16 @@ class OpenBatch:
 
     def _advance(self, records: Records) -> None:
         for partition in np.unique(records.partition).tolist():
-            offsets, position = records.offset[records.partition == partition], self.positions[partition]
+            offsets, position = (
+                records.offset[records.partition == partition],
+                self.positions[partition],
+            )
             falling = np.flatnonzero(np.diff(offsets, prepend=position - 1) <= 0)
             if len(falling):
                 raise BrokerError(
-                    f"the log returned offset {offsets[falling[0]]} of partition {partition} twice: "
-                    f"reading had come to {max(position, int(offsets[: falling[0]].max(initial=-1)) + 1)}"
+                    f"the log returned offset {offsets[falling[0]]} of partition {partition} twice:"
+                    " reading had come to"
+                    f" {max(position, int(offsets[: falling[0]].max(initial=-1)) + 1)}"
                 )
             self.positions[partition] = int(offsets[-1]) + 1
 
@@ -137,11 +163,15 @@ class OpenBatch:
         return True
 
     def _take_one_by_one(self, records: Records) -> tuple[Records, dict[int, str]]:
-        """The records that are no repeats, and number among them -> reason of those that are broken rows."""
+        """The records that are no repeats, and number among them -> reason of those that are broken
+        rows.
+        """
         wanted = np.ones(len(records), bool)
         broken: dict[int, str] = {}
         n_fresh = 0
-        for place, (partition, headers) in enumerate(zip(records.partition.tolist(), records.headers, strict=True)):
+        for place, (partition, headers) in enumerate(
+            zip(records.partition.tolist(), records.headers, strict=True)
+        ):
             found = dict(headers)
             if not self._is_fresh(found, partition):
                 self._repeats += 1
@@ -153,7 +183,9 @@ class OpenBatch:
         return records.chosen(wanted), broken
 
     def _is_fresh(self, headers: Mapping[str, bytes | None], partition: int) -> bool:
-        """Whether its source's row is new: a dead producer's last request may arrive behind its successor's rows."""
+        """Whether its source's row is new: a dead producer's last request may arrive behind its
+        successor's rows.
+        """
         found = source_row(headers)
         if found is None:
             return True

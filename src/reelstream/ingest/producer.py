@@ -1,14 +1,17 @@
 """Sends a data set's rows into the log, each once, however often it is stopped and started again.
 
-1. Read how far the source has come: the checkpoint, then the log from there to the end offsets read at the start.
+1. Read how far the source has come: the checkpoint, then the log from there to the end offsets read
+   at the start.
 2. Pass over every row that is not behind the last row of its partition.
-3. Send the others: a rating as JSON, keyed by its user, a row that breaks the contract as its raw bytes.
+3. Send the others: a rating as JSON, keyed by its user, a row that breaks the contract as its raw
+   bytes.
 4. Flush: now the log has them.
 5. Replace the checkpoint.
 
-Killed anywhere, the next start finds in the log what came through: row numbers rise within a partition, so what is
-missing there lies behind its last row. Should a dead producer's last request arrive after that start has read the end
-offsets, then a row is in the log twice; the batch writer passes over the second and counts it.
+Killed anywhere, the next start finds in the log what came through: row numbers rise within a
+partition, so what is missing there lies behind its last row. Should a dead producer's last request
+arrive after that start has read the end offsets, then a row is in the log twice; the batch writer
+passes over the second and counts it.
 """
 
 from __future__ import annotations
@@ -36,7 +39,9 @@ PROGRESS_ROWS = 1_000
 PACED_SECONDS = 0.1
 """With a rate, so often what was sent is flushed and the clock looked at."""
 
-_DONE = Gauge("reelstream_producer_rows", "Rows of the source that are sent, or that the log had before.")
+_DONE = Gauge(
+    "reelstream_producer_rows", "Rows of the source that are sent, or that the log had before."
+)
 _ALL = Gauge("reelstream_producer_source_rows", "Rows of the source.")
 
 log = structlog.get_logger()
@@ -89,22 +94,24 @@ def produce(
 ) -> ProduceReport:
     """Send all rows of `dataset` that the log does not hold, until `stop` is set.
 
-    `rate` is in ratings a second, None as fast as it goes. `partitions` counts if the topic is to be made. `accept_loss`
-    goes on when the log has deleted records behind the checkpoint: rows among them are sent again.
-    `on_progress` is told how many rows were sent or passed over, of how many. Raises BrokerError, StorageError and
-    DatasetError.
+    `rate` is in ratings a second, None as fast as it goes. `partitions` counts if the topic is to
+    be made. `accept_loss` goes on when the log has deleted records behind the checkpoint: rows
+    among them are sent again. `on_progress` is told how many rows were sent or passed over, of how
+    many. Raises BrokerError, StorageError and DatasetError.
     """
     started = time.monotonic()
     n_partitions = broker.ensure_topic(topic, partitions)
     source = source_name(dataset, order)
     # 1. How far the source has come.
     marks = Checkpoint.read(checkpoint, broker.topic_id(topic))
-    point = marks.sources[source] = scan(broker, topic, source, marks.sources.get(source), accept_loss)
+    point = marks.sources[source] = scan(
+        broker, topic, source, marks.sources.get(source), accept_loss
+    )
     marks.write(checkpoint)
     if point.partitions > n_partitions:
         raise BrokerError(
-            f"the source {source} began with {point.partitions} partitions, the topic {topic!r} has {n_partitions}: "
-            "its records were lost from the log, name another --work folder"
+            f"the source {source} began with {point.partitions} partitions, the topic {topic!r} has"
+            f" {n_partitions}: its records were lost from the log, name another --work folder"
         )
     with broker.producer(topic) as producer:
         sending = _Sending(producer, source, point, rate, stop or threading.Event())
@@ -125,8 +132,16 @@ def produce(
                 on_progress(done, len(rows))
 
         sending.send_all(rows, save, tell)
-    report = ProduceReport(sending.sent, sending.skipped, sending.unreadable, time.monotonic() - started)
-    log.info("produced", source=source, sent=report.sent, skipped=report.skipped, unreadable=report.unreadable)
+    report = ProduceReport(
+        sending.sent, sending.skipped, sending.unreadable, time.monotonic() - started
+    )
+    log.info(
+        "produced",
+        source=source,
+        sent=report.sent,
+        skipped=report.skipped,
+        unreadable=report.unreadable,
+    )
     return report
 
 
@@ -139,7 +154,12 @@ class _Sending:
     """One pass over the rows of a source."""
 
     def __init__(
-        self, producer: Producer, source: str, point: ResumePoint, rate: float | None, stop: threading.Event
+        self,
+        producer: Producer,
+        source: str,
+        point: ResumePoint,
+        rate: float | None,
+        stop: threading.Event,
     ) -> None:
         self.sent = 0
         self.unreadable = 0
@@ -156,7 +176,8 @@ class _Sending:
         paced_rows = max(1, int(self._rate * PACED_SECONDS)) if self._rate else None
         tell(self.skipped)
         for row in rows:
-            # A row ahead of its time is broken today and a rating tomorrow: both in the partition of its user.
+            # A row ahead of its time is broken today and a rating tomorrow: both in the partition
+            # of its user.
             user_id = row.rating.user_id if row.rating else row.user_id
             key = None if user_id is None else key_of_user(user_id)
             partition = partition_of(key, self._point.partitions) if key else 0

@@ -6,8 +6,9 @@
 4. Send the file as the producer sends a data set: a source of its own, its rows numbered.
 5. Note that it is sent.
 
-Killed before 3, nothing has happened. Killed after it, the next command, whatever it asks for, begins with 1: the
-producer finds in the log what came through and sends the rest, and the batch writer passes over what came twice.
+Killed before 3, nothing has happened. Killed after it, the next command, whatever it asks for,
+begins with 1: the producer finds in the log what came through and sends the rest, and the batch
+writer passes over what came twice.
 """
 
 from __future__ import annotations
@@ -45,23 +46,29 @@ class RequeueReport:
 
 
 def read_edited(value: bytes, rejected: RejectedRow, scale: RatingScale) -> Rating:
-    """The rating that a rejected row is after its edit: a message, or a row `userId,movieId,rating,timestamp`.
+    """The rating that a rejected row is after its edit: a message, or a row
+    `userId,movieId,rating,timestamp`.
 
-    A missing timestamp is when the rejected record entered the log. Raises RatingError when it is still none.
+    A missing timestamp is when the rejected record entered the log. Raises RatingError when it is
+    still none.
     """
     cells = _SEPARATOR.split(value.strip())
     if not value.lstrip().startswith(b"{") and len(cells) == len(_COLUMNS):
-        value = msgspec.json.encode({name: cell.decode() for name, cell in zip(_COLUMNS, cells, strict=True)})
+        value = msgspec.json.encode(
+            {name: cell.decode() for name, cell in zip(_COLUMNS, cells, strict=True)}
+        )
     try:
         return decode_message(value, rejected.timestamp // 1000, scale)
     except RatingError:
-        return decode_message(value, int(time.time()), scale)  # it was ahead of its time, which has come since
+        # it was ahead of its time, which has come since
+        return decode_message(value, int(time.time()), scale)
 
 
 def requeue(
     rows: Sequence[RequeuedRow], folder: RequeueFolder, broker: Broker, topic: str, checkpoint: Path
 ) -> RequeueReport:
-    """Send `rows` into the log of an existing topic; of one place only the first that is ever asked for.
+    """Send `rows` into the log of an existing topic; of one place only the first that is ever asked
+    for.
 
     Raises LockedError when another process requeues, BrokerError, StorageError.
     """
@@ -87,10 +94,17 @@ class _Sending:
     """Sends published files."""
 
     def __init__(self, folder: RequeueFolder, broker: Broker, topic: str, checkpoint: Path) -> None:
-        self._folder, self._broker, self._topic, self._checkpoint = folder, broker, topic, checkpoint
+        self._folder, self._broker, self._topic, self._checkpoint = (
+            folder,
+            broker,
+            topic,
+            checkpoint,
+        )
 
     def begin_here(self, number: int) -> None:
-        """Spare the producer the scan of the log up to its present end: it holds nothing of a new source."""
+        """Spare the producer the scan of the log up to its present end: it holds nothing of a new
+        source.
+        """
         ends = self._broker.end_offsets(self._topic)
         marks = Checkpoint.read(self._checkpoint, self._broker.topic_id(self._topic))
         marks.sources[source_name(self._source(number), "file")] = ResumePoint(len(ends), ends, {})
@@ -102,7 +116,14 @@ class _Sending:
         All of it when the log may have deleted what it held: a batch takes no row twice.
         """
         source = self._source(number)
-        produce(source, self._broker, self._topic, order="file", checkpoint=self._checkpoint, accept_loss=True)
+        produce(
+            source,
+            self._broker,
+            self._topic,
+            order="file",
+            checkpoint=self._checkpoint,
+            accept_loss=True,
+        )
         self._folder.mark_sent(number)
 
     def _source(self, number: int) -> _RequeuedSource:
@@ -114,7 +135,9 @@ class _RequeuedSource:
 
     def __init__(self, rows: Sequence[RequeuedRow], fingerprint: str) -> None:
         self.fingerprint = fingerprint
-        self._rows = [CsvRow(n, row.rating, encode_message(row.rating), None) for n, row in enumerate(rows)]
+        self._rows = [
+            CsvRow(n, row.rating, encode_message(row.rating), None) for n, row in enumerate(rows)
+        ]
 
     def rows(self, order: Literal["time", "file"], start: int = 0) -> _RowsFrom:
         """The rows without the first `start`."""

@@ -1,7 +1,7 @@
 """How far a source has come in the log: what a producer goes on behind.
 
-The log itself says it. A checkpoint only saves a restart from scanning all of it: the log holds, before the
-checkpoint's offsets, the source's rows up to the checkpoint's last rows.
+The log itself says it. A checkpoint only saves a restart from scanning all of it: the log holds,
+before the checkpoint's offsets, the source's rows up to the checkpoint's last rows.
 """
 
 from __future__ import annotations
@@ -46,7 +46,11 @@ class Checkpoint(msgspec.Struct):
         except DamagedError as error:
             log.warning("checkpoint_passed_over", reason=str(error))
             return cls(topic_id, {})
-        return checkpoint if (checkpoint.topic_id, checkpoint.format) == (topic_id, 1) else cls(topic_id, {})
+        return (
+            checkpoint
+            if (checkpoint.topic_id, checkpoint.format) == (topic_id, 1)
+            else cls(topic_id, {})
+        )
 
     def write(self, path: Path) -> None:
         """Replace the file. Raises StorageError."""
@@ -55,32 +59,47 @@ class Checkpoint(msgspec.Struct):
         replace_file(path, encode_json(self))
 
 
-def scan(broker: Broker, topic: str, source: str, known: ResumePoint | None, accept_loss: bool = False) -> ResumePoint:
-    """Read the log from `known` to its present end offsets; raises BrokerError when it does not come to them.
+def scan(
+    broker: Broker, topic: str, source: str, known: ResumePoint | None, accept_loss: bool = False
+) -> ResumePoint:
+    """Read the log from `known` to its present end offsets; raises BrokerError when it does not
+    come to them.
 
-    A source that the log does not hold begins with the topic's present partitions. What the log has deleted behind
-    `known` may have held rows of the source: that is an error, unless `accept_loss` has them sent again.
+    A source that the log does not hold begins with the topic's present partitions. What the log has
+    deleted behind `known` may have held rows of the source: that is an error, unless `accept_loss`
+    has them sent again.
     """
     ends, starts = broker.end_offsets(topic), broker.start_offsets(topic)
-    if known is not None and any(offset > ends.get(partition, 0) for partition, offset in known.offsets.items()):
-        log.warning("checkpoint_passed_over", reason=f"the log ends at {ends}, before the checkpoint's {known.offsets}")
+    if known is not None and any(
+        offset > ends.get(partition, 0) for partition, offset in known.offsets.items()
+    ):
+        log.warning(
+            "checkpoint_passed_over",
+            reason=f"the log ends at {ends}, before the checkpoint's {known.offsets}",
+        )
         known = None
     for partition, offset in known.offsets.items() if known is not None else ():
         if offset < starts.get(partition, 0) and not accept_loss:
             raise BrokerError(
-                f"the log has deleted offsets {offset} to {starts[partition] - 1} of partition {partition}, behind the "
-                f"producer's checkpoint: rows of {source} that were among them are not known. `reelstream produce "
-                "--accept-loss` sends again what may be missing; a batch takes no row twice"
+                f"the log has deleted offsets {offset} to {starts[partition] - 1} of partition"
+                f" {partition}, behind the producer's checkpoint: rows of {source} that were among"
+                " them are not known. `reelstream produce --accept-loss` sends again what may be"
+                " missing; a batch takes no row twice"
             )
     point = known or ResumePoint(len(ends), {}, {})
     is_new = not point.last_rows
-    positions = {partition: max(start, point.offsets.get(partition, 0)) for partition, start in starts.items()}
+    positions = {
+        partition: max(start, point.offsets.get(partition, 0))
+        for partition, start in starts.items()
+    }
     for records in read_between(broker, topic, positions, ends):
         for record in records:
             found = source_row(dict(record.headers))
             if found is None or found.source != source:
                 continue
-            point.last_rows[record.partition] = max(found.row, point.last_rows.get(record.partition, -1))
+            point.last_rows[record.partition] = max(
+                found.row, point.last_rows.get(record.partition, -1)
+            )
             if is_new:
                 point.partitions, is_new = found.partitions, False
     point.offsets = ends

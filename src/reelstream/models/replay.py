@@ -17,11 +17,19 @@ from reelstream.models.like.model import Posterior
 from reelstream.models.model_set import ModelSet, Predictions
 from reelstream.models.rating.online_items import ItemQueries, OnlineItems
 from reelstream.models.rating.smoothing import smooth_users
-from reelstream.models.rating.user_filter import UserBeliefs, UserState, events_between, filter_users, moments_between
+from reelstream.models.rating.user_filter import (
+    UserBeliefs,
+    UserState,
+    events_between,
+    filter_users,
+    moments_between,
+)
 from reelstream.ratings import EventColumns
 
 CHUNK_EVENTS = 2_000
-"""About how many ratings and questions a thread takes at once: some 10 MB, and some hundredths of a second."""
+"""About how many ratings and questions a thread takes at once: some 10 MB, and some hundredths of a
+second.
+"""
 
 
 def predict_events(
@@ -49,10 +57,11 @@ def posterior_of_events(
 ) -> Posterior:
     """What the rating model says of the events that ask (n,), in the order of `events`.
 
-    `events` in any order; within a user they are taken in order of time. An event that asks is predicted from all of the
-    user's events before it that `learns`; where the set takes no notice of time, those that do not ask come first. One
-    that forgets its user must not ask; behind it the user begins anew. With `films`, these learn as well, from events that
-    both ask and learn, in order of time over all users. What `looks_ahead` is predicted from the events after it too, as
+    `events` in any order; within a user they are taken in order of time. An event that asks is
+    predicted from all of the user's events before it that `learns`; where the set takes no notice
+    of time, those that do not ask come first. One that forgets its user must not ask; behind it the
+    user begins anew. With `films`, these learn as well, from events that both ask and learn, in
+    order of time over all users. What `looks_ahead` is predicted from the events after it too, as
     no server can: for comparison with figures that know them; then no event may both ask and learn.
     """
     time = events.timestamp if model_set.uses_times else asks.astype(np.int64)
@@ -61,7 +70,11 @@ def posterior_of_events(
     order, forgotten = order[~forgets], np.cumsum(forgets)[~forgets]
     ordered, asks, learns = events[order], asks[order], learns[order]
     begins = (ordered.user_id[1:] != ordered.user_id[:-1]) | (forgotten[1:] != forgotten[:-1])
-    starts = np.append(np.flatnonzero(np.append(True, begins)), len(ordered)) if len(ordered) else np.zeros(1, np.int64)
+    starts = (
+        np.append(np.flatnonzero(np.append(True, begins)), len(ordered))
+        if len(ordered)
+        else np.zeros(1, np.int64)
+    )
     asked = np.flatnonzero(asks)
     first_asked = np.searchsorted(asked, starts)
     set_items, set_rows = model_set.set_items(ordered.item_id)
@@ -77,8 +90,19 @@ def posterior_of_events(
         own = events_between(everything, places[0], places[-1])
         first, after = questions[0], questions[-1]
         n = after - first
-        moments = UserBeliefs.room_for(n, model_set.dynamics) if films is None else moments_between(kept, first, after)
-        users_events = places - places[0], questions - questions[0], own, set_items, model_set.dynamics, moments
+        moments = (
+            UserBeliefs.room_for(n, model_set.dynamics)
+            if films is None
+            else moments_between(kept, first, after)
+        )
+        users_events = (
+            places - places[0],
+            questions - questions[0],
+            own,
+            set_items,
+            model_set.dynamics,
+            moments,
+        )
         if looks_ahead:
             smooth_users(*users_events)
         else:
@@ -106,7 +130,9 @@ def _in_time(
     moments: UserBeliefs,
     films: OnlineItems,
 ) -> NDArray[np.float64]:
-    """Answers (n, 3) to the asked events, all users' in order of time, films learning what is not held out."""
+    """Answers (n, 3) to the asked events, all users' in order of time, films learning what is not
+    held out.
+    """
     order = np.lexsort((asked.offset, asked.partition, asked.timestamp))
     centred = asked.rating.astype(np.float64) - model_set.rating.mean
     film_learns = learns & ~in_holdout(asked.user_id, asked.item_id)
@@ -117,7 +143,9 @@ def _in_time(
 
 
 def _chunks(starts: NDArray[np.int64]) -> list[slice]:
-    """The users in chunks of about CHUNK_EVENTS events, each as the slice of `starts` (n_users + 1,) that bounds it."""
+    """The users in chunks of about CHUNK_EVENTS events, each as the slice of `starts` (n_users +
+    1,) that bounds it.
+    """
     begins = np.searchsorted(starts, np.arange(0, starts[-1], CHUNK_EVENTS))
     edges = np.unique(np.append(begins, len(starts) - 1))
     return [slice(first, after + 1) for first, after in pairwise(edges.tolist())]

@@ -1,4 +1,6 @@
-"""A model set of one film, made without a fit: to compile what answers need before there is a set to answer from."""
+"""A model set of one film, made without a fit: to compile what answers need before there is a set
+to answer from.
+"""
 
 from __future__ import annotations
 
@@ -24,10 +26,14 @@ def warm_up_set() -> ModelSet:
     rows, covs = np.zeros((1, 1, D), np.float32), np.zeros((1, 1, D, D), np.float32)
     encoder = ItemFeatures(())
     weights = np.zeros((1, encoder.n_features, D))
-    draws = ItemDraws(rows, rows, covs, weights, identity, np.zeros((1, D)), identity, number, number, number)
+    draws = ItemDraws(
+        rows, rows, covs, weights, identity, np.zeros((1, D)), identity, number, number, number
+    )
     state = ChainState(item_ids, rows[0], number, number, rows[0])
     hyperparameters = Hyperparameters(1.0, 5.0, 1.0, 1.0, 1.0)
-    rating = RatingModel(0.0, item_ids, np.ones(1, np.int64), draws, encoder, hyperparameters, state, 0, 0)
+    rating = RatingModel(
+        0.0, item_ids, np.ones(1, np.int64), draws, encoder, hyperparameters, state, 0, 0
+    )
     like = LikeModel(4.0, 0.5, Vocabulary(item_ids), item_ids, item_ids, none, none, none, 0.0)
     profile = np.ones(3)
     everybody = Segment(0, "everybody", 1, 1, 4.0, 0.0, (), ())

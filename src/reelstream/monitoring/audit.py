@@ -1,4 +1,6 @@
-"""Holds the log, the batches and the releases against each other: nothing lost, nothing twice, nothing changed."""
+"""Holds the log, the batches and the releases against each other: nothing lost, nothing twice,
+nothing changed.
+"""
 
 from __future__ import annotations
 
@@ -76,7 +78,9 @@ def audit(
     *,
     group: str = "batch-writer",
 ) -> AuditReport:
-    """Reconcile everything once; it may run beside a writer. Raises BrokerError and StorageError."""
+    """Reconcile everything once; it may run beside a writer. Raises BrokerError and
+    StorageError.
+    """
     return _Audit(broker, topic, folder, group).run(releases)
 
 
@@ -84,7 +88,8 @@ class _Audit:
     def __init__(self, broker: Broker, topic: str, folder: BatchFolder, group: str) -> None:
         self._broker, self._topic, self._folder = broker, topic, folder
         self._problems: list[str] = []
-        # The group is asked before the manifests: a batch closed in between is not one that a manifest lacks.
+        # The group is asked before the manifests: a batch closed in between is not one that a
+        # manifest lacks.
         self._committed = broker.committed_offsets(group, topic)
         try:
             self._manifests = folder.manifests()
@@ -114,10 +119,18 @@ class _Audit:
             log_records=sum(end - self._starts[partition] for partition, end in self._ends.items()),
             batches=len(self._manifests),
             batched_rows=sum(manifest.rows for manifest in self._manifests),
-            rejected_rows=sum(manifest.rejected.rows for manifest in self._manifests if manifest.rejected),
+            rejected_rows=sum(
+                manifest.rejected.rows for manifest in self._manifests if manifest.rejected
+            ),
             repeats=sum(manifest.repeats for manifest in self._manifests),
-            lost=sum(gone.next - gone.first for manifest in self._manifests for gone in manifest.lost.values()),
-            waiting=sum(end - next_offsets.get(p, self._starts[p]) for p, end in self._ends.items()),
+            lost=sum(
+                gone.next - gone.first
+                for manifest in self._manifests
+                for gone in manifest.lost.values()
+            ),
+            waiting=sum(
+                end - next_offsets.get(p, self._starts[p]) for p, end in self._ends.items()
+            ),
             releases=n_releases,
         )
 
@@ -137,14 +150,20 @@ class _Audit:
                 )
 
     def _check_batch(self, manifest: Manifest) -> Iterator[str]:
-        """Its files are those published, and hold every offset of its ranges once, but for the repeats."""
+        """Its files are those published, and hold every offset of its ranges once, but for the
+        repeats.
+        """
         try:
             ratings, rejected = self._folder.read(manifest), self._folder.read_rejected(manifest)
         except DamagedError as error:
             yield f"batch {manifest.number}: {error}"
             return
-        partitions = np.concatenate([ratings.partition, np.array([row.partition for row in rejected], np.int32)])
-        offsets = np.concatenate([ratings.offset, np.array([row.offset for row in rejected], np.int64)])
+        partitions = np.concatenate(
+            [ratings.partition, np.array([row.partition for row in rejected], np.int32)]
+        )
+        offsets = np.concatenate(
+            [ratings.offset, np.array([row.offset for row in rejected], np.int64)]
+        )
         repeats, is_known = 0, True
         for partition in sorted({*np.unique(partitions).tolist(), *manifest.partitions}):
             taken = manifest.partitions.get(partition, OffsetRange(0, 0))
@@ -153,38 +172,57 @@ class _Audit:
             for offset in np.unique(held[1:][np.diff(held) == 0]).tolist():
                 yield f"batch {manifest.number} holds offset {offset} {where} twice"
             for offset in held[(held < taken.first) | (held >= taken.next)].tolist():
-                yield f"batch {manifest.number} holds offset {offset} {where}, outside {taken.first} to {taken.next}"
+                yield (
+                    f"batch {manifest.number} holds offset {offset} {where}, outside {taken.first}"
+                    f" to {taken.next}"
+                )
             missing = np.setdiff1d(np.arange(taken.first, taken.next), held)
             is_known &= not len(missing) or int(missing[0]) >= self._starts[partition]
             for record in self._records(partition, missing):
                 if _is_repeat(record, manifest):
                     repeats += 1
                 else:
-                    yield f"batch {manifest.number} lacks offset {record.offset} {where}, which the log holds"
+                    yield (
+                        f"batch {manifest.number} lacks offset {record.offset} {where}, which the"
+                        " log holds"
+                    )
         if is_known and repeats != manifest.repeats:
-            yield f"batch {manifest.number} says that it passed over {manifest.repeats} repeats, it was {repeats}"
+            yield (
+                f"batch {manifest.number} says that it passed over {manifest.repeats} repeats, it"
+                f" was {repeats}"
+            )
         first = manifest.number == 1
         for partition, taken in manifest.partitions.items() if first else ():
             if taken.first > self._starts[partition]:
-                yield f"no batch holds offsets {self._starts[partition]} to {taken.first - 1} of partition {partition}"
+                yield (
+                    f"no batch holds offsets {self._starts[partition]} to {taken.first - 1} of"
+                    f" partition {partition}"
+                )
 
     def _records(self, partition: int, offsets: NDArray[np.int64]) -> Iterator[Record]:
         """Those of `offsets` (rising) that the log still holds."""
         offsets = offsets[offsets >= self._starts[partition]]
         if not len(offsets):
             return
-        wanted, starts, ends = set(offsets.tolist()), {partition: int(offsets[0])}, {partition: int(offsets[-1]) + 1}
+        wanted, starts, ends = (
+            set(offsets.tolist()),
+            {partition: int(offsets[0])},
+            {partition: int(offsets[-1]) + 1},
+        )
         for records in read_between(self._broker, self._topic, starts, ends):
             yield from (record for record in records if record.offset in wanted)
 
     def _check_hint(self) -> Iterator[str]:
-        """A writer commits offsets after it has created their manifest: what it committed must be in a batch."""
+        """A writer commits offsets after it has created their manifest: what it committed must be
+        in a batch.
+        """
         next_offsets = self._manifests[-1].next_offsets if self._manifests else {}
         for partition, committed in self._committed.items():
             if committed > next_offsets.get(partition, 0):
                 yield (
-                    f"the newest manifest is missing: the batch writer had closed partition {partition} up to offset "
-                    f"{committed}, the manifests end at {next_offsets.get(partition, 0)}"
+                    "the newest manifest is missing: the batch writer had closed partition"
+                    f" {partition} up to offset {committed}, the manifests end at"
+                    f" {next_offsets.get(partition, 0)}"
                 )
 
     def _check_release(self, release: AuditedRelease) -> Iterator[str]:
@@ -192,17 +230,22 @@ class _Audit:
         manifests = {manifest.number: manifest for manifest in self._manifests}
         for number, revision in release.manifests:
             if number not in manifests or manifests[number].revision < revision:
-                yield f"set {release.number} was trained on manifest {number}.{revision}, which is missing"
+                yield (
+                    f"set {release.number} was trained on manifest {number}.{revision}, which is"
+                    " missing"
+                )
         last = manifests.get(release.through)
         covered = last.next_offsets if last else {}
         for partition, offset in release.trained_end_offsets.items():
             if offset != covered.get(partition, 0):
                 yield (
-                    f"set {release.number} was trained through offset {offset} of partition {partition}, "
-                    f"its batches end at {covered.get(partition, 0)}"
+                    f"set {release.number} was trained through offset {offset} of partition"
+                    f" {partition}, its batches end at {covered.get(partition, 0)}"
                 )
 
 
 def _is_repeat(record: Record, manifest: Manifest) -> bool:
     found = source_row(dict(record.headers))
-    return found is not None and found.row <= manifest.sources.get(found.source, {}).get(record.partition, -1)
+    return found is not None and found.row <= manifest.sources.get(found.source, {}).get(
+        record.partition, -1
+    )

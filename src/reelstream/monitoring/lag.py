@@ -22,7 +22,10 @@ class PartitionLag(msgspec.Struct, frozen=True):
 
 
 def partition_lags(
-    starts: Mapping[int, int], ends: Mapping[int, int], batched: Mapping[int, int], trained: Mapping[int, int]
+    starts: Mapping[int, int],
+    ends: Mapping[int, int],
+    batched: Mapping[int, int],
+    trained: Mapping[int, int],
 ) -> list[PartitionLag]:
     """The lag of every partition of `ends`, rising; each argument maps a partition to an offset.
 
@@ -31,6 +34,8 @@ def partition_lags(
     lags = []
     for partition, end in sorted(ends.items()):
         first = starts.get(partition, 0)
-        unbatched, untrained = (max(end - position.get(partition, first), 0) for position in (batched, trained))
+        unbatched, untrained = (
+            max(end - position.get(partition, first), 0) for position in (batched, trained)
+        )
         lags.append(PartitionLag(partition, first, end, unbatched, untrained))
     return lags

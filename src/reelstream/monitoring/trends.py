@@ -1,4 +1,6 @@
-"""What the closed batches say of the stream: how fast it comes, how much is rejected, and whether ratings drift."""
+"""What the closed batches say of the stream: how fast it comes, how much is rejected, and whether
+ratings drift.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ RECENT_SECONDS = 60
 MIN_RATINGS = 200
 """Of fewer ratings a distance says nothing: chance alone makes it about 0.1."""
 NOTABLE_DRIFT = 0.2
-"""A population stability index of 0.22: by convention a shift is moderate from 0.1, significant from 0.25 on."""
+"""A population stability index of 0.22: by convention a shift is moderate from 0.1, significant
+from 0.25 on.
+"""
 NOTABLE_REJECTED_SHARE = 0.01
 """Above it somebody sends what is no rating."""
 
@@ -43,7 +47,9 @@ class Trends:
     def of(cls, manifests: Sequence[Manifest], excluded: Collection[int], now: float) -> Trends:
         """The trends of all manifests, rising; `now` in seconds since 1970, UTC."""
         newest = manifests[-1] if manifests else None
-        lately = [manifest.rows for manifest in manifests if now - manifest.closed_at < RECENT_SECONDS]
+        lately = [
+            manifest.rows for manifest in manifests if now - manifest.closed_at < RECENT_SECONDS
+        ]
         return cls(
             ratings=sum(manifest.rows for manifest in manifests),
             rejected=sum(manifest.rejected_rows for manifest in manifests),
@@ -60,22 +66,32 @@ def rejected_share(batch: Manifest) -> float | None:
     return batch.rejected_rows / rows if rows else None
 
 
-def drift_of(batch: Manifest, manifests: Sequence[Manifest], excluded: Collection[int]) -> float | None:
-    """The `rating_drift` of one of the manifests against the recent ones before it that are not excluded."""
-    before = [manifest for manifest in manifests[: batch.number - 1] if manifest.number not in excluded]
+def drift_of(
+    batch: Manifest, manifests: Sequence[Manifest], excluded: Collection[int]
+) -> float | None:
+    """The `rating_drift` of one of the manifests against the recent ones before it that are not
+    excluded.
+    """
+    before = [
+        manifest for manifest in manifests[: batch.number - 1] if manifest.number not in excluded
+    ]
     return rating_drift(batch, before[-RECENT_BATCHES:])
 
 
 def rating_drift(batch: Manifest, before: Sequence[Manifest]) -> float | None:
-    """How differently a batch's ratings are distributed than those of the batches before it: 0 (alike) to 1.
+    """How differently a batch's ratings are distributed than those of the batches before it: 0
+    (alike) to 1.
 
-    The Jensen-Shannon distance, the square root of the divergence in bits between the two shares of each rating (Lin,
-    IEEE Trans. Inf. Theory 1991; a metric: Endres & Schindelin, ibid. 2003). For small shifts the population stability
-    index (Siddiqi, Credit Risk Scorecards, 2006) is 8 ln 2 times its square. None where either side has few ratings.
+    The Jensen-Shannon distance, the square root of the divergence in bits between the two shares of
+    each rating (Lin, IEEE Trans. Inf. Theory 1991; a metric: Endres & Schindelin, ibid. 2003). For
+    small shifts the population stability index (Siddiqi, Credit Risk Scorecards, 2006) is 8 ln 2
+    times its square. None where either side has few ratings.
     """
     new = Counter(batch.histogram)
     old: Counter[float] = sum((Counter(manifest.histogram) for manifest in before), Counter())
     if min(new.total(), old.total()) < MIN_RATINGS:
         return None
     values = sorted(new.keys() | old.keys())
-    return float(jensenshannon([new[value] for value in values], [old[value] for value in values], base=2))
+    return float(
+        jensenshannon([new[value] for value in values], [old[value] for value in values], base=2)
+    )

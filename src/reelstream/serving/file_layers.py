@@ -1,4 +1,6 @@
-"""Brings the history snapshot, the newer batches and the exclusions from the disk into the histories."""
+"""Brings the history snapshot, the newer batches and the exclusions from the disk into the
+histories.
+"""
 
 from __future__ import annotations
 
@@ -26,9 +28,13 @@ class _Base:
 
 
 class FileLayers:
-    """Follows the files of a work folder. A history rests on a base, and on the batches that the base does not hold."""
+    """Follows the files of a work folder. A history rests on a base, and on the batches that the
+    base does not hold.
+    """
 
-    def __init__(self, batches: BatchFolder, snapshots: SnapshotStore, histories: LiveHistories) -> None:
+    def __init__(
+        self, batches: BatchFolder, snapshots: SnapshotStore, histories: LiveHistories
+    ) -> None:
         self._batches, self._snapshots, self._histories = batches, snapshots, histories
         self._seen: object = None
         self._base: _Base | None = None
@@ -46,11 +52,20 @@ class FileLayers:
         seen = (manifests, excluded, self._snapshots.current_number())
         if seen == self._seen:
             return
-        wanted = {_revision(manifest): manifest for manifest in manifests if manifest.number not in excluded}
+        wanted = {
+            _revision(manifest): manifest
+            for manifest in manifests
+            if manifest.number not in excluded
+        }
         base = self._choose_base(wanted)
-        newer = {key: self._newer.get(key) or self._batches.read(wanted[key]) for key in wanted.keys() - base.holds}
+        newer = {
+            key: self._newer.get(key) or self._batches.read(wanted[key])
+            for key in wanted.keys() - base.holds
+        }
         next_offsets = manifests[-1].next_offsets if manifests else {}
-        self._histories.replace_files(base.history, EventColumns.concatenate(newer.values()), next_offsets)
+        self._histories.replace_files(
+            base.history, EventColumns.concatenate(newer.values()), next_offsets
+        )
         self._base, self._newer = base, newer
         self.topic_id = manifests[-1].topic_id if manifests else None
         self.manifests = tuple(manifests)
@@ -58,15 +73,19 @@ class FileLayers:
         self._seen = seen
 
     def _choose_base(self, wanted: dict[_Revision, Manifest]) -> _Base:
-        """The published snapshot, or the base of before, if it holds nothing that was excluded or revised since.
+        """The published snapshot, or the base of before, if it holds nothing that was excluded or
+        revised since.
 
-        Else all batches are read: a snapshot has forgotten which ratings an excluded one had replaced.
+        Else all batches are read: a snapshot has forgotten which ratings an excluded one had
+        replaced.
         """
         for base in (self._published(), self._base):
             if base is not None and base.holds <= wanted.keys():
                 return base
         log.info("history_rebuilt", batches=len(wanted))
-        everything = EventColumns.concatenate([self._batches.read(manifest) for manifest in wanted.values()])
+        everything = EventColumns.concatenate(
+            [self._batches.read(manifest) for manifest in wanted.values()]
+        )
         return _Base(HistorySnapshot.of(everything), frozenset(wanted))
 
     def _published(self) -> _Base | None:

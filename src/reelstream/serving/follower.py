@@ -16,7 +16,9 @@ log = structlog.get_logger()
 
 
 class Follower:
-    """Repeats a step; a failure is logged once, shown in `trouble` until the step succeeds, and retried ever slower."""
+    """Repeats a step; a failure is logged once, shown in `trouble` until the step succeeds, and
+    retried ever slower.
+    """
 
     def __init__(self, what: str, step: Callable[[], None], pause: float) -> None:
         """`pause`: seconds between two steps."""
@@ -28,7 +30,9 @@ class Follower:
 
     def start(self, stop: threading.Event) -> None:
         """Go on until `stop`."""
-        self._thread = threading.Thread(target=self._run, args=(stop,), name=f"follow-{self.what}", daemon=True)
+        self._thread = threading.Thread(
+            target=self._run, args=(stop,), name=f"follow-{self.what}", daemon=True
+        )
         self._thread.start()
 
     def join(self, seconds: float) -> None:
@@ -53,7 +57,10 @@ class Follower:
         message = str(error) or type(error).__name__
         if message != self.trouble:
             log.error(
-                "following_failed", what=self.what, error=message, exc_info=not isinstance(error, ReelstreamError)
+                "following_failed",
+                what=self.what,
+                error=message,
+                exc_info=not isinstance(error, ReelstreamError),
             )
         self.trouble = message
 

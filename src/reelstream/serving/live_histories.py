@@ -1,4 +1,6 @@
-"""Every user's ratings up to this moment: the snapshot, the batches since, and the log behind them."""
+"""Every user's ratings up to this moment: the snapshot, the batches since, and the log behind
+them.
+"""
 
 from __future__ import annotations
 
@@ -35,9 +37,9 @@ class _Files:
 class LiveHistories:
     """LiveHistories of all users, for many readers and one or two writers.
 
-    A rating lies in exactly one of three layers. Its offset decides: the files hold what is before the newest
-    manifest's next offsets, the tail what came after. So it makes no difference who is first to bring a rating, the
-    batch or the log.
+    A rating lies in exactly one of three layers. Its offset decides: the files hold what is before
+    the newest manifest's next offsets, the tail what came after. So it makes no difference who is
+    first to bring a rating, the batch or the log.
     """
 
     def __init__(self) -> None:
@@ -56,7 +58,9 @@ class LiveHistories:
         """Partition -> offset behind what the files hold: the log is followed from here."""
         return self._files.next_offsets
 
-    def replace_files(self, snapshot: HistorySnapshot, batches: EventColumns, next_offsets: Mapping[int, int]) -> None:
+    def replace_files(
+        self, snapshot: HistorySnapshot, batches: EventColumns, next_offsets: Mapping[int, int]
+    ) -> None:
         """Put new files under the tail, which loses what they hold.
 
         `batches` are the ratings and deletions newer than the snapshot, in any order.
@@ -64,12 +68,17 @@ class LiveHistories:
         files = _Files(snapshot, batches.by_user(), dict(next_offsets))
         with self._lock:
             self._files = files
-            tail = {user: [row for row in rows if _is_behind(row, files)] for user, rows in self._tail.items()}
+            tail = {
+                user: [row for row in rows if _is_behind(row, files)]
+                for user, rows in self._tail.items()
+            }
             self._tail = {user: rows for user, rows in tail.items() if rows}
             self._version += 1
 
     def add(self, ratings: Iterable[LogRating]) -> int:
-        """Take ratings from the log, in the order of each partition; return how many the files did not hold."""
+        """Take ratings from the log, in the order of each partition; return how many the files did
+        not hold.
+        """
         with self._lock:
             new = [row for row in ratings if _is_behind(row, self._files)]
             for row in new:
@@ -83,12 +92,16 @@ class LiveHistories:
         return _is_behind(row, self._files)
 
     def will_count(self, row: LogRating) -> bool:
-        """Whether a rating of the log counts once it is added: nothing later replaces, deletes or forgets it."""
+        """Whether a rating of the log counts once it is added: nothing later replaces, deletes or
+        forgets it.
+        """
         history = self.of_user(row.rating.user_id, [row])
         return bool(((history.offset == row.offset) & (history.partition == row.partition)).any())
 
     def of_user(self, user_id: int, coming: Iterable[LogRating] = ()) -> EventColumns:
-        """What counts of one user's ratings, oldest first (the order of EventColumns.by_user); with those `coming`."""
+        """What counts of one user's ratings, oldest first (the order of EventColumns.by_user); with
+        those `coming`.
+        """
         with self._lock:
             files, tail = self._files, [*self._tail.get(user_id, ()), *coming]
         settled = files.snapshot.of_user(user_id)
@@ -99,20 +112,31 @@ class LiveHistories:
         return EventColumns.concatenate([settled, deletions, newer, _columns(tail)]).latest()
 
     def newest_behind(self, offsets: Mapping[int, int], most: int) -> EventColumns:
-        """At most `most` ratings from these offsets on that no snapshot holds, the newest by time, oldest first."""
+        """At most `most` ratings from these offsets on that no snapshot holds, the newest by time,
+        oldest first.
+        """
         with self._lock:
             files, tail = self._files, [row for rows in self._tail.values() for row in rows]
         newer = EventColumns.concatenate([files.batches, _columns(tail)])
-        begin = np.array([offsets.get(partition, 0) for partition in newer.partition.tolist()], np.int64)
+        begin = np.array(
+            [offsets.get(partition, 0) for partition in newer.partition.tolist()], np.int64
+        )
         return newer[(newer.offset >= begin) & ~np.isnan(newer.rating)].in_time()[-most:]
 
     def user_ids(self) -> NDArray[np.int64]:
         """Everybody with a rating that counts, rising."""
         with self._lock:
             files, tail = self._files, list(self._tail)
-            deleting = [user for user, rows in self._tail.items() if any(row.rating.rating is None for row in rows)]
+            deleting = [
+                user
+                for user, rows in self._tail.items()
+                if any(row.rating.rating is None for row in rows)
+            ]
         newer = np.union1d(files.batches.user_id, np.array(tail, np.int64))
-        in_files = (columns.user_id[np.isnan(columns.rating)] for columns in (files.snapshot.deletions, files.batches))
+        in_files = (
+            columns.user_id[np.isnan(columns.rating)]
+            for columns in (files.snapshot.deletions, files.batches)
+        )
         doubtful = np.intersect1d(newer, np.concatenate([np.array(deleting, np.int64), *in_files]))
         gone = [user for user in doubtful.tolist() if not len(self.of_user(user))]
         return np.setdiff1d(np.union1d(files.snapshot.user_ids, newer), gone, assume_unique=True)

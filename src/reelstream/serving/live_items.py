@@ -16,17 +16,20 @@ from reelstream.ratings import EventColumns, Rating
 from reelstream.serving.live_histories import LiveHistories
 
 MAX_CATCH_UP_RATINGS = 20_000
-"""Newest ratings that a set's films learn before it goes into service, of those that the set has not learned from."""
+"""Newest ratings that a set's films learn before it goes into service, of those that the set has
+not learned from.
+"""
 
 
 class LiveItems:
-    """Films as fitted, and what the ratings since have taught them; for threads that ask and one that teaches.
+    """Films as fitted, and what the ratings since have taught them; for threads that ask and one
+    that teaches.
 
-    What a film has learned depends on the order of arrival, so servers may differ a little; users never do, for their
-    states rest on the films as fitted.
+    What a film has learned depends on the order of arrival, so servers may differ a little; users
+    never do, for their states rest on the films as fitted.
 
-    One thread at a time predicts or teaches. To copy what the asked films have learned and predict from the copy, outside
-    the lock, would take twice as long as to predict under it.
+    One thread at a time predicts or teaches. To copy what the asked films have learned and predict
+    from the copy, outside the lock, would take twice as long as to predict under it.
     """
 
     def __init__(self, model_set: ModelSet) -> None:
@@ -40,8 +43,13 @@ class LiveItems:
             return self._model_set.predict(state, item_ids, at, self._films)
 
     def learn(self, state: UserState, rating: Rating) -> None:
-        """Teach a film one rating by the user of `state`, who has not learned it yet; not one of the holdout."""
-        if rating.rating is None or in_holdout(np.array([rating.user_id]), np.array([rating.item_id]))[0]:
+        """Teach a film one rating by the user of `state`, who has not learned it yet; not one of
+        the holdout.
+        """
+        if (
+            rating.rating is None
+            or in_holdout(np.array([rating.user_id]), np.array([rating.item_id]))[0]
+        ):
             return
         at = rating.timestamp if state.last is None else max(rating.timestamp, state.last)
         with self._lock:
@@ -50,16 +58,21 @@ class LiveItems:
     def catch_up(self, histories: LiveHistories, judged: Mapping[int, int]) -> None:
         """Learn the newest ratings that no set has been trained on yet, each as if it arrived now.
 
-        judged: partition -> offset behind the newest release, refused or not. What lies before it the set has learned
-        from, or it came with a batch that the gate refused and must teach nothing.
+        judged: partition -> offset behind the newest release, refused or not. What lies before it
+        the set has learned from, or it came with a batch that the gate refused and must teach
+        nothing.
         """
         newer = histories.newest_behind(judged, MAX_CATCH_UP_RATINGS)
         if not len(newer):
             return
-        events = EventColumns.concatenate(histories.of_user(user) for user in np.unique(newer.user_id).tolist())
+        events = EventColumns.concatenate(
+            histories.of_user(user) for user in np.unique(newer.user_id).tolist()
+        )
         asks = np.isin(_places(events), _places(newer))
         with self._lock:
-            posterior_of_events(self._model_set, events, asks, np.ones(len(events), bool), self._films)
+            posterior_of_events(
+                self._model_set, events, asks, np.ones(len(events), bool), self._films
+            )
 
 
 def _places(ratings: EventColumns) -> NDArray[np.int64]:

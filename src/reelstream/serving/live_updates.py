@@ -1,4 +1,6 @@
-"""Keeps a predictor up to date: it follows the model sets, the batch files and the log, each on a thread of its own."""
+"""Keeps a predictor up to date: it follows the model sets, the batch files and the log, each on a
+thread of its own.
+"""
 
 from __future__ import annotations
 
@@ -98,7 +100,9 @@ class LiveUpdates:
         )
 
     def start(self) -> None:
-        """Read what is there, then follow it. What cannot be read is reported and retried, not raised."""
+        """Read what is there, then follow it. What cannot be read is reported and retried, not
+        raised.
+        """
         for follower in self._followers:
             follower.attempt()
         for follower in self._followers:
@@ -123,15 +127,20 @@ class LiveUpdates:
             self._files.excluded,
             self._predictor.histories.next_offsets,
             self._releases,
-            {follower.what: follower.trouble for follower in followers if follower.trouble is not None},
+            {
+                follower.what: follower.trouble
+                for follower in followers
+                if follower.trouble is not None
+            },
             {follower.what: follower.errors for follower in followers},
         )
 
     def _follow_models(self) -> None:
-        """Put the current set into service; a damaged one is reported, and what was in service before stays there.
+        """Put the current set into service; a damaged one is reported, and what was in service
+        before stays there.
 
-        A server that starts on a damaged set begins with the newest sound one before it. A set that was refused, or a
-        batch taken out, makes the films forget what they learned of it.
+        A server that starts on a damaged set begins with the newest sound one before it. A set that
+        was refused, or a batch taken out, makes the films forget what they learned of it.
         """
         newest = self._registry.newest_number()
         if newest != self._newest_number:
@@ -169,11 +178,15 @@ class LiveUpdates:
             raise
 
     def _open_consumer(self) -> Consumer:
-        """A consumer that goes on where the files end, or where the last consumer stopped if that is further."""
+        """A consumer that goes on where the files end, or where the last consumer stopped if that
+        is further.
+        """
         consumer = self._broker.consumer(self._topic)
         held = self._predictor.histories.next_offsets
         for partition, first in self._broker.start_offsets(self._topic).items():
-            self._positions[partition] = max(first, held.get(partition, 0), self._positions.get(partition, 0))
+            self._positions[partition] = max(
+                first, held.get(partition, 0), self._positions.get(partition, 0)
+            )
         self._check_log()
         consumer.seek(dict(self._positions))
         return consumer
@@ -196,12 +209,14 @@ class LiveUpdates:
             self._close_consumer()
 
     def _check_log(self) -> None:
-        """Ask for its end. Raises BrokerError when it is not the log that was followed: offsets mean something else."""
+        """Ask for its end. Raises BrokerError when it is not the log that was followed: offsets
+        mean something else.
+        """
         topic_id = self._broker.topic_id(self._topic)
         if {self._topic_id, self._files.topic_id} - {None, topic_id}:
             raise BrokerError(
-                f"the topic {self._topic!r} is not the one that was followed, it was deleted and made anew: answers "
-                "stay as they were; name another --work folder"
+                f"the topic {self._topic!r} is not the one that was followed, it was deleted and"
+                " made anew: answers stay as they were; name another --work folder"
             )
         self._topic_id = topic_id
         self._start_offsets = self._broker.start_offsets(self._topic)
@@ -209,8 +224,8 @@ class LiveUpdates:
         for partition, position in self._positions.items():
             if position > self._end_offsets.get(partition, 0):
                 raise BrokerError(
-                    f"the log ends at offset {self._end_offsets.get(partition, 0)} of partition {partition}, but was "
-                    f"read to {position} before: records were lost from it"
+                    f"the log ends at offset {self._end_offsets.get(partition, 0)} of partition"
+                    f" {partition}, but was read to {position} before: records were lost from it"
                 )
 
     def _close_consumer(self) -> None:

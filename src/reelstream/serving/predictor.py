@@ -71,7 +71,9 @@ class Prediction(NamedTuple):
 
 @dataclass(frozen=True)
 class Serving:
-    """A model set in service. A request takes one and answers from it alone, whatever is swapped meanwhile."""
+    """A model set in service. A request takes one and answers from it alone, whatever is swapped
+    meanwhile.
+    """
 
     release: Release
     model_set: ModelSet
@@ -82,7 +84,9 @@ class Serving:
     """When it was ready, in seconds since 1970, UTC."""
 
     def predict(self, questions: Sequence[Question]) -> list[Prediction | UnknownItemError]:
-        """An answer, or the reason why there is none, for each question in its order; each user is visited once."""
+        """An answer, or the reason why there is none, for each question in its order; each user is
+        visited once.
+        """
         now = int(time.time())
         places: dict[tuple[int, int], list[int]] = {}
         for place, question in enumerate(questions):
@@ -111,12 +115,17 @@ class Serving:
         rating = self.model_set.rating
         return dict(zip(rating.item_ids.tolist(), rating.item_counts.tolist(), strict=True))
 
-    def _predict_user(self, user_id: int, item_ids: list[int], at: int) -> Iterable[Prediction | UnknownItemError]:
+    def _predict_user(
+        self, user_id: int, item_ids: list[int], at: int
+    ) -> Iterable[Prediction | UnknownItemError]:
         known = [item_id for item_id in item_ids if self.model_set.knows(item_id)]
         with self.states.of_user(user_id) as user:
             answers = iter(self._predict_known(user, known, at)) if known else iter(())
         known_ids = set(known)
-        return [next(answers) if item_id in known_ids else UnknownItemError(item_id) for item_id in item_ids]
+        return [
+            next(answers) if item_id in known_ids else UnknownItemError(item_id)
+            for item_id in item_ids
+        ]
 
     def _predict_known(self, user: FoldedUser, item_ids: list[int], at: int) -> list[Prediction]:
         last = int(user.history.timestamp[-1]) if len(user.history) else at
@@ -127,9 +136,14 @@ class Serving:
             np.clip(values, scale.lowest, scale.highest).tolist()
             for values in (predicted.mean, predicted.mean - spread, predicted.mean + spread)
         )
-        columns = zip(mean, predicted.sd.tolist(), low, high, predicted.like_probability.tolist(), strict=True)
+        columns = zip(
+            mean, predicted.sd.tolist(), low, high, predicted.like_probability.tolist(), strict=True
+        )
         distributions = predicted.distribution.tolist()
-        return [Prediction(*numbers, chances, basis) for numbers, chances in zip(columns, distributions, strict=True)]
+        return [
+            Prediction(*numbers, chances, basis)
+            for numbers, chances in zip(columns, distributions, strict=True)
+        ]
 
     def _basis(self, history: EventColumns) -> Basis:
         through = self.model_set.trained_on.trained_end_offsets
@@ -149,7 +163,9 @@ class Predictor:
         self.film_updates = 0
         """Ratings from the log that films were offered; those of the holdout they do not learn."""
         self.film_updates_shed = 0
-        """Ratings from the log that films were not taught, because too many came at once, or because it failed."""
+        """Ratings from the log that films were not taught, because too many came at once, or
+        because it failed.
+        """
         self._serving: Serving | None = None
         self._swapping = threading.Lock()
 
@@ -164,16 +180,20 @@ class Predictor:
         return None if self._serving is None else self._serving.release.number
 
     def serving(self) -> Serving:
-        """What is in service; a request calls this once. Raises NoModelSetError before the first set."""
+        """What is in service; a request calls this once. Raises NoModelSetError before the first
+        set.
+        """
         if self._serving is None:
-            raise NoModelSetError("no model set is in service yet: the first one follows the first closed batch")
+            raise NoModelSetError(
+                "no model set is in service yet: the first one follows the first closed batch"
+            )
         return self._serving
 
     def take(self, ratings: Sequence[LogRating]) -> int:
         """Ratings from the log, in its order; how many the files did not hold.
 
-        Films learn a rating that will count before its user does. When many come at once only the users do: a history is
-        never late.
+        Films learn a rating that will count before its user does. When many come at once only the
+        users do: a history is never late.
         """
         serving = self._serving
         if serving is None or len(ratings) > MAX_ITEM_UPDATES:
@@ -192,11 +212,14 @@ class Predictor:
             serving.update_item(rating)
             self.film_updates += 1
         except Exception as error:  # whatever it is, the rating must reach its user
-            log.error("film_update_failed", error=str(error), user=rating.user_id, item=rating.item_id)
+            log.error(
+                "film_update_failed", error=str(error), user=rating.user_id, item=rating.item_id
+            )
             self.film_updates_shed += 1
 
     def renew_films(self, judged: Mapping[int, int]) -> None:
-        """Let the films of the set in service forget what they learned, and learn again what they may.
+        """Let the films of the set in service forget what they learned, and learn again what they
+        may.
 
         judged: see `LiveItems.catch_up`.
         """

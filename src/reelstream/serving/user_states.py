@@ -39,11 +39,14 @@ class _Slot:
 class UserStates:
     """States of users under one model set, each a function of (set, history) and of nothing else.
 
-    A state is good as long as its ratings are the first of the user's history: then it learns the rest. A late, changed
-    or deleted rating, or an excluded batch, breaks that, and the user is folded in again.
+    A state is good as long as its ratings are the first of the user's history: then it learns the
+    rest. A late, changed or deleted rating, or an excluded batch, breaks that, and the user is
+    folded in again.
     """
 
-    def __init__(self, model_set: ModelSet, histories: LiveHistories, most: int = MAX_STATES) -> None:
+    def __init__(
+        self, model_set: ModelSet, histories: LiveHistories, most: int = MAX_STATES
+    ) -> None:
         self._model_set, self._histories, self._most = model_set, histories, most
         self._lock = threading.Lock()
         self._slots: OrderedDict[int, _Slot] = OrderedDict()
@@ -53,7 +56,8 @@ class UserStates:
         """The user with every rating up to this moment, for the caller alone."""
         slot = self._slot(user_id)
         with slot.lock:
-            user, slot.user = slot.user, None  # should an update fail half-way, the next question starts afresh
+            # should an update fail half-way, the next question starts afresh
+            user, slot.user = slot.user, None
             slot.user = self._up_to_date(user_id, user)
             yield slot.user
 
@@ -71,7 +75,8 @@ class UserStates:
         return slot
 
     def _up_to_date(self, user_id: int, user: FoldedUser | None) -> FoldedUser:
-        version = self._histories.version  # before the history: what comes in between is looked at again
+        # before the history: what comes in between is looked at again
+        version = self._histories.version
         if user is not None and user.version == version:
             return user
         history = self._histories.of_user(user_id)
@@ -85,7 +90,9 @@ class UserStates:
 
 
 def _begins_with(history: EventColumns, earlier: EventColumns) -> bool:
-    """Whether `earlier` is the first part of `history`: a rating is known by its place in the log."""
+    """Whether `earlier` is the first part of `history`: a rating is known by its place in the
+    log.
+    """
     n = len(earlier)
     return (
         n <= len(history)

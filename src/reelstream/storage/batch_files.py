@@ -1,8 +1,8 @@
 """Batch files and the manifests that make them exist.
 
-A batch is a CSV file of ratings, a file of rejected rows, or both, and its manifest. A file that the highest revision
-of no manifest names does not exist for any reader. Manifests form a chain: numbers without a gap, every partition
-beginning where the manifest before ended.
+A batch is a CSV file of ratings, a file of rejected rows, or both, and its manifest. A file that
+the highest revision of no manifest names does not exist for any reader. Manifests form a chain:
+numbers without a gap, every partition beginning where the manifest before ended.
 """
 
 from __future__ import annotations
@@ -60,7 +60,9 @@ class BatchFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.lease = path / "writer" / "lease.json"
-        """Of the active writer. In a folder of its own: each renewal would look like news of a batch."""
+        """Of the active writer. In a folder of its own: each renewal would look like news of a
+        batch.
+        """
         self._names = NumberedFiles(path, _MANIFEST_NAME)
         self._read_manifests: dict[tuple[int, int], Manifest] = {}
         self._sound: tuple[object, list[Manifest]] = ((), [])
@@ -72,7 +74,9 @@ class BatchFolder:
             self.lease.parent.mkdir(parents=True, exist_ok=True)
 
     def manifests(self) -> list[Manifest]:
-        """The highest revision of every manifest, rising. Raises DamagedError, naming it, where the chain breaks."""
+        """The highest revision of every manifest, rising. Raises DamagedError, naming it, where the
+        chain breaks.
+        """
         manifests, broken = self.sound_manifests()
         if broken is not None:
             raise broken
@@ -86,7 +90,9 @@ class BatchFolder:
             manifests = []
             for number, revision in _newest_revisions(names).items():
                 try:
-                    manifests.append(self._read_next(number, revision, manifests[-1] if manifests else None))
+                    manifests.append(
+                        self._read_next(number, revision, manifests[-1] if manifests else None)
+                    )
                 except DamagedError as error:
                     return manifests, error
             self._sound = names, manifests
@@ -98,11 +104,15 @@ class BatchFolder:
         return self._read_manifest(*names[-1]) if names else None
 
     def read(self, manifest: Manifest) -> EventColumns:
-        """The ratings of a batch, in the order of the file. Raises DamagedError when they are not those published."""
+        """The ratings of a batch, in the order of the file. Raises DamagedError when they are not
+        those published.
+        """
         return EventColumns.concatenate(self._decode_ratings(file) for file in manifest.files)
 
     def rating_files(self, manifest: Manifest) -> list[Path]:
-        """Where the ratings of a batch lie, for who reads them otherwise. Raises DamagedError for a file of another size."""
+        """Where the ratings of a batch lie, for who reads them otherwise. Raises DamagedError for a
+        file of another size.
+        """
         for file in manifest.files:
             path = self.path / file.name
             with translate_errors(path):
@@ -129,22 +139,33 @@ class BatchFolder:
         return rows
 
     def publish_ratings(self, number: int, ratings: EventColumns) -> BatchFile:
-        """Write, sync and publish the ratings of batch `number`, which does not exist before its manifest does."""
+        """Write, sync and publish the ratings of batch `number`, which does not exist before its
+        manifest does.
+        """
         seconds = count(int(time.time()))
         names = (f"movielens_batch_{second}_{number}.csv" for second in seconds)
         return self._publish_under_free_name(names, _encode_ratings(ratings), len(ratings))
 
     def publish_rejected(self, number: int, rows: Sequence[RejectedRow]) -> BatchFile:
         """Write, sync and publish the rejected rows of batch `number`."""
-        names = (f"rejected_{number}{f'.{attempt}' if attempt > 1 else ''}.jsonl" for attempt in count(1))
-        return self._publish_under_free_name(names, msgspec.json.Encoder().encode_lines(rows), len(rows))
+        names = (
+            f"rejected_{number}{f'.{attempt}' if attempt > 1 else ''}.jsonl" for attempt in count(1)
+        )
+        return self._publish_under_free_name(
+            names, msgspec.json.Encoder().encode_lines(rows), len(rows)
+        )
 
     def publish_manifest(self, manifest: Manifest) -> None:
-        """Make a batch exist. Raises AlreadyPublishedError when another writer's batch has its number."""
-        publish_bytes(self._manifest_path(manifest.number, manifest.revision), encode_json(manifest))
+        """Make a batch exist. Raises AlreadyPublishedError when another writer's batch has its
+        number.
+        """
+        publish_bytes(
+            self._manifest_path(manifest.number, manifest.revision), encode_json(manifest)
+        )
 
     def sweep(self) -> None:
-        """Remove what dead writers left: unnamed files numbered up to the newest manifest, and old temporaries.
+        """Remove what dead writers left: unnamed files numbered up to the newest manifest, and old
+        temporaries.
 
         A file with a higher number may be another writer's at work and stays.
         """
@@ -153,7 +174,9 @@ class BatchFolder:
         named = {file.name for manifest in manifests for file in manifest.named_files}
         for path in self._list():
             match = _BATCH_FILE_NAME.fullmatch(path.name)
-            unnamed = match is not None and path.name not in named and int(match[1] or match[2]) <= newest
+            unnamed = (
+                match is not None and path.name not in named and int(match[1] or match[2]) <= newest
+            )
             if path.is_dir():
                 continue  # nothing that a writer leaves
             if unnamed or (path.name.startswith(TEMPORARY_PREFIX) and is_abandoned(path)):
@@ -167,7 +190,8 @@ class BatchFolder:
     def exclude(self, number: int) -> None:
         """Take a batch out of all later fits and histories.
 
-        Raises SettingError when there is no such batch, LockedError when another process is doing the same.
+        Raises SettingError when there is no such batch, LockedError when another process is doing
+        the same.
         """
         self._check_exists(number)
         with self._excluding():
@@ -180,7 +204,9 @@ class BatchFolder:
             self._replace_excluded(self.excluded() - {number})
 
     def _excluding(self) -> FileLock:
-        """Held from reading the exclusions to replacing them, or one of two commands at once would be forgotten."""
+        """Held from reading the exclusions to replacing them, or one of two commands at once would
+        be forgotten.
+        """
         return FileLock(self.path / ".excluded.lock")
 
     def _check_exists(self, number: int) -> None:
@@ -215,16 +241,21 @@ class BatchFolder:
             path = self._manifest_path(number, revision)
             manifest = read_json(path, Manifest)
             if manifest.format != FORMAT:
-                raise DamagedError(f"{path} has format {manifest.format}, this version reads {FORMAT}: update it")
+                raise DamagedError(
+                    f"{path} has format {manifest.format}, this version reads {FORMAT}: update it"
+                )
             if (manifest.number, manifest.revision) != (number, revision):
                 raise DamagedError(
-                    f"{path} holds manifest {manifest.number}.{manifest.revision}: put the right one back"
+                    f"{path} holds manifest {manifest.number}.{manifest.revision}: put the right"
+                    " one back"
                 )
             self._read_manifests[number, revision] = manifest
         return self._read_manifests[number, revision]
 
     def _publish_under_free_name(self, names: Iterable[str], data: bytes, rows: int) -> BatchFile:
-        """Under the first name that is free: a writer that died, or one that races us, may have taken some."""
+        """Under the first name that is free: a writer that died, or one that races us, may have
+        taken some.
+        """
         for name in names:
             with suppress(AlreadyPublishedError):
                 publish_bytes(self.path / name, data)
@@ -248,7 +279,9 @@ class BatchFolder:
         except pl.exceptions.PolarsError as error:
             raise self._damaged(file, str(error)) from error
         self._check_rows(file, len(frame))
-        frame = frame.with_columns(pl.col("movieId").fill_null(EVERY_ITEM), pl.col("rating").fill_null(np.nan))
+        frame = frame.with_columns(
+            pl.col("movieId").fill_null(EVERY_ITEM), pl.col("rating").fill_null(np.nan)
+        )
         return EventColumns.of(*(frame[name].to_numpy() for name in _COLUMNS))
 
     def _check_rows(self, file: BatchFile, rows: int) -> None:
@@ -256,7 +289,9 @@ class BatchFolder:
             raise self._damaged(file, f"it holds {rows} rows, its manifest says {file.rows}")
 
     def _damaged(self, file: BatchFile, what: str) -> DamagedError:
-        return DamagedError(f"{self.path / file.name}: {what}: put a copy of it back, or exclude its batch")
+        return DamagedError(
+            f"{self.path / file.name}: {what}: put a copy of it back, or exclude its batch"
+        )
 
 
 def _newest_revisions(rising: Iterable[tuple[int, ...]]) -> dict[int, int]:
@@ -265,7 +300,14 @@ def _newest_revisions(rising: Iterable[tuple[int, ...]]) -> dict[int, int]:
 
 
 def _encode_ratings(ratings: EventColumns) -> bytes:
-    columns = (ratings.user_id, ratings.item_id, ratings.rating, ratings.timestamp, ratings.partition, ratings.offset)
+    columns = (
+        ratings.user_id,
+        ratings.item_id,
+        ratings.rating,
+        ratings.timestamp,
+        ratings.partition,
+        ratings.offset,
+    )
     frame = pl.DataFrame(dict(zip(_COLUMNS, columns, strict=True)), schema=_COLUMNS)
     empty = pl.col("movieId").replace(EVERY_ITEM, None), pl.col("rating").fill_nan(None)
     return frame.with_columns(empty).write_csv().encode()

@@ -48,9 +48,13 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     closed_at: int
     """Seconds since 1970, UTC."""
     histogram: dict[float, int] = {}
-    """Rating -> how many of the batch's ratings; deletions are not counted. Empty where an older version closed it."""
+    """Rating -> how many of the batch's ratings; deletions are not counted. Empty where an older
+    version closed it.
+    """
     lost: dict[int, OffsetRange] = {}
-    """What the log had deleted before a batch took it, and a person accepted as lost; it lies before the batch."""
+    """What the log had deleted before a batch took it, and a person accepted as lost; it lies
+    before the batch.
+    """
 
     @property
     def rows(self) -> int:
@@ -68,18 +72,22 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         return self.files if self.rejected is None else (*self.files, self.rejected)
 
     def check_follows(self, before: Manifest | None) -> None:
-        """Raises DamagedError unless it goes on exactly where the manifest `before` ended; None is the beginning."""
+        """Raises DamagedError unless it goes on exactly where the manifest `before` ended; None is
+        the beginning.
+        """
         number = before.number + 1 if before else 1
         if self.number != number:
-            raise DamagedError(f"manifest {number} is missing, manifest {self.number} is there: put it back")
+            raise DamagedError(
+                f"manifest {number} is missing, manifest {self.number} is there: put it back"
+            )
         if before and self.topic_id != before.topic_id:
             raise DamagedError(f"manifest {self.number} is of another topic than the one before it")
         ended = before.next_offsets if before else {}
         for partition, gone in self.lost.items():
             if gone.first != ended.get(partition, 0):
                 raise DamagedError(
-                    f"manifest {self.number} calls offset {gone.first} of partition {partition} the first that is lost, "
-                    f"but the one before it ended at {ended.get(partition, 0)}"
+                    f"manifest {self.number} calls offset {gone.first} of partition {partition} the"
+                    f" first that is lost, but the one before it ended at {ended.get(partition, 0)}"
                 )
         ended = ended | {partition: gone.next for partition, gone in self.lost.items()}
         for partition, taken in self.partitions.items():
@@ -92,8 +100,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         for partition, end in ends.items():
             if self.next_offsets.get(partition) != end:
                 raise DamagedError(
-                    f"manifest {self.number} contradicts itself: partition {partition} ends at {end}, "
-                    f"its next offset is {self.next_offsets.get(partition)}"
+                    f"manifest {self.number} contradicts itself: partition {partition} ends at"
+                    f" {end}, its next offset is {self.next_offsets.get(partition)}"
                 )
 
 

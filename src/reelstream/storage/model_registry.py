@@ -6,9 +6,9 @@
     models/PINNED                    the set that somebody chose instead, if any
     models/pruned_<n>.json           set n is gone on purpose, its release stays as its record
 
-A trainer holds the lock while it works. Readers take none: whatever they find under a release is finished. Who chooses
-or prunes sets takes none either: a follower holds the lock for as long as it lives, and neither touches a set that is
-being made.
+A trainer holds the lock while it works. Readers take none: whatever they find under a release is
+finished. Who chooses or prunes sets takes none either: a follower holds the lock for as long as it
+lives, and neither touches a set that is being made.
 """
 
 from __future__ import annotations
@@ -23,7 +23,13 @@ import msgspec
 import structlog
 
 from reelstream.catalog import Catalog
-from reelstream.errors import AlreadyPublishedError, DamagedError, NoModelSetError, SettingError, StorageError
+from reelstream.errors import (
+    AlreadyPublishedError,
+    DamagedError,
+    NoModelSetError,
+    SettingError,
+    StorageError,
+)
 from reelstream.files import (
     FileLock,
     encode_json,
@@ -68,25 +74,35 @@ class ModelRegistry:
         self._pruned = NumberedFiles(folder, r"pruned_([1-9][0-9]*)\.json")
 
     def lock(self) -> FileLock:
-        """Held in `with` by the one trainer at work. Raises LockedError at once when there is another."""
+        """Held in `with` by the one trainer at work. Raises LockedError at once when there is
+        another.
+        """
         return FileLock(self._folder / ".lock")
 
     def recover(self) -> None:
         """Finish or undo what a killed trainer left. Call it only under the lock.
 
-        Folders that no release names and those of pruned sets go; CURRENT catches up with the releases.
+        Folders that no release names and those of pruned sets go; CURRENT catches up with the
+        releases.
         """
         with translate_errors(self._folder):
             self._folder.mkdir(parents=True, exist_ok=True)
             sweep_temporary(self._folder, of_others=("PINNED", "pruned_"))
-            kept = {name for number in self._kept_numbers() for name in _folder_names(number).values()}
+            kept = {
+                name for number in self._kept_numbers() for name in _folder_names(number).values()
+            }
             for family in FAMILIES:
                 for path in self._folder.glob(f"{family}_model_set_*"):
-                    is_a_sets = path.name.removeprefix(f"{family}_model_set_").isdecimal() and not path.is_symlink()
+                    is_a_sets = (
+                        path.name.removeprefix(f"{family}_model_set_").isdecimal()
+                        and not path.is_symlink()
+                    )
                     if is_a_sets and path.is_dir() and path.name not in kept:
                         with suppress(FileNotFoundError):  # somebody prunes the set and was first
                             shutil.rmtree(path)
-        newest = max((release.number for release in self.releases() if release.may_serve), default=None)
+        newest = max(
+            (release.number for release in self.releases() if release.may_serve), default=None
+        )
         try:
             current = self._pointed_at("CURRENT")
         except DamagedError as error:
@@ -96,15 +112,19 @@ class ModelRegistry:
             self._point(newest)
 
     def publish(self, model_set: ModelSet, release: Release) -> Release:
-        """Publish a set under the number of its release, and make it current if the gate let it through.
+        """Publish a set under the number of its release, and make it current if the gate let it
+        through.
 
-        Returns the release with its folders and checksums. Raises AlreadyPublishedError when the number is taken.
-        (1) the folders under temporary names, (2) sync and rename, (3) create the release: the commit point,
-        (4) CURRENT. Killed before (3) the set does not exist; after it, `recover` does (4).
+        Returns the release with its folders and checksums. Raises AlreadyPublishedError when the
+        number is taken. (1) the folders under temporary names, (2) sync and rename, (3) create the
+        release: the commit point, (4) CURRENT. Killed before (3) the set does not exist; after it,
+        `recover` does (4).
         """
         # 1. The folders under temporary names.
         folders = _folder_names(release.number)
-        temporary = {family: temporary_path(self._folder / name) for family, name in folders.items()}
+        temporary = {
+            family: temporary_path(self._folder / name) for family, name in folders.items()
+        }
         with translate_errors(self._folder):
             for path in temporary.values():
                 path.mkdir(parents=True)
@@ -127,7 +147,9 @@ class ModelRegistry:
         return release
 
     def all_releases(self) -> list[Release]:
-        """Every release that was ever published, by number; a damaged one is passed over and logged."""
+        """Every release that was ever published, by number; a damaged one is passed over and
+        logged.
+        """
         releases, damage = read_releases(self._folder, self._released.numbers(), {})
         for number, reason in damage.items():
             log.error("release_damaged", number=number, reason=reason)
@@ -139,9 +161,14 @@ class ModelRegistry:
         return [release for release in self.all_releases() if (release.number,) not in pruned]
 
     def release(self, number: int) -> Release:
-        """One release. Raises SettingError when there is none of that number, DamagedError when it is damaged."""
+        """One release. Raises SettingError when there is none of that number, DamagedError when it
+        is damaged.
+        """
         if not release_path(self._folder, number).exists():
-            raise SettingError(f"there is no model set {number} in {self._folder}: `reelstream models list` shows all")
+            raise SettingError(
+                f"there is no model set {number} in {self._folder}: `reelstream models list`"
+                " shows all"
+            )
         return read_release(self._folder, number)
 
     def newest_number(self) -> int:
@@ -149,7 +176,8 @@ class ModelRegistry:
         return max((number for (number,) in self._released.numbers()), default=0)
 
     def current(self) -> Release | None:
-        """The release in service: the pinned one, else the newest that may serve; None before the first.
+        """The release in service: the pinned one, else the newest that may serve; None before the
+        first.
 
         Raises DamagedError.
         """
@@ -159,7 +187,9 @@ class ModelRegistry:
         return None if number is None else self.release(number)
 
     def pinned(self) -> int | None:
-        """The number of the set that somebody chose to serve, whatever comes. Raises DamagedError."""
+        """The number of the set that somebody chose to serve, whatever comes. Raises
+        DamagedError.
+        """
         return self._pointed_at("PINNED")
 
     def load(self, number: int, catalog: Catalog) -> ModelSet:
@@ -168,8 +198,13 @@ class ModelRegistry:
         problems = self._problems(release)
         if problems:
             more = f", and {len(problems) - 1} more" if problems[1:] else ""
-            raise DamagedError(f"model set {number} is damaged: {problems[0]}{more}: activate another, or train anew")
-        regression, classification, clustering = (self._folder / release.folders[family] for family in FAMILIES)
+            raise DamagedError(
+                f"model set {number} is damaged: {problems[0]}{more}: activate another, or train"
+                " anew"
+            )
+        regression, classification, clustering = (
+            self._folder / release.folders[family] for family in FAMILIES
+        )
         return ModelSet(
             number,
             RatingModel.load(regression),
@@ -188,12 +223,19 @@ class ModelRegistry:
         for release in self._candidates():
             try:
                 return release, self.load(release.number, catalog)
-            except (DamagedError, SettingError) as error:  # damaged, or pruned while somebody pinned it
+            except (
+                DamagedError,
+                SettingError,
+            ) as error:  # damaged, or pruned while somebody pinned it
                 log.error("model_set_refused", number=release.number, reason=str(error))
-        raise NoModelSetError(f"{self._folder} holds no model set that may serve: `reelstream train` makes one")
+        raise NoModelSetError(
+            f"{self._folder} holds no model set that may serve: `reelstream train` makes one"
+        )
 
     def activate(self, number: int | None) -> None:
-        """Serve this set until further notice; None: the newest that may serve, now and later. Raises SettingError."""
+        """Serve this set until further notice; None: the newest that may serve, now and later.
+        Raises SettingError.
+        """
         if number is None:
             with translate_errors(self._folder):
                 (self._folder / "PINNED").unlink(missing_ok=True)
@@ -201,17 +243,21 @@ class ModelRegistry:
         self.release(number)
         if self._is_pruned(number):
             raise SettingError(
-                f"model set {number} has been pruned: `reelstream models list` shows those that are left"
+                f"model set {number} has been pruned: `reelstream models list` shows those that are"
+                " left"
             )
         replace_file(self._folder / "PINNED", encode_json(Pointer(number)))
 
     def prune(self, keep: int) -> list[int]:
-        """Remove all but the newest `keep` sets, never the one in service; return the numbers of those that went.
+        """Remove all but the newest `keep` sets, never the one in service; return the numbers of
+        those that went.
 
-        It may run beside a trainer, which goes on from the set in service, and beside another prune.
+        It may run beside a trainer, which goes on from the set in service, and beside another
+        prune.
 
-        (1) create the note that the set is gone: the commit point, (2) remove its folders. The other way round, a
-        reader could find a release with half its files; killed between the two, `recover` does (2).
+        (1) create the note that the set is gone: the commit point, (2) remove its folders. The
+        other way round, a reader could find a release with half its files; killed between the two,
+        `recover` does (2).
         """
         kept = self._kept_numbers()
         spared = {*kept[max(len(kept) - keep, 0) :], self._pointed_at("CURRENT"), self.pinned()}
@@ -219,7 +265,9 @@ class ModelRegistry:
         for number in gone:
             # 1. The note.
             try:
-                publish_bytes(self._folder / f"pruned_{number}.json", encode_json(_Pruned(int(time.time()))))
+                publish_bytes(
+                    self._folder / f"pruned_{number}.json", encode_json(_Pruned(int(time.time())))
+                )
             except AlreadyPublishedError:
                 continue
             # 2. The folders.
@@ -232,7 +280,10 @@ class ModelRegistry:
         problems = []
         for number in self._kept_numbers():
             try:
-                found = [f"model set {number}: {problem}" for problem in self._problems(self.release(number))]
+                found = [
+                    f"model set {number}: {problem}"
+                    for problem in self._problems(self.release(number))
+                ]
             except StorageError as error:
                 found = [str(error)]
             # To look takes a while: what has been pruned by now is gone on purpose.
@@ -245,14 +296,17 @@ class ModelRegistry:
                 problems.append(str(error))
                 continue
             if target is not None and target not in self._kept_numbers():
-                problems.append(f"{self._folder / name} names model set {target}, which is not there")
+                problems.append(
+                    f"{self._folder / name} names model set {target}, which is not there"
+                )
         return problems
 
     def _kept_release(self, number: int) -> Release:
         release = self.release(number)
         if self._is_pruned(number):
             raise SettingError(
-                f"model set {number} has been pruned: `reelstream models list` shows those that are left"
+                f"model set {number} has been pruned: `reelstream models list` shows those that are"
+                " left"
             )
         return release
 

@@ -27,9 +27,10 @@ class _Seen(NamedTuple):
 class NumberedFiles:
     """The numbers in the names of one folder's files, for many who ask again and again.
 
-    A folder's time tells that a file came or went, but not that another one followed within the same tick of the file
-    system's clock. So a list is kept only when it was made longer than a tick after the folder had last changed. Only
-    this machine's clock measures how long that is: a file server's may show another time.
+    A folder's time tells that a file came or went, but not that another one followed within the
+    same tick of the file system's clock. So a list is kept only when it was made longer than a tick
+    after the folder had last changed. Only this machine's clock measures how long that is: a file
+    server's may show another time.
     """
 
     def __init__(self, folder: Path, pattern: str) -> None:
@@ -38,7 +39,8 @@ class NumberedFiles:
         self._seen: _Seen | None = None
 
     def numbers(self) -> tuple[tuple[int, ...], ...]:
-        """Those of each file, rising; none where there is no folder. The same object as long as they are the same.
+        """Those of each file, rising; none where there is no folder. The same object as long as
+        they are the same.
 
         Raises StorageError.
         """

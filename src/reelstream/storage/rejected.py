@@ -25,7 +25,9 @@ def kind_of(reason: str) -> str:
 
 
 def rejected_of_batch(batches: BatchFolder, number: int) -> list[RejectedRow]:
-    """The rejected rows of one batch. Raises SettingError when there is no such batch, DamagedError."""
+    """The rejected rows of one batch. Raises SettingError when there is no such batch,
+    DamagedError.
+    """
     manifests = batches.manifests()
     if not 1 <= number <= len(manifests):
         held = f"there are 1 to {len(manifests)}" if manifests else "there is none yet"
@@ -34,7 +36,9 @@ def rejected_of_batch(batches: BatchFolder, number: int) -> list[RejectedRow]:
 
 
 def find_rejected(batches: BatchFolder, places: Collection[Place]) -> dict[Place, RejectedRow]:
-    """The rejected rows at these places. Raises SettingError where none is rejected, DamagedError."""
+    """The rejected rows at these places. Raises SettingError where none is rejected,
+    DamagedError.
+    """
     wanted = set(places)
     found = {
         place_of(row): row
@@ -45,7 +49,8 @@ def find_rejected(batches: BatchFolder, places: Collection[Place]) -> dict[Place
     }
     for partition, offset in sorted(wanted - found.keys()):
         raise SettingError(
-            f"no row was rejected at {partition}:{offset}: `reelstream rejected list` names the batches that have some"
+            f"no row was rejected at {partition}:{offset}: `reelstream rejected list` names the"
+            " batches that have some"
         )
     return found
 

@@ -1,4 +1,6 @@
-"""What a release says of its model set: what it learned from, what it scored, and whether it may serve."""
+"""What a release says of its model set: what it learned from, what it scored, and whether it may
+serve.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ Verdict = Literal["first", "accepted", "insufficient", "refused"]
 
 
 class Scores(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What predictions scored; None where the ratings cannot tell, or nothing was predicted that could be scored."""
+    """What predictions scored; None where the ratings cannot tell, or nothing was predicted that
+    could be scored.
+    """
 
     n: int
     """Ratings that were scored."""
@@ -28,15 +32,21 @@ class Scores(msgspec.Struct, frozen=True, omit_defaults=True):
     mae: float | None = None
     """Mean absolute error in stars, predictions clipped to the scale."""
     auc: float | None = None
-    """Area under the ROC curve for rating >= like threshold; None when all ratings are on one side of it."""
+    """Area under the ROC curve for rating >= like threshold; None when all ratings are on one side
+    of it.
+    """
     log_loss: float | None = None
     """Mean negative log of the probability given to what came: liked or not."""
     log_likelihood: float | None = None
     """Mean log density of the ratings under N(mean, sd^2), unclipped."""
     ece: float | None = None
-    """Expected calibration error of the like probability over 10 bins of equal width (Naeini et al., AAAI 2015)."""
+    """Expected calibration error of the like probability over 10 bins of equal width (Naeini et
+    al., AAAI 2015).
+    """
     coverage_1sd: float | None = None
-    """Share of ratings within one standard deviation of the mean; 0.683 when errors are normal and sd is right."""
+    """Share of ratings within one standard deviation of the mean; 0.683 when errors are normal and
+    sd is right.
+    """
     coverage_2sd: float | None = None
     """The same within two; 0.954."""
 
@@ -52,13 +62,17 @@ class WindowScores(msgspec.Struct, frozen=True):
 
 
 class BatchScores(msgspec.Struct, frozen=True):
-    """One line of the prequential record: a batch predicted by the set in service before anybody learned from it."""
+    """One line of the prequential record: a batch predicted by the set in service before anybody
+    learned from it.
+    """
 
     batch: int
     model_set: int | None
     """The set that predicted; None for a batch that came before the first set."""
     live: Scores | None
-    """Each rating learned by its user and its film before the next is predicted: what the server does."""
+    """Each rating learned by its user and its film before the next is predicted: what the server
+    does.
+    """
     static: Scores | None
     """Without that: users as they were when the batch began."""
     global_mean: Scores
@@ -103,7 +117,9 @@ class Release(msgspec.Struct, frozen=True, kw_only=True):
     """The file that makes a model set exist."""
 
     number: int
-    """That of the last batch; further, where exclusions made a set of the same batches necessary."""
+    """That of the last batch; further, where exclusions made a set of the same batches
+    necessary.
+    """
     created_at: int
     """Seconds since 1970, UTC."""
     manifests: list[tuple[int, int]]
@@ -116,7 +132,9 @@ class Release(msgspec.Struct, frozen=True, kw_only=True):
     """Of each partition, the ranges [first, next) of the excluded batches."""
     scale: RatingScale
     champion: int | None
-    """The set in service when this one was trained: its chain was gone on with. None: started cold."""
+    """The set in service when this one was trained: its chain was gone on with. None: started
+    cold.
+    """
     gate: GateReport
     holdout: Scores
     """On the gate's half of the holdout, which nothing was fitted to."""
@@ -145,7 +163,9 @@ class Release(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def released_in(folder: Path) -> NumberedFiles:
-    """The numbers of all sets that were ever published; a file whose name only resembles a release's is nobody's."""
+    """The numbers of all sets that were ever published; a file whose name only resembles a
+    release's is nobody's.
+    """
     return NumberedFiles(folder, r"release_([1-9][0-9]*)\.json")
 
 

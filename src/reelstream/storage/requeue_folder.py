@@ -3,7 +3,8 @@
     requeued/requeued_<k>.jsonl   what one command asked for: created once, never changed
     requeued/SENT                 the newest of these files that is in the log as a whole
 
-A file is a source of rows, as a data set is: its content and its order are settled before the first of them is sent.
+A file is a source of rows, as a data set is: its content and its order are settled before the first
+of them is sent.
 """
 
 from __future__ import annotations
@@ -49,7 +50,9 @@ class RequeueFolder:
         self._path = path
 
     def lock(self) -> FileLock:
-        """Held in `with` by the one command that requeues. Raises LockedError at once when there is another."""
+        """Held in `with` by the one command that requeues. Raises LockedError at once when there is
+        another.
+        """
         return FileLock(self._path / ".lock")
 
     def sweep(self) -> None:
@@ -58,7 +61,9 @@ class RequeueFolder:
 
     def numbers(self) -> list[int]:
         """Of all files, rising."""
-        names = (path.stem.removeprefix("requeued_") for path in self._path.glob("requeued_*.jsonl"))
+        names = (
+            path.stem.removeprefix("requeued_") for path in self._path.glob("requeued_*.jsonl")
+        )
         return sorted(int(name) for name in names if name.isdecimal())
 
     def read(self, number: int) -> list[RequeuedRow]:
@@ -79,16 +84,22 @@ class RequeueFolder:
 
     def places(self) -> set[Place]:
         """Of all rejected rows that were requeued. Raises DamagedError."""
-        return {(row.partition, row.offset) for number in self.numbers() for row in self.read(number)}
+        return {
+            (row.partition, row.offset) for number in self.numbers() for row in self.read(number)
+        }
 
     def publish(self, rows: Sequence[RequeuedRow]) -> int:
-        """Create the next file: from now on these rows are requeued. Returns its number; raises StorageError."""
+        """Create the next file: from now on these rows are requeued. Returns its number; raises
+        StorageError.
+        """
         number = max(self.numbers(), default=0) + 1
         publish_bytes(self._file(number), msgspec.json.Encoder().encode_lines(rows))
         return number
 
     def unsent(self) -> list[int]:
-        """The numbers of the files that may not be in the log as a whole, rising. Raises DamagedError."""
+        """The numbers of the files that may not be in the log as a whole, rising. Raises
+        DamagedError.
+        """
         path = self._path / "SENT"
         sent = read_json(path, _Sent).number if path.exists() else 0
         return [number for number in self.numbers() if number > sent]

@@ -16,7 +16,9 @@ from reelstream.ratings import EventColumns
 
 @dataclass(frozen=True, slots=True)
 class HistorySnapshot:
-    """One rating for each (user, item): the last. Each user's rows are sorted by (timestamp, partition, offset)."""
+    """One rating for each (user, item): the last. Each user's rows are sorted by (timestamp,
+    partition, offset).
+    """
 
     user_ids: NDArray[np.int64]
     """(n_users,), rising: the users who have ratings."""
@@ -25,8 +27,9 @@ class HistorySnapshot:
     ratings: EventColumns
     """All rows, sorted as EventColumns.by_user."""
     deletions: EventColumns
-    """The deletions that are still the last word on their (user, item), sorted alike: an older rating that arrives
-    late stays deleted."""
+    """The deletions that are still the last word on their (user, item), sorted alike: an older
+    rating that arrives late stays deleted.
+    """
 
     @classmethod
     def of(cls, columns: EventColumns) -> HistorySnapshot:
@@ -46,20 +49,29 @@ class HistorySnapshot:
         first = np.ones(len(ratings), bool)
         np.not_equal(ratings.user_id[1:], ratings.user_id[:-1], out=first[1:])
         firsts = np.flatnonzero(first)
-        return cls(ratings.user_id[firsts], np.append(firsts, len(ratings)).astype(np.int64), ratings, deletions)
+        return cls(
+            ratings.user_id[firsts],
+            np.append(firsts, len(ratings)).astype(np.int64),
+            ratings,
+            deletions,
+        )
 
     def __len__(self) -> int:
         return len(self.ratings)
 
     def of_user(self, user_id: int) -> EventColumns:
-        """The ratings of one user, oldest first; none for a user nobody knows. Views, not copies."""
+        """The ratings of one user, oldest first; none for a user nobody knows. Views, not
+        copies.
+        """
         row = int(np.searchsorted(self.user_ids, user_id))
         if row == len(self.user_ids) or self.user_ids[row] != user_id:
             return self.ratings[:0]
         return self.ratings[int(self.starts[row]) : int(self.starts[row + 1])]
 
     def of_users(self, user_ids: NDArray[np.int64]) -> EventColumns:
-        """The ratings of these users (rising), in the history's order; users nobody knows have none."""
+        """The ratings of these users (rising), in the history's order; users nobody knows have
+        none.
+        """
         return self.ratings[users_among(self.ratings, user_ids)]
 
     def merge(self, newer: EventColumns) -> HistorySnapshot:
@@ -71,7 +83,9 @@ class HistorySnapshot:
             return self
         users = np.unique(newer.user_id)
         touched, deletes = users_among(self.ratings, users), users_among(self.deletions, users)
-        settled = EventColumns.concatenate([self.ratings[touched], self.deletions[deletes], newer]).settled()
+        settled = EventColumns.concatenate(
+            [self.ratings[touched], self.deletions[deletes], newer]
+        ).settled()
         gone = np.isnan(settled.rating)
         return HistorySnapshot.of_parts(
             _interleave(self.ratings[~touched], settled[~gone]),
@@ -93,14 +107,21 @@ class HistorySnapshot:
         try:
             user_ids, starts = _mapped(folder / "user_ids.npy"), _mapped(folder / "starts.npy")
             ratings, deletions = (
-                EventColumns(*(_mapped(folder / f"{name}s_{field.name}.npy") for field in fields(EventColumns)))
+                EventColumns(
+                    *(
+                        _mapped(folder / f"{name}s_{field.name}.npy")
+                        for field in fields(EventColumns)
+                    )
+                )
                 for name in ("rating", "deletion")
             )
         except (OSError, ValueError, EOFError) as error:
             raise DamagedError(f"the history in {folder} cannot be read: {error}") from error
         history = cls(user_ids, starts, ratings, deletions)
         if not history._fits_together():
-            raise DamagedError(f"the history in {folder} has arrays of lengths that do not fit together")
+            raise DamagedError(
+                f"the history in {folder} has arrays of lengths that do not fit together"
+            )
         return history
 
     def _fits_together(self) -> bool:
@@ -109,7 +130,11 @@ class HistorySnapshot:
             for columns in (self.ratings, self.deletions)
             for field in fields(EventColumns)
         )
-        return columns_fit and len(self.starts) == len(self.user_ids) + 1 and self.starts[-1] == len(self.ratings)
+        return (
+            columns_fit
+            and len(self.starts) == len(self.user_ids) + 1
+            and self.starts[-1] == len(self.ratings)
+        )
 
 
 class SnapshotWriter:
@@ -118,8 +143,12 @@ class SnapshotWriter:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def make(self, user_ids: NDArray[np.int64], counts: NDArray[np.int64], n_deletions: int) -> None:
-        """The users who have ratings (n_users,), rising, with their counts; room for all the rest. Raises StorageError."""
+    def make(
+        self, user_ids: NDArray[np.int64], counts: NDArray[np.int64], n_deletions: int
+    ) -> None:
+        """The users who have ratings (n_users,), rising, with their counts; room for all the rest.
+        Raises StorageError.
+        """
         starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
         with translate_errors(self._folder):
             np.save(self._folder / "user_ids.npy", user_ids)
@@ -133,8 +162,13 @@ class SnapshotWriter:
                         file.truncate(file.tell() + n * dtype.itemsize)
 
     def write(self, part: HistorySnapshot, first_rating: int, first_deletion: int) -> None:
-        """The ratings and deletions of a range of users, whose first are these among all. Raises StorageError."""
-        places = (("rating", part.ratings, first_rating), ("deletion", part.deletions, first_deletion))
+        """The ratings and deletions of a range of users, whose first are these among all. Raises
+        StorageError.
+        """
+        places = (
+            ("rating", part.ratings, first_rating),
+            ("deletion", part.deletions, first_deletion),
+        )
         for name, columns, first in places:
             for field in fields(EventColumns):
                 path = self._folder / f"{name}s_{field.name}.npy"
@@ -148,7 +182,9 @@ class SnapshotWriter:
 
 
 def users_among(columns: EventColumns, users: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Which rows belong to these users (sorted); columns sorted by user cost two searches a user."""
+    """Which rows belong to these users (sorted); columns sorted by user cost two searches a
+    user.
+    """
     steps = np.zeros(len(columns) + 1, np.int8)
     firsts = np.searchsorted(columns.user_id, users, side="left")
     nexts = np.searchsorted(columns.user_id, users, side="right")

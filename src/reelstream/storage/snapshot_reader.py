@@ -1,4 +1,6 @@
-"""A history snapshot read in parts: it may be longer than the memory of whoever wants some of it."""
+"""A history snapshot read in parts: it may be longer than the memory of whoever wants some of
+it.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ from reelstream.ratings import EventColumns
 from reelstream.storage.snapshot import HistorySnapshot, users_among
 
 CHUNK_ROWS = 1_000_000
-"""Read at once: some 40 MB. Read, not mapped: pages that are mapped count as memory of this process."""
+"""Read at once: some 40 MB. Read, not mapped: pages that are mapped count as memory of this
+process.
+"""
 
 
 class SnapshotReader:
@@ -31,7 +35,10 @@ class SnapshotReader:
         self._counts: NDArray[np.int64] = np.empty(0, np.int64)
         if folder is not None:
             try:
-                self.user_ids, starts = np.load(folder / "user_ids.npy"), np.load(folder / "starts.npy")
+                self.user_ids, starts = (
+                    np.load(folder / "user_ids.npy"),
+                    np.load(folder / "starts.npy"),
+                )
             except (OSError, ValueError, EOFError) as error:
                 raise DamagedError(f"the history in {folder} cannot be read: {error}") from error
             self._counts = np.diff(starts)
@@ -43,7 +50,9 @@ class SnapshotReader:
     def of_users(self, user_ids: NDArray[np.int64]) -> HistorySnapshot:
         """The history of these users (rising), in memory. Raises StorageError."""
         parts = (
-            EventColumns.concatenate(chunk[users_among(chunk, user_ids)] for chunk in self._chunks(name))
+            EventColumns.concatenate(
+                chunk[users_among(chunk, user_ids)] for chunk in self._chunks(name)
+            )
             for name in ("rating", "deletion")
         )
         return HistorySnapshot.of_parts(*parts)

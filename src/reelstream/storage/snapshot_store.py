@@ -1,7 +1,8 @@
-"""The history snapshots of a work folder: `history/<n>/`, and `history/CURRENT` that names the newest.
+"""The history snapshots of a work folder: `history/<n>/`, and `history/CURRENT` that names the
+newest.
 
-A snapshot says which manifests it holds. It is made of batch files and can be made of them again, so it carries no
-checksums; one that cannot be read is replaced by the next.
+A snapshot says which manifests it holds. It is made of batch files and can be made of them again,
+so it carries no checksums; one that cannot be read is replaced by the next.
 """
 
 from __future__ import annotations
@@ -45,7 +46,9 @@ class SnapshotMeta(msgspec.Struct, frozen=True):
     excluded: list[int]
     """Numbers of the batches that it leaves out on purpose."""
     next_offsets: dict[int, int]
-    """Partition -> offset behind the newest manifest, excluded or not: the log goes on from here."""
+    """Partition -> offset behind the newest manifest, excluded or not: the log goes on from
+    here.
+    """
     n_users: int
     n_ratings: int
     format: int = 1
@@ -72,7 +75,9 @@ class SnapshotStore:
         self._folder = folder
 
     def new_folder(self) -> Path:
-        """An empty folder under a temporary name, for a snapshot to be written into. Raises StorageError."""
+        """An empty folder under a temporary name, for a snapshot to be written into. Raises
+        StorageError.
+        """
         temporary = temporary_path(self._folder / "snapshot")
         with translate_errors(temporary):
             temporary.mkdir(parents=True)
@@ -85,7 +90,8 @@ class SnapshotStore:
         excluded: Sequence[int],
         next_offsets: Mapping[int, int],
     ) -> SnapshotMeta:
-        """Publish what HistorySnapshot.save has written into a `new_folder`, make it current, and prune. Raises StorageError.
+        """Publish what HistorySnapshot.save has written into a `new_folder`, make it current, and
+        prune. Raises StorageError.
 
         (1) what it holds, (2) sync and rename, (3) CURRENT: the commit point, (4) prune.
         """
@@ -93,7 +99,12 @@ class SnapshotStore:
         history = HistorySnapshot.load(written)
         # 1. What it holds.
         meta = SnapshotMeta(
-            number, list(manifests), list(excluded), dict(next_offsets), len(history.user_ids), len(history)
+            number,
+            list(manifests),
+            list(excluded),
+            dict(next_offsets),
+            len(history.user_ids),
+            len(history),
         )
         write_synced(written / "meta.json", encode_json(meta))
         # 2. Sync and rename.
@@ -104,11 +115,15 @@ class SnapshotStore:
         self._prune()
         return meta
 
-    def base_for(self, manifests: Sequence[tuple[int, int]], excluded: Sequence[int]) -> Base | None:
-        """What a snapshot of these manifests, all from the first on, can be made from; None when the current one is that.
+    def base_for(
+        self, manifests: Sequence[tuple[int, int]], excluded: Sequence[int]
+    ) -> Base | None:
+        """What a snapshot of these manifests, all from the first on, can be made from; None when
+        the current one is that.
 
-        Further batches can be merged; an exclusion, an inclusion, another revision or a damaged snapshot means to start
-        again from the batch files: a history has forgotten which ratings an excluded one had replaced.
+        Further batches can be merged; an exclusion, an inclusion, another revision or a damaged
+        snapshot means to start again from the batch files: a history has forgotten which ratings an
+        excluded one had replaced.
         """
         meta = self._sound_current()
         if meta is None:
@@ -121,7 +136,9 @@ class SnapshotStore:
         return Base(self._folder / str(meta.number), known)
 
     def stored(self) -> SnapshotReader:
-        """The current snapshot, to be read in parts; an empty one before the first. Raises DamagedError."""
+        """The current snapshot, to be read in parts; an empty one before the first. Raises
+        DamagedError.
+        """
         return SnapshotReader(self.current_folder())
 
     def current_number(self) -> int | None:
@@ -140,7 +157,10 @@ class SnapshotStore:
         if folder is None:
             return None
         if not (folder / "meta.json").is_file():
-            raise DamagedError(f"{folder} is missing, but {self._folder / 'CURRENT'} names it: run `reelstream train`")
+            raise DamagedError(
+                f"{folder} is missing, but {self._folder / 'CURRENT'} names it: run `reelstream"
+                " train`"
+            )
         return HistorySnapshot.load(folder), read_json(folder / "meta.json", SnapshotMeta)
 
     def sweep(self) -> None:
@@ -157,7 +177,9 @@ class SnapshotStore:
         return None if current is None else current[1]
 
     def _numbers(self) -> list[int]:
-        return sorted(int(path.name) for path in self._folder.glob("[0-9]*") if path.name.isdecimal())
+        return sorted(
+            int(path.name) for path in self._folder.glob("[0-9]*") if path.name.isdecimal()
+        )
 
     def _prune(self) -> None:
         with translate_errors(self._folder):

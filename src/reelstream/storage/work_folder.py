@@ -1,7 +1,8 @@
-"""The work folder: where everything of one stream lies, and the note that says which stream that is.
+"""The work folder: where everything of one stream lies, and the note that says which stream that
+is.
 
-A work folder belongs to one data set, one log and one topic: two data sets would mix their user ids, and another log
-has other offsets. Who comes with another is refused.
+A work folder belongs to one data set, one log and one topic: two data sets would mix their user
+ids, and another log has other offsets. Who comes with another is refused.
 """
 
 from __future__ import annotations
@@ -35,7 +36,9 @@ class BoundDataSet(msgspec.Struct, frozen=True):
 
     name: str
     fingerprint: str
-    """The content hash of its ratings file: two folders with the same ratings are the same data set."""
+    """The content hash of its ratings file: two folders with the same ratings are the same data
+    set.
+    """
     ratings_file: str
     """Where that lay when it was named, so that it need not be named again."""
 
@@ -49,13 +52,19 @@ class Binding(msgspec.Struct, frozen=True, kw_only=True):
 
     format: Literal[1] = 1
     broker: str
-    """URL of the log. A SQLite file inside the work folder is named from there, so that the folder can be moved."""
+    """URL of the log. A SQLite file inside the work folder is named from there, so that the folder
+    can be moved.
+    """
     topic: str
     group: str = "batch-writer"
-    """The consumer group in which the batch writer notes how far it is: of this folder alone, as logs may be shared."""
+    """The consumer group in which the batch writer notes how far it is: of this folder alone, as
+    logs may be shared.
+    """
     scale: RatingScale
     data_set: BoundDataSet | None = None
-    """None as long as no command has named one: a batch writer may start before the first producer."""
+    """None as long as no command has named one: a batch writer may start before the first
+    producer.
+    """
 
 
 class WorkFolder:
@@ -83,11 +92,13 @@ class WorkFolder:
     def binding(self) -> Binding:
         """The stream that this folder belongs to, the log's URL as it is reached from here.
 
-        Raises SettingError when the folder belongs to none, DamagedError when the note cannot be read.
+        Raises SettingError when the folder belongs to none, DamagedError when the note cannot be
+        read.
         """
         if not self.is_bound:
             raise SettingError(
-                f"{self.root} is not a work folder yet: start with `reelstream run`, or name another with --work"
+                f"{self.root} is not a work folder yet: start with `reelstream run`, or name"
+                " another with --work"
             )
         note = read_json(self.note, Binding)
         return msgspec.structs.replace(note, broker=self._reachable(note.broker))
@@ -100,11 +111,12 @@ class WorkFolder:
         scale: RatingScale | None = None,
         data_set: BoundDataSet | None = None,
     ) -> Binding:
-        """Make this folder belong to the stream described, or check that it does; None says nothing about a part.
+        """Make this folder belong to the stream described, or check that it does; None says nothing
+        about a part.
 
-        The first call creates the note, with the embedded log, the topic `ratings` and MovieLens's scale where nothing
-        is said. Raises SettingError, naming --work, when the folder belongs to another stream, and StorageError when
-        it cannot be written.
+        The first call creates the note, with the embedded log, the topic `ratings` and MovieLens's
+        scale where nothing is said. Raises SettingError, naming --work, when the folder belongs to
+        another stream, and StorageError when it cannot be written.
         """
         portable = None if broker is None else self._portable(broker)
         if not self.is_bound:
@@ -122,7 +134,11 @@ class WorkFolder:
         self._refuse_another("the rating scale", bound.scale, scale)
         if bound.data_set is None and data_set is not None:
             bound = self._add_data_set(data_set)
-        if data_set is not None and bound.data_set is not None and not bound.data_set.is_same(data_set):
+        if (
+            data_set is not None
+            and bound.data_set is not None
+            and not bound.data_set.is_same(data_set)
+        ):
             raise self._refusal("the data set", bound.data_set, data_set)
         return self.binding()
 
@@ -162,7 +178,8 @@ class WorkFolder:
 
     def _refusal(self, part: str, bound: object, wanted: object) -> SettingError:
         return SettingError(
-            f"{self.root} belongs to {part} {_say(bound)}, not to {_say(wanted)}: name another folder with --work"
+            f"{self.root} belongs to {part} {_say(bound)}, not to {_say(wanted)}: name another"
+            " folder with --work"
         )
 
     def _portable(self, url: str) -> str:
@@ -170,7 +187,9 @@ class WorkFolder:
         if path is None:
             return url
         absolute, root = path.absolute(), self.root.absolute()
-        return f"{_SQLITE}{absolute.relative_to(root) if absolute.is_relative_to(root) else absolute}"
+        return (
+            f"{_SQLITE}{absolute.relative_to(root) if absolute.is_relative_to(root) else absolute}"
+        )
 
     def _reachable(self, url: str) -> str:
         path = _sqlite_path(url)

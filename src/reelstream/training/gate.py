@@ -1,10 +1,12 @@
-"""May a new set serve? Challenger and champion answer for the same held-out ratings, batch by batch.
+"""May a new set serve? Challenger and champion answer for the same held-out ratings, batch by
+batch.
 
-A poisoned batch shows in two places. What a set learned from it spoils its answers for the batches before, which the
-champion has learned from, even when the set is better on the newest. And the poisoned ratings have nothing in common
-with each other: a model that learned nineteen in twenty of them predicts the rest no better than their mean does. The
-second is the sharper test, because the models learn from erratic users cautiously: shuffling all ratings of a third
-batch of ml-latest-small costs 0.005 stars on the first two.
+A poisoned batch shows in two places. What a set learned from it spoils its answers for the batches
+before, which the champion has learned from, even when the set is better on the newest. And the
+poisoned ratings have nothing in common with each other: a model that learned nineteen in twenty of
+them predicts the rest no better than their mean does. The second is the sharper test, because the
+models learn from erratic users cautiously: shuffling all ratings of a third batch of
+ml-latest-small costs 0.005 stars on the first two.
 """
 
 from __future__ import annotations
@@ -23,12 +25,16 @@ RMSE_TOLERANCE = 0.005
 STANDARD_ERRORS = 2.0
 """Of the difference, by which it must be worse besides."""
 MIN_EXPLAINED_SHARE = 0.4
-"""Of a new batch's variance the share that must be explained, as a part of that explained of the earlier batches.
+"""Of a new batch's variance the share that must be explained, as a part of that explained of the
+earlier batches.
 
-Ordinary batches of MovieLens and simulated ones come to 0.74 and more, one with nine ratings in ten shuffled to 0.14.
+Ordinary batches of MovieLens and simulated ones come to 0.74 and more, one with nine ratings in ten
+shuffled to 0.14.
 """
 MIN_RATINGS = 200
-"""Ratings below which nothing is decided: of all earlier batches, or of a batch that is judged by itself."""
+"""Ratings below which nothing is decided: of all earlier batches, or of a batch that is judged by
+itself.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,30 +54,47 @@ class GateRatings:
 
 
 def judge(asked: GateRatings, earlier: Collection[int]) -> GateReport:
-    """The verdict on a challenger; `earlier`: numbers of the batches that the champion has learned from.
+    """The verdict on a challenger; `earlier`: numbers of the batches that the champion has learned
+    from.
 
-    Refused when all earlier batches together are worse by more than 0.005 RMSE and two standard errors, or one of them
-    by itself, at the level of two standard errors shared out among them (Bonferroni); or when the challenger explains
-    of a new batch's variance less than 0.4 of the share that it explains of the earlier ones.
+    Refused when all earlier batches together are worse by more than 0.005 RMSE and two standard
+    errors, or one of them by itself, at the level of two standard errors shared out among them
+    (Bonferroni); or when the challenger explains of a new batch's variance less than 0.4 of the
+    share that it explains of the earlier ones.
     """
     pooled = np.isin(asked.batches, list(earlier))
-    counts = dict(zip(*(column.tolist() for column in np.unique(asked.batches, return_counts=True)), strict=True))
+    counts = dict(
+        zip(
+            *(column.tolist() for column in np.unique(asked.batches, return_counts=True)),
+            strict=True,
+        )
+    )
     judged = {batch for batch, count in counts.items() if batch in earlier and count >= MIN_RATINGS}
     batches = {
-        batch: _compare(asked, asked.batches == batch, len(judged) if batch in judged else None) for batch in counts
+        batch: _compare(asked, asked.batches == batch, len(judged) if batch in judged else None)
+        for batch in counts
     }
     n = int(pooled.sum())
     if n < MIN_RATINGS:
-        reason = f"{n} held-out ratings of earlier batches are too few to compare sets: {MIN_RATINGS} are needed"
-        return GateReport("insufficient", reason, _compare(asked, pooled, None) if n else None, batches)
+        reason = (
+            f"{n} held-out ratings of earlier batches are too few to compare sets: {MIN_RATINGS}"
+            " are needed"
+        )
+        return GateReport(
+            "insufficient", reason, _compare(asked, pooled, None) if n else None, batches
+        )
     together = _compare(asked, pooled, 1)
     reasons = _objections(together, batches, earlier)
     if reasons:
         return GateReport("refused", "; ".join(reasons), together, batches)
-    return GateReport("accepted", f"not worse on earlier batches: {_figures(together)}", together, batches)
+    return GateReport(
+        "accepted", f"not worse on earlier batches: {_figures(together)}", together, batches
+    )
 
 
-def _objections(together: Comparison, batches: Mapping[int, Comparison], earlier: Collection[int]) -> list[str]:
+def _objections(
+    together: Comparison, batches: Mapping[int, Comparison], earlier: Collection[int]
+) -> list[str]:
     reasons = [f"worse on earlier batches: {_figures(together)}"] if together.worse else []
     for number, batch in batches.items():
         if batch.worse:
@@ -86,19 +109,25 @@ def _objections(together: Comparison, batches: Mapping[int, Comparison], earlier
 
 
 def _explained(compared: Comparison) -> float:
-    """The share of the ratings' variance that the challenger explains; all of it where there is none."""
+    """The share of the ratings' variance that the challenger explains; all of it where there is
+    none.
+    """
     return 1.0 - (compared.challenger_rmse / compared.spread) ** 2 if compared.spread else 1.0
 
 
 def _figures(compared: Comparison) -> str:
-    return f"RMSE {compared.challenger_rmse:.4f} where the set in service has {compared.champion_rmse:.4f}"
+    return (
+        f"RMSE {compared.challenger_rmse:.4f} where the set in service has"
+        f" {compared.champion_rmse:.4f}"
+    )
 
 
 def _compare(asked: GateRatings, chosen: NDArray[np.bool_], tests: int | None) -> Comparison:
-    """Both sets on the chosen ratings; `tests`: among how many tests the level is shared, None for no verdict.
+    """Both sets on the chosen ratings; `tests`: among how many tests the level is shared, None for
+    no verdict.
 
-    The standard error of the difference of two RMSE is by the delta method, with a user's ratings as one cluster: one
-    user's taste moves all of them.
+    The standard error of the difference of two RMSE is by the delta method, with a user's ratings
+    as one cluster: one user's taste moves all of them.
     """
     champion, challenger = asked.champion_errors[chosen] ** 2, asked.challenger_errors[chosen] ** 2
     champion_rmse, challenger_rmse = np.sqrt(champion.mean()), np.sqrt(challenger.mean())
@@ -113,7 +142,9 @@ def _compare(asked: GateRatings, chosen: NDArray[np.bool_], tests: int | None) -
         standard_error = float(np.sqrt(n_users / (n_users - 1) * (sums**2).sum()) / len(champion))
         if tests is not None:
             errors_needed = t.isf(norm.sf(STANDARD_ERRORS) / tests, n_users - 1)
-            worse = challenger_rmse - champion_rmse > max(RMSE_TOLERANCE, errors_needed * standard_error)
+            worse = challenger_rmse - champion_rmse > max(
+                RMSE_TOLERANCE, errors_needed * standard_error
+            )
     return Comparison(
         n=len(champion),
         n_users=n_users,

@@ -1,4 +1,6 @@
-"""Makes a model set again, from what its release says, and compares it with what was published, file by file."""
+"""Makes a model set again, from what its release says, and compares it with what was published,
+file by file.
+"""
 
 from __future__ import annotations
 
@@ -16,16 +18,25 @@ from reelstream.storage.release import FAMILIES, Release
 
 
 def rebuild(
-    number: int, registry: ModelRegistry, batches: BatchFolder, engine: Engine, catalog: Catalog, scratch: Path
+    number: int,
+    registry: ModelRegistry,
+    batches: BatchFolder,
+    engine: Engine,
+    catalog: Catalog,
+    scratch: Path,
 ) -> list[str]:
-    """The names of the files of set `number` that come out differently; none when the set is the same bit for bit.
+    """The names of the files of set `number` that come out differently; none when the set is the
+    same bit for bit.
 
-    `scratch` is where it is made meanwhile: a folder that all of the engine's machines see. Raises SettingError when what
-    the set was made from is gone: its predecessor, or a batch as it was then.
+    `scratch` is where it is made meanwhile: a folder that all of the engine's machines see. Raises
+    SettingError when what the set was made from is gone: its predecessor, or a batch as it was
+    then.
     """
     release = registry.release(number)
     if release.engine != engine.name:
-        raise SettingError(f"model set {number} was fitted by the {release.engine} engine: name it with --engine")
+        raise SettingError(
+            f"model set {number} was fitted by the {release.engine} engine: name it with --engine"
+        )
     manifests = _manifests(release, batches)
     previous = _predecessor(release, registry, catalog)
     with tempfile.TemporaryDirectory(prefix=TEMPORARY_PREFIX, dir=scratch) as folder:
@@ -50,7 +61,11 @@ def rebuild(
         for path in made:
             path.mkdir()
         ModelSet(number, *parts, catalog, release.scale, trained_on).save(*made)
-        found = {f"{path.parent.name}/{path.name}": sha256_of(path) for each in made for path in each.iterdir()}
+        found = {
+            f"{path.parent.name}/{path.name}": sha256_of(path)
+            for each in made
+            for path in each.iterdir()
+        }
     names = sorted(found.keys() | release.checksums.keys())
     return [name for name in names if found.get(name) != release.checksums.get(name)]
 
@@ -61,19 +76,22 @@ def _manifests(release: Release, batches: BatchFolder) -> list[Manifest]:
     gone = [number for number, revision in release.manifests if (number, revision) not in present]
     if gone:
         raise SettingError(
-            f"model set {release.number} cannot be made again: batch {gone[0]} is not what it was trained on any more"
+            f"model set {release.number} cannot be made again: batch {gone[0]} is not what it was"
+            " trained on any more"
         )
     return [present[number, revision] for number, revision in release.manifests]
 
 
-def _predecessor(release: Release, registry: ModelRegistry, catalog: Catalog) -> FittedModels | None:
+def _predecessor(
+    release: Release, registry: ModelRegistry, catalog: Catalog
+) -> FittedModels | None:
     """The models whose chain the set goes on from; None for one that started cold."""
     if release.champion is None:
         return None
     if release.champion not in {kept.number for kept in registry.releases()}:
         raise SettingError(
-            f"model set {release.number} cannot be made again: set {release.champion}, whose chain it goes on from, was "
-            "removed; more sets are kept with `train --keep`"
+            f"model set {release.number} cannot be made again: set {release.champion}, whose chain"
+            " it goes on from, was removed; more sets are kept with `train --keep`"
         )
     champion = registry.load(release.champion, catalog)
     return FittedModels(champion.rating, champion.like, champion.segment)

@@ -8,8 +8,9 @@
     6. publish the history snapshot
     7. prune
 
-Killed before 5 the set does not exist, and the next trainer makes it again; killed after it, the next trainer begins with
-what is missing. A refused set is kept, not served, and its chain is not gone on with.
+Killed before 5 the set does not exist, and the next trainer makes it again; killed after it, the
+next trainer begins with what is missing. A refused set is kept, not served, and its chain is not
+gone on with.
 """
 
 from __future__ import annotations
@@ -45,7 +46,9 @@ from reelstream.training.gate import GateRatings, judge
 MAX_SETS_PER_BACKLOG = 8
 """Of a longer backlog one set takes all batches."""
 MAX_GATE_USERS = 10_000
-"""Of more users the gate asks an even sample: folding in all would cost time and change no verdict."""
+"""Of more users the gate asks an even sample: folding in all would cost time and change no
+verdict.
+"""
 POLL_SECONDS = 0.2
 DECISIVE_PACKAGES = ("numpy", "numba", "scipy", "scikit-learn")
 
@@ -75,7 +78,12 @@ class Trainer:
     ) -> None:
         """`keep`: how many of the newest sets stay on disk."""
         self._batches, self._histories, self._registry = batches, histories, registry
-        self._engine, self._catalog, self._scale, self._parameters = engine, catalog, scale, parameters
+        self._engine, self._catalog, self._scale, self._parameters = (
+            engine,
+            catalog,
+            scale,
+            parameters,
+        )
         self._keep = keep
 
     def run_once(self) -> list[Release]:
@@ -87,7 +95,9 @@ class Trainer:
             return self._run()
 
     def follow(self, stop: threading.Event) -> None:
-        """Train every batch as it closes, and keep the history in line with exclusions, until `stop`."""
+        """Train every batch as it closes, and keep the history in line with exclusions, until
+        `stop`.
+        """
         with self._registry.lock():
             self._engine.prepare()
             seen = None
@@ -118,7 +128,11 @@ class Trainer:
             if stop is not None and stop.is_set():
                 break
             new = [*waiting, *group]
-            through = [manifest for manifest in manifests if manifest.number <= (new[-1].number if new else done)]
+            through = [
+                manifest
+                for manifest in manifests
+                if manifest.number <= (new[-1].number if new else done)
+            ]
             try:
                 releases.append(self._train(new, through, excluded))
             except NothingToLearnError:
@@ -130,29 +144,39 @@ class Trainer:
         return releases
 
     def _bring_history_to(self, manifests: Sequence[Manifest], excluded: Collection[int]) -> None:
-        """Publish the history of these batches, all from the first on, without the excluded ones, if it is not current."""
+        """Publish the history of these batches, all from the first on, without the excluded ones,
+        if it is not current.
+        """
         held, left_out = _split(manifests, excluded)
         base = self._histories.base_for(_revisions(held), _numbers(left_out))
         if base is None:
             return
         written = self._histories.new_folder()
-        self._engine.write_history(SnapshotJob(self._batches, held, base.folder, held[base.known :], written))
+        self._engine.write_history(
+            SnapshotJob(self._batches, held, base.folder, held[base.known :], written)
+        )
         next_offsets = manifests[-1].next_offsets if manifests else {}
         self._histories.publish(written, _revisions(held), _numbers(left_out), next_offsets)
 
-    def _is_outdated(self, newest: Release, released: Sequence[Manifest], excluded: Collection[int]) -> bool:
-        """Whether batches were excluded or included since the newest release, so that another set should serve."""
+    def _is_outdated(
+        self, newest: Release, released: Sequence[Manifest], excluded: Collection[int]
+    ) -> bool:
+        """Whether batches were excluded or included since the newest release, so that another set
+        should serve.
+        """
         numbers = {manifest.number for manifest in released}
         current = self._registry.current()
         if current is None or numbers & set(excluded) == set(newest.excluded):
             return False
         return {number for number, _ in current.manifests} != numbers - set(excluded)
 
-    def _train(self, new: Sequence[Manifest], through: Sequence[Manifest], excluded: Collection[int]) -> Release:
+    def _train(
+        self, new: Sequence[Manifest], through: Sequence[Manifest], excluded: Collection[int]
+    ) -> Release:
         """The set of the `new` batches, which the current history does not hold.
 
-        `through`: all batches up to the last of the new ones, excluded or not. Without a new batch, the set is made for
-        exclusions that have changed. Raises NothingToLearnError.
+        `through`: all batches up to the last of the new ones, excluded or not. Without a new batch,
+        the set is made for exclusions that have changed. Raises NothingToLearnError.
         """
         started = time.monotonic()
         champion = self._champion()
@@ -171,14 +195,22 @@ class Trainer:
                 history_out,
                 self._catalog,
                 self._scale,
-                None if champion is None else FittedModels(champion.rating, champion.like, champion.segment),
+                None
+                if champion is None
+                else FittedModels(champion.rating, champion.like, champion.segment),
                 self._parameters,
             )
         )
         trained_on = TrainedOn(last.next_offsets, _offset_ranges(left_out))
         number = max(last.number, self._registry.newest_number() + 1)
         challenger = ModelSet(
-            number, models.rating, models.like, models.segment, self._catalog, self._scale, trained_on
+            number,
+            models.rating,
+            models.like,
+            models.segment,
+            self._catalog,
+            self._scale,
+            trained_on,
         )
         # 4. The gate.
         report, holdout = self._judge(challenger, champion, SnapshotReader(history_out), held)
@@ -204,7 +236,8 @@ class Trainer:
     def _champion(self) -> ModelSet | None:
         """The set in service, whose chain is gone on with; None before the first.
 
-        Raises DamagedError when there are sets and none is sound: one that started cold would pass no gate.
+        Raises DamagedError when there are sets and none is sound: one that started cold would pass
+        no gate.
         """
         try:
             return self._registry.load_current(self._catalog)[1]
@@ -212,12 +245,17 @@ class Trainer:
             if not self._registry.newest_number():
                 return None
             raise DamagedError(
-                "the set in service is damaged, and no sound one before it can stand in, so nothing is trained: "
-                "`reelstream models verify` names the files to put back, `reelstream models activate` serves another"
+                "the set in service is damaged, and no sound one before it can stand in, so nothing"
+                " is trained: `reelstream models verify` names the files to put back, `reelstream"
+                " models activate` serves another"
             ) from error
 
     def _judge(
-        self, challenger: ModelSet, champion: ModelSet | None, stored: SnapshotReader, held: Sequence[Manifest]
+        self,
+        challenger: ModelSet,
+        champion: ModelSet | None,
+        stored: SnapshotReader,
+        held: Sequence[Manifest],
     ) -> tuple[GateReport, Scores]:
         """The gate's verdict, and the challenger's scores on the gate's ratings."""
         known, asked = _split_for_gate(stored)
@@ -229,7 +267,9 @@ class Trainer:
             asked.user_id,
             _batches_of(asked, held),
             asked.rating,
-            clipped_errors(replay(champion, known, asked, "nothing").mean, asked.rating, self._scale),
+            clipped_errors(
+                replay(champion, known, asked, "nothing").mean, asked.rating, self._scale
+            ),
             clipped_errors(answers.mean, asked.rating, self._scale),
         )
         learned = {number for number, _ in self._registry.release(champion.number).manifests}
@@ -271,7 +311,9 @@ def _grouped(new: Sequence[Manifest], excluded: Collection[int]) -> list[list[Ma
     return [wanted] if len(wanted) > MAX_SETS_PER_BACKLOG else [[manifest] for manifest in wanted]
 
 
-def _split(manifests: Sequence[Manifest], excluded: Collection[int]) -> tuple[list[Manifest], list[Manifest]]:
+def _split(
+    manifests: Sequence[Manifest], excluded: Collection[int]
+) -> tuple[list[Manifest], list[Manifest]]:
     """Those that are held, and those that are left out."""
     held = [manifest for manifest in manifests if manifest.number not in excluded]
     return held, [manifest for manifest in manifests if manifest.number in excluded]
@@ -286,8 +328,12 @@ def _numbers(manifests: Iterable[Manifest]) -> list[int]:
 
 
 def _split_for_gate(stored: SnapshotReader) -> tuple[EventColumns, EventColumns]:
-    """What the gate folds in, all outside the holdout, and what it asks, its half of the holdout."""
-    ratings = stored.of_users(stored.user_ids[:: len(stored.user_ids) // MAX_GATE_USERS + 1]).ratings
+    """What the gate folds in, all outside the holdout, and what it asks, its half of the
+    holdout.
+    """
+    ratings = stored.of_users(
+        stored.user_ids[:: len(stored.user_ids) // MAX_GATE_USERS + 1]
+    ).ratings
     held_out = in_holdout(ratings.user_id, ratings.item_id)
     asked = ratings[held_out]
     return ratings[~held_out], asked[in_gate_half(asked.user_id, asked.item_id)]

@@ -243,5 +243,7 @@ class Health(msgspec.Struct, frozen=True):
 
     @property
     def can_answer(self) -> bool:
-        """Whether a model set is loaded; reasons may remain, when something behind it is in trouble."""
+        """Whether a model set is loaded; reasons may remain, when something behind it is in
+        trouble.
+        """
         return self.model_set is not None

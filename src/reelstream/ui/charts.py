@@ -1,4 +1,6 @@
-"""The page's pictures, as Altair charts; colours come from the theme, so that light and dark both fit."""
+"""The page's pictures, as Altair charts; colours come from the theme, so that light and dark both
+fit.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ WAYS = {
 
 
 def prediction_chart(answer: Regression) -> alt.LayerChart:
-    """How likely each rating is, as bars; below them the interval, and the prediction as a point."""
+    """How likely each rating is, as bars; below them the interval, and the prediction as a
+    point.
+    """
     ratings, probabilities = list(answer.distribution), list(answer.distribution.values())
     half = (ratings[1] - ratings[0]) / 2
     low, high = answer.interval
@@ -38,10 +42,14 @@ def prediction_chart(answer: Regression) -> alt.LayerChart:
 
     most = max(probabilities)
     domain = [ratings[0] - half, ratings[-1] + half]
-    axis = alt.Axis(values=[rating for rating in ratings if rating == round(rating)], format="d", grid=False)
+    axis = alt.Axis(
+        values=[rating for rating in ratings if rating == round(rating)], format="d", grid=False
+    )
     x = alt.X("from:Q", title=None, axis=axis, scale=alt.Scale(domain=domain, nice=False))
     y = alt.Y("probability:Q", axis=None, scale=alt.Scale(domain=[-0.14 * most, 1.05 * most]))
-    opacity = alt.Opacity("inside:N", scale=alt.Scale(domain=[True, False], range=[0.45, 0.18]), legend=None)
+    opacity = alt.Opacity(
+        "inside:N", scale=alt.Scale(domain=[True, False], range=[0.45, 0.18]), legend=None
+    )
     chances = [
         alt.Tooltip("rating:Q", title="Rating", format=".1f"),
         alt.Tooltip("probability:Q", title="Probability", format=".0%"),
@@ -53,7 +61,9 @@ def prediction_chart(answer: Regression) -> alt.LayerChart:
     ]
     below = alt.datum(-0.07 * most)
     layers = [
-        alt.Chart(bars).mark_rect().encode(x, alt.X2("to:Q"), y, alt.Y2(datum=0), opacity, tooltip=chances),
+        alt.Chart(bars)
+        .mark_rect()
+        .encode(x, alt.X2("to:Q"), y, alt.Y2(datum=0), opacity, tooltip=chances),
         alt.Chart(point)
         .mark_bar(size=5, cornerRadius=2.5)
         .encode(alt.X("low:Q"), alt.X2("high:Q"), y=below, tooltip=tooltip),
@@ -65,7 +75,8 @@ def prediction_chart(answer: Regression) -> alt.LayerChart:
 
 
 def record_chart(record: Sequence[BatchScores], score: str) -> alt.LayerChart:
-    """One score of the prequential record by batch: a line for each way to predict that has such a score.
+    """One score of the prequential record by batch: a line for each way to predict that has such a
+    score.
 
     `score` is a field of `Scores`; baselines have no log loss.
     """
@@ -79,7 +90,9 @@ def record_chart(record: Sequence[BatchScores], score: str) -> alt.LayerChart:
 
 
 def window_chart(record: Sequence[BatchScores], score: str) -> alt.LayerChart:
-    """The same in the moving window, against the ratings of all these batches, one after the other."""
+    """The same in the moving window, against the ratings of all these batches, one after the
+    other.
+    """
     rows: list[dict[str, Any]] = []
     before = 0.0
     for entry in record:
@@ -91,17 +104,31 @@ def window_chart(record: Sequence[BatchScores], score: str) -> alt.LayerChart:
         ]
         before += entry.global_mean.n
     axis = alt.Axis(format="~s", grid=False)
-    return _lines(rows, "Ratings", alt.X("at:Q", title="Ratings", axis=axis, scale=alt.Scale(zero=False)))
+    return _lines(
+        rows, "Ratings", alt.X("at:Q", title="Ratings", axis=axis, scale=alt.Scale(zero=False))
+    )
 
 
 def _lines(rows: Sequence[Mapping[str, Any]], along: str, x: alt.X) -> alt.LayerChart:
     """A line for each way to predict; `along` names what lies to the right."""
     shown = {row["way"] for row in rows}
     ways = [name for name in WAYS.values() if name in shown]
-    base = alt.Chart(pl.DataFrame(rows, schema={"at": pl.Float64, "way": pl.String, "score": pl.Float64})).encode(
+    base = alt.Chart(
+        pl.DataFrame(rows, schema={"at": pl.Float64, "way": pl.String, "score": pl.Float64})
+    ).encode(
         x,
-        alt.Y("score:Q", title=None, scale=alt.Scale(zero=False, padding=8), axis=alt.Axis(format=".2f", tickCount=5)),
-        alt.Color("way:N", title=None, scale=alt.Scale(domain=ways), legend=alt.Legend(orient="bottom", columns=2)),
+        alt.Y(
+            "score:Q",
+            title=None,
+            scale=alt.Scale(zero=False, padding=8),
+            axis=alt.Axis(format=".2f", tickCount=5),
+        ),
+        alt.Color(
+            "way:N",
+            title=None,
+            scale=alt.Scale(domain=ways),
+            legend=alt.Legend(orient="bottom", columns=2),
+        ),
         tooltip=[
             alt.Tooltip("way:N", title="Predicted"),
             alt.Tooltip("at:Q", title=along, format=","),

@@ -35,12 +35,16 @@ _Answer = TypeVar("_Answer")
 
 
 class ApiClient:
-    """Asks the API at `url`. Every method raises ApiError, with a sentence for the page, when it gets no answer."""
+    """Asks the API at `url`. Every method raises ApiError, with a sentence for the page, when it
+    gets no answer.
+    """
 
     def __init__(self, url: str, transport: httpx.BaseTransport | None = None) -> None:
         """`transport` stands in for the network in tests."""
         self.url = url.rstrip("/")
-        self._http = httpx.Client(base_url=self.url, timeout=_ANSWER_SECONDS, trust_env=False, transport=transport)
+        self._http = httpx.Client(
+            base_url=self.url, timeout=_ANSWER_SECONDS, trust_env=False, transport=transport
+        )
 
     def health(self) -> Health:
         """Whether the API can answer questions, and if not, why."""
@@ -84,7 +88,9 @@ class ApiClient:
         try:
             return self._http.get(path, params=query)
         except httpx.TimeoutException as error:
-            raise ApiError(f"The API at {self.url} did not answer within {_ANSWER_SECONDS:g} seconds.") from error
+            raise ApiError(
+                f"The API at {self.url} did not answer within {_ANSWER_SECONDS:g} seconds."
+            ) from error
         except httpx.HTTPError as error:
             raise ApiError(f"The API at {self.url} cannot be reached.") from error
 
@@ -93,7 +99,8 @@ class ApiClient:
             return msgspec.json.decode(response.content, type=kind)
         except msgspec.MsgspecError as error:
             raise ApiError(
-                f"What answers at {response.request.url} is not reelstream's API, or another version of it."
+                f"What answers at {response.request.url} is not reelstream's API, or another"
+                " version of it."
             ) from error
 
 
@@ -109,4 +116,6 @@ def _reason(response: httpx.Response) -> str:
         problem = msgspec.json.decode(response.content, type=_Problem)
     except msgspec.MsgspecError:
         problem = _Problem()
-    return problem.detail or problem.title or f"The API answered with status {response.status_code}."
+    return (
+        problem.detail or problem.title or f"The API answered with status {response.status_code}."
+    )

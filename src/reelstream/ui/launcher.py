@@ -1,6 +1,7 @@
 """Starts Streamlit on the page, with every option that keeps it quick, quiet and on this machine.
 
-A program of its own, as the command line starts it: `python -m reelstream.ui.launcher API_URL HOST PORT`.
+A program of its own, as the command line starts it:
+`python -m reelstream.ui.launcher API_URL HOST PORT`.
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ def launch(api_url: str, host: str, port: int) -> None:
 def options(host: str, port: int) -> list[str]:
     """Streamlit's flags for a page on `host:port`."""
     chosen = {
-        "server.address": host,  # without it Streamlit asks a machine outside for its public address
+        # without it Streamlit asks a machine outside for its public address
+        "server.address": host,
         "server.port": port,
         "server.headless": "true",
         "server.fileWatcherType": "none",

@@ -1,4 +1,6 @@
-"""The bottom of the page: how good the model sets are, batch after batch, and what the gate said of each."""
+"""The bottom of the page: how good the model sets are, batch after batch, and what the gate said of
+each.
+"""
 
 from __future__ import annotations
 
@@ -34,10 +36,20 @@ def _show_record(model_sets: tuple[ModelSet, ...]) -> None:
     st.markdown("**Every batch, predicted before it was learned**")
     with st.container(horizontal=True, vertical_alignment="center"):
         shown = st.segmented_control(
-            "Score", list(_SCORES), default="RMSE", required=True, label_visibility="collapsed", key="score"
+            "Score",
+            list(_SCORES),
+            default="RMSE",
+            required=True,
+            label_visibility="collapsed",
+            key="score",
         )
         by = st.segmented_control(
-            "By", _WAYS_ALONG, default=_WAYS_ALONG[0], required=True, label_visibility="collapsed", key="along"
+            "By",
+            _WAYS_ALONG,
+            default=_WAYS_ALONG[0],
+            required=True,
+            label_visibility="collapsed",
+            key="along",
         )
         st.caption("Higher is better." if shown == "AUC" else "Lower is better.")
     record = sorted((line for it in model_sets for line in it.record), key=lambda line: line.batch)
@@ -49,9 +61,15 @@ def _show_table(model_sets: tuple[ModelSet, ...]) -> None:
     st.markdown("**Model sets, newest first**")
     st.table(
         {
-            "Set": [f"{it.number} :green-badge[in service]" if it.in_service else str(it.number) for it in model_sets],
+            "Set": [
+                f"{it.number} :green-badge[in service]" if it.in_service else str(it.number)
+                for it in model_sets
+            ],
             "Batches": [_batches(it.batches) for it in model_sets],
-            **{name: [_score(getattr(it.scores, field)) for it in model_sets] for name, field in _SCORES.items()},
+            **{
+                name: [_score(getattr(it.scores, field)) for it in model_sets]
+                for name, field in _SCORES.items()
+            },
             "Gate": [_gate(it.gate) for it in model_sets],
             "Made": [moment(it.created_at) for it in model_sets],
         },
@@ -64,13 +82,19 @@ def _show_table(model_sets: tuple[ModelSet, ...]) -> None:
 
 
 def _batches(numbers: tuple[int, ...]) -> str:
-    """`1–3` for an unbroken run, else how many and up to which: a long run with gaps would fill the table."""
+    """`1–3` for an unbroken run, else how many and up to which: a long run with gaps would fill the
+    table.
+    """
     if not numbers:
         return "none"
     first, last = numbers[0], numbers[-1]
     if len(numbers) == 1:
         return str(first)
-    return f"{first}–{last}" if last - first + 1 == len(numbers) else f"{len(numbers)} of {first}–{last}"
+    return (
+        f"{first}–{last}"
+        if last - first + 1 == len(numbers)
+        else f"{len(numbers)} of {first}–{last}"
+    )
 
 
 def _score(value: float | None) -> str:

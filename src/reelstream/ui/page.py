@@ -1,4 +1,6 @@
-"""The page that `reelstream ui` shows; Streamlit runs this file from top to bottom for every visitor."""
+"""The page that `reelstream ui` shows; Streamlit runs this file from top to bottom for every
+visitor.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The middle of the page: choose a user and a movie, see what the model set in service says of them."""
+"""The middle of the page: choose a user and a movie, see what the model set in service says of
+them.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,9 @@ _NEWEST_RATINGS = 5
 
 @st.fragment
 def show_prediction(client: ApiClient) -> None:
-    """Two searches on the left, the answer on the right; typing redraws nothing else of the page."""
+    """Two searches on the left, the answer on the right; typing redraws nothing else of the
+    page.
+    """
     questions, answers = st.columns([4, 7], gap="large")
     with questions, calmly():
         user_id = _choose_user(client)
@@ -46,7 +50,8 @@ def _choose_user(client: ApiClient) -> int | None:
         "Users found",
         options,
         format_func=lambda user_id: (
-            f"User {user_id} :gray[· {count(known[user_id], 'rating', 'ratings') if user_id in known else 'new here'}]"
+            f"User {user_id} :gray[·"
+            f" {count(known[user_id], 'rating', 'ratings') if user_id in known else 'new here'}]"
         ),
         label_visibility="collapsed",
         key="user",
@@ -54,7 +59,9 @@ def _choose_user(client: ApiClient) -> int | None:
 
 
 def _choose_film(client: ApiClient) -> Film | None:
-    query = st.text_input("Movie", type="search", live=True, placeholder="Search by title", key="film_query")
+    query = st.text_input(
+        "Movie", type="search", live=True, placeholder="Search by title", key="film_query"
+    )
     films = {film.item_id: film for film in client.items(query or "", _SUGGESTIONS)}
     if not films:
         st.caption("No movie has such a title.")
@@ -75,11 +82,18 @@ def _show_answer(answer: Answer, user_id: int, film: Film) -> None:
     low, high = rating.interval
     predicted, interval, liked = st.columns([3, 4, 4])
     predicted.metric("Predicted rating", f"{rating.prediction:.2f}")
-    interval.metric("95 % interval", f"{low:.1f} – {high:.1f}", help=f"Standard deviation {rating.sd:.2f}")
-    liked.metric(
-        "Chance to like it", f"{like.probability:.0%}", help=f"That the rating is {like.threshold:g} or higher"
+    interval.metric(
+        "95 % interval", f"{low:.1f} – {high:.1f}", help=f"Standard deviation {rating.sd:.2f}"
     )
-    st.altair_chart(prediction_chart(rating), alt=f"Predicted {rating.prediction:.2f}, from {low:.1f} to {high:.1f}")
+    liked.metric(
+        "Chance to like it",
+        f"{like.probability:.0%}",
+        help=f"That the rating is {like.threshold:g} or higher",
+    )
+    st.altair_chart(
+        prediction_chart(rating),
+        alt=f"Predicted {rating.prediction:.2f}, from {low:.1f} to {high:.1f}",
+    )
     st.markdown(
         f"**Segment {segment.prediction}** · {plain(segment.label)} "
         f":gray[· {count(segment.size, 'user', 'users')}]  \n:gray[{_basis(answer)}]"
@@ -89,9 +103,15 @@ def _show_answer(answer: Answer, user_id: int, film: Film) -> None:
 def _basis(answer: Answer) -> str:
     basis = answer.basis
     if not basis.known_user:
-        return f"Nothing is known of this user: model set {answer.model_set} says what it expects of anybody."
+        return (
+            f"Nothing is known of this user: model set {answer.model_set} says what it expects of"
+            " anybody."
+        )
     live = f", {basis.live:,} of them since it was trained" if basis.live else ""
-    return f"Model set {answer.model_set} answers from {count(basis.ratings, 'rating', 'ratings')} of this user{live}."
+    return (
+        f"Model set {answer.model_set} answers from {count(basis.ratings, 'rating', 'ratings')} of"
+        f" this user{live}."
+    )
 
 
 def _show_history(client: ApiClient, user_id: int) -> None:

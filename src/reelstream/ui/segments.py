@@ -24,7 +24,10 @@ def show_segments(client: ApiClient) -> None:
                 "Ratings": [f"{each.ratings:,}" for each in segments],
                 "Rates": [f"{each.mean:.2f} ± {each.spread:.2f}" for each in segments],
                 "More than others": [_genres(each) for each in segments],
-                "Films": [plain(", ".join(film_name(film) for film in each.films[:_EXAMPLES])) for each in segments],
+                "Films": [
+                    plain(", ".join(film_name(film) for film in each.films[:_EXAMPLES]))
+                    for each in segments
+                ],
             },
             border="horizontal",
             hide_index=True,

@@ -38,7 +38,9 @@ def read_standing(client: ApiClient) -> Standing:
 
 @st.fragment(run_every=2.0)
 def watch_stream(client: ApiClient, drawn_for: Standing) -> None:
-    """Show how the stream stands; draw the whole page anew when another set answers, or the API comes or goes."""
+    """Show how the stream stands; draw the whole page anew when another set answers, or the API
+    comes or goes.
+    """
     standing = read_standing(client)
     if standing.model_set != drawn_for.model_set:
         st.rerun()
@@ -50,14 +52,17 @@ def watch_stream(client: ApiClient, drawn_for: Standing) -> None:
 
 def _show_counts(status: Status) -> None:
     log, service = status.log, status.model_set
-    # The server looks at batches more often than at the log's end, which may lie behind the newest for a moment.
+    # The server looks at batches more often than at the log's end, which may lie behind the newest
+    # for a moment.
     waiting = max(log.end - log.batched, 0)
     with st.container(horizontal=True, key="stream"):
         st.metric("Messages in the log", f"{log.end:,}", border=True)
         st.metric("In closed batches", f"{log.batched:,}", border=True)
         st.metric("Waiting for a batch", f"{waiting:,}", border=True)
         st.metric("Batches", f"{status.batches.count:,}", border=True)
-        st.metric("Model set in service", f"{service.number}" if service else "none yet", border=True)
+        st.metric(
+            "Model set in service", f"{service.number}" if service else "none yet", border=True
+        )
         st.metric("Serving for", age(time.time() - service.since) if service else "–", border=True)
 
 
@@ -67,7 +72,9 @@ def _sentences(standing: Standing) -> list[str]:
         return [f"{plain(standing.trouble)} This page tries again every two seconds."]
     reasons = standing.health.reasons if standing.health else ()
     if standing.model_set is None:
-        return [" ".join([*map(_sentence, reasons), "This page shows answers as soon as one serves."])]
+        return [
+            " ".join([*map(_sentence, reasons), "This page shows answers as soon as one serves."])
+        ]
     return [_sentence(reason) for reason in reasons]
 
 

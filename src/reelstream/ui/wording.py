@@ -32,12 +32,18 @@ def day(timestamp: int) -> str:
 
 
 def plain(text: str) -> str:
-    """`text` with every character that Markdown would read as its own escaped: titles come from data."""
-    return "".join(f"\\{letter}" if letter in r"\`*_{}[]()#+-.!|<>$~:" else letter for letter in text)
+    """`text` with every character that Markdown would read as its own escaped: titles come from
+    data.
+    """
+    return "".join(
+        f"\\{letter}" if letter in r"\`*_{}[]()#+-.!|<>$~:" else letter for letter in text
+    )
 
 
 def film_name(film: Film | RatedFilm | ExampleFilm) -> str:
-    """`The Matrix (1999)` where MovieLens sorts it as `Matrix, The`; the id of a film without a title."""
+    """`The Matrix (1999)` where MovieLens sorts it as `Matrix, The`; the id of a film without a
+    title.
+    """
     name = _ARTICLE_LAST.sub(r"\2 \1", film.title) if film.title else f"Movie {film.item_id}"
     year = film.year if isinstance(film, Film) else None
     return name if year is None else f"{name} ({year})"

@@ -1,4 +1,6 @@
-"""Trains a work folder on a cluster, in blocks: `cluster_trainer.py WORK MASTER SPARK_SETTINGS_AS_JSON`."""
+"""Trains a work folder on a cluster, in blocks:
+`cluster_trainer.py WORK MASTER SPARK_SETTINGS_AS_JSON`.
+"""
 
 from __future__ import annotations
 
@@ -17,14 +19,20 @@ from reelstream.storage.work_folder import WorkFolder
 from reelstream.training.trainer import Trainer
 
 SWEEPS = 6
-SHORT = FitParameters(n_factors=4, sweeps=SWEEPS, burn_in=3, n_draws=2, warm_sweeps=SWEEPS, warm_burn_in=3)
+SHORT = FitParameters(
+    n_factors=4, sweeps=SWEEPS, burn_in=3, n_draws=2, warm_sweeps=SWEEPS, warm_burn_in=3
+)
 BLOCK_RATINGS = 500
 
 
 def trainer(work: Path, engine: Engine, one_task_ratings: int) -> Trainer:
     """Of short chains."""
     folder = WorkFolder(work)
-    stores = BatchFolder(folder.batches), SnapshotStore(folder.history), ModelRegistry(folder.models)
+    stores = (
+        BatchFolder(folder.batches),
+        SnapshotStore(folder.history),
+        ModelRegistry(folder.models),
+    )
     parameters = replace(SHORT, one_task_ratings=one_task_ratings)
     return Trainer(*stores, engine, folder.read_catalog(), folder.binding().scale, parameters)
 

@@ -14,7 +14,9 @@ from reelstream.cli.app import invoke
 
 @pytest.fixture(scope="session")
 def spark_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """A master and two workers; each application takes one core of each worker, so that there is room for two."""
+    """A master and two workers; each application takes one core of each worker, so that there is
+    room for two.
+    """
     if shutil.which("java") is None:
         pytest.skip("Spark needs Java 17: apt-get install openjdk-17-jre-headless")
     pytest.importorskip("pyspark", reason="PySpark is not installed")

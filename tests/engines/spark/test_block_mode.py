@@ -1,4 +1,6 @@
-"""Block mode: ratings laid out once, rows drawn where they lie; the local engine's models to a hair."""
+"""Block mode: ratings laid out once, rows drawn where they lie; the local engine's models to a
+hair.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ from reelstream.ratings import EventColumns
 from reelstream.storage.batch_files import BatchFolder
 from spark_session import bits, fit, forgets, publish
 
-QUICK = FitParameters(n_factors=4, sweeps=6, burn_in=3, n_draws=2, warm_sweeps=4, warm_burn_in=2, one_task_ratings=0)
+QUICK = FitParameters(
+    n_factors=4, sweeps=6, burn_in=3, n_draws=2, warm_sweeps=4, warm_burn_in=2, one_task_ratings=0
+)
 
 
 @pytest.fixture
@@ -36,12 +40,18 @@ def catalog(small_dataset: Path) -> Catalog:
 
 @pytest.fixture(scope="module")
 def batches(small_dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> BatchFolder:
-    """Two batches; the second deletes some ratings of the first, and all of one user's, and forgets other users."""
+    """Two batches; the second deletes some ratings of the first, and all of one user's, and forgets
+    other users.
+    """
     ratings = detect(small_dataset).read_ratings().in_time()
     first, second = ratings[:2000], ratings[2000:]
     gone = first[(np.arange(len(first)) < 50) | (first.user_id == first.user_id[0])]
-    deleted = replace(gone, rating=np.full(len(gone), np.nan, np.float32), timestamp=gone.timestamp + 10**6)
-    everything = EventColumns.concatenate([forgets(second[::200]), second[second.user_id != first.user_id[0]], deleted])
+    deleted = replace(
+        gone, rating=np.full(len(gone), np.nan, np.float32), timestamp=gone.timestamp + 10**6
+    )
+    everything = EventColumns.concatenate(
+        [forgets(second[::200]), second[second.user_id != first.user_id[0]], deleted]
+    )
     return publish(tmp_path_factory.mktemp("batches") / "batched_data", [first, everything])
 
 
@@ -53,25 +63,40 @@ def test_a_chain_of_sets_agrees_with_the_local_engine(
     sets = {}
     for engine in (LocalEngine(), block_engine):
         first = fit(engine, tmp_path / engine.name / "1", batches, manifests[:1], catalog, QUICK)
-        sets[engine.name] = first, fit(engine, tmp_path / engine.name / "2", batches, manifests, catalog, QUICK, first)
+        sets[engine.name] = (
+            first,
+            fit(engine, tmp_path / engine.name / "2", batches, manifests, catalog, QUICK, first),
+        )
     for local, spark in zip(*sets.values(), strict=True):
         assert bits(local)["rating.item_counts"] == bits(spark)["rating.item_counts"]
         np.testing.assert_allclose(spark.rating.draws.means, local.rating.draws.means, atol=0.01)
-        np.testing.assert_allclose(spark.rating.state.user_rows, local.rating.state.user_rows, atol=0.01)
-        assert spark.rating.hyperparameters.alpha == pytest.approx(local.rating.hyperparameters.alpha, rel=0.01)
+        np.testing.assert_allclose(
+            spark.rating.state.user_rows, local.rating.state.user_rows, atol=0.01
+        )
+        assert spark.rating.hyperparameters.alpha == pytest.approx(
+            local.rating.hyperparameters.alpha, rel=0.01
+        )
         assert bits(spark.segment) == bits(local.segment)
         assert spark.like.like_share == local.like.like_share
         np.testing.assert_array_equal(spark.like.item_likes, local.like.item_likes)
     for number in ("1", "2"):
         files = {path.name: path.read_bytes() for path in (tmp_path / "local" / number).iterdir()}
-        assert files == {path.name: path.read_bytes() for path in (tmp_path / "spark" / number).iterdir()}
+        assert files == {
+            path.name: path.read_bytes() for path in (tmp_path / "spark" / number).iterdir()
+        }
     assert sorted(path.name for path in (tmp_path / "spark").iterdir()) == ["1", "2"]
 
 
 def test_the_number_of_tasks_changes_nothing(
-    block_engine: Any, batches: BatchFolder, catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    block_engine: Any,
+    batches: BatchFolder,
+    catalog: Catalog,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A seed gives the same set on two cores and on five, and where films come in many small parts."""
+    """A seed gives the same set on two cores and on five, and where films come in many small
+    parts.
+    """
     manifests = batches.manifests()[:1]
     two = fit(block_engine, tmp_path / "two", batches, manifests, catalog, QUICK)
     context = type(block_engine._session().sparkContext)
@@ -91,13 +116,16 @@ def test_nothing_to_learn_from_is_said(block_engine: Any, catalog: Catalog, tmp_
 def test_a_history_alone_is_written_as_the_local_engine_writes_it(
     block_engine: Any, batches: BatchFolder, catalog: Catalog, tmp_path: Path
 ) -> None:
-    """After an exclusion a snapshot is made without a fit: the same files, also of no ratings at all."""
+    """After an exclusion a snapshot is made without a fit: the same files, also of no ratings at
+    all.
+    """
     for name, manifests in (("some", batches.manifests()[1:]), ("none", [])):
         for engine in (LocalEngine(), block_engine):
             out = tmp_path / engine.name / name
             out.mkdir(parents=True)
             engine.write_history(SnapshotJob(batches, manifests, None, manifests, out))
         files = [
-            {path.name: path.read_bytes() for path in (tmp_path / each / name).iterdir()} for each in ("local", "spark")
+            {path.name: path.read_bytes() for path in (tmp_path / each / name).iterdir()}
+            for each in ("local", "spark")
         ]
         assert files[0] == files[1]

@@ -1,4 +1,6 @@
-"""A real cluster: what is killed changes nothing, the code comes with the job, and what goes wrong is said."""
+"""A real cluster: what is killed changes nothing, the code comes with the job, and what goes wrong
+is said.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +44,9 @@ MID_FIT = {
     "one task": "history/.tmp-*/user_ids.npy",
     "blocks": f"history/.tmp-*/blocks/sweep-{cluster_trainer.SWEEPS + 2}",
 }
-"""What is there while the second set is being fitted: its history, and what its third sweep leaves."""
+"""What is there while the second set is being fitted: its history, and what its third sweep
+leaves.
+"""
 MADE_ANEW = {"one task": "history/2/user_ids.npy", "blocks": "models/release_2.json"}
 """What must be younger than a kill in mid-fit."""
 
@@ -79,7 +83,9 @@ def bare_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
         if "reelstream" not in entry.name and entry.suffix != ".pth":
             (folder / "packages" / entry.name).symlink_to(entry)
     program = folder / "python"
-    program.write_text(f'#!/bin/sh\nPYTHONPATH="$PYTHONPATH:{folder}/packages" exec {sys.executable} -S "$@"\n')
+    program.write_text(
+        f'#!/bin/sh\nPYTHONPATH="$PYTHONPATH:{folder}/packages" exec {sys.executable} -S "$@"\n'
+    )
     program.chmod(0o755)
     return program
 
@@ -92,8 +98,12 @@ def _small_blocks() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def on_cluster(spark_cluster: SparkCluster, undisturbed: object, spark_engine: Any) -> Iterator[SparkEngine]:
-    """An engine with a session on the cluster, in this process; the one on this machine's cores makes room meanwhile."""
+def on_cluster(
+    spark_cluster: SparkCluster, undisturbed: object, spark_engine: Any
+) -> Iterator[SparkEngine]:
+    """An engine with a session on the cluster, in this process; the one on this machine's cores
+    makes room meanwhile.
+    """
     spark_engine._session().stop()
     engine = SparkEngine(spark_cluster.master, spark_cluster.conf)
     session = engine._session()
@@ -104,7 +114,10 @@ def on_cluster(spark_cluster: SparkCluster, undisturbed: object, spark_engine: A
 
 def published(work: Path) -> dict[int, Any]:
     """Number -> the checksums of the set's files."""
-    return {release.number: release.checksums for release in ModelRegistry(work / "models").all_releases()}
+    return {
+        release.number: release.checksums
+        for release in ModelRegistry(work / "models").all_releases()
+    }
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -115,7 +128,9 @@ def test_an_executor_killed_in_mid_fit_changes_nothing(
     on_cluster: SparkEngine,
     undisturbed: dict[str, Any],
 ) -> None:
-    """The cluster makes the first set undisturbed, and loses all executors over the second: both are as always."""
+    """The cluster makes the first set undisturbed, and loses all executors over the second: both
+    are as always.
+    """
     killed_at: list[float] = []
 
     def kill() -> None:
@@ -135,8 +150,16 @@ def test_an_executor_killed_in_mid_fit_changes_nothing(
 def test_a_driver_killed_in_mid_fit_has_published_nothing(
     work: Path, spark_cluster: SparkCluster, on_cluster: SparkEngine, undisturbed: dict[str, Any]
 ) -> None:
-    """The first set stays as it is, nothing of the second can be seen, and the next trainer makes it."""
-    program = [sys.executable, cluster_trainer.__file__, work, spark_cluster.master, json.dumps(spark_cluster.conf)]
+    """The first set stays as it is, nothing of the second can be seen, and the next trainer makes
+    it.
+    """
+    program = [
+        sys.executable,
+        cluster_trainer.__file__,
+        work,
+        spark_cluster.master,
+        json.dumps(spark_cluster.conf),
+    ]
     driver = subprocess.Popen([str(word) for word in program], start_new_session=True)
     try:
         await_paths(work, "history/CURRENT", MID_FIT["blocks"], while_running=driver)
@@ -158,14 +181,21 @@ def test_a_driver_killed_in_mid_fit_has_published_nothing(
 
 
 def test_the_package_comes_with_the_job(
-    work: Path, trained_alone: dict[int, Any], spark_cluster: SparkCluster, bare_python: Path, tmp_path: Path
+    work: Path,
+    trained_alone: dict[int, Any],
+    spark_cluster: SparkCluster,
+    bare_python: Path,
+    tmp_path: Path,
 ) -> None:
-    """`--py-files`: neither driver nor executors have reelstream installed, and the set is the local engine's.
+    """`--py-files`: neither driver nor executors have reelstream installed, and the set is the
+    local engine's.
 
     The work folder is named from the driver's working directory, which is not the executors'.
     """
     package = tmp_path / "reelstream.zip"
-    subprocess.run([sys.executable, "-m", "zipfile", "-c", package, SOURCE / "reelstream"], check=True)
+    subprocess.run(
+        [sys.executable, "-m", "zipfile", "-c", package, SOURCE / "reelstream"], check=True
+    )
     said = run(
         [spark_program("spark-submit"), "--master", spark_cluster.master, "--py-files", package],
         spark_cluster.conf_without_source,
@@ -179,7 +209,11 @@ def test_the_package_comes_with_the_job(
 
 
 def test_a_whole_environment_comes_with_the_job(
-    work: Path, trained_alone: dict[int, Any], spark_cluster: SparkCluster, bare_python: Path, tmp_path: Path
+    work: Path,
+    trained_alone: dict[int, Any],
+    spark_cluster: SparkCluster,
+    bare_python: Path,
+    tmp_path: Path,
 ) -> None:
     """An archive: the executors' Python is the one in it, and finds reelstream there."""
     environment = tmp_path / "environment"
@@ -190,25 +224,52 @@ def test_a_whole_environment_comes_with_the_job(
     program.chmod(0o755)
     archive = shutil.make_archive(str(environment), "gztar", environment)
     said = run(
-        [sys.executable, "-m", "reelstream", "train", "--engine", "spark", "--master", spark_cluster.master],
+        [
+            sys.executable,
+            "-m",
+            "reelstream",
+            "train",
+            "--engine",
+            "spark",
+            "--master",
+            spark_cluster.master,
+        ],
         spark_cluster.conf_without_source
-        | {"spark.archives": f"{archive}#environment", "spark.pyspark.python": "./environment/bin/python"},
+        | {
+            "spark.archives": f"{archive}#environment",
+            "spark.pyspark.python": "./environment/bin/python",
+        },
         ["--work", work],
     )
     assert said.returncode == 0, said.stderr
     assert published(work) == trained_alone
 
 
-def test_what_workers_lack_is_said(work: Path, spark_cluster: SparkCluster, bare_python: Path) -> None:
-    """One sentence with what to do, and no traceback, neither Python's nor Java's; nothing is published."""
+def test_what_workers_lack_is_said(
+    work: Path, spark_cluster: SparkCluster, bare_python: Path
+) -> None:
+    """One sentence with what to do, and no traceback, neither Python's nor Java's; nothing is
+    published.
+    """
     said = run(
-        [sys.executable, "-m", "reelstream", "train", "--engine", "spark", "--master", spark_cluster.master],
+        [
+            sys.executable,
+            "-m",
+            "reelstream",
+            "train",
+            "--engine",
+            "spark",
+            "--master",
+            spark_cluster.master,
+        ],
         spark_cluster.conf_without_source,
         ["--conf", f"spark.pyspark.python={bare_python}", "--work", work],
         PYSPARK_PYTHON=sys.executable,
     )
     assert said.returncode == 1
-    sentence = "reelstream: the workers' Python lacks a package: install reelstream there, or send it"
+    sentence = (
+        "reelstream: the workers' Python lacks a package: install reelstream there, or send it"
+    )
     assert said.stderr.splitlines()[-1].startswith(sentence)
     assert "Traceback" not in said.stderr
     assert "\tat " not in said.stderr
@@ -216,7 +277,9 @@ def test_what_workers_lack_is_said(work: Path, spark_cluster: SparkCluster, bare
 
 
 def test_executors_that_die_again_and_again_are_said(on_cluster: SparkEngine) -> None:
-    """A task whose Python kills its executor, as the kernel does with the largest process when memory runs out."""
+    """A task whose Python kills its executor, as the kernel does with the largest process when
+    memory runs out.
+    """
 
     def kill_executor(_: int) -> None:
         daemon = Path(f"/proc/{os.getppid()}/stat").read_text().rpartition(")")[2].split()
@@ -257,7 +320,9 @@ def run(
     )
 
 
-def await_paths(work: Path, *patterns: str, while_running: subprocess.Popen[bytes] | None = None) -> None:
+def await_paths(
+    work: Path, *patterns: str, while_running: subprocess.Popen[bytes] | None = None
+) -> None:
     """Until each pattern names something in the work folder."""
     deadline = time.monotonic() + MAX_SECONDS
     while not all(any(work.glob(pattern)) for pattern in patterns):

@@ -1,4 +1,6 @@
-"""One-task mode: Spark prepares, one task fits, and nothing shows that it was not the local engine."""
+"""One-task mode: Spark prepares, one task fits, and nothing shows that it was not the local
+engine.
+"""
 
 from __future__ import annotations
 
@@ -30,13 +32,21 @@ def catalog(small_dataset: Path) -> Catalog:
 
 @pytest.fixture(scope="module")
 def batches(small_dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> BatchFolder:
-    """Two batches; the second rates films again, deletes ratings, forgets users, and brings some that are late."""
+    """Two batches; the second rates films again, deletes ratings, forgets users, and brings some
+    that are late.
+    """
     ratings = detect(small_dataset).read_ratings().in_time()
     first, second = ratings[:2000], ratings[2000:]
     again, gone, late = first[:200], first[200:300], first[300:350]
-    changed = replace(again, rating=(again.rating % 5 + 0.5).astype(np.float32), timestamp=again.timestamp + 10**6)
-    deleted = replace(gone, rating=np.full(len(gone), np.nan, np.float32), timestamp=gone.timestamp + 10**6)
-    older = replace(late, rating=np.full(len(late), 0.5, np.float32), timestamp=late.timestamp - 10**6)
+    changed = replace(
+        again, rating=(again.rating % 5 + 0.5).astype(np.float32), timestamp=again.timestamp + 10**6
+    )
+    deleted = replace(
+        gone, rating=np.full(len(gone), np.nan, np.float32), timestamp=gone.timestamp + 10**6
+    )
+    older = replace(
+        late, rating=np.full(len(late), 0.5, np.float32), timestamp=late.timestamp - 10**6
+    )
     everything = EventColumns.concatenate([second, changed, deleted, older, forgets(second[::200])])
     return publish(tmp_path_factory.mktemp("batches") / "batched_data", [first, everything])
 
@@ -44,18 +54,24 @@ def batches(small_dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Ba
 def test_a_chain_of_sets_equals_the_local_engine_bit_for_bit(
     spark_engine: Any, batches: BatchFolder, catalog: Catalog, tmp_path: Path
 ) -> None:
-    """A cold set and the next, which goes on from it: every array, every number, every file of the history."""
+    """A cold set and the next, which goes on from it: every array, every number, every file of the
+    history.
+    """
     manifests = batches.manifests()
     sets: dict[str, list[FittedModels]] = {}
     for engine in (LocalEngine(), spark_engine):
         first = fit(engine, tmp_path / engine.name / "1", batches, manifests[:1], catalog, QUICK)
-        second = fit(engine, tmp_path / engine.name / "2", batches, manifests, catalog, QUICK, first)
+        second = fit(
+            engine, tmp_path / engine.name / "2", batches, manifests, catalog, QUICK, first
+        )
         sets[engine.name] = [first, second]
     for local, spark in zip(*sets.values(), strict=True):
         assert bits(local) == bits(spark)
     for number in ("1", "2"):
         files = {path.name: path.read_bytes() for path in (tmp_path / "local" / number).iterdir()}
-        assert files == {path.name: path.read_bytes() for path in (tmp_path / "spark" / number).iterdir()}
+        assert files == {
+            path.name: path.read_bytes() for path in (tmp_path / "spark" / number).iterdir()
+        }
     assert sorted(path.name for path in (tmp_path / "spark").iterdir()) == ["1", "2"]
 
 
@@ -73,7 +89,9 @@ def test_a_batch_file_that_is_not_the_published_one_is_named(
     spark_engine: Any, catalog: Catalog, tmp_path: Path
 ) -> None:
     """Cut short, then gone."""
-    batches = publish(tmp_path / "batched_data", [EventColumns.of([1, 1], [1, 2], [3.0, 4.0], [1, 2])])
+    batches = publish(
+        tmp_path / "batched_data", [EventColumns.of([1, 1], [1, 2], [3.0, 4.0], [1, 2])]
+    )
     [manifest] = batches.manifests()
     path = tmp_path / "batched_data" / manifest.files[0].name
     path.write_bytes(path.read_bytes()[:-4])
@@ -95,7 +113,9 @@ def test_a_server_of_sets_from_spark_never_imports_it(
     for folder, model in zip(folders, (models.rating, models.like, models.segment), strict=True):
         folder.mkdir()
         model.save(folder)
-    said = subprocess.run([sys.executable, "-c", ASKS, str(tmp_path)], capture_output=True, text=True, check=False)
+    said = subprocess.run(
+        [sys.executable, "-c", ASKS, str(tmp_path)], capture_output=True, text=True, check=False
+    )
     assert said.returncode == 0, said.stderr
     assert said.stdout.split() == ["answered", "without"]
 
@@ -119,5 +139,6 @@ catalog = Catalog.read(root / "films.json")
 asked = ModelSet(1, rating, like, segment, catalog, RatingScale(), TrainedOn({0: 10**9}, {}))
 answers = asked.predict(asked.fold_in(EventColumns.empty()), rating.item_ids[:1], 0)
 print("answered" if np.isfinite(answers.mean).all() else "failed")
-print("with" if any(name.partition(".")[0] in ("pyspark", "py4j") for name in sys.modules) else "without")
+packages = {name.partition(".")[0] for name in sys.modules}
+print("with" if packages & {"pyspark", "py4j"} else "without")
 """

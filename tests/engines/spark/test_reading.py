@@ -51,7 +51,9 @@ def test_a_name_that_looks_like_a_pattern_is_a_name(spark_engine: Any, tmp_path:
     assert len(history_of(spark_engine, beside, tmp_path / "beside")) == 7
 
 
-def test_a_file_that_changed_without_a_change_of_size_is_named(spark_engine: Any, tmp_path: Path) -> None:
+def test_a_file_that_changed_without_a_change_of_size_is_named(
+    spark_engine: Any, tmp_path: Path
+) -> None:
     """Workers hold what they see against the manifest."""
     batches = publish(tmp_path / "batched_data", [RATINGS])
     path = batches.rating_files(batches.manifests()[0])[0]
@@ -86,7 +88,9 @@ def test_likes_are_counted_as_the_like_model_counts_them(spark_engine: Any, tmp_
 def test_a_set_is_made_again_the_way_it_was_made(
     spark_engine: Any, work: Path, monkeypatch: pytest.MonkeyPatch, one_task_ratings: int
 ) -> None:
-    """In blocks or in one task, as its release says, and where workers can write: it comes out bit for bit."""
+    """In blocks or in one task, as its release says, and where workers can write: it comes out bit
+    for bit.
+    """
     monkeypatch.setattr(block_chain, "BLOCK_RATINGS", 500)
     trainer(work, spark_engine, one_task_ratings).run_once()
     folder = WorkFolder(work)
@@ -97,7 +101,9 @@ def test_a_set_is_made_again_the_way_it_was_made(
 
 
 def test_another_attempt_writes_into_nothing_that_is_read(work: Path, tmp_path: Path) -> None:
-    """An executor that was given up may come to an end all the same, while what the next one wrote is in use."""
+    """An executor that was given up may come to an end all the same, while what the next one wrote
+    is in use.
+    """
     import pyarrow as pa  # noqa: PLC0415  (an extra)
 
     folder = WorkFolder(work)
@@ -113,11 +119,18 @@ def test_another_attempt_writes_into_nothing_that_is_read(work: Path, tmp_path: 
         None,
         SHORT,
     )
-    columns = {"userId": USERS, "movieId": ITEMS, "rating": RATINGS.rating, "timestamp": RATINGS.timestamp}
+    columns = {
+        "userId": USERS,
+        "movieId": ITEMS,
+        "rating": RATINGS.rating,
+        "timestamp": RATINGS.timestamp,
+    }
     columns |= {"partition": RATINGS.partition, "offset": RATINGS.offset}
     scratch = tmp_path / "scratch"
     scratch.mkdir()
-    ratings = pa.RecordBatch.from_pydict({name: pa.array(column) for name, column in columns.items()})
+    ratings = pa.RecordBatch.from_pydict(
+        {name: pa.array(column) for name, column in columns.items()}
+    )
     list(_task_of(job, scratch)([ratings]))
     paths = _files(job.history_out, scratch)
     before = [path.read_bytes() for path in paths]
@@ -125,7 +138,9 @@ def test_another_attempt_writes_into_nothing_that_is_read(work: Path, tmp_path: 
         held = [files.enter_context(open(path, "rb")) for path in paths]
         list(_task_of(job, scratch)([ratings]))
         assert [file.read() for file in held] == before == [path.read_bytes() for path in paths]
-        assert all(os.fstat(file.fileno()).st_nlink == 0 for file in held), "new files took the names of the old ones"
+        assert all(os.fstat(file.fileno()).st_nlink == 0 for file in held), (
+            "new files took the names of the old ones"
+        )
     assert paths == _files(job.history_out, scratch)
 
 

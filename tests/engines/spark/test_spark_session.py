@@ -49,22 +49,31 @@ def test_a_master_that_does_not_answer_is_named(no_session: None) -> None:
 def test_a_master_that_spark_knows_already_is_not_taken_for_this_machine(
     no_session: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
-    """Wherever it is named: a driver that only this machine can reach would wait for workers in vain."""
+    """Wherever it is named: a driver that only this machine can reach would wait for workers in
+    vain.
+    """
     master, conf = "spark://127.0.0.1:1", {}
     monkeypatch.setenv("SPARK_CONF_DIR", str(tmp_path))
     if where == "conf":
         conf = {"spark.master": master}
     elif where == "spark-defaults.conf":
-        (tmp_path / where).write_text(f"# ours\nspark.eventLog.enabled false\nspark.master   {master}\n")
+        (tmp_path / where).write_text(
+            f"# ours\nspark.eventLog.enabled false\nspark.master   {master}\n"
+        )
     else:
-        monkeypatch.setenv(where, f"--name us --master {master} pyspark-shell" if where != "MASTER" else master)
+        monkeypatch.setenv(
+            where, f"--name us --master {master} pyspark-shell" if where != "MASTER" else master
+        )
     with pytest.raises(SettingError, match=f"{master} cannot be reached"):
         open_session(None, conf)
 
 
 @pytest.mark.parametrize(
     ("said", "sentence"),
-    [('openjdk version "11.0.2" 2019-01-15', "is Java 11.0.2"), ('java version "1.8.0_392"', "is Java 1.8.0_392")],
+    [
+        ('openjdk version "11.0.2" 2019-01-15', "is Java 11.0.2"),
+        ('java version "1.8.0_392"', "is Java 1.8.0_392"),
+    ],
 )
 def test_an_old_java_is_named(
     no_session: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str, sentence: str
@@ -90,23 +99,38 @@ def test_no_java_is_said(no_session: None, tmp_path: Path, monkeypatch: pytest.M
     ("raised", "sentence"),
     [
         ("x\njava.lang.OutOfMemoryError: Java heap space", "raise spark.executor.memory"),
-        ("[PYTHON_VERSION_MISMATCH] Python in worker has different version", "set spark.pyspark.python"),
+        (
+            "[PYTHON_VERSION_MISMATCH] Python in worker has different version",
+            "set spark.pyspark.python",
+        ),
         ("ModuleNotFoundError: No module named 'reelstream'", "--py-files"),
         ("SparkException: Python worker exited unexpectedly (crashed)", "lack of memory"),
         (
             "ImportError: libllvmlite.so: failed to map segment from shared object",
             "a worker's Python ran out of memory",
         ),
-        ("BlockingIOError: [Errno 11] Resource temporarily unavailable", "a worker's Python ran out of memory"),
-        ("SystemError: <built-in function x> returned NULL without setting an exception", "Python ran out of memory"),
+        (
+            "BlockingIOError: [Errno 11] Resource temporarily unavailable",
+            "a worker's Python ran out of memory",
+        ),
+        (
+            "SystemError: <built-in function x> returned NULL without setting an exception",
+            "Python ran out of memory",
+        ),
         ("SystemError: error return without exception set", "a worker's Python ran out of memory"),
         ("ExecutorLostFailure (executor 1 exited)", "lost again and again"),
-        ("[FAILED_READ_FILE.FILE_NOT_EXIST] java.io.FileNotFoundException: File file:/x", "all of them share"),
+        (
+            "[FAILED_READ_FILE.FILE_NOT_EXIST] java.io.FileNotFoundException: File file:/x",
+            "all of them share",
+        ),
         (
             "An error occurred while calling o1.x.\n: java.io.IOException: odd\n\tat x",
             "Spark failed: java.io.IOException: odd",
         ),
-        ("Job aborted.\nCaused by: java.io.IOException: odd\n  at x", "Spark failed: java.io.IOException: odd"),
+        (
+            "Job aborted.\nCaused by: java.io.IOException: odd\n  at x",
+            "Spark failed: java.io.IOException: odd",
+        ),
     ],
 )
 def test_what_spark_raises_becomes_one_sentence(raised: str, sentence: str) -> None:
@@ -117,11 +141,15 @@ def test_what_spark_raises_becomes_one_sentence(raised: str, sentence: str) -> N
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize(("name", "value"), [("pythonExec", "/nowhere/python"), ("pythonVer", "2.6")])
+@pytest.mark.parametrize(
+    ("name", "value"), [("pythonExec", "/nowhere/python"), ("pythonVer", "2.6")]
+)
 def test_workers_with_another_python_are_said(
     spark_engine: Any, monkeypatch: pytest.MonkeyPatch, name: str, value: str
 ) -> None:
-    """A Python that is not there, and one of another version, as on a cluster whose machines differ."""
+    """A Python that is not there, and one of another version, as on a cluster whose machines
+    differ.
+    """
     context = spark_engine._session().sparkContext
     monkeypatch.setattr(context, name, value)
     with pytest.raises(FitError, match=r"set spark\.pyspark\.python"), spark_errors():
@@ -144,8 +172,10 @@ def test_what_a_task_raises_is_said_without_its_traceback(spark_engine: Any) -> 
     context = spark_engine._session().sparkContext
     with pytest.raises(FitError) as caught, spark_errors():
         context.parallelize(["odd"], 1).foreach(int)
-    assert str(caught.value) == (
-        "Spark failed in a worker's Python: ValueError: invalid literal for int() with base 10: 'odd'"
+    assert (
+        str(caught.value)
+        == "Spark failed in a worker's Python: ValueError: invalid literal for int() with base 10:"
+        " 'odd'"
     )
 
 

@@ -1,7 +1,9 @@
-"""Random numbers that are a function of what they are for, so that threads, blocks and engines cannot change a draw.
+"""Random numbers that are a function of what they are for, so that threads, blocks and engines
+cannot change a draw.
 
-A *key* is a hash of (seed, sweep, purpose, external id); number c of a key is a hash of (key, c). The hash is SplitMix64
-(Steele, Lea and Flood, *Fast Splittable Pseudorandom Number Generators*, OOPSLA 2014).
+A *key* is a hash of (seed, sweep, purpose, external id); number c of a key is a hash of (key, c).
+The hash is SplitMix64 (Steele, Lea and Flood, *Fast Splittable Pseudorandom Number Generators*,
+OOPSLA 2014).
 """
 
 from __future__ import annotations
@@ -15,13 +17,21 @@ from numpy.typing import NDArray
 from reelstream.compute.arrays import FAST_MATH
 from reelstream.engines.kernels.vector_math import log, on_circle
 
-USER_ROW, ITEM_ROW, SESSION, SESSION_SCALE, USER_NOISE = (np.uint64(purpose) for purpose in range(5))
+USER_ROW, ITEM_ROW, SESSION, SESSION_SCALE, USER_NOISE = (
+    np.uint64(purpose) for purpose in range(5)
+)
 """What a key is for: no two draws of one sweep share numbers."""
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
 _MIX_2 = np.uint64(0x94D049BB133111EB)
-_S11, _S27, _S30, _S31, _S32 = np.uint64(11), np.uint64(27), np.uint64(30), np.uint64(31), np.uint64(32)
+_S11, _S27, _S30, _S31, _S32 = (
+    np.uint64(11),
+    np.uint64(27),
+    np.uint64(30),
+    np.uint64(31),
+    np.uint64(32),
+)
 _ONE, _TWO, _LOW = np.uint64(1), np.uint64(2), np.uint64(0xFFFF_FFFF)
 
 
@@ -59,7 +69,9 @@ def uniform(key: np.uint64, counter: int) -> float:
 
 @njit(cache=True, nogil=True)
 def normal(key: np.uint64, counter: int) -> float:
-    """Number `counter` of `key`, standard normal (Box and Muller, 1958); it uses up uniforms 2c and 2c + 1."""
+    """Number `counter` of `key`, standard normal (Box and Muller, 1958); it uses up uniforms 2c and
+    2c + 1.
+    """
     radius = math.sqrt(-2.0 * math.log(uniform(key, 2 * counter)))
     return radius * math.cos(2.0 * math.pi * uniform(key, 2 * counter + 1))
 
@@ -78,7 +90,8 @@ def fill_normals(key: np.uint64, out: NDArray[np.float32]) -> None:
     """Fill `out` with standard normals, two from each number of `key`."""
     n = np.uint64(out.size)
     half = n // _TWO
-    # Unsigned positions: with signed ones numba allows for negative ones, and the loop becomes no vector code.
+    # Unsigned positions: with signed ones numba allows for negative ones, and the loop becomes no
+    # vector code.
     for pair in range(half):
         out[pair], out[half + pair] = _two_normals(_mix(key + _GOLDEN * (pair + _ONE)))
     if n % _TWO:
@@ -100,7 +113,8 @@ def fill_lanes(keys: NDArray[np.uint64], out: NDArray[np.float32]) -> None:
 def gamma(key: np.uint64, shape: float) -> float:
     """A Gamma(shape, 1) number, for shape > 0.
 
-    Marsaglia and Tsang, *A Simple Method for Generating Gamma Variables* (2000), with their boost below shape 1.
+    Marsaglia and Tsang, *A Simple Method for Generating Gamma Variables* (2000), with their boost
+    below shape 1.
     """
     boost = 1.0
     counter = 0
@@ -110,7 +124,8 @@ def gamma(key: np.uint64, shape: float) -> float:
     d = shape - 1.0 / 3.0
     c = 1.0 / math.sqrt(9.0 * d)
     while True:
-        counter += 2  # normals and uniforms of one key must not share numbers: 2c, 2c + 1 and 2c + 2
+        # normals and uniforms of one key must not share numbers: 2c, 2c + 1 and 2c + 2
+        counter += 2
         x = normal(key, counter)
         v = (1.0 + c * x) ** 3
         u = uniform(key, 2 * counter + 2)

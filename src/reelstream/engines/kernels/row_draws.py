@@ -1,14 +1,17 @@
 """The posterior of one row given the other side: the heart of the fit.
 
-A row is `w = [bias, factors]`, D numbers. Its ratings are `y_j = w . x_j + e_j` with `x_j = [1, factors of the other row]`,
-`e_j ~ N(0, 1 / weight_j)`, where the other row's bias is already taken off `y_j`; its prior is `N(m, inv(L))`. So its
-posterior is normal with precision `A = L + sum(weight x x')` and mean `inv(A) (L m + sum(weight x y))` (Salakhutdinov and
-Mnih, *Bayesian Probabilistic Matrix Factorization using MCMC*, ICML 2008). Rows of one side are independent of each other
-given the other side: they are drawn in parallel, over threads here and over machines on a cluster.
+A row is `w = [bias, factors]`, D numbers. Its ratings are `y_j = w . x_j + e_j` with
+`x_j = [1, factors of the other row]`, `e_j ~ N(0, 1 / weight_j)`, where the other row's bias is
+already taken off `y_j`; its prior is `N(m, inv(L))`. So its posterior is normal with precision
+`A = L + sum(weight x x')` and mean `inv(A) (L m + sum(weight x y))` (Salakhutdinov and Mnih,
+*Bayesian Probabilistic Matrix Factorization using MCMC*, ICML 2008). Rows of one side are
+independent of each other given the other side: they are drawn in parallel, over threads here and
+over machines on a cluster.
 
-The work is in two parts. The Gram matrix of [x, y] over a row's ratings is gathered and given to BLAS. What follows, the
-factor of A and the solves, is too small for LAPACK, whose call costs more than its arithmetic: it is written out, for LANES
-rows side by side, so that every operation is one on whole vectors.
+The work is in two parts. The Gram matrix of [x, y] over a row's ratings is gathered and given to
+BLAS. What follows, the factor of A and the solves, is too small for LAPACK, whose call costs more
+than its arithmetic: it is written out, for LANES rows side by side, so that every operation is one
+on whole vectors.
 """
 
 from __future__ import annotations
@@ -29,8 +32,12 @@ CHUNK = 256
 
 
 @njit(cache=True, nogil=True, fastmath=FAST_MATH)
-def fill_regressors(thread: int, threads: int, rows: Floats, root_weight: Floats, regressors: Floats) -> None:
-    """Fill regressors (n, D+1), what the other side sees of rows (n, D): root_weight [1, factors, bias]."""
+def fill_regressors(
+    thread: int, threads: int, rows: Floats, root_weight: Floats, regressors: Floats
+) -> None:
+    """Fill regressors (n, D+1), what the other side sees of rows (n, D): root_weight [1, factors,
+    bias].
+    """
     D = rows.shape[1]
     for row in range(thread, rows.shape[0], threads):
         w = root_weight[row]
@@ -40,8 +47,8 @@ def fill_regressors(thread: int, threads: int, rows: Floats, root_weight: Floats
         regressors[row, D] = w * rows[row, 0]
 
 
-# Rows are passed as (array, row) and not as slices: a slice counts references to its array, and two threads that count
-# on one counter are four times slower.
+# Rows are passed as (array, row) and not as slices: a slice counts references to its array, and two
+# threads that count on one counter are four times slower.
 
 
 @njit(cache=True, nogil=True, fastmath=FAST_MATH)
@@ -56,7 +63,8 @@ def _fill_gram(
     grams: Floats,
     lane: int,
 ) -> None:
-    """Fill the lower half of `grams[:, :, lane]`: the weighted Gram matrix of [x, y] over the ratings `begin` to `end`.
+    """Fill the lower half of `grams[:, :, lane]`: the weighted Gram matrix of [x, y] over the
+    ratings `begin` to `end`.
 
     Scratch: design (CHUNK, D+1) and part (D+1, D+1).
     """
@@ -79,9 +87,16 @@ def _fill_gram(
 
 @njit(cache=True, nogil=True, fastmath=FAST_MATH)
 def _fill_system(
-    first: int, n: int, precision: Floats, prior_terms: Floats, weight: Floats, grams: Floats, factors: Floats
+    first: int,
+    n: int,
+    precision: Floats,
+    prior_terms: Floats,
+    weight: Floats,
+    grams: Floats,
+    factors: Floats,
 ) -> None:
-    """Fill factors (D+1, D, LANES) with A, and below it its right-hand side, of the rows from `first` on.
+    """Fill factors (D+1, D, LANES) with A, and below it its right-hand side, of the rows from
+    `first` on.
 
     Lanes behind row n repeat what the last row has: they are solved and not used.
     """
@@ -96,10 +111,12 @@ def _fill_system(
 
 @njit(cache=True, nogil=True, fastmath=FAST_MATH)
 def _factorize(factors: Floats, pivots: Floats) -> None:
-    """Replace A in factors (D+1, D, LANES) by its lower Cholesky factor C with the diagonal inverted, b below it by inv(C) b.
+    """Replace A in factors (D+1, D, LANES) by its lower Cholesky factor C with the diagonal
+    inverted, b below it by inv(C) b.
 
-    To factorize A bordered by b is to solve for b forwards on the way. Scratch: pivots (D+1, LANES), one column of the
-    factor: read from an array that nothing is written to meanwhile, it makes the inner loop vector code.
+    To factorize A bordered by b is to solve for b forwards on the way. Scratch: pivots (D+1,
+    LANES), one column of the factor: read from an array that nothing is written to meanwhile, it
+    makes the inner loop vector code.
     """
     D = factors.shape[1]
     for b in range(D):
@@ -128,8 +145,12 @@ def _solve_backwards(factors: Floats, z: Floats) -> None:
 
 
 @njit(cache=True, nogil=True, fastmath=FAST_MATH)
-def _draw_lanes(keys: NDArray[np.uint64], factors: Floats, pivots: Floats, drawn: Floats, mean: Floats) -> None:
-    """Factorize what `_fill_system` has filled, and fill drawn and mean (D, LANES): a draw of each row, and its mean."""
+def _draw_lanes(
+    keys: NDArray[np.uint64], factors: Floats, pivots: Floats, drawn: Floats, mean: Floats
+) -> None:
+    """Factorize what `_fill_system` has filled, and fill drawn and mean (D, LANES): a draw of each
+    row, and its mean.
+    """
     D = mean.shape[0]
     _factorize(factors, pivots)
     fill_lanes(keys, drawn)
@@ -143,7 +164,9 @@ def _draw_lanes(keys: NDArray[np.uint64], factors: Floats, pivots: Floats, drawn
 
 @njit(cache=True, nogil=True, fastmath=FAST_MATH)
 def _fill_squares(grams: Floats, w: Floats, squares: Floats) -> None:
-    """Fill squares (LANES,) with sum (y - w.x)^2, weighted as the Gram matrix G of [x, y] is: [w, -1]' G [w, -1]."""
+    """Fill squares (LANES,) with sum (y - w.x)^2, weighted as the Gram matrix G of [x, y] is: [w,
+    -1]' G [w, -1].
+    """
     D = w.shape[0]
     for k in range(squares.size):
         squares[k] = grams[D, D, k]
@@ -194,10 +217,11 @@ def draw_rows(
 ) -> None:
     """Draw every row of one side given the other.
 
-    starts (n+1,): where each row's ratings begin in others (N,), their rows of the other side, and in targets (N,): the
-    ratings less mu and mood; regressors (n_other, D+1): the other side by `fill_regressors`; weight (n,): a row's own
-    share of a rating's weight; precision (D, D) and prior_terms (n, D): L and L m; ids (n,): external ids, which with
-    `stream` key the noise. Written: draws and means (n, D); squares (n,), the sum of squared residuals of the drawn row,
+    starts (n+1,): where each row's ratings begin in others (N,), their rows of the other side, and
+    in targets (N,): the ratings less mu and mood; regressors (n_other, D+1): the other side by
+    `fill_regressors`; weight (n,): a row's own share of a rating's weight; precision (D, D) and
+    prior_terms (n, D): L and L m; ids (n,): external ids, which with `stream` key the noise.
+    Written: draws and means (n, D); squares (n,), the sum of squared residuals of the drawn row,
     weighted by the other side; covs (n, D, D) = inv(A) where it has rows. Floats are float32.
     """
     n = starts.size - 1
@@ -213,7 +237,9 @@ def draw_rows(
     for first in range(thread * LANES, n, threads * LANES):
         for k in range(min(LANES, n - first)):
             row = first + k
-            _fill_gram(starts[row], starts[row + 1], others, targets, regressors, design, part, grams, k)
+            _fill_gram(
+                starts[row], starts[row + 1], others, targets, regressors, design, part, grams, k
+            )
             keys[k] = key_of(stream, ids[row])
         _fill_system(first, n, precision, prior_terms, weight, grams, factors)
         _draw_lanes(keys, factors, pivots, drawn, mean)
@@ -226,8 +252,9 @@ def draw_rows(
             _fill_covariances(first, n, factors, drawn, covs)
 
 
-# Where the ratings of a row lie in several places, each place adds up its part, and the sums are drawn from: the same rows,
-# to rounding. Parts are whole numbers of PART, so that their sum does not depend on the order in which they are added.
+# Where the ratings of a row lie in several places, each place adds up its part, and the sums are
+# drawn from: the same rows, to rounding. Parts are whole numbers of PART, so that their sum does
+# not depend on the order in which they are added.
 
 PART = 2.0**-24
 """Far below the rounding of a float32 Gram matrix of more than a rating or two."""
@@ -235,9 +262,16 @@ PART = 2.0**-24
 
 @njit(cache=True, nogil=True, fastmath=FAST_MATH)
 def add_grams(
-    thread: int, threads: int, starts: Ints, others: Ints, targets: Floats, regressors: Floats, sums: Ints
+    thread: int,
+    threads: int,
+    starts: Ints,
+    others: Ints,
+    targets: Floats,
+    regressors: Floats,
+    sums: Ints,
 ) -> None:
-    """Add to `sums` (n, (D+1)(D+2)/2), int64, the Gram matrices of n rows over the ratings of one place.
+    """Add to `sums` (n, (D+1)(D+2)/2), int64, the Gram matrices of n rows over the ratings of one
+    place.
 
     The other arrays as in `draw_rows`, of that place alone.
     """
@@ -249,7 +283,9 @@ def add_grams(
     for row in range(thread, n, threads):
         if starts[row] == starts[row + 1]:
             continue
-        _fill_gram(starts[row], starts[row + 1], others, targets, regressors, design, part, grams, 0)
+        _fill_gram(
+            starts[row], starts[row + 1], others, targets, regressors, design, part, grams, 0
+        )
         c = 0
         for a in range(D + 1):
             for b in range(a + 1):
@@ -271,7 +307,9 @@ def draw_summed_rows(
     means: Floats,
     covs: Floats,
 ) -> None:
-    """Draw n rows from the `sums` (n, (D+1)(D+2)/2) of `add_grams`; the other arrays as in `draw_rows`."""
+    """Draw n rows from the `sums` (n, (D+1)(D+2)/2) of `add_grams`; the other arrays as in
+    `draw_rows`.
+    """
     n, D = sums.shape[0], precision.shape[0]
     grams = np.zeros((D + 1, D + 1, LANES), np.float32)
     factors = np.empty((D + 1, D, LANES), np.float32)

@@ -1,7 +1,9 @@
-"""The prior of one side's rows: `w ~ N(G'x, inv(L))` with side features x, and the draw of (G, L) given the rows.
+"""The prior of one side's rows: `w ~ N(G'x, inv(L))` with side features x, and the draw of (G, L)
+given the rows.
 
-`L ~ Wishart(D, I)` and `G | L ~ MatrixNormal(0, I, inv(L))`, so that (G, L) has a normal-Wishart conditional (Simm et al.,
-*Macau: Scalable Bayesian Multi-relational Factorization with Side Information using MCMC*, 2015).
+`L ~ Wishart(D, I)` and `G | L ~ MatrixNormal(0, I, inv(L))`, so that (G, L) has a normal-Wishart
+conditional (Simm et al., *Macau: Scalable Bayesian Multi-relational Factorization with Side
+Information using MCMC*, 2015).
 """
 
 from __future__ import annotations
@@ -19,8 +21,8 @@ class RowPrior:
 
     def __init__(self, features: NDArray[np.float64]) -> None:
         """`features` (n_rows, n_features), first column one."""
-        # Of its genres and eras a film has a handful: sparse products take a tenth of the time of dense ones. Of other
-        # columns every film has a part.
+        # Of its genres and eras a film has a handful: sparse products take a tenth of the time of
+        # dense ones. Of other columns every film has a part.
         self._dense = (features != 0).mean(0) > DENSE_SHARE
         self._full = np.ascontiguousarray(features[:, self._dense])
         self._sparse = csr_array(features[:, ~self._dense])
@@ -41,9 +43,15 @@ class RowPrior:
         return self.draw_from(n, xw, w.T @ w, generator)
 
     def draw_from(
-        self, n: int, xw: NDArray[np.float64], ww: NDArray[np.float64], generator: np.random.Generator
+        self,
+        n: int,
+        xw: NDArray[np.float64],
+        ww: NDArray[np.float64],
+        generator: np.random.Generator,
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """As `draw`, given of n rows only their products with the features, xw (n_features, D), and ww (D, D)."""
+        """As `draw`, given of n rows only their products with the features, xw (n_features, D), and
+        ww (D, D).
+        """
         D = len(ww)
         G = self._covariance @ xw
         scale = np.linalg.inv(np.eye(D) + ww - G.T @ xw)
@@ -60,7 +68,9 @@ class RowPrior:
         return terms.astype(np.float32)
 
 
-def _draw_wishart(scale: NDArray[np.float64], degrees: int, generator: np.random.Generator) -> NDArray[np.float64]:
+def _draw_wishart(
+    scale: NDArray[np.float64], degrees: int, generator: np.random.Generator
+) -> NDArray[np.float64]:
     """Wishart(degrees, scale) by Bartlett's decomposition."""
     D = len(scale)
     lower = np.tril(generator.standard_normal((D, D)), -1)

@@ -1,13 +1,15 @@
 """Mood: a short-lived lift of a user's ratings that the ratings of one sitting share.
 
-`f_u(t)` is an Ornstein-Uhlenbeck process with covariance `variance exp(-rate |t - t'|)`, variance = q k_u. In discrete time
-it is a first-order autoregression, so a Kalman filter gives the likelihood of a user's residuals with the mood integrated
-out, and filtering forwards and sampling backwards draws the mood itself (Carter and Kohn, *On Gibbs sampling for state space
-models*, Biometrika 1994); both take one pass over the user's ratings in order of time.
+`f_u(t)` is an Ornstein-Uhlenbeck process with covariance `variance exp(-rate |t - t'|)`, variance =
+q k_u. In discrete time it is a first-order autoregression, so a Kalman filter gives the likelihood
+of a user's residuals with the mood integrated out, and filtering forwards and sampling backwards
+draws the mood itself (Carter and Kohn, *On Gibbs sampling for state space models*, Biometrika
+1994); both take one pass over the user's ratings in order of time.
 
-With noise variance n, the filter's variance before a rating, P, and after it, nP / (P + n), would make every rating wait for
-the division of the one before. So their ratios are carried instead: `P = n p / i`, where i is the product of all
-innovations so far, each over n; then `p' = v (1 - c^2) i + c^2 p` with v = variance / n, and `i' = p' + i`, without division.
+With noise variance n, the filter's variance before a rating, P, and after it, nP / (P + n), would
+make every rating wait for the division of the one before. So their ratios are carried instead:
+`P = n p / i`, where i is the product of all innovations so far, each over n; then
+`p' = v (1 - c^2) i + c^2 p` with v = variance / n, and `i' = p' + i`, without division.
 """
 
 from __future__ import annotations
@@ -29,7 +31,8 @@ _LARGE = 1e100
 
 @njit(cache=True, nogil=True, fastmath=FAST_MATH)
 def fill_decays(begin: int, end: int, gaps: Floats, rate: float, decays: Floats) -> None:
-    """Fill `decays` with what is left of a mood at each of one user's ratings, `begin` to `end`, since the one before.
+    """Fill `decays` with what is left of a mood at each of one user's ratings, `begin` to `end`,
+    since the one before.
 
     gaps (N,) float32: seconds since the user's rating before, infinite at the first.
     """
@@ -40,9 +43,18 @@ def fill_decays(begin: int, end: int, gaps: Floats, rate: float, decays: Floats)
 
 @njit(cache=True, nogil=True, fastmath=FAST_MATH)
 def fill_residuals(
-    u: int, begin: int, end: int, items: Ints, centred: Floats, user_rows: Floats, item_rows: Floats, residuals: Floats
+    u: int,
+    begin: int,
+    end: int,
+    items: Ints,
+    centred: Floats,
+    user_rows: Floats,
+    item_rows: Floats,
+    residuals: Floats,
 ) -> None:
-    """Fill `residuals` with what the rows leave of user u's ratings, `begin` to `end`: mood and noise."""
+    """Fill `residuals` with what the rows leave of user u's ratings, `begin` to `end`: mood and
+    noise.
+    """
     for j in range(end - begin):
         i = items[begin + j]
         v = centred[begin + j] - user_rows[u, 0] - item_rows[i, 0]
@@ -55,7 +67,9 @@ def fill_residuals(
 def _step(
     filtered: tuple[float, float, float, float, float], v: float, c: float, residual: float
 ) -> tuple[float, float, float, float, float]:
-    """The filter after one more residual: its mean, p, i, the weighted squares of its errors, the logs of former i."""
+    """The filter after one more residual: its mean, p, i, the weighted squares of its errors, the
+    logs of former i.
+    """
     mean, p, i, squares, logs = filtered
     p = v * (1.0 - c * c) * i + c * c * p
     error = residual - c * mean
@@ -77,9 +91,11 @@ def log_ratio(
     other_decays: Floats,
     other_variance: float,
 ) -> float:
-    """Log of how much likelier one user's residuals (n,), in order of time, are under the second mood than under the first.
+    """Log of how much likelier one user's residuals (n,), in order of time, are under the second
+    mood than under the first.
 
-    The moods are integrated out. Both filters run side by side, where one alone would wait for its own last step.
+    The moods are integrated out. Both filters run side by side, where one alone would wait for its
+    own last step.
     """
     v, other_v = variance / noise_variance, other_variance / noise_variance
     one = other = (0.0, 0.0, 1.0, 0.0, 0.0)
@@ -100,12 +116,15 @@ def draw_session_effect(
     gains: Floats,
     moods: Floats,
 ) -> None:
-    """Fill `moods` with a draw of one user's f. All (n,); normals: standard normal; gains: scratch."""
+    """Fill `moods` with a draw of one user's f. All (n,); normals: standard normal; gains:
+    scratch.
+    """
     n = residuals.size
     v = variance / noise_variance
     mean, p, i = 0.0, 0.0, 1.0
     for j in range(n):
-        # Given the next mood f', f is normal: mean m + g (f' - c' m), g = c' p / p', variance n p / i (1 - g c').
+        # Given the next mood f', f is normal: mean m + g (f' - c' m), g = c' p / p', variance n p /
+        # i (1 - g c').
         c = decays[j]
         before = p
         p = v * (1.0 - c * c) * i + c * c * p
@@ -113,7 +132,9 @@ def draw_session_effect(
             gain = c * before / p
             left = max(1.0 - gain * c, 0.0)
             gains[j - 1] = gain
-            moods[j - 1] = mean * left + math.sqrt(noise_variance * before / i * left) * normals[j - 1]
+            moods[j - 1] = (
+                mean * left + math.sqrt(noise_variance * before / i * left) * normals[j - 1]
+            )
         i += p
         mean = c * mean + (residuals[j] - c * mean) * p / i
         if i > _LARGE:
@@ -144,11 +165,12 @@ def log_ratios(
     other_rate: float,
     out: Floats,
 ) -> None:
-    """Fill `out` with the `log_ratio` of every chosen user, of the other (variance, rate) against the first.
+    """Fill `out` with the `log_ratio` of every chosen user, of the other (variance, rate) against
+    the first.
 
-    chosen: rows of users; items (N,) int32, centred and gaps (N,) float32: what the users of starts (n_users + 1,) rated,
-    each in order of time, at most `longest` ratings; noise_variances and scale (n_users,): of a rating, and the k_u by
-    which a user's variance differs; rates per second.
+    chosen: rows of users; items (N,) int32, centred and gaps (N,) float32: what the users of starts
+    (n_users + 1,) rated, each in order of time, at most `longest` ratings; noise_variances and
+    scale (n_users,): of a rating, and the k_u by which a user's variance differs; rates per second.
     """
     residuals, decays = np.empty(longest, np.float32), np.empty(longest, np.float32)
     other_decays = np.empty(longest, np.float32)
@@ -160,7 +182,12 @@ def log_ratios(
         fill_decays(begin, end, gaps, rate, decays)
         fill_decays(begin, end, gaps, other_rate, other_decays)
         out[c] = log_ratio(
-            residuals[:n], noise_variances[u], decays, variance * scale[u], other_decays, other_variance * scale[u]
+            residuals[:n],
+            noise_variances[u],
+            decays,
+            variance * scale[u],
+            other_decays,
+            other_variance * scale[u],
         )
 
 
@@ -185,9 +212,11 @@ def draw_session_effects(
     ids: Ints,
     targets: Floats,
 ) -> None:
-    """Draw every user's k_u by Metropolis with the mood integrated out, then the mood; arrays as `log_ratios`.
+    """Draw every user's k_u by Metropolis with the mood integrated out, then the mood; arrays as
+    `log_ratios`.
 
-    Written: scale (n_users,), the k_u, and targets (N,): `centred` without the mood. log k_u ~ N(0, scale_sd^2).
+    Written: scale (n_users,), the k_u, and targets (N,): `centred` without the mood. log k_u ~ N(0,
+    scale_sd^2).
     """
     residuals, decays, normals = (
         np.empty(longest, np.float32),
@@ -202,11 +231,20 @@ def draw_session_effects(
         fill_decays(begin, end, gaps, rate, decays)
         key = key_of(scale_stream, ids[u])
         proposed = scale[u] * math.exp(SCALE_STEP * normal(key, 0))
-        gain = log_ratio(residuals[:n], noise_variances[u], decays, variance * scale[u], decays, variance * proposed)
+        gain = log_ratio(
+            residuals[:n],
+            noise_variances[u],
+            decays,
+            variance * scale[u],
+            decays,
+            variance * proposed,
+        )
         gain -= (math.log(proposed) ** 2 - math.log(scale[u]) ** 2) / (2.0 * scale_sd * scale_sd)
         if math.log(uniform(key, 2)) < gain:
             scale[u] = proposed
         fill_normals(key_of(mood_stream, ids[u]), normals[:n])
-        draw_session_effect(residuals[:n], decays, noise_variances[u], variance * scale[u], normals, gains, moods)
+        draw_session_effect(
+            residuals[:n], decays, noise_variances[u], variance * scale[u], normals, gains, moods
+        )
         for j in range(n):
             targets[begin + j] = centred[begin + j] - moods[j]

@@ -1,4 +1,5 @@
-"""Elementary functions in single precision without branches or calls, so that the compiler makes vectors of loops over them.
+"""Elementary functions in single precision without branches or calls, so that the compiler makes
+vectors of loops over them.
 
 The polynomials are those of the Cephes library (Moshier, 1989); relative errors stay below 2e-7.
 """
@@ -24,7 +25,8 @@ _ANGLE = f32(math.pi / 2 / 2**32)
 def log(x: np.float32) -> np.float32:
     """The natural logarithm of a positive float32 that is not subnormal."""
     bits = f32(x).view(np.int32)
-    z = i32((bits & i32(0x007F_FFFF)) | i32(0x3F00_0000)).view(np.float32)  # x = z 2^e, z from 1/2 to 1
+    # x = z 2^e, z from 1/2 to 1
+    z = i32((bits & i32(0x007F_FFFF)) | i32(0x3F00_0000)).view(np.float32)
     e = f32((bits >> i32(23)) - i32(126))
     small = z < _ROOT_HALF
     z = (z + z if small else z) - f32(1)
@@ -43,7 +45,8 @@ def log(x: np.float32) -> np.float32:
 @njit(cache=True, nogil=True, fastmath=FAST_MATH)
 def exp_minus(x: np.float32) -> np.float32:
     """exp(-x) of a float32 x >= 0; above 60, infinity included, exp(-60)."""
-    y = -min(f32(x), f32(60))  # products with what is smaller could be subnormal, and those are slow
+    # products with what is smaller could be subnormal, and those are slow
+    y = -min(f32(x), f32(60))
     k = i32(y * _LOG2_E - f32(0.5))  # y = k ln 2 + r, |r| <= (ln 2) / 2; the cast cuts towards zero
     r = y - f32(k) * _LN2_HIGH - f32(k) * _LN2_LOW
     p = f32(1.9875691500e-4) * r + f32(1.3981999507e-3)
@@ -56,7 +59,9 @@ def exp_minus(x: np.float32) -> np.float32:
 
 @njit(cache=True, nogil=True, fastmath=FAST_MATH)
 def on_circle(bits: np.uint32) -> tuple[np.float32, np.float32]:
-    """Cosine and sine of an angle spread evenly over the circle: two bits choose the quadrant, thirty the angle in it."""
+    """Cosine and sine of an angle spread evenly over the circle: two bits choose the quadrant,
+    thirty the angle in it.
+    """
     t = f32(i32(bits << u32(2))) * _ANGLE  # from -pi/4 to pi/4
     t2 = t * t
     sine = f32(-1.9515295891e-4) * t2 + f32(8.3321608736e-3)

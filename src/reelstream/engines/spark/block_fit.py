@@ -27,7 +27,9 @@ from reelstream.storage.snapshot import HistorySnapshot
 
 
 def fit_in_blocks(settled: DataFrame, job: FitJob, scratch: Path) -> FittedModels:
-    """The models and the history snapshot; `scratch` holds what is needed meanwhile. Raises NothingToLearnError."""
+    """The models and the history snapshot; `scratch` holds what is needed meanwhile. Raises
+    NothingToLearnError.
+    """
     blocks = BlockFolder(scratch / "blocks")
     with kept(mark_learned(settled)) as marked:
         counts = count(marked, job.scale.like_threshold)
@@ -37,7 +39,9 @@ def fit_in_blocks(settled: DataFrame, job: FitJob, scratch: Path) -> FittedModel
         lay_out(marked, counts, where, blocks, job.history_out)
     rating = _fit_rating(settled, job, counts, where, blocks)
     items = Vocabulary(counts.item_ids)
-    like = LikeModel.of_counts(items, counts.item_ratings, counts.item_likes, job.scale.like_threshold)
+    like = LikeModel.of_counts(
+        items, counts.item_ratings, counts.item_likes, job.scale.like_threshold
+    )
     rating.save(_made(scratch / "rating"))
     like.save(_made(scratch / "like"))
     session = settled.sparkSession
@@ -46,7 +50,9 @@ def fit_in_blocks(settled: DataFrame, job: FitJob, scratch: Path) -> FittedModel
 
 
 @threads.one_for_blas()
-def _fit_rating(settled: DataFrame, job: FitJob, counts: Counts, where: Cut, blocks: BlockFolder) -> RatingModel:
+def _fit_rating(
+    settled: DataFrame, job: FitJob, counts: Counts, where: Cut, blocks: BlockFolder
+) -> RatingModel:
     previous = job.previous.rating if job.previous else None
     n_ratings, user_ids = int(counts.item_ratings.sum()), counts.learned_users
     tasks = SparkTasks(settled.sparkSession.sparkContext, blocks, where.firsts)
@@ -73,9 +79,18 @@ def _fit_rating(settled: DataFrame, job: FitJob, counts: Counts, where: Cut, blo
     )
 
 
-def _completion(job: FitJob, scratch: Path) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
-    """One task for what needs the history as a whole, mapped: segments, and the like model of some users."""
-    history_out, catalog, scale, parameters = job.history_out, job.catalog, job.scale, job.parameters
+def _completion(
+    job: FitJob, scratch: Path
+) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+    """One task for what needs the history as a whole, mapped: segments, and the like model of some
+    users.
+    """
+    history_out, catalog, scale, parameters = (
+        job.history_out,
+        job.catalog,
+        job.scale,
+        job.parameters,
+    )
     previous = job.previous.segment if job.previous else None
 
     def complete(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

@@ -30,23 +30,30 @@ MAX_MESSAGE_BYTES = 256 * 2**20
 class SparkTasks:
     """Brings each sweep's plan to the blocks, and what they add up to the items."""
 
-    def __init__(self, context: SparkContext, folder: BlockFolder, firsts: NDArray[np.int64]) -> None:
+    def __init__(
+        self, context: SparkContext, folder: BlockFolder, firsts: NDArray[np.int64]
+    ) -> None:
         """`firsts` (n_blocks + 1,) as `BlockChain` has it."""
         n_blocks = len(firsts) - 1
         self._context, self._folder, self._firsts = context, folder, firsts
         self._n_tasks = min(n_blocks, _tasks_at_once(context))
-        # Where a number is kept, its block's files are in the machine's memory: Spark sends the task there again.
+        # Where a number is kept, its block's files are in the machine's memory: Spark sends the
+        # task there again.
         self._numbers = context.parallelize(range(n_blocks), self._n_tasks).map(int).persist()
 
     def sweep(self, plan: SweepPlan) -> tuple[Sequence[BlockSums], Sequence[ItemRange]]:
         """See `BlockTasks.sweep`."""
         folder, firsts = self._folder, self._firsts[:-1]
         n_items, D = plan.item_rows.shape
-        n_places = min(max(self._n_tasks, 8 * n_items * gram_size(D) // MAX_MESSAGE_BYTES + 1), n_items)
+        n_places = min(
+            max(self._n_tasks, 8 * n_items * gram_size(D) // MAX_MESSAGE_BYTES + 1), n_items
+        )
         edges = np.linspace(0, n_items, n_places + 1).astype(int).tolist()
         shared = self._context.broadcast(plan)
 
-        def users(numbers: Iterable[int]) -> Iterator[tuple[int, tuple[NDArray[np.int64], list[BlockSums]]]]:
+        def users(
+            numbers: Iterable[int],
+        ) -> Iterator[tuple[int, tuple[NDArray[np.int64], list[BlockSums]]]]:
             begin_task()
             grams, sums = step_users(folder, firsts, numbers, shared.value)
             for place in range(len(edges) - 1):
@@ -64,7 +71,12 @@ class SparkTasks:
                 drawn = step_items(shared.value, edges[place], total, everything)
                 yield (everything if place == 0 else []), drawn
 
-        found = self._numbers.mapPartitions(users).partitionBy(n_places, int).mapPartitions(items).collect()
+        found = (
+            self._numbers.mapPartitions(users)
+            .partitionBy(n_places, int)
+            .mapPartitions(items)
+            .collect()
+        )
         shared.destroy()
         return [each for sums, _ in found for each in sums], [drawn for _, drawn in found]
 
@@ -86,7 +98,9 @@ class SparkTasks:
 
 
 def _tasks_at_once(context: SparkContext) -> int:
-    """As many as the cluster has room for: each sends a Gram matrix of every item, so that more would move more."""
+    """As many as the cluster has room for: each sends a Gram matrix of every item, so that more
+    would move more.
+    """
     return max(context.defaultParallelism // int(context.getConf().get("spark.task.cpus") or 1), 1)
 
 
@@ -94,6 +108,7 @@ def begin_task() -> None:
     """Use as many threads as this task has cores, which Spark tells a worker's libraries."""
     own = int(os.environ.get("OMP_NUM_THREADS") or 1)
     threads.use(min(own, os.cpu_count() or 1))
-    # A worker collects garbage after every task, and with all our libraries loaded that takes longer than a small task.
-    # What is there now has outlived such a collection: none shall visit it again.
+    # A worker collects garbage after every task, and with all our libraries loaded that takes
+    # longer than a small task. What is there now has outlived such a collection: none shall visit
+    # it again.
     gc.freeze()

@@ -65,14 +65,18 @@ class SparkEngine:
             shutil.rmtree(scratch, ignore_errors=True)  # what is mapped stays readable
 
     def _read(self, job: SnapshotJob, partitions: int | None = None) -> DataFrame:
-        """The settled ratings of the job's batches, checked once in the life of this process. Raises DamagedError."""
+        """The settled ratings of the job's batches, checked once in the life of this process.
+        Raises DamagedError.
+        """
         session = self._session()
         paths = [path for manifest in job.manifests for path in job.batches.rating_files(manifest)]
         files = {file for manifest in job.manifests for file in manifest.files}
         check_files(session, job.batches.path, files - self._checked)
         self._checked |= files
         if partitions is None:
-            partitions = max(session.sparkContext.defaultParallelism, _rows(job) // PARTITION_RATINGS)
+            partitions = max(
+                session.sparkContext.defaultParallelism, _rows(job) // PARTITION_RATINGS
+            )
         return read_settled(session, paths, partitions)
 
     def _session(self) -> SparkSession:

@@ -21,7 +21,9 @@ COLUMNS = "userId long, movieId long, rating float, timestamp long, partition in
 
 
 def check_files(session: SparkSession, folder: Path, files: Collection[BatchFile]) -> None:
-    """Hold batch files of a folder against their manifests, where the workers see them. Raises DamagedError."""
+    """Hold batch files of a folder against their manifests, where the workers see them. Raises
+    DamagedError.
+    """
     if not files:
         return
     folder = folder.absolute()
@@ -36,25 +38,32 @@ def check_files(session: SparkSession, folder: Path, files: Collection[BatchFile
                 yield str(error)
 
     context = session.sparkContext
-    asked = context.parallelize(sorted(files, key=lambda file: file.name), min(len(files), context.defaultParallelism))
+    asked = context.parallelize(
+        sorted(files, key=lambda file: file.name), min(len(files), context.defaultParallelism)
+    )
     found = asked.mapPartitions(problems).collect()
     if found:
         raise DamagedError(found[0])
 
 
 def read_settled(session: SparkSession, files: Sequence[Path], partitions: int) -> DataFrame:
-    """Of all ratings of one film by one user the last, even if it deletes; a user's are in one partition.
+    """Of all ratings of one film by one user the last, even if it deletes; a user's are in one
+    partition.
 
-    The last is the one with the largest (timestamp, partition, offset), and none is left that lies before its user's last
-    forget, as in `EventColumns.settled`.
+    The last is the one with the largest (timestamp, partition, offset), and none is left that lies
+    before its user's last forget, as in `EventColumns.settled`.
     """
-    reader = session.read.schema(COLUMNS).options(header=True, mode="FAILFAST", ignoreMissingFiles=False)
+    reader = session.read.schema(COLUMNS).options(
+        header=True, mode="FAILFAST", ignoreMissingFiles=False
+    )
     ratings = reader.option("ignoreCorruptFiles", False).csv([_spark_path(file) for file in files])
     # Of many files workers make the list, and leave out what they do not see.
     if len(ratings.inputFiles()) != len(files):
         raise FitError(NOT_SHARED)
     last = sql.max(sql.struct("timestamp", "partition", "offset", "rating")).alias("last")
-    forget = sql.max(sql.when(sql.col("movieId") == EVERY_ITEM, sql.col("last"))).over(Window.partitionBy("userId"))
+    forget = sql.max(sql.when(sql.col("movieId") == EVERY_ITEM, sql.col("last"))).over(
+        Window.partitionBy("userId")
+    )
     return (
         ratings.na.fill(EVERY_ITEM, ["movieId"])
         .repartition(partitions, "userId")
@@ -62,7 +71,9 @@ def read_settled(session: SparkSession, files: Sequence[Path], partitions: int) 
         .agg(last)
         .withColumn("forget", forget)
         .where("forget is null or last >= forget")
-        .select("userId", "movieId", "last.rating", "last.timestamp", "last.partition", "last.offset")
+        .select(
+            "userId", "movieId", "last.rating", "last.timestamp", "last.partition", "last.offset"
+        )
     )
 
 
@@ -75,5 +86,7 @@ def to_columns(batches: Iterable[pa.RecordBatch]) -> EventColumns:
 
 
 def _spark_path(file: Path) -> str:
-    """Of this file system whatever the cluster's default is, and of this file alone: Spark reads paths as patterns."""
+    """Of this file system whatever the cluster's default is, and of this file alone: Spark reads
+    paths as patterns.
+    """
     return "file://" + re.sub(r"([\\{}\[\]*?])", r"\\\1", str(file.absolute()))

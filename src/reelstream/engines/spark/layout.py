@@ -1,4 +1,6 @@
-"""From settled ratings to blocks: counts of users and films first, then each block's files and its part of the history."""
+"""From settled ratings to blocks: counts of users and films first, then each block's files and its
+part of the history.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,9 @@ from reelstream.storage.snapshot import HistorySnapshot, SnapshotWriter
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How much there is of whom: U users with ratings or deletions, I items that are learned, both in order of id."""
+    """How much there is of whom: U users with ratings or deletions, I items that are learned, both
+    in order of id.
+    """
 
     user_ids: NDArray[np.int64]
     """(U,)"""
@@ -98,7 +102,8 @@ def count(marked: DataFrame, like_threshold: float) -> Counts:
         .groupBy("movieId")
         .agg(
             sql.count("rating"),
-            sql.count_if(sql.col("rating") >= sql.lit(like_threshold).cast("float")),  # as the ratings are
+            # as the ratings are
+            sql.count_if(sql.col("rating") >= sql.lit(like_threshold).cast("float")),
             sql.sum(sql.col("rating").cast("double")),
         )
     )
@@ -112,12 +117,18 @@ def cut(counts: Counts) -> Cut:
     firsts = cut_blocks(learned)
     edges = counts.learned_users[firsts[1:-1]]
     block = np.searchsorted(edges, counts.user_ids, side="right")
-    ratings, deletions = (np.bincount(block, each, len(firsts) - 1) for each in (counts.ratings, counts.deletions))
-    first_ratings, first_deletions = ((np.cumsum(each) - each).astype(np.int64) for each in (ratings, deletions))
+    ratings, deletions = (
+        np.bincount(block, each, len(firsts) - 1) for each in (counts.ratings, counts.deletions)
+    )
+    first_ratings, first_deletions = (
+        (np.cumsum(each) - each).astype(np.int64) for each in (ratings, deletions)
+    )
     return Cut(firsts, edges, first_ratings, first_deletions)
 
 
-def lay_out(marked: DataFrame, counts: Counts, where: Cut, blocks: BlockFolder, history_out: Path) -> None:
+def lay_out(
+    marked: DataFrame, counts: Counts, where: Cut, blocks: BlockFolder, history_out: Path
+) -> None:
     """Write every block, and the history snapshot."""
     items, mean = Vocabulary(counts.item_ids), counts.mean
 
@@ -125,7 +136,9 @@ def lay_out(marked: DataFrame, counts: Counts, where: Cut, blocks: BlockFolder, 
         learned = history.ratings[~in_holdout(history.ratings.user_id, history.ratings.item_id)]
         users = Vocabulary.of(learned.user_id)
         rows = users.rows(learned.user_id), items.rows(learned.item_id)
-        data = TrainingData.of(users.ids, rows[0], items.ids, rows[1], learned.rating, learned.timestamp, mean)
+        data = TrainingData.of(
+            users.ids, rows[0], items.ids, rows[1], learned.rating, learned.timestamp, mean
+        )
         blocks.write(number, data)
 
     _write_parts(marked, counts, where, history_out, write)
@@ -145,10 +158,14 @@ def _write_parts(
     history_out: Path,
     write_besides: Callable[[int, HistorySnapshot], None],
 ) -> None:
-    """Write the history snapshot, block by block; `write_besides` takes the number and the history of each."""
+    """Write the history snapshot, block by block; `write_besides` takes the number and the history
+    of each.
+    """
     has_ratings = counts.ratings > 0
     parts = SnapshotWriter(history_out)
-    parts.make(counts.user_ids[has_ratings], counts.ratings[has_ratings], int(counts.deletions.sum()))
+    parts.make(
+        counts.user_ids[has_ratings], counts.ratings[has_ratings], int(counts.deletions.sum())
+    )
     edges = where.edges
 
     def assign(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

@@ -1,4 +1,6 @@
-"""The whole fit in one task: below some millions of ratings nothing is faster, and the result is the local engine's."""
+"""The whole fit in one task: below some millions of ratings nothing is faster, and the result is
+the local engine's.
+"""
 
 from __future__ import annotations
 
@@ -25,14 +27,18 @@ RESULT = "is_fitted boolean"
 
 
 def fit_in_one_task(settled: DataFrame, job: FitJob, scratch: Path) -> FittedModels:
-    """The models and the history snapshot, from ratings that are all in one partition. Raises NothingToLearnError."""
+    """The models and the history snapshot, from ratings that are all in one partition. Raises
+    NothingToLearnError.
+    """
     said = settled.mapInArrow(_task_of(job, scratch), RESULT).collect()
     if not said[0].is_fitted:
         raise NothingToLearnError
     return load_models(scratch)
 
 
-def _task_of(job: FitJob, scratch: Path) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+def _task_of(
+    job: FitJob, scratch: Path
+) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
     """What turns all settled ratings into the history snapshot and, in `scratch`, the models."""
     history_out, catalog, scale, previous, parameters = (
         job.history_out,
@@ -63,8 +69,8 @@ def _task_of(job: FitJob, scratch: Path) -> Callable[[Iterable[pa.RecordBatch]],
 def in_one_step(scratch: Path, out: Path) -> Iterator[Path]:
     """An empty folder whose content then moves into `out`.
 
-    Another attempt at the same task may be at work, or have done it already: what it wrote is the same, and is not
-    written into.
+    Another attempt at the same task may be at work, or have done it already: what it wrote is the
+    same, and is not written into.
     """
     folder = temporary_path(scratch / "attempt")
     folder.mkdir()
@@ -78,7 +84,11 @@ def in_one_step(scratch: Path, out: Path) -> Iterator[Path]:
 
 def save_models(models: FittedModels, folder: Path) -> None:
     """Write the three models into subfolders of `folder`."""
-    for name, model in (("rating", models.rating), ("like", models.like), ("segment", models.segment)):
+    for name, model in (
+        ("rating", models.rating),
+        ("like", models.like),
+        ("segment", models.segment),
+    ):
         (folder / name).mkdir()
         model.save(folder / name)
 
@@ -86,5 +96,7 @@ def save_models(models: FittedModels, folder: Path) -> None:
 def load_models(folder: Path) -> FittedModels:
     """What `save_models` wrote."""
     return FittedModels(
-        RatingModel.load(folder / "rating"), LikeModel.load(folder / "like"), SegmentModel.load(folder / "segment")
+        RatingModel.load(folder / "rating"),
+        LikeModel.load(folder / "like"),
+        SegmentModel.load(folder / "segment"),
     )

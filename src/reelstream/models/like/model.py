@@ -1,8 +1,8 @@
 """The like model: how likely is a rating at or above the threshold.
 
-Thresholding the rating model's posterior ranks well but is not calibrated. A logistic regression on what the posterior
-says, and on how the user and the film were liked so far, is; it is fitted on ratings that the item side has never seen,
-or it would learn to trust too much.
+Thresholding the rating model's posterior ranks well but is not calibrated. A logistic regression on
+what the posterior says, and on how the user and the film were liked so far, is; it is fitted on
+ratings that the item side has never seen, or it would learn to trust too much.
 """
 
 from __future__ import annotations
@@ -74,25 +74,40 @@ class LikeModel:
     intercept: float
 
     @classmethod
-    def count(cls, item_ids: NDArray[np.int64], ratings: NDArray[np.float32], threshold: float) -> Self:
-        """A model that is not fitted yet: it knows how often each film of these ratings was liked."""
+    def count(
+        cls, item_ids: NDArray[np.int64], ratings: NDArray[np.float32], threshold: float
+    ) -> Self:
+        """A model that is not fitted yet: it knows how often each film of these ratings was
+        liked.
+        """
         items = Vocabulary.of(item_ids)
         rows = items.rows(item_ids)
         n_items = len(items)
-        counts, likes = np.bincount(rows, minlength=n_items), np.bincount(rows[ratings >= threshold], minlength=n_items)
+        counts, likes = (
+            np.bincount(rows, minlength=n_items),
+            np.bincount(rows[ratings >= threshold], minlength=n_items),
+        )
         return cls.of_counts(items, counts, likes, threshold)
 
     @classmethod
     def of_counts(
-        cls, items: Vocabulary, counts: NDArray[np.int64], likes: NDArray[np.int64], threshold: float
+        cls,
+        items: Vocabulary,
+        counts: NDArray[np.int64],
+        likes: NDArray[np.int64],
+        threshold: float,
     ) -> Self:
         """As `count`, from each item's ratings and likes (n_items,)."""
         none = np.empty(0)
         share = float(likes.sum() / counts.sum()) if len(items) else 0.5
         return cls(threshold, share, items, counts, likes, none, none, none, 0.0)
 
-    def fit(self, posterior: Posterior, item_ids: NDArray[np.int64], liked: NDArray[np.bool_]) -> LikeModel:
-        """The same model with weights, from held-out questions and their answers; as it is when they are too few."""
+    def fit(
+        self, posterior: Posterior, item_ids: NDArray[np.int64], liked: NDArray[np.bool_]
+    ) -> LikeModel:
+        """The same model with weights, from held-out questions and their answers; as it is when
+        they are too few.
+        """
         if len(liked) < MIN_RATINGS_TO_FIT or liked.all() or not liked.any():
             return self
         from sklearn.linear_model import LogisticRegression  # noqa: PLC0415  (seconds to import; a server never fits)
@@ -123,7 +138,10 @@ class LikeModel:
     def _features(self, posterior: Posterior, item_ids: NDArray[np.int64]) -> NDArray[np.float64]:
         rows = self.items.rows(item_ids)
         # Row -1, a film without ratings, reads the zero behind the last.
-        item_ratings, item_likes = np.append(self.item_ratings, 0)[rows], np.append(self.item_likes, 0)[rows]
+        item_ratings, item_likes = (
+            np.append(self.item_ratings, 0)[rows],
+            np.append(self.item_likes, 0)[rows],
+        )
         return np.column_stack(
             [
                 posterior.mean,

@@ -1,9 +1,9 @@
 """The rating model: Bayesian biased matrix factorization, kept as draws of its item side.
 
-`r_ui = mu + b_u + b_i + p_u . q_i + f_u(t) + e`, `e ~ N(0, 1 / (alpha lam_u))`. Of a fitted chain a model keeps, for each
-kept draw s, the films Q_s and their conditional mean and covariance given the users drawn with Q_s, and the
-hyperparameters. Users are not kept: each is solved from his or her own ratings at the moment of the question
-(`user_posterior`).
+`r_ui = mu + b_u + b_i + p_u . q_i + f_u(t) + e`, `e ~ N(0, 1 / (alpha lam_u))`. Of a fitted chain a
+model keeps, for each kept draw s, the films Q_s and their conditional mean and covariance given the
+users drawn with Q_s, and the hyperparameters. Users are not kept: each is solved from his or her
+own ratings at the moment of the question (`user_posterior`).
 """
 
 from __future__ import annotations
@@ -31,7 +31,9 @@ _STORED_NAMES = {
     "session_scale": "mood_scale",
     "session_scale_sd": "mood_scale_sd",
 }
-"""Field -> its name on disk, where the two differ: published sets keep the names that they were written with."""
+"""Field -> its name on disk, where the two differ: published sets keep the names that they were
+written with.
+"""
 
 
 class Hyperparameters(msgspec.Struct, frozen=True, rename=_STORED_NAMES.get):
@@ -77,7 +79,9 @@ class ItemDraws:
 
 @dataclass(frozen=True, slots=True)
 class ChainState:
-    """Where the chain stopped: the next set's chain goes on from here. U users, I items of the model, in order of id."""
+    """Where the chain stopped: the next set's chain goes on from here. U users, I items of the
+    model, in order of id.
+    """
 
     user_ids: NDArray[np.int64]
     user_rows: NDArray[np.float32]
@@ -141,7 +145,9 @@ class RatingModel:
 
     def save(self, folder: Path) -> None:
         """Write the model into an existing folder: arrays as .npy, the rest as JSON."""
-        about = _About(FORMAT, self.mean, self.features.genres, self.hyperparameters, self.sweeps, self.seed)
+        about = _About(
+            FORMAT, self.mean, self.features.genres, self.hyperparameters, self.sweeps, self.seed
+        )
         write_synced(folder / "model.json", encode_json(about))
         np.save(folder / "item_ids.npy", self.item_ids)
         np.save(folder / "item_counts.npy", self.item_counts)
@@ -155,7 +161,8 @@ class RatingModel:
         about = read_json(folder / "model.json", _About)
 
         def array(name: str) -> Any:
-            # Copy-on-write and a plain ndarray: to the compiled functions no other type than an array just fitted.
+            # Copy-on-write and a plain ndarray: to the compiled functions no other type than an
+            # array just fitted.
             return np.asarray(np.load(folder / f"{name}.npy", mmap_mode="c"))
 
         return cls(

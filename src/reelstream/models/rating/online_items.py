@@ -1,13 +1,16 @@
-"""Films at the moment of a question: what a user's moment predicts of a film, and what a rating teaches it.
+"""Films at the moment of a question: what a user's moment predicts of a film, and what a rating
+teaches it.
 
-A film's row in draw s is normal, `N(mean, C)`, given the users that were drawn with it. A new rating by a user whose
-factors are known as `N(p, V)` is a measurement of it, `x = [1, p]`, with noise `1/(alpha lam) + h'V h`:
+A film's row in draw s is normal, `N(mean, C)`, given the users that were drawn with it. A new
+rating by a user whose factors are known as `N(p, V)` is a measurement of it, `x = [1, p]`, with
+noise `1/(alpha lam) + h'V h`:
 
     K = C x / (x'C x + noise),   mean += K e,   C -= K x'C
 
-This is assumed density filtering (Opper, *A Bayesian Approach to On-line Learning*, 1998): the user is not corrected for
-what the film learns, and the other way round. Only predictions use films that have learned: users are always filtered
-with the films of the set, or their states would depend on the order in which all ratings arrived.
+This is assumed density filtering (Opper, *A Bayesian Approach to On-line Learning*, 1998): the user
+is not corrected for what the film learns, and the other way round. Only predictions use films that
+have learned: users are always filtered with the films of the set, or their states would depend on
+the order in which all ratings arrived.
 """
 
 from __future__ import annotations
@@ -40,7 +43,8 @@ class ItemQueries(NamedTuple):
 
 
 class OnlineItems:
-    """The films of a set that have learned since it was fitted, and those that it has no ratings of.
+    """The films of a set that have learned since it was fitted, and those that it has no ratings
+    of.
 
     Not safe to change while another thread reads.
     """
@@ -59,7 +63,9 @@ class OnlineItems:
         return len(self._rows)
 
     def rows(self, item_ids: NDArray[np.int64], *, learn: bool) -> NDArray[np.int64]:
-        """The row (n,) of each film for `ItemQueries`; with `learn` each gets one of its own, that may change."""
+        """The row (n,) of each film for `ItemQueries`; with `learn` each gets one of its own, that
+        may change.
+        """
         n_items = len(self._model.item_ids)
         fitted = self._model.items.rows(item_ids)
         rows = np.empty(len(item_ids), np.int64)
@@ -108,10 +114,11 @@ def predict_items(
 ) -> None:
     """Answer questions in their order, and let films learn in between.
 
-    means (S, I, D) and covs (S, I, D, D): the films as fitted; online_means (S, E, D) and online_covs (S, E, D, D): those
-    behind them, which learn in place. `answers` (n, 3) receives mean, variance and P(rating > threshold), of ratings less
-    mu. The variance is that within the draws plus (1 + 1/S) times that between them (Rubin, *Multiple Imputation for
-    Nonresponse in Surveys*, 1987).
+    means (S, I, D) and covs (S, I, D, D): the films as fitted; online_means (S, E, D) and
+    online_covs (S, E, D, D): those behind them, which learn in place. `answers` (n, 3) receives
+    mean, variance and P(rating > threshold), of ratings less mu. The variance is that within the
+    draws plus (1 + 1/S) times that between them (Rubin, *Multiple Imputation for Nonresponse in
+    Surveys*, 1987).
     """
     S, n_items, D = means.shape
     gain, direction = np.empty(D + 1), np.empty(D)
@@ -134,15 +141,26 @@ def predict_items(
             squares += value * value / S
             above += normal_above(value, variance, threshold) / S
             if questions.learns[j]:
-                update_item(user, film, film_cov, questions.centred[j] - value, noise + user_variance, direction)
+                update_item(
+                    user,
+                    film,
+                    film_cov,
+                    questions.centred[j] - value,
+                    noise + user_variance,
+                    direction,
+                )
         answers[j, 0] = first
         answers[j, 1] = within + (squares - first * first) * few_draws
         answers[j, 2] = above
 
 
 @njit(cache=True, nogil=True)
-def update_item(user: Floats, film: Floats, film_cov: Floats, error: float, noise: float, direction: Floats) -> None:
-    """Condition a film (D,), (D, D) on a rating that was `error` off; `direction` (D,) is scratch for C x."""
+def update_item(
+    user: Floats, film: Floats, film_cov: Floats, error: float, noise: float, direction: Floats
+) -> None:
+    """Condition a film (D,), (D, D) on a rating that was `error` off; `direction` (D,) is scratch
+    for C x.
+    """
     D = film.size
     variance = noise
     for a in range(D):

@@ -1,14 +1,15 @@
 """A user seen from afterwards: what ratings before *and after* a moment say about it.
 
-Only evaluation asks this, to stand beside published figures in which ratings of the same evening lie on both sides of a
-split: a server never knows later ratings. The filter of `user_posterior` runs forwards and leaves its innovations; one
-pass backwards then corrects each question by what came after it (Bierman, *Fixed interval smoothing with discrete
-measurements*, 1973, the form of Bryson and Frazier): with predicted mean m and covariance P of a moment,
+Only evaluation asks this, to stand beside published figures in which ratings of the same evening
+lie on both sides of a split: a server never knows later ratings. The filter of `user_posterior`
+runs forwards and leaves its innovations; one pass backwards then corrects each question by what
+came after it (Bierman, *Fixed interval smoothing with discrete measurements*, 1973, the form of
+Bryson and Frazier): with predicted mean m and covariance P of a moment,
 
     m - P l,   P - P L P
 
-where l and L gather, from the last rating back, `h h' / S` and `h e / S` of each innovation e with variance S. No covariance
-is inverted, and a rating costs K^2 steps, as in the filter.
+where l and L gather, from the last rating back, `h h' / S` and `h e / S` of each innovation e with
+variance S. No covariance is inverted, and a rating costs K^2 steps, as in the filter.
 """
 
 from __future__ import annotations
@@ -37,9 +38,16 @@ from reelstream.models.rating.user_filter import (
 
 @njit(cache=True, nogil=True)
 def smooth_users(
-    starts: Ints, first_asked: Ints, events: Events, films: Films, dynamics: Dynamics, moments: UserBeliefs
+    starts: Ints,
+    first_asked: Ints,
+    events: Events,
+    films: Films,
+    dynamics: Dynamics,
+    moments: UserBeliefs,
 ) -> None:
-    """As `filter_users`, but later ratings count too, which only evaluation knows: see `smooth_ratings`."""
+    """As `filter_users`, but later ratings count too, which only evaluation knows: see
+    `smooth_ratings`.
+    """
     for user in range(starts.size - 1):
         if first_asked[user] < first_asked[user + 1]:
             own = events_between(events, starts[user], starts[user + 1])
@@ -49,9 +57,11 @@ def smooth_users(
 
 @njit(cache=True, nogil=True)
 def smooth_ratings(events: Events, films: Films, dynamics: Dynamics, moments: UserBeliefs) -> None:
-    """Fill `moments` with what all events that learn, earlier and later, say of each event that asks.
+    """Fill `moments` with what all events that learn, earlier and later, say of each event that
+    asks.
 
-    All of one user's events, in order of time, from the prior on; none of them both asks and learns.
+    All of one user's events, in order of time, from the prior on; none of them both asks and
+    learns.
     """
     S, G = dynamics.noise.shape
     D = dynamics.prior_mean.shape[1]
@@ -62,12 +72,33 @@ def smooth_ratings(events: Events, films: Films, dynamics: Dynamics, moments: Us
     for s in range(S):
         for g in range(G):
             log_weight[g] = _filter(
-                s, g, events, films, dynamics, means[:, g], covs[:, g], gains[g], errors[g], innovations[g]
+                s,
+                g,
+                events,
+                films,
+                dynamics,
+                means[:, g],
+                covs[:, g],
+                gains[g],
+                errors[g],
+                innovations[g],
             )
         for g in range(G):
-            _look_back(s, events, films, dynamics.rate[s], means[:, g], covs[:, g], gains[g], errors[g], innovations[g])
+            _look_back(
+                s,
+                events,
+                films,
+                dynamics.rate[s],
+                means[:, g],
+                covs[:, g],
+                gains[g],
+                errors[g],
+                innovations[g],
+            )
         for question in range(asked):
-            mix(means[question], covs[question], log_weight, dynamics.noise[s], question, s, moments)
+            mix(
+                means[question], covs[question], log_weight, dynamics.noise[s], question, s, moments
+            )
 
 
 @njit(cache=True, nogil=True)
@@ -83,10 +114,11 @@ def _filter(
     errors: Floats,
     innovations: Floats,
 ) -> float:
-    """One draw's filter at one grid point, from the first event to the last; the log likelihood of what it learned.
+    """One draw's filter at one grid point, from the first event to the last; the log likelihood of
+    what it learned.
 
-    Written: means (n_asked, K) and covs (n_asked, K, K) of the moments asked at; gains (n, K), errors and innovations
-    (n,) of the ratings learned.
+    Written: means (n_asked, K) and covs (n_asked, K, K) of the moments asked at; gains (n, K),
+    errors and innovations (n,) of the ratings learned.
     """
     D = dynamics.prior_mean.shape[1]
     mean, cov = np.zeros(D + 1), np.zeros((D + 1, D + 1))
@@ -127,7 +159,9 @@ def _look_back(
     errors: Floats,
     innovations: Floats,
 ) -> None:
-    """Correct the moments (n_asked, K), (n_asked, K, K) that `_filter` left by what was learned after each."""
+    """Correct the moments (n_asked, K), (n_asked, K, K) that `_filter` left by what was learned
+    after each.
+    """
     K = gains.shape[1]
     D = K - 1
     adjoint, information = np.zeros(K), np.zeros((K, K))  # l and L

@@ -1,18 +1,20 @@
 """A user as a state-space model: the state, what one rating teaches it, and what it predicts.
 
-A user's state is `[bias, factors, mood]`, K = D + 1 numbers. For draw s of the item side and grid point g of
-(lam_u, k_u) it is normal, and a rating of film `h = [1, q]` is a linear measurement of it:
+A user's state is `[bias, factors, mood]`, K = D + 1 numbers. For draw s of the item side and grid
+point g of (lam_u, k_u) it is normal, and a rating of film `h = [1, q]` is a linear measurement of
+it:
 
     r = mu + b_i + h . [bias, factors] + mood + e,    e ~ N(0, 1 / (alpha_s lam_g))
 
-So a history is filtered rating by rating in order of time (Kalman, 1960): between two ratings the mood fades and the taste
-drifts, then the rating is predicted, then learned. Grid points are weighted by the marginal likelihood of the user's
-ratings, which the filter gives for free; one that has lost its weight is dropped. A rating that the set has learned from
-is filtered with the films that the draw's users were drawn from; any other with the films' mean given these users, and
-its covariance as further noise. So a state is a function of (set, history) and nothing else.
+So a history is filtered rating by rating in order of time (Kalman, 1960): between two ratings the
+mood fades and the taste drifts, then the rating is predicted, then learned. Grid points are
+weighted by the marginal likelihood of the user's ratings, which the filter gives for free; one that
+has lost its weight is dropped. A rating that the set has learned from is filtered with the films
+that the draw's users were drawn from; any other with the films' mean given these users, and its
+covariance as further noise. So a state is a function of (set, history) and nothing else.
 
-The same function serves history, live updates, evaluation and questions. What a moment of a user says about a film is
-`film_posterior`'s part.
+The same function serves history, live updates, evaluation and questions. What a moment of a user
+says about a film is `film_posterior`'s part.
 """
 
 from __future__ import annotations
@@ -30,7 +32,9 @@ from reelstream.compute.arrays import FAST_MATH, Bools, Floats, Ints
 from reelstream.models.rating.model import RatingModel
 
 DRIFT_PER_YEAR = 0.25
-"""Taste is a random walk that in a year gathers this share of its prior covariance; a longer gap gathers no more."""
+"""Taste is a random walk that in a year gathers this share of its prior covariance; a longer gap
+gathers no more.
+"""
 SECONDS_A_YEAR = 365.25 * 86_400
 
 MIN_LOG_WEIGHT = -12.0
@@ -38,7 +42,9 @@ MIN_LOG_WEIGHT = -12.0
 
 
 class Films(NamedTuple):
-    """Films as the filter reads them: S draws, I films of the model, E without ratings, D numbers a row; all float32."""
+    """Films as the filter reads them: S draws, I films of the model, E without ratings, D numbers a
+    row; all float32.
+    """
 
     drawn: Floats
     """(S, I, D): the films that the draw's users were drawn from."""
@@ -70,7 +76,9 @@ class Events(NamedTuple):
 
 
 class UserBeliefs(NamedTuple):
-    """What was known of users at n moments: for each draw the mean and covariance over its grid points; float32."""
+    """What was known of users at n moments: for each draw the mean and covariance over its grid
+    points; float32.
+    """
 
     mean: Floats
     """(n, S, K)"""
@@ -83,7 +91,9 @@ class UserBeliefs(NamedTuple):
     def room_for(cls, n: int, dynamics: Dynamics) -> Self:
         """Room for n moments."""
         S, D = dynamics.prior_mean.shape
-        return cls(*(np.empty((n, S, *shape), np.float32) for shape in ((D + 1,), (D + 1, D + 1), ())))
+        return cls(
+            *(np.empty((n, S, *shape), np.float32) for shape in ((D + 1,), (D + 1, D + 1), ()))
+        )
 
 
 class Dynamics(NamedTuple):
@@ -104,11 +114,14 @@ class Dynamics(NamedTuple):
 
 
 def dynamics_of(model: RatingModel) -> Dynamics:
-    """The dynamics of a fitted model: three quantiles of lam_u, and where there is mood three of k_u for each."""
+    """The dynamics of a fitted model: three quantiles of lam_u, and where there is mood three of
+    k_u for each.
+    """
     h, draws = model.hyperparameters, model.draws
     lam = gammaincinv(h.noise_shape / 2, np.array([1 / 6, 1 / 2, 5 / 6])) * 2 / h.noise_shape
     has_session = bool(draws.session_variance.any())
-    # At -1.1, 0 and 1.1 standard deviations, three equal weights have about the variance of the law of log k_u.
+    # At -1.1, 0 and 1.1 standard deviations, three equal weights have about the variance of the law
+    # of log k_u.
     k = np.exp(1.1 * h.session_scale_sd * np.array([-1.0, 0.0, 1.0])) if has_session else np.ones(1)
     prior_cov = np.linalg.inv(draws.user_precision)
     return Dynamics(
@@ -151,13 +164,20 @@ class UserState:
     def copy(self) -> UserState:
         """A state of its own with the same content."""
         return UserState(
-            self.mean.copy(), self.cov.copy(), self.log_weight.copy(), self.last, self.n_ratings, self.n_likes
+            self.mean.copy(),
+            self.cov.copy(),
+            self.log_weight.copy(),
+            self.last,
+            self.n_ratings,
+            self.n_likes,
         )
 
 
 @njit(cache=True, nogil=True)
 def item_at(films: Films, s: int, row: int, learned: bool) -> tuple[Floats, Floats]:
-    """A film's row (D,) and covariance (D, D) in draw s; the row is the drawn one for a rating that the set has learned."""
+    """A film's row (D,) and covariance (D, D) in draw s; the row is the drawn one for a rating that
+    the set has learned.
+    """
     n_items = films.means.shape[1]
     if row >= n_items:
         return films.unrated_means[s, row - n_items], films.unrated_cov[s]
@@ -167,8 +187,12 @@ def item_at(films: Films, s: int, row: int, learned: bool) -> tuple[Floats, Floa
 
 
 @njit(cache=True, nogil=True, fastmath=FAST_MATH)
-def advance(mean: Floats, cov: Floats, seconds: float, session_variance: float, rate: float, drift: Floats) -> None:
-    """Let `seconds` pass for one normal state (K,), (K, K): the taste drifts, the mood fades to `session_variance`."""
+def advance(
+    mean: Floats, cov: Floats, seconds: float, session_variance: float, rate: float, drift: Floats
+) -> None:
+    """Let `seconds` pass for one normal state (K,), (K, K): the taste drifts, the mood fades to
+    `session_variance`.
+    """
     D = drift.shape[0]
     drifting = min(seconds, SECONDS_A_YEAR)  # who was away for ten years has not become a stranger
     for a in range(D):
@@ -184,7 +208,9 @@ def advance(mean: Floats, cov: Floats, seconds: float, session_variance: float, 
 
 @njit(cache=True, nogil=True, fastmath=FAST_MATH)
 def measure(mean: Floats, cov: Floats, film: Floats, gain: Floats) -> tuple[float, float]:
-    """Mean and variance of `b_i + h . state` for a film row (D,); `gain` (K,) receives cov h, h = [1, factors, 1]."""
+    """Mean and variance of `b_i + h . state` for a film row (D,); `gain` (K,) receives cov h, h =
+    [1, factors, 1].
+    """
     D = film.size
     K = D + 1
     value = film[0] + mean[0] + mean[D]
@@ -203,7 +229,9 @@ def measure(mean: Floats, cov: Floats, film: Floats, gain: Floats) -> tuple[floa
 
 @njit(cache=True, nogil=True, fastmath=FAST_MATH)
 def item_variance(mean: Floats, cov: Floats, film_cov: Floats) -> float:
-    """Variance that a film's own uncertainty (D, D) adds: `E[x' C x]`, x = [1, the user's factors]."""
+    """Variance that a film's own uncertainty (D, D) adds: `E[x' C x]`, x = [1, the user's
+    factors].
+    """
     D = film_cov.shape[0]
     total = float(film_cov[0, 0])
     for a in range(1, D):
@@ -215,7 +243,9 @@ def item_variance(mean: Floats, cov: Floats, film_cov: Floats) -> float:
 
 @njit(cache=True, nogil=True, fastmath=FAST_MATH)
 def learn(mean: Floats, cov: Floats, gain: Floats, error: float, innovation: float) -> None:
-    """Condition one normal state on a measurement that was `error` off, with variance `innovation` (Kalman's step)."""
+    """Condition one normal state on a measurement that was `error` off, with variance `innovation`
+    (Kalman's step).
+    """
     K = mean.size
     for a in range(K):
         step = gain[a] / innovation
@@ -235,10 +265,12 @@ def filter_ratings(
     dynamics: Dynamics,
     moments: UserBeliefs,
 ) -> None:
-    """Take one user's events in order of time: one that asks leaves a moment, one that learns changes the state.
+    """Take one user's events in order of time: one that asks leaves a moment, one that learns
+    changes the state.
 
-    The state changes in place: mean (S, G, K), cov (S, G, K, K), log_weight (S, G); last: its time in seconds, negative
-    before the first rating. `moments` receives what was known at each event that asks, before it was learned.
+    The state changes in place: mean (S, G, K), cov (S, G, K, K), log_weight (S, G); last: its time
+    in seconds, negative before the first rating. `moments` receives what was known at each event
+    that asks, before it was learned.
     """
     S, G, K = mean.shape
     gain = np.empty(K)
@@ -250,7 +282,14 @@ def filter_ratings(
             film, film_cov = item_at(films, s, row, learned)
             for g in range(G):
                 if seconds > 0.0 and log_weight[s, g] > -np.inf:
-                    advance(mean[s, g], cov[s, g], seconds, dynamics.mood[s, g], dynamics.rate[s], dynamics.drift[s])
+                    advance(
+                        mean[s, g],
+                        cov[s, g],
+                        seconds,
+                        dynamics.mood[s, g],
+                        dynamics.rate[s],
+                        dynamics.drift[s],
+                    )
             if events.asks[j]:
                 mix(mean[s], cov[s], log_weight[s], dynamics.noise[s], asked, s, moments)
             if events.learns[j]:
@@ -283,14 +322,16 @@ def filter_users(
 ) -> None:
     """Filter n users whose events lie behind each other; who is asked nothing is passed over.
 
-    mean, cov, log_weight: where each begins, as in `filter_ratings`; they stay as they are. starts, first_asked (n + 1,):
-    where each user's events begin, and where the moments of those that ask.
+    mean, cov, log_weight: where each begins, as in `filter_ratings`; they stay as they are. starts,
+    first_asked (n + 1,): where each user's events begin, and where the moments of those that ask.
     """
     for user in range(starts.size - 1):
         if first_asked[user] < first_asked[user + 1]:
             own = events_between(events, starts[user], starts[user + 1])
             asked = moments_between(moments, first_asked[user], first_asked[user + 1])
-            filter_ratings(mean.copy(), cov.copy(), log_weight.copy(), -1, own, films, dynamics, asked)
+            filter_ratings(
+                mean.copy(), cov.copy(), log_weight.copy(), -1, own, films, dynamics, asked
+            )
 
 
 @njit(cache=True, nogil=True)
@@ -309,7 +350,9 @@ def events_between(events: Events, first: int, after: int) -> Events:
 @njit(cache=True, nogil=True)
 def moments_between(moments: UserBeliefs, first: int, after: int) -> UserBeliefs:
     """Those from `first` up to, but without, `after`."""
-    return UserBeliefs(moments.mean[first:after], moments.cov[first:after], moments.noise[first:after])
+    return UserBeliefs(
+        moments.mean[first:after], moments.cov[first:after], moments.noise[first:after]
+    )
 
 
 @njit(cache=True, nogil=True)
@@ -321,7 +364,15 @@ def drop_weightless(log_weight: Floats) -> None:
 
 
 @njit(cache=True, nogil=True)
-def mix(mean: Floats, cov: Floats, log_weight: Floats, noise: Floats, n: int, s: int, moments: UserBeliefs) -> None:
+def mix(
+    mean: Floats,
+    cov: Floats,
+    log_weight: Floats,
+    noise: Floats,
+    n: int,
+    s: int,
+    moments: UserBeliefs,
+) -> None:
     """Fill moment n of draw s with the mean and covariance of the mixture over grid points."""
     G, K = mean.shape
     mixed_mean, mixed_cov = moments.mean[n, s], moments.cov[n, s]
@@ -339,4 +390,6 @@ def mix(mean: Floats, cov: Floats, log_weight: Floats, noise: Floats, n: int, s:
             for a in range(K):
                 off = weights[g] * (mean[g, a] - mixed_mean[a])
                 for b in range(K):
-                    mixed_cov[a, b] += weights[g] * cov[g, a, b] + off * (mean[g, b] - mixed_mean[b])
+                    mixed_cov[a, b] += weights[g] * cov[g, a, b] + off * (
+                        mean[g, b] - mixed_mean[b]
+                    )

@@ -1,4 +1,6 @@
-"""What each segment is, for a person: how large, which habits, which genres and films more than all users."""
+"""What each segment is, for a person: how large, which habits, which genres and films more than all
+users.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,11 @@ NOTABLE_HABIT_SDS = 0.35
 """Standard deviations from the average user at which a habit is worth a word."""
 COMMON_GENRE = 0.03
 """Share of all ratings below which a genre is too rare to call users its lovers."""
-WORDS = {"mean": ("strict", "generous"), "activity": ("occasional", "avid"), "spread": ("even-tempered", "decided")}
+WORDS = {
+    "mean": ("strict", "generous"),
+    "activity": ("occasional", "avid"),
+    "spread": ("even-tempered", "decided"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +53,13 @@ class Segment:
     spread: float
     """Standard deviation of a user's ratings."""
     genres: tuple[GenreLift, ...]
-    """Those with the largest lift, of genres that are not rare and that they rate more than others."""
+    """Those with the largest lift, of genres that are not rare and that they rate more than
+    others.
+    """
     item_ids: tuple[int, ...]
-    """Films that its users have rated more often than chance would have it, the most striking first."""
+    """Films that its users have rated more often than chance would have it, the most striking
+    first.
+    """
 
 
 def describe(
@@ -61,10 +71,12 @@ def describe(
     common: NDArray[np.bool_],
     films: list[tuple[int, ...]],
 ) -> tuple[Segment, ...]:
-    """The segments (k) with these numbers (k,), of users with places among them, `segment_of` (n_users,).
+    """The segments (k) with these numbers (k,), of users with places among them, `segment_of`
+    (n_users,).
 
-    counts (n_users,): their ratings; profiles (n_users, F); common (n_genres,): whether a genre is worth naming; films:
-    examples for each segment. A segment without users is described as the average user.
+    counts (n_users,): their ratings; profiles (n_users, F); common (n_genres,): whether a genre is
+    worth naming; films: examples for each segment. A segment without users is described as the
+    average user.
     """
     average, spread = profiles.mean(0), np.maximum(profiles.std(0), 1e-9)
     segments: list[Segment] = []
@@ -75,7 +87,11 @@ def describe(
         own = profiles[inside].mean(0)
         lifts = _lifts(own[len(HABITS) :], average[len(HABITS) :], genres, common)
         taken = {segment.label for segment in segments}
-        label = _label((own - average)[: len(HABITS)] / spread[: len(HABITS)], [lift.genre for lift in lifts], taken)
+        label = _label(
+            (own - average)[: len(HABITS)] / spread[: len(HABITS)],
+            [lift.genre for lift in lifts],
+            taken,
+        )
         _, mean, deviation = own[: len(HABITS)].tolist()
         segments.append(
             Segment(
@@ -93,12 +109,17 @@ def describe(
 
 
 def example_films(
-    segment_of_rating: NDArray[np.int64], item_rows: NDArray[np.int64], n_segments: int, item_ids: NDArray[np.int64]
+    segment_of_rating: NDArray[np.int64],
+    item_rows: NDArray[np.int64],
+    n_segments: int,
+    item_ids: NDArray[np.int64],
 ) -> list[tuple[int, ...]]:
-    """For each segment the films that stand out, from ratings (n,) by users of these segments of films `item_rows` (n,).
+    """For each segment the films that stand out, from ratings (n,) by users of these segments of
+    films `item_rows` (n,).
 
-    Films are rows of `item_ids` (I,); -1 is none of them. A film stands out by its Pearson residual: ratings counted less
-    ratings expected if all segments rated alike, over the root of the expected.
+    Films are rows of `item_ids` (I,); -1 is none of them. A film stands out by its Pearson
+    residual: ratings counted less ratings expected if all segments rated alike, over the root of
+    the expected.
     """
     known = item_rows >= 0
     cells = segment_of_rating[known] * len(item_ids) + item_rows[known]
@@ -107,7 +128,8 @@ def example_films(
     residual = (counted - expected) / np.sqrt(np.maximum(expected, 1e-9))
     best = np.argsort(-residual, axis=1, kind="stable")[:, :EXAMPLE_FILMS]
     return [
-        tuple(int(item_ids[row]) for row in rows if residual[place, row] > 0) or _most_rated(counted[place], item_ids)
+        tuple(int(item_ids[row]) for row in rows if residual[place, row] > 0)
+        or _most_rated(counted[place], item_ids)
         for place, rows in enumerate(best)
     ]
 
@@ -119,7 +141,10 @@ def _most_rated(counted: NDArray[np.int64], item_ids: NDArray[np.int64]) -> tupl
 
 
 def _lifts(
-    own: NDArray[np.float64], average: NDArray[np.float64], genres: tuple[str, ...], common: NDArray[np.bool_]
+    own: NDArray[np.float64],
+    average: NDArray[np.float64],
+    genres: tuple[str, ...],
+    common: NDArray[np.bool_],
 ) -> tuple[GenreLift, ...]:
     lifts = [
         GenreLift(genre, float(share), float(share / usual))
@@ -135,7 +160,11 @@ def _label(deviations: NDArray[np.float64], favourites: list[str], taken: set[st
     deviations: of the habits, in standard deviations from the average user.
     """
     habits = sorted(zip(HABITS, deviations.tolist(), strict=True), key=lambda habit: -abs(habit[1]))
-    words = [WORDS[name][int(deviation > 0)] for name, deviation in habits if abs(deviation) > NOTABLE_HABIT_SDS]
+    words = [
+        WORDS[name][int(deviation > 0)]
+        for name, deviation in habits
+        if abs(deviation) > NOTABLE_HABIT_SDS
+    ]
     loved = [genre.lower() for genre in favourites] or ["film"]
     label = " ".join([*words[:1], loved[0], "lovers"])
     if label in taken:
