@@ -30,7 +30,8 @@ from reelstream.evaluation.offline import (
 )
 from reelstream.evaluation.prequential import Learns
 from reelstream.evaluation.scores import clipped_errors, score, score_points
-from reelstream.ratings import EventColumns, RatingScale
+from reelstream.ratings.columns import EventColumns
+from reelstream.ratings.scale import RatingScale
 from reelstream.storage.release import Scores
 from served import answers, compile_all, fit, without_times
 

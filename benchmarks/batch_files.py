@@ -12,7 +12,7 @@ import numpy as np
 
 from reelstream.datasets import detect
 from reelstream.evaluation.offline import TRAIN
-from reelstream.ratings import EventColumns
+from reelstream.ratings.columns import EventColumns
 from reelstream.storage.batch_files import BatchFolder, Manifest, OffsetRange
 
 BATCH_ROWS = 1_000_000

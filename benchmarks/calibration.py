@@ -21,7 +21,8 @@ from reelstream.engines.interface import FitParameters
 from reelstream.evaluation.offline import Split, split_at_random, split_in_time
 from reelstream.evaluation.prequential import Learns
 from reelstream.evaluation.scores import ECE_BINS, clipped_errors
-from reelstream.ratings import EventColumns, RatingScale
+from reelstream.ratings.columns import EventColumns
+from reelstream.ratings.scale import RatingScale
 from served import answers, compile_all, fit, without_times
 
 SEEDS = (42, 43, 44)

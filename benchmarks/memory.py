@@ -20,7 +20,7 @@ from measuring import in_own_process, watched
 from reelstream.datasets import detect, simulate
 from reelstream.engines.interface import FEW_FACTORS, FitParameters
 from reelstream.engines.spark.engine import SparkEngine
-from reelstream.ratings import RatingScale
+from reelstream.ratings.scale import RatingScale
 from reelstream.storage.batch_files import BatchFolder
 from reelstream.storage.model_registry import ModelRegistry
 from reelstream.storage.snapshot_store import SnapshotStore

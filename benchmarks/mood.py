@@ -17,7 +17,7 @@ from common import data_set, finish, parser
 from reelstream.engines.interface import FitParameters
 from reelstream.evaluation.offline import Split, split_in_time
 from reelstream.evaluation.scores import clipped_errors
-from reelstream.ratings import EventColumns
+from reelstream.ratings.columns import EventColumns
 from served import answers, compile_all, fit
 
 GAPS = {

@@ -23,8 +23,8 @@ from reelstream.catalog import Catalog
 from reelstream.datasets import Dataset, detect, simulate
 from reelstream.features.user_profiles import GenreShares
 from reelstream.models.segment.model import SegmentModel
-from reelstream.ratings import EventColumns
-from reelstream.storage.snapshot import HistorySnapshot
+from reelstream.ratings.columns import EventColumns
+from reelstream.ratings.histories import Histories
 
 FIRST_SHARE, GROWTH = 0.1, 1.01
 REFITS = 5
@@ -56,9 +56,9 @@ def main() -> int:
 
 def measure(dataset: Dataset) -> dict[str, Any]:
     """One data set."""
-    ratings, catalog = dataset.read_ratings().in_time(), dataset.read_catalog().catalog
+    ratings, catalog = dataset.read_ratings().by_time(), dataset.read_catalog().catalog
     shuffled = ratings[np.random.default_rng(0).permutation(len(ratings))]
-    history = HistorySnapshot.of(ratings)
+    history = Histories.of(ratings)
     found = numbers(history, fit(history, catalog, None), catalog)
     seeds = [
         numbers(history, fit(history, catalog, None, seed), catalog)
@@ -85,13 +85,13 @@ def measure(dataset: Dataset) -> dict[str, Any]:
 def chain(ratings: EventColumns, catalog: Catalog) -> dict[str, Any]:
     """Shares of users that keep their number, set after set."""
     n = int(FIRST_SHARE * len(ratings))
-    history = HistorySnapshot.of(ratings[:n])
+    history = Histories.of(ratings[:n])
     model = fit(history, catalog, None)
     before = numbers(history, model, catalog)
     kept = []
     while n < len(ratings):
         n = min(int(n * GROWTH) + 1, len(ratings))
-        grown = HistorySnapshot.of(ratings[:n])
+        grown = Histories.of(ratings[:n])
         model = fit(grown, catalog, model)
         after = numbers(grown, model, catalog)
         kept.append(float((before == after[np.isin(grown.user_ids, history.user_ids)]).mean()))
@@ -105,19 +105,19 @@ def chain(ratings: EventColumns, catalog: Catalog) -> dict[str, Any]:
 
 
 def fit(
-    history: HistorySnapshot, catalog: Catalog, previous: SegmentModel | None, seed: int = 0
+    history: Histories, catalog: Catalog, previous: SegmentModel | None, seed: int = 0
 ) -> SegmentModel:
     """The segments of all users of a history."""
     shares = GenreShares(catalog, catalog.genres)
     return SegmentModel.fit(history.ratings, history.starts, shares, catalog.genres, previous, seed)
 
 
-def numbers(history: HistorySnapshot, model: SegmentModel, catalog: Catalog) -> NDArray[np.int64]:
+def numbers(history: Histories, model: SegmentModel, catalog: Catalog) -> NDArray[np.int64]:
     """Every user's segment number (n_users,)."""
     return model.segments_of(history.ratings, history.starts, GenreShares(catalog, catalog.genres))
 
 
-def drawn_with_replacement(history: HistorySnapshot) -> Iterator[HistorySnapshot]:
+def drawn_with_replacement(history: Histories) -> Iterator[Histories]:
     """LiveHistories of as many users, some of whom come more than once and get new ids."""
     for seed in range(REFITS):
         drawn = np.random.default_rng(seed).choice(len(history.user_ids), len(history.user_ids))
@@ -127,9 +127,7 @@ def drawn_with_replacement(history: HistorySnapshot) -> Iterator[HistorySnapshot
             [np.arange(history.starts[user], history.starts[user + 1]) for user in drawn.tolist()]
         )
         again = history.ratings[rows]
-        yield HistorySnapshot.of(
-            EventColumns.of(users, again.item_id, again.rating, again.timestamp)
-        )
+        yield Histories.of(EventColumns.of(users, again.item_id, again.rating, again.timestamp))
 
 
 if __name__ == "__main__":

@@ -15,8 +15,9 @@ from reelstream.engines.local import LocalEngine, fit_models
 from reelstream.evaluation.offline import TRAIN, Split
 from reelstream.evaluation.prequential import Learns, replay
 from reelstream.models.model_set import ModelSet, Predictions, TrainedOn
-from reelstream.ratings import EventColumns, RatingScale
-from reelstream.storage.snapshot import HistorySnapshot
+from reelstream.ratings.columns import EventColumns
+from reelstream.ratings.histories import Histories
+from reelstream.ratings.scale import RatingScale
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ def fit(
     """A set from ratings of a split's first part; there is no gate, so all of the holdout fits the
     like model.
     """
-    history = HistorySnapshot.of(train)
+    history = Histories.of(train)
     started = time.perf_counter()
     models = fit_models(history, catalog, scale, previous, parameters, has_gate=False)
     seconds = time.perf_counter() - started

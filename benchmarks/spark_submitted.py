@@ -21,7 +21,8 @@ from reelstream.evaluation.offline import TRAIN, Split
 from reelstream.evaluation.prequential import replay
 from reelstream.evaluation.scores import score, score_points
 from reelstream.models.model_set import TrainedOn
-from reelstream.ratings import EventColumns, RatingScale
+from reelstream.ratings.columns import EventColumns
+from reelstream.ratings.scale import RatingScale
 from reelstream.storage.model_registry import ModelRegistry
 from reelstream.storage.release import Scores
 from reelstream.storage.work_folder import WorkFolder

@@ -35,8 +35,8 @@ from reelstream.features.holdout import in_gate_half, in_holdout
 from reelstream.models.model_set import ModelSet, TrainedOn
 from reelstream.models.rating.model import ItemDraws
 from reelstream.models.replay import predict_events
-from reelstream.ratings import RatingScale
-from reelstream.storage.snapshot import HistorySnapshot
+from reelstream.ratings.histories import Histories
+from reelstream.ratings.scale import RatingScale
 from served import answers, compile_all, fit, without_times
 
 SIZES = {1_000_000: (6_000, 4_000), 10_000_000: (60_000, 20_000), 32_000_000: (200_000, 80_000)}
@@ -101,7 +101,7 @@ def measure_size(folder: Path) -> dict[str, Any]:
     compile_all()
     started = time.perf_counter()
     dataset = detect(folder)
-    history = HistorySnapshot.of(dataset.read_ratings())
+    history = Histories.of(dataset.read_ratings())
     catalog = dataset.read_catalog().catalog
     n = len(history)
     row: dict[str, Any] = {"data": dataset.name, "ratings": n, "users": len(history.user_ids)}
@@ -143,7 +143,7 @@ def halves(models: FittedModels) -> Iterator[FittedModels]:
 
 
 def rmse_unseen(
-    models: FittedModels, history: HistorySnapshot, catalog: Catalog, scale: RatingScale
+    models: FittedModels, history: Histories, catalog: Catalog, scale: RatingScale
 ) -> float:
     """Of the gate's half of the holdout, which no part of the fit has seen, of an even sample of
     the users.
@@ -167,7 +167,7 @@ def measure_fits(dataset: Dataset, catalog: Catalog, seed: int) -> dict[str, Any
         for _ in range(REPEATS)
     ]
     split = split_at_random(ratings, 0.2, seed)
-    in_time = split.train.in_time()
+    in_time = split.train.by_time()
     earlier = fit(
         in_time[: len(in_time) * 9 // 10], catalog, dataset.scale, FitParameters(seed=seed)
     )
@@ -226,7 +226,7 @@ def measure_ours(
 ) -> dict[str, Any]:
     """A whole fit, and within it what other libraries do too: the rating model alone."""
     whole = [fit(split.train, catalog, scale, parameters) for _ in range(REPEATS)]
-    history = HistorySnapshot.of(split.train)
+    history = Histories.of(split.train)
     learned = history.ratings[~in_holdout(history.ratings.user_id, history.ratings.item_id)]
     alone = []
     for _ in range(REPEATS):

@@ -14,7 +14,8 @@ from reelstream.errors import DamagedError, NoModelSetError
 from reelstream.models.model_set import Predictions, TrainedOn
 from reelstream.models.replay import posterior_of_events
 from reelstream.models.segment.description import GenreLift, Segment
-from reelstream.ratings import EventColumns, RatingScale
+from reelstream.ratings.columns import EventColumns
+from reelstream.ratings.scale import RatingScale
 from reelstream.storage.release import GateReport, Release, Scores
 
 CATALOG = Catalog(
@@ -177,4 +178,4 @@ def teach_real_films_only(monkeypatch: pytest.MonkeyPatch) -> None:
             else posterior_of_events(model_set, *arguments)
         )
 
-    monkeypatch.setattr("reelstream.serving.live_films.posterior_of_events", ask)
+    monkeypatch.setattr("reelstream.serving.live_items.posterior_of_events", ask)

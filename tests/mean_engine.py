@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from events import event_columns
 from reelstream.catalog import Catalog, Film
 from reelstream.engines.interface import FitJob, FitParameters, FittedModels, SnapshotJob
 from reelstream.engines.local import merge_history
@@ -19,7 +20,8 @@ from reelstream.features.vocabulary import Vocabulary
 from reelstream.models.like.model import LikeModel
 from reelstream.models.rating.model import ChainState, Hyperparameters, ItemDraws, RatingModel
 from reelstream.models.segment.model import SegmentModel
-from reelstream.ratings import EVERY_ITEM, EventColumns, RatingScale
+from reelstream.ratings.columns import NO_ITEM, EventColumns
+from reelstream.ratings.scale import RatingScale
 from reelstream.storage.batch_files import BatchFolder, Manifest, OffsetRange
 from reelstream.storage.model_registry import ModelRegistry
 from reelstream.storage.snapshot_store import SnapshotStore
@@ -118,7 +120,7 @@ def close_batch(
     if shuffled:
         rng.shuffle(rating)
     last = rows - len(forgets)
-    user[last:], item[last:], rating[last:] = list(forgets), EVERY_ITEM, np.nan
+    user[last:], item[last:], rating[last:] = list(forgets), NO_ITEM, np.nan
     partition = user % 2
     offset = np.zeros(rows, np.int64)
     next_offsets = {}
@@ -126,7 +128,7 @@ def close_batch(
         offset[partition == p] = before[p] + np.arange((partition == p).sum())
         next_offsets[p] = before[p] + int((partition == p).sum())
     time = 1_000_000_000 + number * 1_000_000 + np.arange(rows)
-    ratings = EventColumns.of(user, item, rating, time, partition, offset)
+    ratings = event_columns(user, item, rating, time, partition, offset)
     manifest = Manifest(
         number=number,
         topic_id="a-topic",

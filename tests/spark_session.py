@@ -11,9 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from events import event_columns
 from reelstream.catalog import Catalog
 from reelstream.engines.interface import Engine, FitJob, FitParameters, FittedModels
-from reelstream.ratings import EVERY_ITEM, EventColumns, RatingScale
+from reelstream.ratings.columns import NO_ITEM, EventColumns
+from reelstream.ratings.scale import RatingScale
 from reelstream.storage.batch_files import BatchFolder, Manifest, OffsetRange
 
 CONF = {"spark.driver.memory": "1g", "spark.sql.shuffle.partitions": "2"}
@@ -39,7 +41,7 @@ def publish(folder: Path, parts: list[EventColumns]) -> BatchFolder:
     first = 0
     for number, part in enumerate(parts, 1):
         after = first + len(part)
-        placed = EventColumns.of(
+        placed = event_columns(
             part.user_id,
             part.item_id,
             part.rating,
@@ -67,8 +69,8 @@ def publish(folder: Path, parts: list[EventColumns]) -> BatchFolder:
 def forgets(ratings: EventColumns) -> EventColumns:
     """The wish of each rating's user to be forgotten at that moment."""
     n = len(ratings)
-    return EventColumns.of(
-        ratings.user_id, np.full(n, EVERY_ITEM), np.full(n, np.nan), ratings.timestamp
+    return event_columns(
+        ratings.user_id, np.full(n, NO_ITEM), np.full(n, np.nan), ratings.timestamp
     )
 
 

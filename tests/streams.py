@@ -16,7 +16,7 @@ from reelstream.datasets import Dataset
 from reelstream.ingest.batch_writer import BatchWriter
 from reelstream.ingest.producer import ProduceReport, produce
 from reelstream.monitoring.audit import AuditReport, audit
-from reelstream.ratings import EventColumns
+from reelstream.ratings.columns import EventColumns
 from reelstream.storage.batch_files import BatchFolder, RejectedRow
 
 TOPIC = "ratings"
@@ -86,18 +86,18 @@ class Stream:
         rows = list(self.dataset.rows("file"))
         sent = Counter(
             (
-                row.rating.user_id,
-                row.rating.item_id,
-                float(np.float32(row.rating.rating)),
-                row.rating.timestamp,
+                row.event.user_id,
+                row.event.item_id,
+                float(np.float32(row.event.rating)),
+                row.event.timestamp,
             )
             for row in rows
-            if row.rating is not None and row.rating.rating is not None
+            if row.event is not None and row.event.rating is not None
         )
         held = self.ratings()
         columns = (held.user_id, held.item_id, held.rating, held.timestamp)
         assert Counter(zip(*(column.tolist() for column in columns), strict=True)) == sent
-        raw = Counter(row.raw for row in rows if not row.rating)
+        raw = Counter(row.raw for row in rows if not row.event)
         assert Counter(row.raw for row in self.rejected()) == raw
         places = np.stack([held.partition, held.offset])
         assert len(np.unique(places, axis=1).T) == len(held)

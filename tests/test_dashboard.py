@@ -20,7 +20,7 @@ from reelstream.api.app import create_app
 from reelstream.api.service import Service
 from reelstream.broker import open_broker
 from reelstream.ingest import batch_writer, producer  # noqa: F401  (they register their metrics)
-from reelstream.ratings import RatingScale
+from reelstream.ratings.scale import RatingScale
 from reelstream.serving.live_histories import LiveHistories
 from reelstream.serving.live_updates import LiveUpdates
 from reelstream.serving.predictor import Predictor

@@ -6,14 +6,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from reelstream.errors import RatingError
-from reelstream.ratings import (
-    EVERY_ITEM,
-    Rating,
-    RatingScale,
-    decode_message,
-    decode_messages,
-    encode_message,
-)
+from reelstream.ratings.events import Deleted, Erased, Event, Rated
+from reelstream.ratings.scale import RatingScale
+from reelstream.ratings.wire import RecordPlaces, decode_message, decode_messages, encode_message
 
 NOW = 1_700_000_000
 numbers = st.one_of(
@@ -79,24 +74,17 @@ def test_a_scale_holds_its_values_alone(scale: RatingScale) -> None:
 @pytest.mark.parametrize(
     ("message", "forgotten"),
     [
-        (b'{"userId":7,"forget":true,"timestamp":5}', Rating(7, EVERY_ITEM, None, 5)),
-        (b'{"userId":7,"forget":true}', Rating(7, EVERY_ITEM, None, NOW)),
-        (
-            b'{"userId":"7","forget":"true","timestamp":"5","why":"asked"}',
-            Rating(7, EVERY_ITEM, None, 5),
-        ),
-        (
-            b'{"userId":7,"movieId":null,"rating":null,"forget":true}',
-            Rating(7, EVERY_ITEM, None, NOW),
-        ),
-        (b'{"userId":7,"movieId":2,"rating":3,"forget":false}', Rating(7, 2, 3.0, NOW)),
-        (b'{"userId":7,"movieId":2,"rating":null,"forget":null}', Rating(7, 2, None, NOW)),
+        (b'{"userId":7,"forget":true,"timestamp":5}', Erased(7, 5)),
+        (b'{"userId":7,"forget":true}', Erased(7, NOW)),
+        (b'{"userId":"7","forget":"true","timestamp":"5","why":"asked"}', Erased(7, 5)),
+        (b'{"userId":7,"movieId":null,"rating":null,"forget":true}', Erased(7, NOW)),
+        (b'{"userId":7,"movieId":2,"rating":3,"forget":false}', Rated(7, 2, 3.0, NOW)),
+        (b'{"userId":7,"movieId":2,"rating":null,"forget":null}', Deleted(7, 2, NOW)),
     ],
 )
-def test_a_message_may_forget_its_user(message: bytes, forgotten: Rating) -> None:
+def test_a_message_may_forget_its_user(message: bytes, forgotten: Event) -> None:
     """True forgets; false, null and nothing make an ordinary message. What is decoded can be sent
-    again.
-    """
+    again."""
     assert decode_message(message, NOW, RatingScale()) == forgotten
     assert decode_message(encode_message(forgotten), NOW + 1, RatingScale()) == forgotten
 
@@ -122,6 +110,13 @@ def test_a_doubtful_wish_forgets_nobody(message: bytes, reason: str) -> None:
     """
     with pytest.raises(RatingError, match=reason):
         decode_message(message, NOW, RatingScale())
+
+
+def in_columns(event: Event) -> Event:
+    """As columns hold it: a rating in single precision."""
+    if isinstance(event, Rated):
+        return Rated(event.user_id, event.item_id, float(np.float32(event.rating)), event.timestamp)
+    return event
 
 
 @given(st.lists(messages, max_size=20))
@@ -190,8 +185,10 @@ def test_many_at_once_are_decoded_as_one_by_one(values: list[bytes | None]) -> N
     n = len(values)
     seconds = np.arange(NOW, NOW + n)
     partition, offset = np.full(n, 2, np.int32), np.arange(10, 10 + n)
-    ratings, reasons = decode_messages(values, seconds, partition, offset, RatingScale())
-    accepted = iter(range(len(ratings)))
+    events, reasons = decode_messages(
+        values, RecordPlaces(partition, offset, seconds), RatingScale()
+    )
+    accepted = zip(events.events(), events.offset.tolist(), strict=True)
     for row, value in enumerate(values):
         try:
             expected = decode_message(value, NOW + row, RatingScale())
@@ -199,15 +196,6 @@ def test_many_at_once_are_decoded_as_one_by_one(values: list[bytes | None]) -> N
             assert reasons[row] == str(error)
             continue
         assert row not in reasons
-        place = next(accepted)
-        assert (ratings.partition[place], ratings.offset[place]) == (2, 10 + row)
-        assert (ratings.user_id[place], ratings.item_id[place]) == (
-            expected.user_id,
-            expected.item_id,
-        )
-        assert ratings.timestamp[place] == expected.timestamp
-        if expected.rating is None:
-            assert math.isnan(ratings.rating[place])
-        else:
-            assert ratings.rating[place] == np.float32(expected.rating)
+        assert next(accepted) == (in_columns(expected), 10 + row)
+    assert set(events.partition.tolist()) <= {2}
     assert next(accepted, None) is None

@@ -24,7 +24,7 @@ from reelstream.api.service import Service
 from reelstream.broker import open_broker
 from reelstream.cli.app import app
 from reelstream.ingest import batch_writer, producer, requeue
-from reelstream.ratings import RatingScale
+from reelstream.ratings.scale import RatingScale
 from reelstream.serving.live_histories import LiveHistories
 from reelstream.serving.live_updates import LiveUpdates
 from reelstream.serving.predictor import Predictor

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reelstream.catalog import Catalog
-from reelstream.ratings import EventColumns, RatingScale
+from reelstream.ratings.columns import EventColumns
+from reelstream.ratings.scale import RatingScale
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from peers.contest import Answer, Peer, Question
 from reelstream.catalog import Catalog
-from reelstream.ratings import SECONDS_A_DAY, EventColumns
+from reelstream.ratings.columns import EventColumns
+from reelstream.ratings.events import MAX_CLOCK_LEAD_SECONDS
 
 RANK, ITERATIONS, KEPT = 10, 300, 250
 """About those of its documentation's examples on MovieLens."""
@@ -32,7 +33,7 @@ class _Machine:
         if self.has_features:
             groups += [
                 *_film_columns(both, question.catalog),
-                _one_hot(both.timestamp // SECONDS_A_DAY),
+                _one_hot(both.timestamp // MAX_CLOCK_LEAD_SECONDS),
             ]
         # Users, films and days that are only asked have columns too: they are drawn from the prior
         # of their group.

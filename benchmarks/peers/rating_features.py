@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from peers.contest import Question
 from reelstream.catalog import Catalog
-from reelstream.ratings import SECONDS_A_DAY, EventColumns
+from reelstream.ratings.columns import EventColumns
+from reelstream.ratings.events import MAX_CLOCK_LEAD_SECONDS
 
 Array = NDArray[np.float64]
 
@@ -99,8 +100,8 @@ def _time_columns(both: EventColumns, residual: Array, counts: NDArray[np.bool_]
     last = np.append(seconds[counted], 0)[np.maximum(before - 1, 0)]
     known = before > start
     columns = [
-        seconds / SECONDS_A_DAY,
-        seconds % SECONDS_A_DAY / 3600,
+        seconds / MAX_CLOCK_LEAD_SECONDS,
+        seconds % MAX_CLOCK_LEAD_SECONDS / 3600,
         np.where(known, seconds - last, -1),
         (before - start).astype(np.float64),
         (sums[before] - sums[since]) / np.maximum(before - since, 1),

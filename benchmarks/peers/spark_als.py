@@ -17,7 +17,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from peers.contest import Answer, Peer, Question
 from reelstream.evaluation.baselines import BiasBaseline, GlobalMean
-from reelstream.ratings import EventColumns
+from reelstream.ratings.columns import EventColumns
 
 if shutil.which("java") is None and "JAVA_HOME" not in os.environ:
     raise ImportError("Spark needs Java, and there is none")

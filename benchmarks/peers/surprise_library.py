@@ -14,7 +14,8 @@ import pandas as pd
 import surprise
 
 from peers.contest import Answer, Peer, Question
-from reelstream.ratings import EventColumns, RatingScale
+from reelstream.ratings.columns import EventColumns
+from reelstream.ratings.scale import RatingScale
 
 SEED = 0
 

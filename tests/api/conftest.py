@@ -9,12 +9,13 @@ from types import SimpleNamespace
 import pytest
 from flask.testing import FlaskClient
 
+from events import event
 from fake_sets import CATALOG, FakeRegistry, teach_real_films_only
 from reelstream.api.app import create_app
 from reelstream.api.service import Service
 from reelstream.broker import open_broker
-from reelstream.ratings import Rating, RatingScale
-from reelstream.serving.live_histories import LiveHistories, LogRating
+from reelstream.ratings.scale import RatingScale
+from reelstream.serving.live_histories import LiveHistories, LogEvent
 from reelstream.serving.live_updates import LiveUpdates
 from reelstream.serving.predictor import Predictor
 from reelstream.storage.batch_files import BatchFolder
@@ -55,7 +56,7 @@ def api(tmp_path: Path) -> Iterator[SimpleNamespace]:
         )
         predictor.swap(registry.current(), registry.sets[2], {})
         predictor.histories.add(
-            LogRating(Rating(*row), 0, offset) for offset, row in enumerate(RATED)
+            LogEvent(event(*row), 0, offset) for offset, row in enumerate(RATED)
         )
         app = create_app(Service(predictor, updates, registry, CATALOG, scale))
         yield SimpleNamespace(

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 from flask.testing import FlaskClient
 
-from reelstream.ratings import MAX_ID
+from reelstream.ratings.events import MAX_ID
 
 BASIS = {"ratings": 2, "live": 2, "known_user": True}
 REGRESSION = {"prediction": 3.0, "sd": 0.5, "interval": [2.02, 3.98], "distribution": None}

@@ -19,7 +19,8 @@ from reelstream.api.users import beginning_with
 from reelstream.broker import open_broker
 from reelstream.broker.interface import Broker
 from reelstream.ingest.batch_writer import BatchWriter
-from reelstream.ratings import MAX_ID, RatingScale
+from reelstream.ratings.events import MAX_ID
+from reelstream.ratings.scale import RatingScale
 from reelstream.storage.batch_files import BatchFolder
 from reelstream.storage.release import BatchScores, Scores
 

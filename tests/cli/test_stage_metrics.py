@@ -14,7 +14,7 @@ from prometheus_client import REGISTRY
 from reelstream.cli.pipeline import make_stages
 from reelstream.cli.stage_metrics import metrics_served
 from reelstream.errors import SettingError
-from reelstream.ratings import RatingScale
+from reelstream.ratings.scale import RatingScale
 from reelstream.settings import MetricsSettings, Settings
 from reelstream.storage.work_folder import Binding, WorkFolder
 

@@ -6,6 +6,7 @@ import time
 
 from reelstream.broker import open_broker
 from reelstream.ingest.forget import forget
+from reelstream.ratings.effective import effective_ratings
 from streams import Stream
 
 USER, NOBODY = 7, 10**12
@@ -27,7 +28,7 @@ def test_the_log_has_the_wish_behind_the_ratings_of_its_user(any_stream: Stream)
     held = stream.ratings()
     mine = held[held.user_id == USER]
     assert len(mine) > 3 and len(set(mine.partition.tolist())) == 1
-    assert held.user_id[held.forgets].tolist().count(USER) == 2
-    remaining = held.latest()
+    assert held.user_id[held.is_erasure].tolist().count(USER) == 2
+    remaining = effective_ratings(held)
     assert set(held.user_id.tolist()) - set(remaining.user_id.tolist()) == {USER, NOBODY}
     assert stream.rejected() == [] and stream.audit().problems == ()

@@ -12,7 +12,8 @@ from reelstream.ingest.batch_writer import BatchWriter
 from reelstream.ingest.requeue import RequeueReport, requeue
 from reelstream.monitoring.audit import audit
 from reelstream.monitoring.lag import partition_lags
-from reelstream.ratings import Rating, RatingScale
+from reelstream.ratings.events import Rated
+from reelstream.ratings.scale import RatingScale
 from reelstream.storage.batch_files import BatchFolder
 from reelstream.storage.requeue_folder import RequeuedRow, RequeueFolder
 from reelstream.storage.work_folder import WorkFolder
@@ -36,7 +37,7 @@ def test_rejected_rows_are_requeued_once(broker: Broker, topic: str, tmp_path: P
     folder = WorkFolder(tmp_path)
     send(broker, topic, b"nonsense", b"\xff", None)
     close_batch(broker, topic, folder)
-    rows = [RequeuedRow(1, offset, Rating(offset, 2, 4.0, 1000)) for offset in range(3)]
+    rows = [RequeuedRow(1, offset, Rated(offset, 2, 4.0, 1000)) for offset in range(3)]
     queue, checkpoint = RequeueFolder(folder.requeued), folder.checkpoints / "requeue.json"
     assert requeue(rows, queue, broker, topic, checkpoint) == RequeueReport(3, 0)
     assert requeue(rows, queue, broker, topic, checkpoint) == RequeueReport(0, 3)

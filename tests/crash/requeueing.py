@@ -8,11 +8,11 @@ from dying import Death, die_at
 from reelstream.broker import open_broker
 from reelstream.datasets import detect
 from reelstream.ingest.requeue import requeue
-from reelstream.ratings import Rating
+from reelstream.ratings.events import Rated
 from reelstream.storage.requeue_folder import RequeuedRow, RequeueFolder
 from streams import TOPIC, Stream
 
-ROWS = [RequeuedRow(0, offset, Rating(offset + 5, 2, 4.0, 1000)) for offset in range(2)]
+ROWS = [RequeuedRow(0, offset, Rated(offset + 5, 2, 4.0, 1000)) for offset in range(2)]
 
 
 def requeue_rows(root: Path, data: Path, death: Death | None, ready: Connection | None) -> None:

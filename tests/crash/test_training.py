@@ -14,7 +14,8 @@ import pytest
 
 from mean_engine import CATALOG, TrainingWorld, close_batch
 from reelstream.errors import NoModelSetError
-from reelstream.ratings import EventColumns
+from reelstream.ratings.columns import EventColumns
+from reelstream.ratings.effective import effective_ratings
 
 DRIVER = Path(__file__).parent / "training_driver.py"
 
@@ -89,7 +90,7 @@ def test_killed_at(step: str, killed: dict[str, Path]) -> None:
     batches = EventColumns.concatenate(
         world.batches.read(manifest) for manifest in world.batches.manifests()
     )
-    assert len(history) == len(batches.latest())
+    assert len(history) == len(effective_ratings(batches))
     assert_no_leavings(root, world)
 
 

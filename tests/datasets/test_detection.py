@@ -11,7 +11,7 @@ import pytest
 from reelstream.datasets import detect, detect_file
 from reelstream.datasets.dataset import Dataset
 from reelstream.errors import DatasetError
-from reelstream.ratings import RatingScale
+from reelstream.ratings.scale import RatingScale
 
 FolderOf = Callable[[str], Path]
 Ratings = list[tuple[int, int, int, int]]
@@ -35,7 +35,7 @@ def test_every_layout_is_read(layout: str, folder_of: FolderOf, expected_ratings
     dataset = detect(folder_of(layout))
     assert (dataset.layout, dataset.name) == (layout, f"folder-{layout}")
     assert read(dataset) == expected_ratings
-    rows = [row.rating for row in dataset.rows("file")]
+    rows = [row.event for row in dataset.rows("file")]
     assert [(r.user_id, r.item_id, r.rating, r.timestamp) for r in rows if r] == expected_ratings
 
 
@@ -112,7 +112,7 @@ def test_columns_may_stand_in_another_order(tmp_path: Path) -> None:
         ' b",1\n9,2,20,,2\n'
     )
     assert read(detect_file(path)) == [(1, 10, 4.5, 978300760), (2, 20, 2.0, 9)]
-    assert [row.rating.timestamp for row in detect_file(path).rows("time") if row.rating] == [
+    assert [row.event.timestamp for row in detect_file(path).rows("time") if row.event] == [
         9,
         978300760,
     ]

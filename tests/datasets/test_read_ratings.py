@@ -18,7 +18,7 @@ def test_all_of_a_data_set_is_read(movielens: Path) -> None:
     """Row by row and at once are the same, in order of the file, offsets being row numbers."""
     dataset = detect(movielens)
     columns = dataset.read_ratings()
-    ratings = [row.rating for row in dataset.rows("file") if row.rating]
+    ratings = [row.event for row in dataset.rows("file") if row.event]
     assert [rating.user_id for rating in ratings] == columns.user_id.tolist()
     assert [rating.rating for rating in ratings] == columns.rating.tolist()
     assert columns.offset.tolist() == list(range(len(ratings)))
@@ -65,7 +65,7 @@ def test_any_ratings_are_read_as_their_rows(
     path.write_bytes(line_end.join([header, *map(separator.join, chosen), ""]).encode())
     dataset = detect_file(path).with_scale(detect_file(path).scale.__class__())
     columns = dataset.read_ratings()
-    expected = [row.rating for row in dataset.rows("file")]
+    expected = [row.event for row in dataset.rows("file")]
     assert None not in expected
     got = zip(columns.user_id, columns.item_id, columns.rating, columns.timestamp, strict=True)
     assert [(r.user_id, r.item_id, r.rating, r.timestamp) for r in expected if r] == list(got)

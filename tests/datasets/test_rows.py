@@ -11,10 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from events import event
 from reelstream.datasets import CsvRow, detect, detect_file, line_index
 from reelstream.datasets.row_parser import MAX_RAW_BYTES
 from reelstream.errors import DatasetError
-from reelstream.ratings import Rating
+from reelstream.ratings.events import Rated
 
 HEADER = b"userId,movieId,rating,timestamp\n"
 
@@ -62,8 +63,8 @@ def test_hostile_rows_come_with_their_reasons(tmp_path: Path, line_end: bytes, o
     lines = [good, *itertools.chain.from_iterable((bad, good) for bad in HOSTILE)]
     rows = rows_of(tmp_path / "ratings.csv", HEADER + line_end.join(lines) + line_end, order)
     assert [row.number for row in rows] == list(range(len(lines)))
-    assert sum(row.rating == Rating(7, 8, 3.5, 1_000_000_000) for row in rows) == len(HOSTILE) + 1
-    bad = {row.raw: row.reason for row in rows if row.rating is None}
+    assert sum(row.event == Rated(7, 8, 3.5, 1_000_000_000) for row in rows) == len(HOSTILE) + 1
+    bad = {row.raw: row.reason for row in rows if row.event is None}
     assert len(bad) == len(HOSTILE)
     for raw, reason in HOSTILE.items():
         assert reason in (bad[raw[:MAX_RAW_BYTES]] or "")
@@ -73,14 +74,14 @@ def test_what_csv_accepts_is_accepted(tmp_path: Path) -> None:
     """Quotes, spaces, a rating without its point, a sign."""
     lines = (b'"1","2","4.0","9"', b" 1,2 ,4,9", b"+1,02,4.00,9", b"1,2,4.,9", b"1,2,40e-1,9")
     rows = rows_of(tmp_path / "ratings.csv", HEADER + b"\n".join(lines))
-    assert [row.rating for row in rows] == [Rating(1, 2, 4.0, 9)] * len(lines)
+    assert [row.event for row in rows] == [Rated(1, 2, 4.0, 9)] * len(lines)
     assert [row.raw for row in rows] == list(lines)
 
 
 def test_the_largest_ids_are_read_whole(tmp_path: Path) -> None:
     """Ids are int64."""
     (row,) = rows_of(tmp_path / "ratings.csv", HEADER + b"9223372036854775807,0,4.0,9\n")
-    assert row.rating == Rating(2**63 - 1, 0, 4.0, 9)
+    assert row.event == event(2**63 - 1, 0, 4.0, 9)
 
 
 @pytest.mark.parametrize(
@@ -117,7 +118,7 @@ def test_real_rows_come_in_order_of_time(movielens: Path) -> None:
     dataset = detect(movielens)
     columns = dataset.read_ratings()
     order = np.argsort(columns.timestamp, kind="stable")
-    rows = [row.rating for row in dataset.rows("time")]
+    rows = [row.event for row in dataset.rows("time")]
     assert None not in rows
     assert [rating.timestamp for rating in rows if rating] == columns.timestamp[order].tolist()
     assert [rating.item_id for rating in rows if rating] == columns.item_id[order].tolist()
@@ -149,7 +150,7 @@ def test_a_time_a_day_ahead_is_the_last_that_is_taken(tmp_path: Path) -> None:
     """Clocks differ by a little, not by more."""
     now = int(time.time())
     lines = b"\n".join(b"1,2,3.0,%d" % (now + ahead) for ahead in (0, 86_000, 87_000))
-    assert [bool(row.rating) for row in rows_of(tmp_path / "ratings.csv", HEADER + lines)] == [
+    assert [bool(row.event) for row in rows_of(tmp_path / "ratings.csv", HEADER + lines)] == [
         True,
         True,
         False,
@@ -180,7 +181,7 @@ def test_any_lines_are_rows_in_both_orders(
     by_file, by_time = (list(detect_file(path).rows(order)) for order in ("file", "time"))  # type: ignore[arg-type]
     assert [row.raw.decode() for row in by_file] == [*chosen, "end"]
     assert sorted(row.raw for row in by_time) == sorted(row.raw for row in by_file)
-    assert all((row.rating is None) != (row.reason is None) for row in by_file + by_time)
+    assert all((row.event is None) != (row.reason is None) for row in by_file + by_time)
 
 
 @given(st.binary(max_size=200))

@@ -13,7 +13,9 @@ from reelstream.datasets import detect, simulation
 from reelstream.datasets.simulated_users import share_out
 from reelstream.datasets.simulation import simulate
 from reelstream.errors import DatasetError
-from reelstream.ratings import EventColumns, RatingScale
+from reelstream.ratings.columns import EventColumns
+from reelstream.ratings.effective import effective_ratings
+from reelstream.ratings.scale import RatingScale
 
 NAMES = ("ratings.csv", "movies.csv", "links.csv")
 
@@ -66,7 +68,7 @@ def test_users_rate_in_sittings_and_join_over_the_years(columns: EventColumns) -
     assert (pauses >= 0).all()
     assert np.median(pauses) < 60
     assert pauses.max() > 30 * 86_400
-    in_time = columns.in_time()
+    in_time = columns.by_time()
     earlier, later = in_time[: 2 * len(in_time) // 3], in_time[2 * len(in_time) // 3 :]
     new = ~np.isin(np.unique(later.user_id), earlier.user_id)
     assert new.mean() > 0.6
@@ -121,7 +123,7 @@ def test_odd_sizes_work(tmp_path: Path, users: int, items: int, ratings: int) ->
     """Up to every user rating every film."""
     simulate(tmp_path / "odd", users=users, items=items, ratings=ratings, seed=0)
     columns = detect(tmp_path / "odd").read_ratings()
-    assert len(columns) == len(columns.latest()) == ratings
+    assert len(columns) == len(effective_ratings(columns)) == ratings
     assert columns.user_id.max() <= users
     assert columns.item_id.max() <= items
 

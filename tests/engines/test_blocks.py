@@ -33,7 +33,7 @@ from reelstream.engines.training_data import TrainingData
 from reelstream.features.audience import audience_features, features_of_products
 from reelstream.features.item_features import ItemFeatures
 from reelstream.features.vocabulary import Vocabulary
-from reelstream.ratings import EventColumns
+from reelstream.ratings.columns import EventColumns
 
 
 class TasksHere:

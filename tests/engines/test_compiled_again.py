@@ -17,10 +17,10 @@ import numpy as np
 from reelstream.datasets import detect
 from reelstream.engines.interface import FitParameters
 from reelstream.engines.local import fit_models
-from reelstream.storage.snapshot import HistorySnapshot
+from reelstream.ratings.histories import Histories
 
 dataset = detect(Path(sys.argv[1]))
-history, catalog = HistorySnapshot.of(dataset.read_ratings()), dataset.read_catalog().catalog
+history, catalog = Histories.of(dataset.read_ratings()), dataset.read_catalog().catalog
 for n_factors in (15, 4):  # a row of whole vectors, and one with a remainder
     parameters = FitParameters(n_factors=n_factors, sweeps=4, burn_in=2, n_draws=2)
     models = fit_models(history, catalog, dataset.scale, None, parameters, has_gate=False)

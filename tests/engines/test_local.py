@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 
+from events import event_columns
 from reelstream.catalog import Catalog
 from reelstream.datasets import detect
 from reelstream.engines.chain import start_chain
@@ -27,15 +28,16 @@ from reelstream.engines.interface import (
 from reelstream.engines.local import fit_models, fit_rating
 from reelstream.errors import FitError
 from reelstream.models.rating.model import RatingModel
-from reelstream.ratings import EventColumns, RatingScale
-from reelstream.storage.snapshot import HistorySnapshot
+from reelstream.ratings.columns import EventColumns
+from reelstream.ratings.histories import Histories
+from reelstream.ratings.scale import RatingScale
 
 QUICK = FitParameters(n_factors=4, sweeps=24, burn_in=12, n_draws=3, warm_sweeps=12, warm_burn_in=6)
 
 
 @pytest.fixture(scope="module")
-def history(small_dataset: Path) -> HistorySnapshot:
-    return HistorySnapshot.of(detect(small_dataset).read_ratings())
+def history(small_dataset: Path) -> Histories:
+    return Histories.of(detect(small_dataset).read_ratings())
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +54,7 @@ def bits(model: RatingModel) -> list[bytes]:
 
 
 def test_a_seed_gives_the_same_model_whatever_the_number_of_threads(
-    history: HistorySnapshot, catalog: Catalog, use_threads: Callable[[int], None]
+    history: Histories, catalog: Catalog, use_threads: Callable[[int], None]
 ) -> None:
     models = []
     for number in (1, 2, 3):
@@ -71,7 +73,7 @@ def test_a_seed_gives_the_same_model_whatever_the_number_of_threads_of_blas(
     films had two orders.
     """
     users, items = np.nonzero(np.random.default_rng(0).random((20, 20_000)) < 0.2)
-    ratings = EventColumns.of(
+    ratings = event_columns(
         users, items, (users + items * 7) % 10 / 2 + 0.5, users * 100_000 + items
     )
     models = []
@@ -82,7 +84,7 @@ def test_a_seed_gives_the_same_model_whatever_the_number_of_threads_of_blas(
 
 
 def test_a_chain_goes_on_from_the_previous_set_with_users_and_films_that_are_new(
-    history: HistorySnapshot, catalog: Catalog
+    history: Histories, catalog: Catalog
 ) -> None:
     half = len(history.ratings) // 2
     first = fit_rating(history.ratings[:half], catalog, None, QUICK)
@@ -93,7 +95,7 @@ def test_a_chain_goes_on_from_the_previous_set_with_users_and_films_that_are_new
 
 
 def test_a_chain_goes_on_with_more_factors_than_the_set_before_had(
-    history: HistorySnapshot, catalog: Catalog
+    history: Histories, catalog: Catalog
 ) -> None:
     """Those that it had are where it left them."""
     first = fit_rating(history.ratings, catalog, None, QUICK)
@@ -108,7 +110,7 @@ def test_a_chain_goes_on_with_more_factors_than_the_set_before_had(
 
 
 def test_a_chain_never_loses_factors_of_the_set_before(
-    history: HistorySnapshot, catalog: Catalog
+    history: Histories, catalog: Catalog
 ) -> None:
     first = fit_rating(history.ratings, catalog, None, QUICK)
     second = fit_rating(history.ratings, catalog, first, replace(QUICK, n_factors=2))
@@ -131,17 +133,14 @@ def test_a_cold_chain_on_many_ratings_makes_half_the_sweeps() -> None:
     assert many.warm_sweeps == few.warm_sweeps
 
 
-def test_without_times_there_is_no_mood(history: HistorySnapshot, catalog: Catalog) -> None:
+def test_without_times_there_is_no_mood(history: Histories, catalog: Catalog) -> None:
     model = fit_rating(history.ratings, catalog, None, replace(QUICK, use_times=False))
     assert not model.draws.session_variance.any()
 
 
-def test_the_film_means_are_as_good_as_many_draws(
-    history: HistorySnapshot, catalog: Catalog
-) -> None:
+def test_the_film_means_are_as_good_as_many_draws(history: Histories, catalog: Catalog) -> None:
     """Covariances are symmetric and positive: they are what questions add for a film's own
-    uncertainty.
-    """
+    uncertainty."""
     covs = fit_rating(history.ratings, catalog, None, QUICK).draws.covs
     np.testing.assert_allclose(covs, np.swapaxes(covs, 2, 3), atol=1e-4)
     assert (np.linalg.eigvalsh(covs.astype(np.float64)) > 0).all()
@@ -149,10 +148,10 @@ def test_the_film_means_are_as_good_as_many_draws(
 
 def test_nothing_but_holdout_is_an_error_that_says_so(catalog: Catalog) -> None:
     with pytest.raises(FitError, match="wait for more"):
-        fit_models(HistorySnapshot.of(EventColumns.empty()), catalog, RatingScale(), None, QUICK)
+        fit_models(Histories.of(EventColumns.empty()), catalog, RatingScale(), None, QUICK)
 
 
-def test_ratings_at_one_instant_do_no_harm(history: HistorySnapshot, catalog: Catalog) -> None:
+def test_ratings_at_one_instant_do_no_harm(history: Histories, catalog: Catalog) -> None:
     """A data set whose times say nothing is fitted as well as one without times."""
     frozen = replace(history.ratings, timestamp=np.full(len(history.ratings), 10**9))
     model = fit_rating(frozen, catalog, None, QUICK)

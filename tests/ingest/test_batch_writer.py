@@ -8,7 +8,7 @@ from reelstream.broker import open_broker
 from reelstream.errors import BrokerError, StorageError
 from reelstream.files import Lease
 from reelstream.ingest.batch_writer import BatchWriter
-from reelstream.ratings import EVERY_ITEM
+from reelstream.ratings.columns import NO_ITEM
 from streams import TOPIC, Stream
 
 
@@ -150,7 +150,7 @@ def test_deletion_is_an_empty_rating(stream: Stream) -> None:
         "3,2,,1000,0,2",
         "4,,,1000,0,3",
     ]
-    assert stream.ratings().item_id.tolist() == [2, 2, 2, EVERY_ITEM]
+    assert stream.ratings().item_id.tolist() == [2, 2, 2, NO_ITEM]
     assert stream.audit().problems == ()
 
 

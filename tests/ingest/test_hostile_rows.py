@@ -10,7 +10,7 @@ import pytest
 from reelstream.broker import open_broker
 from reelstream.datasets import detect
 from reelstream.errors import RatingError
-from reelstream.ratings import decode_message
+from reelstream.ratings.wire import decode_message
 from streams import Stream
 
 NOW = int(time.time())

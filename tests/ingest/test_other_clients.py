@@ -7,7 +7,8 @@ import pytest
 
 from kafka_cluster import KafkaCluster, kcat
 from reelstream.broker import open_broker
-from reelstream.ratings import EVERY_ITEM
+from reelstream.ratings.columns import NO_ITEM
+from reelstream.ratings.effective import effective_ratings
 from streams import Stream
 
 BLOB = b"x" * 2 * 1024**2
@@ -72,12 +73,12 @@ def test_ratings_of_another_client_arrive(
     assert kafka_stream.rejected() == []
     held = kafka_stream.ratings()
     assert held.user_id.tolist() == [1, 2, 3, 4, 1, 2]
-    assert held.item_id.tolist() == [31] * 5 + [EVERY_ITEM]
+    assert held.item_id.tolist() == [31] * 5 + [NO_ITEM]
     np.testing.assert_array_equal(held.rating, np.float32([2.5, 4, 5, 0.5, np.nan, np.nan]))
     assert held.timestamp.tolist()[:3] == [1260759144] * 3
     assert before <= held.timestamp[3] <= held.timestamp[5] <= time.time()
     assert held.offset.tolist() == [0, 1, 2, 3, 4, 5]
-    assert held.latest().user_id.tolist() == [3, 4]
+    assert effective_ratings(held).user_id.tolist() == [3, 4]
     assert kafka_stream.audit().problems == ()
 
 

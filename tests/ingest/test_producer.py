@@ -12,7 +12,8 @@ from reelstream.broker.interface import Record
 from reelstream.broker.partitioning import partition_of
 from reelstream.datasets import detect
 from reelstream.errors import BrokerError
-from reelstream.ratings import decode_message
+from reelstream.ratings.events import Rated
+from reelstream.ratings.wire import decode_message, encode_message
 from streams import TOPIC, Stream
 
 
@@ -45,7 +46,7 @@ def test_rows_are_keyed_by_user_and_numbered(stream: Stream) -> None:
         assert record.partition == partition_of(record.key, 3)
         assert rows.get(record.partition, -1) < found.row
         rows[record.partition] = found.row
-    expected = [row.rating for row in stream.dataset.rows("time")]
+    expected = [row.event for row in stream.dataset.rows("time")]
     numbered = {source_row(dict(record.headers)).row: record for record in records}  # type: ignore[union-attr]
     got = [decode_message(numbered[row].value, 2**40, stream.dataset.scale) for row in range(3000)]
     assert got == expected
@@ -97,18 +98,13 @@ def test_lost_tail_of_one_partition_is_sent_again(stream: Stream) -> None:
         prefix = row_prefix(f"{stream.dataset.fingerprint[:16]}:time", 3)
         with broker.producer(TOPIC) as producer:
             for row in rows[:2000]:
-                assert row.rating is not None
-                key = b"%d" % row.rating.user_id
+                assert isinstance(row.event, Rated)
+                key = b"%d" % row.event.user_id
                 partition = partition_of(key, 3)
                 if row.number >= 500 * (partition + 1):
                     continue
                 headers = [("row", b"%s%d" % (prefix, row.number))]
-                value = b'{"userId":%d,"movieId":%d,"rating":%a,"timestamp":%d}' % (
-                    row.rating.user_id,
-                    row.rating.item_id,
-                    row.rating.rating,
-                    row.rating.timestamp,
-                )
+                value = encode_message(row.event)
                 producer.send(value, key, partition=partition, headers=headers)
             producer.flush()
     report = stream.produce()

@@ -9,7 +9,8 @@ import pytest
 from reelstream.broker import open_broker
 from reelstream.errors import DamagedError, LockedError, RatingError
 from reelstream.ingest.requeue import RequeueReport, read_edited, requeue
-from reelstream.ratings import EVERY_ITEM, Rating, RatingScale
+from reelstream.ratings.events import Deleted, Erased, Event, Rated
+from reelstream.ratings.scale import RatingScale
 from reelstream.storage.manifest import RejectedRow
 from reelstream.storage.requeue_folder import RequeuedRow, RequeueFolder
 from streams import TOPIC, Stream
@@ -32,7 +33,7 @@ def folder(stream: Stream) -> RequeueFolder:
 
 
 def row(offset: int, user: int = 1) -> RequeuedRow:
-    return RequeuedRow(0, offset, Rating(user, 2, 4.0, 1000))
+    return RequeuedRow(0, offset, Rated(user, 2, 4.0, 1000))
 
 
 def send_again(stream: Stream, folder: RequeueFolder, *rows: RequeuedRow) -> RequeueReport:
@@ -113,16 +114,16 @@ def rejected(timestamp: int = 1_000_000) -> RejectedRow:
 @pytest.mark.parametrize(
     ("value", "rating"),
     [
-        (b'{"userId":1,"movieId":2,"rating":4.5,"timestamp":900}', Rating(1, 2, 4.5, 900)),
-        (b'{"userId":"1","movieId":"2","rating":"4.5"}', Rating(1, 2, 4.5, 1000)),
-        (b'{"userId":1,"movieId":2,"rating":null,"timestamp":900}', Rating(1, 2, None, 900)),
-        (b'{"userId":1,"forget":true,"timestamp":900}', Rating(1, EVERY_ITEM, None, 900)),
-        (b"1,2,4.5,900", Rating(1, 2, 4.5, 900)),
-        (b"1::2::4.5::900", Rating(1, 2, 4.5, 900)),
-        (b"1\t2\t4.5\t900", Rating(1, 2, 4.5, 900)),
+        (b'{"userId":1,"movieId":2,"rating":4.5,"timestamp":900}', Rated(1, 2, 4.5, 900)),
+        (b'{"userId":"1","movieId":"2","rating":"4.5"}', Rated(1, 2, 4.5, 1000)),
+        (b'{"userId":1,"movieId":2,"rating":null,"timestamp":900}', Deleted(1, 2, 900)),
+        (b'{"userId":1,"forget":true,"timestamp":900}', Erased(1, 900)),
+        (b"1,2,4.5,900", Rated(1, 2, 4.5, 900)),
+        (b"1::2::4.5::900", Rated(1, 2, 4.5, 900)),
+        (b"1\t2\t4.5\t900", Rated(1, 2, 4.5, 900)),
     ],
 )
-def test_an_edited_row_is_a_message_or_a_row_of_a_file(value: bytes, rating: Rating) -> None:
+def test_an_edited_row_is_a_message_or_a_row_of_a_file(value: bytes, rating: Event) -> None:
     """A missing timestamp is when the record entered the log, not when it was edited."""
     assert read_edited(value, rejected(), SCALE) == rating
 

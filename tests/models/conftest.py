@@ -11,8 +11,9 @@ from reelstream.datasets import detect
 from reelstream.engines.interface import FitParameters
 from reelstream.engines.local import fit_models
 from reelstream.models.model_set import ModelSet, TrainedOn
-from reelstream.ratings import EventColumns, RatingScale
-from reelstream.storage.snapshot import HistorySnapshot
+from reelstream.ratings.columns import EventColumns
+from reelstream.ratings.histories import Histories
+from reelstream.ratings.scale import RatingScale
 
 
 @pytest.fixture(scope="session")
@@ -20,7 +21,7 @@ def fitted(small_dataset: Path) -> Fitted:
     dataset = detect(small_dataset)
     ratings: EventColumns = dataset.read_ratings()
     catalog = dataset.read_catalog().catalog
-    history = HistorySnapshot.of(ratings)
+    history = Histories.of(ratings)
     models = fit_models(
         history, catalog, RatingScale(), None, FitParameters(n_factors=4, sweeps=40, burn_in=20)
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from reelstream.catalog import Catalog
 from reelstream.models.model_set import ModelSet
 from reelstream.models.rating.model import RatingModel
-from reelstream.storage.snapshot import HistorySnapshot
+from reelstream.ratings.histories import Histories
 
 
 @dataclass(frozen=True)
@@ -15,7 +15,7 @@ class Fitted:
     """A fitted set, and what it was fitted on."""
 
     model_set: ModelSet
-    history: HistorySnapshot
+    history: Histories
     catalog: Catalog
 
     def with_rating(self, rating: RatingModel) -> ModelSet:

@@ -12,7 +12,7 @@ from reelstream.models.model_set import ModelSet
 from reelstream.models.rating.model import ItemDraws
 from reelstream.models.rating.online_items import ItemQueries, update_item
 from reelstream.models.replay import predict_events
-from reelstream.ratings import EventColumns
+from reelstream.ratings.columns import EventColumns
 
 LATER = 2_000_000_000
 
@@ -104,9 +104,8 @@ def test_room_is_made_for_any_number_of_films(fitted: Fitted) -> None:
 
 def test_films_learn_in_order_of_time_over_all_users(fitted: Fitted) -> None:
     """The order in which events are handed over changes nothing; the first event of all is answered
-    as without.
-    """
-    ratings = fitted.history.ratings.in_time()
+    as without."""
+    ratings = fitted.history.ratings.by_time()
     asks = np.arange(len(ratings)) > len(ratings) // 2
     learns = np.ones(len(ratings), bool)
     shuffled = np.random.default_rng(1).permutation(len(ratings))

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from reelstream.models.like.model import LikeModel, Posterior
-from reelstream.ratings import RatingScale
+from reelstream.ratings.scale import RatingScale
 
 THRESHOLD = RatingScale().like_threshold
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from fitted_set import Fitted
 
+from events import event_columns
 from reelstream.catalog import Catalog, Film
 from reelstream.errors import UnknownItemError
 from reelstream.features.holdout import in_holdout
@@ -17,7 +18,8 @@ from reelstream.models.model_set import ModelSet, TrainedOn, rating_distribution
 from reelstream.models.rating.model import RatingModel
 from reelstream.models.replay import predict_events
 from reelstream.models.segment.model import SegmentModel
-from reelstream.ratings import EVERY_ITEM, EventColumns, RatingScale
+from reelstream.ratings.columns import NO_ITEM, EventColumns
+from reelstream.ratings.scale import RatingScale
 
 LATER = 2_000_000_000
 
@@ -112,7 +114,7 @@ def test_high_ratings_raise_what_is_expected_of_a_user(fitted: Fitted) -> None:
     n = np.full(10, 9_999_999)
 
     def expected(stars: float) -> float:
-        ratings = EventColumns.of(n, items, np.full(10, stars), np.arange(10), np.ones(10))
+        ratings = event_columns(n, items, np.full(10, stars), np.arange(10), np.ones(10))
         state = fitted.model_set.fold_in(ratings)
         return float(
             fitted.model_set.predict(
@@ -173,7 +175,7 @@ def test_learned_means_trained_on_and_not_held_out() -> None:
         (1, lambda o: o < 50),
         (2, lambda o: False),
     ):
-        ratings = EventColumns.of(
+        ratings = event_columns(
             np.arange(n),
             np.arange(n) + 5,
             np.ones(n),
@@ -193,11 +195,11 @@ def test_behind_a_forget_events_are_answered_as_those_of_a_new_user(fitted: Fitt
     user = int(fitted.history.user_ids[0])
     ratings = replace(fitted.history.of_user(user), offset=np.arange(fitted.history.starts[1]) * 2)
     first, second = ratings[:10], ratings[10:]
-    forget = EventColumns.of(
-        [user], [EVERY_ITEM], [np.nan], second.timestamp[:1], second.partition[:1], [19]
+    forget = event_columns(
+        [user], [NO_ITEM], [np.nan], second.timestamp[:1], second.partition[:1], [19]
     )
     events = EventColumns.concatenate([forget, second, first])
-    asks = ~events.forgets
+    asks = ~events.is_erasure
     answers = predict_events(fitted.model_set, events, asks, np.ones(len(events), bool))
     apart = [
         predict_events(fitted.model_set, part, *np.ones((2, len(part)), bool))

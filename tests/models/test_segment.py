@@ -7,19 +7,20 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from events import event_columns
 from reelstream.catalog import Catalog, Film
 from reelstream.features.user_profiles import GenreShares
 from reelstream.models.segment.description import describe, example_films
 from reelstream.models.segment.model import SegmentModel
-from reelstream.ratings import EventColumns
-from reelstream.storage.snapshot import HistorySnapshot
+from reelstream.ratings.columns import EventColumns
+from reelstream.ratings.histories import Histories
 
 GENRES = ("Action", "Comedy", "Drama", "Horror")
 CATALOG = Catalog(Film(item, f"Film {item}", 1990, (GENRES[item % 4],)) for item in range(200))
 SHARES = GenreShares(CATALOG, GENRES)
 
 
-def crowd(n_users: int, seed: int = 0) -> HistorySnapshot:
+def crowd(n_users: int, seed: int = 0) -> Histories:
     """Four kinds of users: each rates one genre three times in four, and one kind is strict."""
     rng = np.random.default_rng(seed)
     users, items, stars = [], [], []
@@ -33,10 +34,10 @@ def crowd(n_users: int, seed: int = 0) -> HistorySnapshot:
         stars += np.clip(
             np.round(2 * rng.normal(2.0 if kind == 3 else 4.0, 0.5, 30)) / 2, 0.5, 5
         ).tolist()
-    return HistorySnapshot.of(EventColumns.of(users, items, stars, np.arange(len(users))))
+    return Histories.of(event_columns(users, items, stars, np.arange(len(users))))
 
 
-def fit(history: HistorySnapshot, previous: SegmentModel | None = None) -> SegmentModel:
+def fit(history: Histories, previous: SegmentModel | None = None) -> SegmentModel:
     return SegmentModel.fit(history.ratings, history.starts, SHARES, GENRES, previous, seed=0)
 
 
@@ -68,7 +69,7 @@ def test_users_keep_their_segment_when_a_little_is_added() -> None:
     first = fit(before)
     added = crowd(204, seed=1).ratings[-120:]
     after = before.merge(
-        EventColumns.of(added.user_id, added.item_id, added.rating, added.timestamp + 10**6)
+        event_columns(added.user_id, added.item_id, added.rating, added.timestamp + 10**6)
     )
     second = fit(after, previous=first)
     old = first.segments_of(before.ratings, before.starts, SHARES)
@@ -115,10 +116,10 @@ def test_the_number_of_segments_stays_unless_another_is_clearly_better() -> None
     """Users without any kinds give no reason to change it, however often it is looked at."""
     rng = np.random.default_rng(0)
 
-    def anybody(n_users: int) -> HistorySnapshot:
+    def anybody(n_users: int) -> Histories:
         users = np.repeat(np.arange(n_users), 30)
-        return HistorySnapshot.of(
-            EventColumns.of(
+        return Histories.of(
+            event_columns(
                 users, rng.integers(0, 200, len(users)), rng.integers(1, 6, len(users)), users
             )
         )
@@ -189,7 +190,7 @@ def test_a_user_without_ratings_is_placed_with_the_average_user() -> None:
 
 def test_users_who_all_rate_alike_are_one_segment() -> None:
     users, items = np.indices((40, 10)).reshape(2, -1)
-    model = fit(HistorySnapshot.of(EventColumns.of(users, items, np.full(400, 3.5), items)))
+    model = fit(Histories.of(event_columns(users, items, np.full(400, 3.5), items)))
     assert [segment.size for segment in model.segments] == [40]
 
 

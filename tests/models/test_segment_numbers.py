@@ -12,8 +12,8 @@ import pytest
 from reelstream.datasets import detect
 from reelstream.features.user_profiles import GenreShares
 from reelstream.models.segment.model import SegmentModel
-from reelstream.ratings import EventColumns
-from reelstream.storage.snapshot import HistorySnapshot
+from reelstream.ratings.columns import EventColumns
+from reelstream.ratings.histories import Histories
 
 STEPS = 12
 """Sets in a chain; further ones are the benchmark's."""
@@ -24,7 +24,7 @@ class World:
 
     def __init__(self, folder: Path) -> None:
         dataset = detect(folder)
-        self.ratings = dataset.read_ratings().in_time()
+        self.ratings = dataset.read_ratings().by_time()
         self.genres = dataset.read_catalog().catalog.genres
         self.shares = GenreShares(dataset.read_catalog().catalog, self.genres)
 
@@ -32,7 +32,7 @@ class World:
         self, ratings: EventColumns, previous: SegmentModel | None
     ) -> tuple[SegmentModel, dict[int, int]]:
         """The model of these ratings, and every user's number."""
-        history = HistorySnapshot.of(ratings)
+        history = Histories.of(ratings)
         model = SegmentModel.fit(
             history.ratings, history.starts, self.shares, self.genres, previous, seed=0
         )

@@ -7,8 +7,8 @@ import pytest
 from fitted_set import Fitted
 from simulated_user import SimulatedUser
 
+from events import event_columns
 from reelstream.models.replay import posterior_of_events
-from reelstream.ratings import EventColumns
 
 
 @pytest.mark.parametrize(("before", "after"), [(1, 1), (5, 40), (60, 60), (10, 0)])
@@ -24,7 +24,7 @@ def test_without_later_ratings_looking_ahead_changes_nothing(fitted: Fitted) -> 
     """
     user = fitted.history.of_user(int(fitted.history.user_ids[0]))
     asks = np.arange(len(user)) >= len(user) - 3
-    asked = EventColumns.of(user.user_id, user.item_id, user.rating, np.sort(user.timestamp))
+    asked = event_columns(user.user_id, user.item_id, user.rating, np.sort(user.timestamp))
     back = posterior_of_events(fitted.model_set, asked, asks, ~asks)
     both = posterior_of_events(fitted.model_set, asked, asks, ~asks, looks_ahead=True)
     np.testing.assert_allclose(both.mean, back.mean, rtol=1e-5)
@@ -34,7 +34,7 @@ def test_without_later_ratings_looking_ahead_changes_nothing(fitted: Fitted) -> 
 
 def test_a_later_rating_of_the_same_evening_lifts_what_was_asked_before_it(fitted: Fitted) -> None:
     item = int(fitted.model_set.rating.item_ids[0])
-    events = EventColumns.of(
+    events = event_columns(
         [7] * 4, [item, item, item, item], [0.0, 5.0, 5.0, 5.0], [1000, 1010, 1020, 1030]
     )
     asks = np.array([True, False, False, False])

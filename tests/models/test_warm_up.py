@@ -10,7 +10,7 @@ from reelstream.models.rating.model import RatingModel
 from reelstream.models.rating.online_items import predict_items
 from reelstream.models.rating.user_filter import filter_ratings
 from reelstream.models.warm_up import warm_up_set
-from reelstream.storage.snapshot import HistorySnapshot
+from reelstream.storage.snapshot import read_snapshot, write_snapshot
 
 
 def test_no_question_waits_for_a_compiler(fitted: Fitted, tmp_path: Path) -> None:
@@ -19,9 +19,9 @@ def test_no_question_waits_for_a_compiler(fitted: Fitted, tmp_path: Path) -> Non
     """
     warm_up_set().prepare()
     compiled = set(filter_ratings.signatures), set(predict_items.signatures)
-    fitted.history.save(tmp_path)
+    write_snapshot(fitted.history, tmp_path)
     fitted.model_set.rating.save(tmp_path)
-    history = HistorySnapshot.load(tmp_path)
+    history = read_snapshot(tmp_path)
     loaded = RatingModel.load(tmp_path)
     for model_set in (fitted.model_set, fitted.with_rating(loaded)):
         model_set.prepare()

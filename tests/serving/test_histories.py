@@ -6,27 +6,26 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reelstream.ratings import EVERY_ITEM, EventColumns, Rating
-from reelstream.serving.live_histories import LiveHistories, LogRating
-from reelstream.storage.snapshot import HistorySnapshot
+from events import event
+from reelstream.ratings.columns import NO_ITEM, EventColumns
+from reelstream.ratings.effective import effective_ratings
+from reelstream.ratings.histories import Histories
+from reelstream.serving.live_histories import LiveHistories, LogEvent
 
 NAN = float("nan")
 
 
 def row(
     offset: int, user: int, item: int, rating: float | None, timestamp: int, partition: int = 0
-) -> LogRating:
-    return LogRating(Rating(user, item, rating, timestamp), partition, offset)
+) -> LogEvent:
+    return LogEvent(event(user, item, rating, timestamp), partition, offset)
 
 
-def columns(rows: list[LogRating]) -> EventColumns:
-    return EventColumns.of(
-        [r.rating.user_id for r in rows],
-        [r.rating.item_id for r in rows],
-        [NAN if r.rating.rating is None else r.rating.rating for r in rows],
-        [r.rating.timestamp for r in rows],
-        [r.partition for r in rows],
-        [r.offset for r in rows],
+def columns(rows: list[LogEvent]) -> EventColumns:
+    return EventColumns.of_events(
+        [each.event for each in rows],
+        [each.partition for each in rows],
+        [each.offset for each in rows],
     )
 
 
@@ -49,7 +48,7 @@ def test_a_rating_that_the_files_hold_is_not_taken_twice() -> None:
     rows = [row(0, 1, 31, 4.0, 100), row(1, 1, 7, 3.0, 101), row(2, 1, 8, 2.0, 102)]
     histories = LiveHistories()
     histories.add(rows[:2])
-    histories.replace_files(HistorySnapshot.of(EventColumns.empty()), columns(rows[:2]), {0: 2})
+    histories.replace_files(Histories.of(EventColumns.empty()), columns(rows[:2]), {0: 2})
     assert histories.add(rows) == 1
     assert places(histories.of_user(1)) == [(0, 4.0), (1, 3.0), (2, 2.0)]
 
@@ -58,7 +57,7 @@ def test_a_deletion_in_the_log_beats_a_rating_in_the_snapshot() -> None:
     """And a later rating beats the deletion."""
     histories = LiveHistories()
     histories.replace_files(
-        HistorySnapshot.of(columns([row(0, 1, 31, 4.0, 100)])), EventColumns.empty(), {0: 1}
+        Histories.of(columns([row(0, 1, 31, 4.0, 100)])), EventColumns.empty(), {0: 1}
     )
     histories.add([row(1, 1, 31, None, 101)])
     assert places(histories.of_user(1)) == []
@@ -68,7 +67,7 @@ def test_a_deletion_in_the_log_beats_a_rating_in_the_snapshot() -> None:
 
 def test_a_late_rating_does_not_raise_what_the_snapshot_saw_deleted() -> None:
     """The snapshot remembers its deletions."""
-    snapshot = HistorySnapshot.of(columns([row(0, 1, 31, None, 200)]))
+    snapshot = Histories.of(columns([row(0, 1, 31, None, 200)]))
     histories = LiveHistories()
     histories.replace_files(snapshot, EventColumns.empty(), {0: 1})
     histories.add([row(1, 1, 31, 4.0, 100)])
@@ -79,9 +78,9 @@ def test_a_forgotten_user_is_one_that_nobody_knows() -> None:
     """Whichever layer holds the ratings, and whichever the wish; until the user rates again."""
     rows = [row(0, 1, 31, 4.0, 100), row(1, 1, 7, 3.0, 101), row(2, 1, 8, 2.0, 102)]
     histories = LiveHistories()
-    histories.replace_files(HistorySnapshot.of(columns(rows[:1])), columns(rows[1:2]), {0: 2})
+    histories.replace_files(Histories.of(columns(rows[:1])), columns(rows[1:2]), {0: 2})
     histories.add(rows[2:])
-    histories.add([row(3, 1, EVERY_ITEM, None, 102), row(4, 2, EVERY_ITEM, None, 102)])
+    histories.add([row(3, 1, NO_ITEM, None, 102), row(4, 2, NO_ITEM, None, 102)])
     assert len(histories.of_user(1)) == 0
     assert histories.user_ids().tolist() == []
     histories.add([row(5, 1, 31, 5.0, 102)])
@@ -93,7 +92,7 @@ def test_all_users_of_all_layers_are_known() -> None:
     """Rising, each once."""
     histories = LiveHistories()
     histories.replace_files(
-        HistorySnapshot.of(columns([row(0, 5, 1, 4.0, 1)])),
+        Histories.of(columns([row(0, 5, 1, 4.0, 1)])),
         columns([row(1, 3, 1, 4.0, 1), row(2, 5, 2, 4.0, 1)]),
         {0: 3},
     )
@@ -105,7 +104,7 @@ RATINGS = st.tuples(st.integers(0, 3), st.sampled_from([None, 0.5, 3.0, 5.0]))
 ROWS = st.lists(
     st.tuples(
         st.integers(0, 2),
-        RATINGS | RATINGS | st.just((EVERY_ITEM, None)),
+        RATINGS | RATINGS | st.just((NO_ITEM, None)),
         st.integers(0, 5),
         st.integers(0, 1),
     ),
@@ -128,14 +127,15 @@ def test_where_a_rating_lies_makes_no_difference(
     histories = LiveHistories()
     histories.add(rows)
     histories.replace_files(
-        HistorySnapshot.of(columns(rows[:first])),
-        columns(rows[first:second]),
-        {0: second, 1: second},
+        Histories.of(columns(rows[:first])), columns(rows[first:second]), {0: second, 1: second}
     )
     histories.add(rows)
-    assert histories.user_ids().tolist() == np.unique(columns(rows).latest().user_id).tolist()
+    assert (
+        histories.user_ids().tolist()
+        == np.unique(effective_ratings(columns(rows)).user_id).tolist()
+    )
     for user in range(3):
-        expected = columns([r for r in rows if r.rating.user_id == user]).latest()
+        expected = effective_ratings(columns([r for r in rows if r.event.user_id == user]))
         got = histories.of_user(user)
         # Of two ratings with the same time, offset and partition order decides: the histories agree
         # with `latest`.

@@ -8,16 +8,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from events import event
 from fake_sets import FakeModelSet, release
 from reelstream.datasets import detect
 from reelstream.engines.interface import FitParameters
 from reelstream.engines.local import fit_models
 from reelstream.features.holdout import in_holdout
 from reelstream.models.model_set import ModelSet, TrainedOn
-from reelstream.ratings import EVERY_ITEM, EventColumns, Rating, RatingScale
-from reelstream.serving.live_histories import LiveHistories, LogRating
+from reelstream.ratings.columns import NO_ITEM, EventColumns
+from reelstream.ratings.events import Rated
+from reelstream.ratings.histories import Histories
+from reelstream.ratings.scale import RatingScale
+from reelstream.serving.live_histories import LiveHistories, LogEvent
 from reelstream.serving.predictor import MAX_ITEM_UPDATES, Predictor, Question
-from reelstream.storage.snapshot import HistorySnapshot
 
 LATER = 2_000_000_000
 FILM = 5
@@ -28,7 +31,7 @@ def model_set(small_dataset: Path) -> ModelSet:
     dataset = detect(small_dataset)
     ratings, catalog = dataset.read_ratings(), dataset.read_catalog().catalog
     models = fit_models(
-        HistorySnapshot.of(ratings),
+        Histories.of(ratings),
         catalog,
         RatingScale(),
         None,
@@ -40,14 +43,12 @@ def model_set(small_dataset: Path) -> ModelSet:
     )
 
 
-def newcomers(
-    stars: float, n: int, first_offset: int, *, held_out: bool = False
-) -> list[LogRating]:
+def newcomers(stars: float, n: int, first_offset: int, *, held_out: bool = False) -> list[LogEvent]:
     """Ratings of one film by users whom nobody knows, in the holdout or not."""
     users = np.arange(10**6, 10**6 + 5000)
     fits = users[in_holdout(users, np.full(len(users), FILM)) == held_out][:n]
     return [
-        LogRating(Rating(int(user), FILM, stars, LATER), 0, first_offset + place)
+        LogEvent(Rated(int(user), FILM, stars, LATER), 0, first_offset + place)
         for place, user in enumerate(fits)
     ]
 
@@ -88,7 +89,7 @@ def test_when_too_many_come_at_once_histories_have_them_all_and_films_none(
     assert predictor.take(many) == len(many)
     assert expected(predictor) == before
     assert predictor.film_updates_shed == len(many)
-    assert len(predictor.histories.of_user(many[-1].rating.user_id)) == 1
+    assert len(predictor.histories.of_user(many[-1].event.user_id)) == 1
 
 
 def test_a_new_set_has_learned_what_came_since_it_was_trained(model_set: ModelSet) -> None:
@@ -102,14 +103,13 @@ def test_a_new_set_has_learned_what_came_since_it_was_trained(model_set: ModelSe
     assert expected(served(model_set, histories)) == pytest.approx(expected(live), abs=0.02)
 
 
-@pytest.mark.parametrize("item", [FILM, EVERY_ITEM], ids=["deleted", "forgotten"])
+@pytest.mark.parametrize("item", [FILM, NO_ITEM], ids=["deleted", "forgotten"])
 def test_what_is_gone_before_it_comes_teaches_no_film(model_set: ModelSet, item: int) -> None:
     """Neither as it arrives, nor when the next set catches up."""
     live, rows = served(model_set), newcomers(0.5, 20, 10_000)
     before = expected(live)
     live.histories.add(
-        LogRating(Rating(row.rating.user_id, item, None, LATER), 0, row.offset + 100)
-        for row in rows
+        LogEvent(event(row.event.user_id, item, None, LATER), 0, row.offset + 100) for row in rows
     )
     assert live.take(rows) == 20
     assert expected(live) == before
@@ -137,7 +137,7 @@ def test_what_a_refused_batch_taught_is_forgotten(model_set: ModelSet) -> None:
 def test_a_user_is_a_function_of_set_and_history_whatever_films_learn(model_set: ModelSet) -> None:
     """Two servers that got the same ratings in another order know the same user, to the bit."""
     ratings = [*newcomers(0.5, 20, 10_000), *newcomers(5.0, 40, 20_000)[20:]]
-    mine = [LogRating(Rating(7_000_000, film, 4.0, LATER + film), 1, film) for film in (3, FILM, 9)]
+    mine = [LogEvent(Rated(7_000_000, film, 4.0, LATER + film), 1, film) for film in (3, FILM, 9)]
     states = []
     for order in ([*ratings, *mine], [*mine, *reversed(ratings)]):
         predictor = served(model_set)
@@ -151,7 +151,7 @@ def test_a_film_that_nobody_knows_is_passed_over() -> None:
     fake = FakeModelSet(1)
     predictor = Predictor(LiveHistories())
     predictor.swap(release(1), fake, {})
-    assert predictor.take([LogRating(Rating(1, 10**9, 4.0, LATER), 0, 0)]) == 1
+    assert predictor.take([LogEvent(Rated(1, 10**9, 4.0, LATER), 0, 0)]) == 1
     assert len(predictor.histories.of_user(1)) == 1
 
 
@@ -165,13 +165,13 @@ def test_a_film_that_cannot_learn_keeps_no_rating_from_its_user(
     monkeypatch.setattr(ModelSet, "update_item", fail)
     rows = newcomers(0.5, 3, 10_000)
     assert predictor.take(rows) == 3
-    assert [len(predictor.histories.of_user(row.rating.user_id)) for row in rows] == [1, 1, 1]
+    assert [len(predictor.histories.of_user(row.event.user_id)) for row in rows] == [1, 1, 1]
     assert predictor.film_updates_shed == 3
 
 
 def test_newest_behind_is_in_order_of_time_and_bounded() -> None:
     histories = LiveHistories()
-    histories.add([LogRating(Rating(user, FILM, 4.0, 100 - user), 0, user) for user in range(50)])
+    histories.add([LogEvent(Rated(user, FILM, 4.0, 100 - user), 0, user) for user in range(50)])
     newest = histories.newest_behind({0: 10}, 5)
     assert isinstance(newest, EventColumns)
     assert newest.timestamp.tolist() == [86, 87, 88, 89, 90]

@@ -13,18 +13,23 @@ from pathlib import Path
 
 import pytest
 
+from events import event, event_columns
 from fake_sets import CATALOG, FakeRegistry
 from reelstream.broker import open_broker
 from reelstream.broker.headers import broken_row_headers
 from reelstream.broker.interface import Broker
 from reelstream.errors import BrokerError, DamagedError
-from reelstream.ratings import EventColumns, Rating, RatingScale, encode_message
+from reelstream.ratings.columns import EventColumns
+from reelstream.ratings.events import Rated
+from reelstream.ratings.histories import Histories
+from reelstream.ratings.scale import RatingScale
+from reelstream.ratings.wire import encode_message
 from reelstream.serving.follower import Follower
 from reelstream.serving.live_histories import LiveHistories
 from reelstream.serving.live_updates import LiveUpdates
 from reelstream.serving.predictor import Predictor, Question
 from reelstream.storage.batch_files import BatchFolder, Manifest, OffsetRange
-from reelstream.storage.snapshot import HistorySnapshot
+from reelstream.storage.snapshot import write_snapshot
 from reelstream.storage.snapshot_store import SnapshotStore
 
 TOPIC = "ratings"
@@ -62,14 +67,14 @@ class World:
             producer.flush()
 
     def rate(self, *rows: tuple[int, int, float | None, int]) -> None:
-        self.send(*(encode_message(Rating(*row)) for row in rows))
+        self.send(*(encode_message(event(*row)) for row in rows))
 
     def close_batch(self, *rows: tuple[int, int, float, int]) -> Manifest:
         """The next batch: what the batch writer makes of these rows of the log."""
         number, first = len(self.batches.manifests()) + 1, self._next
         self._next += len(rows)
         users, items, ratings, times = zip(*rows, strict=True)
-        columns = EventColumns.of(users, items, ratings, times, None, range(first, self._next))
+        columns = event_columns(users, items, ratings, times, None, range(first, self._next))
         manifest = Manifest(
             number=number,
             topic_id=self.broker.topic_id(TOPIC),
@@ -87,9 +92,12 @@ class World:
     def publish_snapshot(self, *manifests: Manifest) -> None:
         """What the trainer makes of these batches."""
         written = self.snapshots.new_folder()
-        HistorySnapshot.of(
-            EventColumns.concatenate([self.batches.read(manifest) for manifest in manifests])
-        ).save(written)
+        write_snapshot(
+            Histories.of(
+                EventColumns.concatenate([self.batches.read(manifest) for manifest in manifests])
+            ),
+            written,
+        )
         held = [(manifest.number, manifest.revision) for manifest in manifests]
         self.snapshots.publish(written, held, [], manifests[-1].next_offsets)
 
@@ -327,7 +335,7 @@ def test_a_broken_row_that_reads_like_a_rating_is_passed_over(world: World) -> N
     """
     world.updates.start()
     with world.broker.producer(TOPIC) as producer:
-        value = encode_message(Rating(1, 31, 4.0, 100))
+        value = encode_message(Rated(1, 31, 4.0, 100))
         producer.send(
             value, partition=0, headers=broken_row_headers("the row has 1 columns instead of 4")
         )

@@ -8,17 +8,18 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from events import event, event_columns
 from fake_sets import FakeModelSet, release
 from reelstream.errors import NoModelSetError, UnknownItemError
-from reelstream.ratings import EVERY_ITEM, EventColumns, Rating
-from reelstream.serving.live_histories import LiveHistories, LogRating
+from reelstream.ratings.columns import NO_ITEM, EventColumns
+from reelstream.ratings.histories import Histories
+from reelstream.serving.live_histories import LiveHistories, LogEvent
 from reelstream.serving.predictor import Basis, Prediction, Predictor, Question
 from reelstream.serving.user_states import UserStates
-from reelstream.storage.snapshot import HistorySnapshot
 
 
-def rated(offset: int, item: int, rating: float | None, timestamp: int, user: int = 1) -> LogRating:
-    return LogRating(Rating(user, item, rating, timestamp), 0, offset)
+def rated(offset: int, item: int, rating: float | None, timestamp: int, user: int = 1) -> LogEvent:
+    return LogEvent(event(user, item, rating, timestamp), 0, offset)
 
 
 def in_service(
@@ -119,16 +120,14 @@ def test_a_later_rating_is_learned_and_nothing_is_folded_in_again() -> None:
         (rated(1, 7, 2.0, 5), 3.0),
         (rated(1, 1, 2.0, 20), 2.0),
         (rated(1, 1, None, 20), 3.0),
-        (rated(1, EVERY_ITEM, None, 10), 3.0),
+        (rated(1, NO_ITEM, None, 10), 3.0),
     ],
     ids=["late", "changed", "deleted", "forgotten"],
 )
 def test_what_does_not_simply_follow_folds_the_user_in_again(
-    newer: LogRating, expected: float
+    newer: LogEvent, expected: float
 ) -> None:
-    """Late, changed, deleted and forgotten ratings: the state is that of the history as it is
-    now.
-    """
+    """Late, changed, deleted and erased ratings: the state is that of the present history."""
     predictor, model_set = in_service()
     predictor.histories.add([rated(0, 1, 4.0, 10)])
     mean(predictor)
@@ -140,12 +139,12 @@ def test_what_does_not_simply_follow_folds_the_user_in_again(
 def test_an_excluded_batch_leaves_the_answers() -> None:
     """Files without it replace files with it."""
     predictor, _ = in_service()
-    nothing = HistorySnapshot.of(EventColumns.empty())
+    nothing = Histories.of(EventColumns.empty())
     predictor.histories.replace_files(
-        nothing, EventColumns.of([1, 1], [1, 7], [5.0, 1.0], [10, 20]), {0: 2}
+        nothing, event_columns([1, 1], [1, 7], [5.0, 1.0], [10, 20]), {0: 2}
     )
     assert mean(predictor) == 3.0
-    predictor.histories.replace_files(nothing, EventColumns.of([1], [1], [5.0], [10]), {0: 2})
+    predictor.histories.replace_files(nothing, event_columns([1], [1], [5.0], [10]), {0: 2})
     assert mean(predictor) == 5.0
 
 
@@ -154,8 +153,8 @@ def test_a_rating_that_moves_from_the_log_into_a_batch_changes_nothing() -> None
     predictor, model_set = in_service()
     predictor.histories.add([rated(0, 1, 4.0, 10)])
     mean(predictor)
-    batch = EventColumns.of([1], [1], [4.0], [10])
-    predictor.histories.replace_files(HistorySnapshot.of(EventColumns.empty()), batch, {0: 1})
+    batch = event_columns([1], [1], [4.0], [10])
+    predictor.histories.replace_files(Histories.of(EventColumns.empty()), batch, {0: 1})
     assert mean(predictor) == 4.0
     assert model_set.folded == [1]
 

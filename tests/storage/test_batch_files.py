@@ -5,16 +5,17 @@ import msgspec
 import numpy as np
 import pytest
 
+from events import event_columns
 from reelstream.errors import AlreadyPublishedError, DamagedError, LockedError, SettingError
 from reelstream.files import FileLock
-from reelstream.ratings import EventColumns
+from reelstream.ratings.columns import EventColumns
 from reelstream.storage.batch_files import BatchFolder, Manifest, OffsetRange, RejectedRow
 
 
 def some_ratings(first: int, n: int) -> EventColumns:
     offsets = np.arange(first, first + n)
     stars = np.where(offsets % 3 == 0, np.nan, (offsets % 10 + 1) / 2)
-    return EventColumns.of(
+    return event_columns(
         2**63 - 1 - offsets, offsets * 7, stars, offsets + 2**40, np.zeros(n), offsets
     )
 

@@ -8,10 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from events import event_columns
 from reelstream.errors import DamagedError
-from reelstream.ratings import EVERY_ITEM, EventColumns
+from reelstream.ratings.columns import NO_ITEM, EventColumns
+from reelstream.ratings.histories import Histories
 from reelstream.storage import snapshot_reader
-from reelstream.storage.snapshot import HistorySnapshot
+from reelstream.storage.snapshot import read_snapshot, write_snapshot
 from reelstream.storage.snapshot_reader import SnapshotReader
 from reelstream.storage.snapshot_store import SNAPSHOTS_KEPT, SnapshotStore
 
@@ -24,20 +26,17 @@ def rows(columns: EventColumns) -> list[tuple[float, ...]]:
 
 
 def publish(
-    store: SnapshotStore,
-    history: HistorySnapshot,
-    manifests: list[tuple[int, int]],
-    next_offset: int,
+    store: SnapshotStore, history: Histories, manifests: list[tuple[int, int]], next_offset: int
 ) -> None:
     folder = store.new_folder()
-    history.save(folder)
+    write_snapshot(history, folder)
     store.publish(folder, manifests, [2], {0: next_offset})
 
 
 @st.composite
 def batches(draw: st.DrawFn) -> list[EventColumns]:
     rating = st.tuples(st.integers(0, 3), st.sampled_from([1.0, 2.0, NAN]))
-    what = st.one_of(rating, rating, st.just((EVERY_ITEM, NAN)))
+    what = st.one_of(rating, rating, st.just((NO_ITEM, NAN)))
     row = st.builds(
         lambda user, what, time: (user, *what, time), st.integers(0, 5), what, st.integers(0, 6)
     )
@@ -46,7 +45,7 @@ def batches(draw: st.DrawFn) -> list[EventColumns]:
     for part in parts:
         columns = list(zip(*part, strict=True)) or [(), (), (), ()]
         places = np.arange(offset, offset + len(part))
-        result.append(EventColumns.of(*columns, partition=places % 2, offset=places))
+        result.append(event_columns(*columns, partition=places % 2, offset=places))
         offset += len(part)
     return result
 
@@ -56,7 +55,7 @@ def counting(columns: EventColumns) -> list[tuple[float, ...]]:
     kept: dict[tuple[float, float], tuple[float, ...]] = {}
     for row in sorted(rows(columns), key=lambda row: row[3:]):
         user, item, rating = row[:3]
-        if item == EVERY_ITEM:
+        if item == NO_ITEM:
             kept = {pair: other for pair, other in kept.items() if pair[0] != user}
         elif math.isnan(rating):
             kept.pop((user, item), None)
@@ -70,66 +69,58 @@ def test_merging_batch_by_batch_equals_making_the_history_at_once(
     parts: list[EventColumns],
 ) -> None:
     """Merging is `of` done in steps, and both are what counts: with deletions, forgotten users and
-    late ratings.
-    """
-    merged = HistorySnapshot.of(parts[0])
+    late ratings."""
+    merged = Histories.of(parts[0])
     for part in parts[1:]:
         merged = merged.merge(part)
     whole = EventColumns.concatenate(parts)
-    assert rows(merged.ratings) == rows(HistorySnapshot.of(whole).ratings) == counting(whole)
-    np.testing.assert_array_equal(rows(merged.deletions), rows(HistorySnapshot.of(whole).deletions))
+    assert rows(merged.ratings) == rows(Histories.of(whole).ratings) == counting(whole)
+    np.testing.assert_array_equal(rows(merged.tombstones), rows(Histories.of(whole).tombstones))
     for user_id in range(7):
         assert rows(merged.of_user(user_id)) == counting(whole[whole.user_id == user_id])
 
 
 def test_a_deletion_beats_an_older_rating_that_arrives_later() -> None:
-    """Order is by timestamp, not by arrival: a deleted rating does not come back with an older
-    one.
-    """
-    history = HistorySnapshot.of(EventColumns.of([1], [7], [float("nan")], [10]))
-    late = history.merge(EventColumns.of([1], [7], [4.0], [5], offset=[1]))
+    """Order is by timestamp, not by arrival: an older rating does not undo a deletion."""
+    history = Histories.of(event_columns([1], [7], [float("nan")], [10]))
+    late = history.merge(event_columns([1], [7], [4.0], [5], offset=[1]))
     assert len(late) == 0
     assert len(late.of_user(1)) == 0
-    newer = late.merge(EventColumns.of([1], [7], [3.0], [11], offset=[2]))
+    newer = late.merge(event_columns([1], [7], [3.0], [11], offset=[2]))
     assert newer.of_user(1).rating.tolist() == [3.0]
 
 
 def test_a_forgotten_user_stays_forgotten_whatever_comes_late() -> None:
     """Everything up to that moment, in the order of (timestamp, partition, offset); what is rated
-    afterwards counts.
-    """
-    forget = EventColumns.of([1], [EVERY_ITEM], [NAN], [10], [1], [5])
-    history = HistorySnapshot.of(
-        EventColumns.of([1, 1, 2], [7, 8, 7], [4.0, 2.0, 3.0], [5, 9, 5])
-    ).merge(forget)
-    assert history.user_ids.tolist() == [2]
-    late = EventColumns.of([1, 1, 1], [7, 8, 9], [5.0, 5.0, 5.0], [3, 10, 10], [0, 1, 0], [8, 4, 9])
-    assert len(history.merge(late)) == 1
-    newer = EventColumns.of(
-        [1, 1, 1], [7, 8, 9], [1.0, 2.0, 3.0], [10, 10, 11], [1, 2, 0], [6, 0, 0]
+    afterwards counts."""
+    forget = event_columns([1], [NO_ITEM], [NAN], [10], [1], [5])
+    history = Histories.of(event_columns([1, 1, 2], [7, 8, 7], [4.0, 2.0, 3.0], [5, 9, 5])).merge(
+        forget
     )
+    assert history.user_ids.tolist() == [2]
+    late = event_columns([1, 1, 1], [7, 8, 9], [5.0, 5.0, 5.0], [3, 10, 10], [0, 1, 0], [8, 4, 9])
+    assert len(history.merge(late)) == 1
+    newer = event_columns([1, 1, 1], [7, 8, 9], [1.0, 2.0, 3.0], [10, 10, 11], [1, 2, 0], [6, 0, 0])
     assert history.merge(late).merge(newer).of_user(1).rating.tolist() == [1.0, 2.0, 3.0]
 
 
 def test_merging_leaves_the_old_history_as_it_was() -> None:
     """Readers of a snapshot are not disturbed by a newer one."""
-    old = HistorySnapshot.of(EventColumns.of([1, 2], [7, 7], [4.0, 2.0], [5, 5]))
+    old = Histories.of(event_columns([1, 2], [7, 7], [4.0, 2.0], [5, 5]))
     before = rows(old.ratings)
-    old.merge(EventColumns.of([1], [7], [1.0], [9]))
+    old.merge(event_columns([1], [7], [1.0], [9]))
     assert rows(old.ratings) == before
 
 
 def test_a_saved_history_comes_back_the_same(tmp_path: Path) -> None:
     """Saving and mapping change nothing, and a mapped history merges like any other."""
-    history = HistorySnapshot.of(
-        EventColumns.of([2, 1, 1], [7, 8, 9], [4.0, 2.0, float("nan")], [5, 3, 4])
-    )
-    history.save(tmp_path)
-    loaded = HistorySnapshot.load(tmp_path)
+    history = Histories.of(event_columns([2, 1, 1], [7, 8, 9], [4.0, 2.0, float("nan")], [5, 3, 4]))
+    write_snapshot(history, tmp_path)
+    loaded = read_snapshot(tmp_path)
     assert rows(loaded.ratings) == rows(history.ratings)
-    assert loaded.deletions.item_id.tolist() == [9]
+    assert loaded.tombstones.item_id.tolist() == [9]
     assert loaded.user_ids.tolist() == [1, 2]
-    assert len(loaded.merge(EventColumns.of([3], [7], [4.0], [5]))) == 3
+    assert len(loaded.merge(event_columns([3], [7], [4.0], [5]))) == 3
 
 
 @pytest.mark.parametrize("chunk_rows", [1, 3, 1000])
@@ -141,15 +132,15 @@ def test_a_stored_history_is_read_in_parts(
     """
     rng = np.random.default_rng(4)
     stars = np.where(rng.random(90) < 0.2, NAN, 3.0)
-    history = HistorySnapshot.of(
-        EventColumns.of(rng.integers(0, 9, 90) * 2, rng.integers(0, 20, 90), stars, range(90))
+    history = Histories.of(
+        event_columns(rng.integers(0, 9, 90) * 2, rng.integers(0, 20, 90), stars, range(90))
     )
-    history.save(tmp_path)
+    write_snapshot(history, tmp_path)
     monkeypatch.setattr(snapshot_reader, "CHUNK_ROWS", chunk_rows)
     stored, users = SnapshotReader(tmp_path), np.array([0, 1, 6, 16, 99])
     some = stored.of_users(users)
     assert rows(some.ratings) == rows(history.of_users(users))
-    assert len(some.deletions) == np.isin(history.deletions.user_id, users).sum() > 0
+    assert len(some.tombstones) == np.isin(history.tombstones.user_id, users).sum() > 0
     assert some.user_ids.tolist() == np.intersect1d(users, history.user_ids).tolist()
     assert stored.ratings_of(users) == len(some)
     assert stored.user_ids.tolist() == history.user_ids.tolist()
@@ -170,23 +161,23 @@ def test_before_the_first_snapshot_the_stored_history_is_empty(tmp_path: Path) -
 
 def test_an_empty_history_can_be_saved(tmp_path: Path) -> None:
     """A work folder whose batches hold nothing is no special case."""
-    HistorySnapshot.of(EventColumns.empty()).save(tmp_path)
-    assert len(HistorySnapshot.load(tmp_path)) == 0
+    write_snapshot(Histories.of(EventColumns.empty()), tmp_path)
+    assert len(read_snapshot(tmp_path)) == 0
 
 
 @pytest.mark.parametrize("name", ["starts.npy", "ratings_rating.npy", "deletions_offset.npy"])
 def test_a_damaged_snapshot_is_refused(tmp_path: Path, name: str) -> None:
     """A cut-off, missing or foreign array is an error that names the folder."""
-    HistorySnapshot.of(EventColumns.of([1, 2], [7, 7], [4.0, 2.0], [5, 5])).save(tmp_path)
+    write_snapshot(Histories.of(event_columns([1, 2], [7, 7], [4.0, 2.0], [5, 5])), tmp_path)
     np.save(tmp_path / name, np.zeros(9))
     with pytest.raises(DamagedError, match=str(tmp_path)):
-        HistorySnapshot.load(tmp_path)
+        read_snapshot(tmp_path)
     (tmp_path / name).write_bytes(b"\x93NUMPY")
     with pytest.raises(DamagedError, match=str(tmp_path)):
-        HistorySnapshot.load(tmp_path)
+        read_snapshot(tmp_path)
     (tmp_path / name).unlink()
     with pytest.raises(DamagedError, match=str(tmp_path)):
-        HistorySnapshot.load(tmp_path)
+        read_snapshot(tmp_path)
 
 
 def test_the_store_gives_back_what_was_published_last(tmp_path: Path) -> None:
@@ -194,7 +185,7 @@ def test_the_store_gives_back_what_was_published_last(tmp_path: Path) -> None:
     store = SnapshotStore(tmp_path / "history")
     assert store.current() is None
     for n in range(1, 5):
-        history = HistorySnapshot.of(EventColumns.of(list(range(n)), [7] * n, [4.0] * n, [5] * n))
+        history = Histories.of(event_columns(list(range(n)), [7] * n, [4.0] * n, [5] * n))
         publish(store, history, [(i, 0) for i in range(1, n + 1)], n * 10)
     current = store.current()
     assert current is not None
@@ -214,11 +205,11 @@ def test_the_store_gives_back_what_was_published_last(tmp_path: Path) -> None:
 def test_a_mapped_snapshot_outlives_its_removal(tmp_path: Path) -> None:
     """A server that still answers from an old snapshot is not disturbed when it is pruned."""
     store = SnapshotStore(tmp_path)
-    publish(store, HistorySnapshot.of(EventColumns.of([1], [7], [4.0], [5])), [(1, 0)], 1)
+    publish(store, Histories.of(event_columns([1], [7], [4.0], [5])), [(1, 0)], 1)
     current = store.current()
     assert current is not None
     for _ in range(3):
-        publish(store, HistorySnapshot.of(EventColumns.empty()), [(1, 0)], 1)
+        publish(store, Histories.of(EventColumns.empty()), [(1, 0)], 1)
     assert not (tmp_path / "1").exists()
     assert current[0].of_user(1).rating.tolist() == [4.0]
 

@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from events import event_columns
 from fake_sets import release
 from mean_engine import CATALOG, SCALE, mean_models
 from reelstream.errors import (
@@ -20,9 +21,8 @@ from reelstream.errors import (
     StorageError,
 )
 from reelstream.models.model_set import ModelSet, TrainedOn
-from reelstream.ratings import EventColumns
+from reelstream.ratings.histories import Histories
 from reelstream.storage.model_registry import ModelRegistry, sha256_of
-from reelstream.storage.snapshot import HistorySnapshot
 
 
 @pytest.fixture
@@ -32,10 +32,10 @@ def registry(tmp_path: Path) -> ModelRegistry:
 
 def publish(registry: ModelRegistry, *numbers: int, verdict: str = "accepted") -> None:
     rng = np.random.default_rng(0)
-    ratings = EventColumns.of(
+    ratings = event_columns(
         rng.integers(0, 20, 200), rng.integers(0, 30, 200), rng.integers(1, 6, 200), range(200)
     )
-    history = HistorySnapshot.of(ratings)
+    history = Histories.of(ratings)
     models = mean_models(history.ratings, history.starts, CATALOG)
     for number in numbers:
         trained_on = TrainedOn({0: number * 10}, {})

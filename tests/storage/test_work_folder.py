@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from reelstream.errors import DamagedError, SettingError, StorageError
-from reelstream.ratings import RatingScale
+from reelstream.ratings.scale import RatingScale
 from reelstream.storage.work_folder import DEFAULT_TOPIC, BoundDataSet, WorkFolder
 
 SMALL = BoundDataSet("ml-latest-small", "a" * 64, "/data/small")

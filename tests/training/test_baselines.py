@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
+from events import event_columns
 from reelstream.evaluation.baselines import BiasBaseline, GlobalMean, ItemSums
-from reelstream.ratings import EventColumns, RatingScale
+from reelstream.ratings.columns import EventColumns
+from reelstream.ratings.scale import RatingScale
 
 SCALE = RatingScale()
 
@@ -16,7 +18,7 @@ def test_biases_of_users_and_items_are_found() -> None:
     user_bias, item_bias = rng.normal(0, 0.5, 60), rng.normal(0, 0.5, 50)
     truth = 3.0 + user_bias[user] + item_bias[item]
     baseline = BiasBaseline.of(
-        EventColumns.of(user[:15_000], item[:15_000], truth[:15_000], [0] * 15_000), SCALE
+        event_columns(user[:15_000], item[:15_000], truth[:15_000], [0] * 15_000), SCALE
     )
     errors = truth[15_000:] - baseline.predict(user[15_000:], item[15_000:])
     assert np.sqrt((errors**2).mean()) < 0.05
@@ -24,7 +26,7 @@ def test_biases_of_users_and_items_are_found() -> None:
 
 def test_strangers_get_the_mean() -> None:
     """A user and an item nobody knows add nothing; a few ratings are damped."""
-    ratings = EventColumns.of([1, 1, 2], [5, 6, 5], [5.0, 4.0, 3.0], [0, 0, 0])
+    ratings = event_columns([1, 1, 2], [5, 6, 5], [5.0, 4.0, 3.0], [0, 0, 0])
     assert BiasBaseline.of(ratings, SCALE).predict(np.array([9]), np.array([9])).tolist() == [4.0]
     assert GlobalMean.of(ratings, SCALE).predict(np.array([9]), np.array([9])).tolist() == [4.0]
     generous = BiasBaseline.of(ratings, SCALE).predict(np.array([1]), np.array([9]))[0]
@@ -44,7 +46,7 @@ def test_without_ratings_the_middle_of_the_scale(
 def test_sums_taken_in_parts_are_those_of_the_whole() -> None:
     """However a long history is cut; items come and go from part to part."""
     rng = np.random.default_rng(3)
-    whole = EventColumns.of(
+    whole = event_columns(
         rng.integers(0, 9, 500), rng.integers(0, 40, 500), rng.integers(1, 11, 500) / 2, range(500)
     )
     sums = ItemSums()

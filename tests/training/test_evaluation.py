@@ -15,7 +15,8 @@ from reelstream.engines.interface import FitParameters
 from reelstream.errors import InputError
 from reelstream.evaluation import offline
 from reelstream.evaluation.offline import Split, evaluate, split_at_random, split_in_time, split_of
-from reelstream.ratings import EventColumns, RatingScale
+from reelstream.ratings.columns import EventColumns
+from reelstream.ratings.scale import RatingScale
 
 SCALE = RatingScale()
 QUICK = FitParameters(n_factors=4, sweeps=40, burn_in=20)

@@ -10,14 +10,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from events import event_columns
 from mean_engine import CATALOG, N_USERS, SCALE, TrainingWorld, close_batch, mean_models
 from reelstream.evaluation import prequential
 from reelstream.evaluation.baselines import ItemSums
 from reelstream.evaluation.prequential import replay_batch, replay_batches
 from reelstream.models.model_set import ModelSet, TrainedOn
-from reelstream.ratings import EVERY_ITEM, EventColumns
+from reelstream.ratings.columns import NO_ITEM, EventColumns
+from reelstream.ratings.histories import Histories
 from reelstream.storage.release import BatchScores
-from reelstream.storage.snapshot import HistorySnapshot
 
 FAN, STRANGER = 1, 2
 
@@ -26,10 +27,8 @@ FAN, STRANGER = 1, 2
 def model_set() -> ModelSet:
     """A set that has learned of other users, with a little mood, so that times count."""
     user, item = np.indices((50, 60)).reshape(2, -1) + np.array([[100], [0]])
-    ratings = EventColumns.of(
-        user, item, (user * 7 + item * 3) % 9 / 2 + 0.5, user + item
-    ).by_user()
-    models = mean_models(ratings, HistorySnapshot.of(ratings).starts, CATALOG)
+    ratings = event_columns(user, item, (user * 7 + item * 3) % 9 / 2 + 0.5, user + item).by_user()
+    models = mean_models(ratings, Histories.of(ratings).starts, CATALOG)
     models.rating.draws.session_variance[:] = 0.01
     return ModelSet(
         1, models.rating, models.like, models.segment, CATALOG, SCALE, TrainedOn({}, {})
@@ -39,22 +38,22 @@ def model_set() -> ModelSet:
 def rated(user: int, first_item: int, first_time: int, n: int = 20) -> EventColumns:
     """The best ratings, one a second."""
     steps = np.arange(n)
-    return EventColumns.of(
+    return event_columns(
         [user] * n, first_item + steps, [5.0] * n, first_time + steps, offset=first_time + steps
     )
 
 
-def replay(batch: EventColumns, history: HistorySnapshot, model_set: ModelSet) -> BatchScores:
+def replay(batch: EventColumns, history: Histories, model_set: ModelSet) -> BatchScores:
     return replay_batch(2, batch, history, ItemSums.of(history.ratings), model_set, SCALE)
 
 
 def forget(user: int, time: int) -> EventColumns:
-    return EventColumns.of([user], [EVERY_ITEM], [np.nan], [time], offset=[time])
+    return event_columns([user], [NO_ITEM], [np.nan], [time], offset=[time])
 
 
 def test_a_user_who_is_forgotten_within_a_batch_begins_anew(model_set: ModelSet) -> None:
     """Up to that moment all is known, afterwards nothing of it: as if somebody else had come."""
-    history = HistorySnapshot.of(rated(FAN, 0, 100))
+    history = Histories.of(rated(FAN, 0, 100))
     before, after = rated(FAN, 20, 200), rated(FAN, 40, 400)
     batch = EventColumns.concatenate([after, forget(FAN, 300), before])
     forgotten = replay(batch, history, model_set)
@@ -71,14 +70,14 @@ def test_a_user_who_is_forgotten_within_a_batch_begins_anew(model_set: ModelSet)
 
 def test_what_is_forgotten_when_it_comes_is_passed_over(model_set: ModelSet) -> None:
     """A rating that is older than the wish to be forgotten is neither predicted nor learned."""
-    history = HistorySnapshot.of(forget(FAN, 300))
+    history = Histories.of(forget(FAN, 300))
     late, after = rated(FAN, 0, 200), rated(FAN, 20, 400)
     replayed = replay(EventColumns.concatenate([late, after]), history, model_set)
     assert replayed == replay(after, history, model_set)
 
 
 def test_a_batch_of_wishes_alone_has_an_empty_record(model_set: ModelSet) -> None:
-    history = HistorySnapshot.of(rated(FAN, 0, 100))
+    history = Histories.of(rated(FAN, 0, 100))
     replayed = replay(forget(FAN, 300), history, model_set)
     assert replayed.live is not None and replayed.live.n == replayed.biases.n == 0
 

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from reelstream.evaluation.scores import score, score_points
-from reelstream.ratings import RatingScale
+from reelstream.ratings.scale import RatingScale
 
 
 @dataclass

@@ -14,7 +14,8 @@ import pytest
 from mean_engine import CATALOG, TrainingWorld, close_batch
 from reelstream.errors import DamagedError, LockedError
 from reelstream.features.holdout import in_gate_half, in_holdout
-from reelstream.ratings import EventColumns
+from reelstream.ratings.columns import EventColumns
+from reelstream.ratings.effective import effective_ratings
 from reelstream.storage.batch_files import Manifest, OffsetRange
 from reelstream.training.trainer import MAX_SETS_PER_BACKLOG, Trainer
 
@@ -38,7 +39,9 @@ def held(world: TrainingWorld) -> tuple[list[int], list[int], int]:
 def latest(world: TrainingWorld, *numbers: int) -> int:
     manifests = [manifest for manifest in world.batches.manifests() if manifest.number in numbers]
     return len(
-        EventColumns.concatenate(world.batches.read(manifest) for manifest in manifests).latest()
+        effective_ratings(
+            EventColumns.concatenate(world.batches.read(manifest) for manifest in manifests)
+        )
     )
 
 
@@ -160,7 +163,7 @@ def test_the_next_set_is_made_without_a_forgotten_user(world: TrainingWorld) -> 
     everything = EventColumns.concatenate(
         world.batches.read(manifest) for manifest in world.batches.manifests()
     )
-    remaining = everything.latest()
+    remaining = effective_ratings(everything)
     assert remaining.user_id.min() == 100
     assert held(world) == ([1, 2], [], len(remaining))
     held_out = in_holdout(remaining.user_id, remaining.item_id)

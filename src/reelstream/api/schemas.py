@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from reelstream.ratings import MAX_ID
+from reelstream.ratings.events import MAX_ID
 
 MAX_LIST = 10_000
 """The most questions that one list may hold."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from reelstream.catalog import Catalog
-from reelstream.ratings import RatingScale
+from reelstream.ratings.scale import RatingScale
 from reelstream.serving.live_updates import LiveUpdates
 from reelstream.serving.predictor import Predictor
 from reelstream.storage.model_registry import ModelRegistry

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from reelstream.api import schemas
 from reelstream.api.operation import Operation
 from reelstream.api.service import Service
-from reelstream.ratings import MAX_ID
+from reelstream.ratings.events import MAX_ID
 
 MAX_DIGITS = len(str(MAX_ID))
 

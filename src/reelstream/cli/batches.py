@@ -92,7 +92,7 @@ def _say_who_is_remembered(batches: BatchFolder, number: int) -> None:
     """Whoever asked to be forgotten should not come back in silence."""
     with suppress(DamagedError):  # the very reason, perhaps, to exclude the batch
         rows = batches.read(batches.manifests()[number - 1])
-        users = sorted(set(rows.user_id[rows.forgets].tolist()))
+        users = sorted(set(rows.user_id[rows.is_erasure].tolist()))
         if users:
             named = ", ".join(map(str, users[:MAX_NAMED])) + (" ..." if users[MAX_NAMED:] else "")
             say(

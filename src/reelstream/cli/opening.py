@@ -21,7 +21,7 @@ if TYPE_CHECKING:  # each of these brings numpy or more: a command imports what 
     from reelstream.broker.interface import Broker
     from reelstream.datasets import Dataset
     from reelstream.engines.interface import Engine
-    from reelstream.ratings import RatingScale
+    from reelstream.ratings.scale import RatingScale
     from reelstream.settings import DataSettings, Settings
     from reelstream.storage.batch_files import BatchFolder
     from reelstream.storage.work_folder import Binding, WorkFolder
@@ -66,7 +66,7 @@ def bind_work_folder(settings: Settings, dataset: Dataset | None) -> tuple[WorkF
     cannot be opened.
     """
     from reelstream.broker import open_broker  # noqa: PLC0415
-    from reelstream.ratings import RatingScale  # noqa: PLC0415
+    from reelstream.ratings.scale import RatingScale  # noqa: PLC0415
     from reelstream.storage.work_folder import BoundDataSet, WorkFolder  # noqa: PLC0415
 
     folder = WorkFolder(settings.work)

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 
 from reelstream.datasets.films import CatalogRead, FilmFileKind, read_films
@@ -16,7 +15,9 @@ from reelstream.datasets.layouts import RatingsFormat
 from reelstream.datasets.rows import Order, RatingRows
 from reelstream.errors import DatasetError
 from reelstream.files import translate_errors
-from reelstream.ratings import SECONDS_A_DAY, EventColumns, RatingScale
+from reelstream.ratings.columns import EventColumns
+from reelstream.ratings.events import MAX_CLOCK_LEAD_SECONDS
+from reelstream.ratings.scale import RatingScale
 
 
 @dataclass(frozen=True)
@@ -100,24 +101,19 @@ class Dataset:
             return None
         user_id, item_id, rating, timestamp = (column.to_numpy() for column in table)
         good = self.scale.holds(rating) & (user_id >= 0) & (item_id >= 0)
-        good &= (timestamp >= 0) & (timestamp <= time.time() + SECONDS_A_DAY)
+        good &= (timestamp >= 0) & (timestamp <= time.time() + MAX_CLOCK_LEAD_SECONDS)
         return EventColumns.of(user_id, item_id, rating, timestamp) if good.all() else None
 
     def _read_row_by_row(self) -> EventColumns:
         """The slow way, which knows every line: for files that polars reads otherwise, and to name
         the bad line.
         """
-        ratings = []
+        events = []
         for row in self.rows("file"):
-            if row.rating is None:
+            if row.event is None:
                 line = row.number + 1 + self.ratings_format.header_lines
                 raise DatasetError(
                     f"{self.ratings_file}, line {line}: {row.reason}: correct the line or remove it"
                 )
-            ratings.append(row.rating)
-        return EventColumns.of(
-            [rating.user_id for rating in ratings],
-            [rating.item_id for rating in ratings],
-            np.array([rating.rating for rating in ratings], np.float32),
-            [rating.timestamp for rating in ratings],
-        )
+            events.append(row.event)
+        return EventColumns.of_events(events, [0] * len(events), range(len(events)))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reelstream.files import translate_errors
-from reelstream.ratings import RatingScale
+from reelstream.ratings.scale import RatingScale
 
 HEAD_BYTES = 65_536
 """As much of a file as is read to recognise it."""

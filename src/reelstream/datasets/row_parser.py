@@ -13,7 +13,8 @@ import msgspec
 from reelstream.datasets.layouts import RatingsFormat, split_line
 from reelstream.datasets.line_index import MAX_DIGITS
 from reelstream.errors import RatingError
-from reelstream.ratings import SECONDS_A_DAY, Rating, RatingScale, check
+from reelstream.ratings.events import MAX_CLOCK_LEAD_SECONDS, Event, Rated, check
+from reelstream.ratings.scale import RatingScale
 
 MAX_RAW_BYTES = 65_536
 """A longer row is cut: the log should not carry what cannot be a rating."""
@@ -29,16 +30,15 @@ class CsvRow(msgspec.Struct, frozen=True, gc=False):
 
     number: int
     """0, 1, 2, ... in the order of sending; the header is not counted."""
-    rating: Rating | None
+    event: Event | None
     """None for a row that breaks the contract."""
     raw: bytes
     """The row as it stands in the file, without its line end; cut to 64 KiB."""
     reason: str | None
-    """Why there is no rating."""
+    """Why there is no event."""
     user_id: int | None = None
-    """Whose row it is, where it has no rating but could be read: one that is ahead of its time is
-    none only today.
-    """
+    """Whose row it is, where it is no event but could be read: one that is ahead of its time is
+    none only today."""
 
 
 class RowParser:
@@ -79,7 +79,7 @@ class RowParser:
         now = int(time.time())
         raws = [content[start:end] for start, end in spans]
         numbers = range(number, number + len(raws))
-        ratings = self._parse_plain(raws, now + SECONDS_A_DAY)
+        ratings = self._parse_plain(raws, now + MAX_CLOCK_LEAD_SECONDS)
         if ratings is not None:
             return map(CsvRow, numbers, ratings, raws, repeat(None))
         return (
@@ -87,7 +87,7 @@ class RowParser:
             for number, raw in zip(numbers, raws, strict=True)
         )
 
-    def _parse_plain(self, raws: Sequence[bytes], latest: int) -> Iterator[Rating] | None:
+    def _parse_plain(self, raws: Sequence[bytes], latest: int) -> Iterator[Rated] | None:
         """The ratings when every row is plain, on the scale and not after `latest`, which is all
         that `check` asks.
         """
@@ -97,10 +97,11 @@ class RowParser:
             return None
         cells = list(zip(*found, strict=True))
         user_ids, item_ids, texts, times = (cells[group] for group in self._groups)
-        ratings, seconds = list(map(self._on_scale.get, texts)), list(map(int, times))
-        if None in ratings or max(seconds) > latest:
+        on_scale, seconds = self._on_scale, list(map(int, times))
+        if not on_scale.keys() >= set(texts) or max(seconds) > latest:
             return None
-        return map(Rating, map(int, user_ids), map(int, item_ids), ratings, seconds)
+        ratings = map(on_scale.__getitem__, texts)
+        return map(Rated, map(int, user_ids), map(int, item_ids), ratings, seconds)
 
     def _parse_carefully(self, number: int, raw: bytes, now: int) -> CsvRow:
         if len(raw) > MAX_RAW_BYTES:
@@ -114,7 +115,7 @@ class RowParser:
             return CsvRow(number, None, raw, str(error), rating.user_id if rating else None)
         return CsvRow(number, rating, raw, None)
 
-    def _read(self, raw: bytes) -> Rating:
+    def _read(self, raw: bytes) -> Rated:
         if not raw.strip():
             raise RatingError("the row is empty")
         try:
@@ -132,7 +133,7 @@ class RowParser:
             raise RatingError(f"rating {text[:40]!r} is not a number")
         user_id = _whole("userId", cells[self._format.user])
         item_id = _whole("movieId", cells[self._format.item])
-        return Rating(
+        return Rated(
             user_id, item_id, float(text), _whole("timestamp", cells[self._format.timestamp])
         )
 

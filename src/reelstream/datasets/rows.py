@@ -14,7 +14,7 @@ from reelstream.datasets.layouts import RatingsFormat
 from reelstream.datasets.line_index import LineIndex
 from reelstream.datasets.row_parser import MAX_RAW_BYTES, CsvRow, RowParser, readable_time
 from reelstream.errors import DatasetError
-from reelstream.ratings import RatingScale
+from reelstream.ratings.scale import RatingScale
 
 Order = Literal["time", "file"]
 

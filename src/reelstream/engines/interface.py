@@ -13,7 +13,7 @@ from reelstream.catalog import Catalog
 from reelstream.models.like.model import LikeModel
 from reelstream.models.rating.model import RatingModel
 from reelstream.models.segment.model import SegmentModel
-from reelstream.ratings import RatingScale
+from reelstream.ratings.scale import RatingScale
 from reelstream.storage.batch_files import BatchFolder, Manifest
 
 FEW_FACTORS, FEW_DRAWS = 15, 4

@@ -25,8 +25,10 @@ from reelstream.models.model_set import ModelSet, TrainedOn
 from reelstream.models.rating.model import ChainState, RatingModel
 from reelstream.models.replay import posterior_of_events
 from reelstream.models.segment.model import SegmentModel
-from reelstream.ratings import EventColumns, RatingScale
-from reelstream.storage.snapshot import HistorySnapshot
+from reelstream.ratings.columns import EventColumns
+from reelstream.ratings.histories import Histories
+from reelstream.ratings.scale import RatingScale
+from reelstream.storage.snapshot import read_snapshot, write_snapshot
 
 MAX_LIKE_USERS = 3_000
 """Of more users an even sample fits the like model: some ten thousand held-out ratings settle its
@@ -44,7 +46,7 @@ class LocalEngine:
         users, items = np.indices((20, 10)).reshape(2, -1)
         ratings = EventColumns.of(users, items, (users + items) % 5 + 1, users + items)
         short = FitParameters(sweeps=2, burn_in=0, n_draws=2)
-        fit_models(HistorySnapshot.of(ratings), Catalog([]), RatingScale(), None, short)
+        fit_models(Histories.of(ratings), Catalog([]), RatingScale(), None, short)
 
     def write_history(self, job: SnapshotJob) -> None:
         """See `Engine.write_history`."""
@@ -55,22 +57,18 @@ class LocalEngine:
         return fit_models(merge_history(job), job.catalog, job.scale, job.previous, job.parameters)
 
 
-def merge_history(job: SnapshotJob) -> HistorySnapshot:
+def merge_history(job: SnapshotJob) -> Histories:
     """The history that the job wants, in memory and written."""
-    history = (
-        HistorySnapshot.load(job.history)
-        if job.history
-        else HistorySnapshot.of(EventColumns.empty())
-    )
+    history = read_snapshot(job.history) if job.history else Histories.of(EventColumns.empty())
     history = history.merge(
         EventColumns.concatenate(job.batches.read(manifest) for manifest in job.new_manifests)
     )
-    history.save(job.history_out)
+    write_snapshot(history, job.history_out)
     return history
 
 
 def fit_models(
-    history: HistorySnapshot,
+    history: Histories,
     catalog: Catalog,
     scale: RatingScale,
     previous: FittedModels | None,
@@ -100,7 +98,7 @@ def fit_models(
 def complete_models(
     rating: RatingModel,
     like: LikeModel,
-    history: HistorySnapshot,
+    history: Histories,
     catalog: Catalog,
     scale: RatingScale,
     previous: SegmentModel | None,
@@ -127,7 +125,7 @@ def complete_models(
 
 
 def fit_like(
-    model_set: ModelSet, history: HistorySnapshot, *, has_gate: bool, looks_ahead: bool = False
+    model_set: ModelSet, history: Histories, *, has_gate: bool, looks_ahead: bool = False
 ) -> LikeModel:
     """The set's like model, fitted on what its rating model says of the holdout, or of the half
     that is not the gate's.

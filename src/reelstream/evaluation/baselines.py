@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from reelstream.ratings import EventColumns, RatingScale
+from reelstream.ratings.columns import EventColumns
+from reelstream.ratings.scale import RatingScale
 
 ITEM_DAMPING, USER_DAMPING = 10, 5
 """With these, biases found one after the other score like those of Surprise's BaselineOnly, found

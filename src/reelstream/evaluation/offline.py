@@ -23,9 +23,10 @@ from reelstream.evaluation.prequential import Learns, replay
 from reelstream.evaluation.scores import score, score_points
 from reelstream.models.model_set import ModelSet, Predictions, TrainedOn
 from reelstream.models.replay import predict_events
-from reelstream.ratings import EventColumns, RatingScale
+from reelstream.ratings.columns import EventColumns
+from reelstream.ratings.histories import Histories
+from reelstream.ratings.scale import RatingScale
 from reelstream.storage.release import Scores
-from reelstream.storage.snapshot import HistorySnapshot
 
 TRAIN, TEST = 0, 1
 """The partitions that stand for the two parts: the set has learned from all of the first and
@@ -100,10 +101,8 @@ def split_at_random(ratings: EventColumns, test_share: float, seed: int) -> Spli
 
 
 def split_in_time(ratings: EventColumns, test_share: float) -> Split:
-    """The newest share of the rows is the test, to be predicted, then learned, one after the
-    other.
-    """
-    ratings = ratings.in_time()
+    """The newest share of the rows is the test: each is predicted, then learned, in turn."""
+    ratings = ratings.by_time()
     n_train = int((1 - test_share) * len(ratings))
     return replace(split_of(ratings[:n_train], ratings[n_train:]), learns_test=True)
 
@@ -133,7 +132,7 @@ def evaluate(
     if times == "ignore":
         split = Split(_timeless(split.train), _timeless(split.test), split.learns_test)
     parameters = replace(parameters, use_times=times == "use")
-    history = HistorySnapshot.of(split.train)
+    history = Histories.of(split.train)
     compile_seconds = _compile(split, catalog, scale, parameters)
     started = time.perf_counter()
     models = fit_models(history, catalog, scale, None, parameters, has_gate=False)
@@ -162,7 +161,7 @@ def answer_from_both_sides(model_set: ModelSet, split: Split) -> Predictions:
     """Each test rating predicted from all of its user's training ratings, earlier and later; the
     like model likewise.
     """
-    like = fit_like(model_set, HistorySnapshot.of(split.train), has_gate=False, looks_ahead=True)
+    like = fit_like(model_set, Histories.of(split.train), has_gate=False, looks_ahead=True)
     events = EventColumns.concatenate([split.train, split.test])
     asks = np.arange(len(events)) >= len(split.train)
     return predict_events(replace(model_set, like=like), events, asks, ~asks, looks_ahead=True)
@@ -197,7 +196,7 @@ def _compile(
         split.train[:RATINGS_TO_COMPILE], split.test[:RATINGS_TO_COMPILE], learns_test=False
     )
     short = replace(parameters, sweeps=2, burn_in=0, n_draws=2)
-    models = fit_models(HistorySnapshot.of(few.train), catalog, scale, None, short, has_gate=False)
+    models = fit_models(Histories.of(few.train), catalog, scale, None, short, has_gate=False)
     _scores(_model_set(models, catalog, scale, len(few.train)), few, "users and films")
     return time.perf_counter() - started
 

@@ -19,10 +19,12 @@ from reelstream.evaluation.scores import score, score_points
 from reelstream.models.model_set import ModelSet, Predictions
 from reelstream.models.rating.online_items import OnlineItems
 from reelstream.models.replay import predict_events
-from reelstream.ratings import EventColumns, RatingScale
+from reelstream.ratings.columns import EventColumns
+from reelstream.ratings.effective import after_erasures, effective_ratings
+from reelstream.ratings.histories import Histories
+from reelstream.ratings.scale import RatingScale
 from reelstream.storage.batch_files import BatchFolder, Manifest
 from reelstream.storage.release import BatchScores, WindowScores
-from reelstream.storage.snapshot import HistorySnapshot
 from reelstream.storage.snapshot_reader import SnapshotReader
 
 Learns = Literal["nothing", "users", "users and films"]
@@ -71,14 +73,14 @@ def replay_batches(
         asked = batch[np.isin(batch.user_id, users)]
         record.append(replay_batch(manifest.number, asked, known, items, model_set, scale))
         known = known.merge(asked)
-        items.add(batch.latest())
+        items.add(effective_ratings(batch))
     return record
 
 
 def replay_batch(
     number: int,
     batch: EventColumns,
-    history: HistorySnapshot,
+    history: Histories,
     items: ItemSums,
     model_set: ModelSet | None,
     scale: RatingScale,
@@ -87,18 +89,18 @@ def replay_batch(
     users before it.
 
     Ratings are replayed in order of (timestamp, partition, offset); deletions are neither predicted
-    nor learned. Behind a message that forgets a user, the user begins anew; what is forgotten when
+    nor learned. Behind a message that erases a user, the user begins anew; what is forgotten when
     it comes is passed over. `items` are the sums of everybody's ratings before the batch.
     """
-    forgets, ratings = batch[batch.forgets], batch[~np.isnan(batch.rating)]
-    before = history.deletions[history.deletions.forgets]
-    batch = EventColumns.concatenate([before, ratings]).remembered()
-    batch = batch[~batch.forgets].in_time()
+    erasures, ratings = batch[batch.is_erasure], batch[batch.is_rating]
+    before = history.tombstones[history.tombstones.is_erasure]
+    batch = after_erasures(EventColumns.concatenate([before, ratings]))
+    batch = batch[batch.is_rating].by_time()
     known = history.of_users(np.unique(batch.user_id))
     live = live_users = static = None
     windows: list[WindowScores] = []
     if model_set is not None:
-        events = EventColumns.concatenate([known, forgets])
+        events = EventColumns.concatenate([known, erasures])
         answers = [
             replay(model_set, events, batch, learns)
             for learns in ("users and films", "nothing", "users")

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import log_loss, roc_auc_score
 
 from reelstream.models.model_set import Predictions
-from reelstream.ratings import RatingScale
+from reelstream.ratings.scale import RatingScale
 from reelstream.storage.release import Scores
 
 ECE_BINS = 10

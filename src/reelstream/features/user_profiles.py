@@ -12,7 +12,7 @@ from scipy.sparse import csr_array
 
 from reelstream.catalog import Catalog
 from reelstream.features.vocabulary import Vocabulary
-from reelstream.ratings import EventColumns
+from reelstream.ratings.columns import EventColumns
 
 HABITS = ("activity", "mean", "spread")
 """The columns of a profile before its genres: log(1 + ratings), mean rating, standard deviation."""

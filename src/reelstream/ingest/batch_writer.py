@@ -40,7 +40,7 @@ from reelstream.broker.reading import before_ends
 from reelstream.errors import BrokerError, StorageError
 from reelstream.files import Lease
 from reelstream.ingest.open_batch import OpenBatch
-from reelstream.ratings import RatingScale
+from reelstream.ratings.scale import RatingScale
 from reelstream.storage.batch_files import BatchFolder, Manifest
 
 MAX_RECORDS = 1_000

@@ -1,4 +1,4 @@
-"""Sends into the log the wish of a user to be forgotten."""
+"""Sends the erasure of a user's ratings into the log."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import time
 
 from reelstream.broker.interface import Broker
 from reelstream.broker.partitioning import key_of_user
-from reelstream.ratings import EVERY_ITEM, Rating, encode_message
+from reelstream.ratings.events import Erased
+from reelstream.ratings.wire import encode_message
 
 
 def forget(user_id: int, broker: Broker, topic: str) -> int:
-    """Return up to when the user is forgotten, now in seconds since 1970 (UTC), when the log has
-    the message.
+    """Erase what a user has rated up to now; return that time, in seconds since 1970 (UTC), once
+    the log has it.
 
-    A user whom nobody knows may be forgotten too. Raises BrokerError; sending it again does no
-    harm.
+    An unknown user may be erased too. Raises BrokerError; sending it again does no harm.
     """
-    wish = Rating(user_id, EVERY_ITEM, None, int(time.time()))
+    erasure = Erased(user_id, int(time.time()))
     with broker.producer(topic) as producer:
-        producer.send(encode_message(wish), key_of_user(user_id))
+        producer.send(encode_message(erasure), key_of_user(user_id))
         producer.flush()
-    return wish.timestamp
+    return erasure.timestamp

@@ -7,10 +7,12 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from reelstream.broker.headers import broken_row_reason, rows_of_one_source, source_row
+from reelstream.broker.decoding import broken_rows, decode_records
+from reelstream.broker.headers import rows_of_one_source, source_row
 from reelstream.broker.interface import Offsets, Record, Records
 from reelstream.errors import BrokerError
-from reelstream.ratings import EventColumns, RatingScale, decode_messages
+from reelstream.ratings.columns import EventColumns
+from reelstream.ratings.scale import RatingScale
 from reelstream.storage.batch_files import BatchFile, Manifest, OffsetRange, RejectedRow
 
 
@@ -42,8 +44,8 @@ class OpenBatch:
         self.rejected: list[RejectedRow] = []
         self._first_offsets = dict(self.positions)
         self._scale = scale
-        self._ratings: list[EventColumns] = []
-        self._n_ratings = 0
+        self._events: list[EventColumns] = []
+        self._n_events = 0
         self._repeats = 0
         self._sources = (
             {source: dict(rows) for source, rows in before.sources.items()} if before else {}
@@ -53,7 +55,7 @@ class OpenBatch:
     @property
     def rows(self) -> int:
         """Ratings and rejected rows."""
-        return self._n_ratings + len(self.rejected)
+        return self._n_events + len(self.rejected)
 
     @property
     def age(self) -> float:
@@ -80,22 +82,14 @@ class OpenBatch:
         if self._opened_at is None:
             self._opened_at = time.monotonic()
         self._advance(records)
-        fresh, broken = (
-            (records, {}) if self._take_rows(records) else self._take_one_by_one(records)
-        )
-        values = (
-            [None if row in broken else value for row, value in enumerate(fresh.values)]
-            if broken
-            else fresh.values
-        )
-        ratings, reasons = decode_messages(
-            values, fresh.timestamp // 1000, fresh.partition, fresh.offset, self._scale
-        )
-        self._ratings.append(ratings)
-        self._n_ratings += len(ratings)
-        self.rejected += [
-            _rejected(fresh[row], reason) for row, reason in (reasons | broken).items()
-        ]
+        fresh, broken = records, {}
+        if not self._take_rows(records):
+            fresh = self._without_repeats(records)
+            broken = broken_rows(fresh.headers)
+        events, reasons = decode_records(fresh, broken, self._scale)
+        self._events.append(events)
+        self._n_events += len(events)
+        self.rejected += [_rejected(fresh[row], reason) for row, reason in reasons.items()]
 
     def pass_gaps(self, positions: Offsets) -> None:
         """Count as read what a reader never gets: how far the consumer is, where that is behind the
@@ -106,7 +100,7 @@ class OpenBatch:
 
     def ratings(self) -> EventColumns:
         """The accepted ratings in the order of reading."""
-        return EventColumns.concatenate(self._ratings)
+        return EventColumns.concatenate(self._events)
 
     def manifest(
         self, topic_id: str, ratings: BatchFile | None, rejected: BatchFile | None
@@ -127,7 +121,7 @@ class OpenBatch:
             sources=self._sources,
             repeats=self._repeats,
             closed_at=int(time.time()),
-            histogram=_histogram(self._ratings),
+            histogram=_histogram(self._events),
             lost=self.lost,
         )
 
@@ -162,25 +156,15 @@ class OpenBatch:
         self._sources[source] = last_rows | come_to
         return True
 
-    def _take_one_by_one(self, records: Records) -> tuple[Records, dict[int, str]]:
-        """The records that are no repeats, and number among them -> reason of those that are broken
-        rows.
-        """
-        wanted = np.ones(len(records), bool)
-        broken: dict[int, str] = {}
-        n_fresh = 0
-        for place, (partition, headers) in enumerate(
-            zip(records.partition.tolist(), records.headers, strict=True)
-        ):
-            found = dict(headers)
-            if not self._is_fresh(found, partition):
-                self._repeats += 1
-                wanted[place] = False
-                continue
-            if (reason := broken_row_reason(found)) is not None:
-                broken[n_fresh] = reason
-            n_fresh += 1
-        return records.chosen(wanted), broken
+    def _without_repeats(self, records: Records) -> Records:
+        """The records whose source's row is new."""
+        partitions = records.partition.tolist()
+        fresh = [
+            self._is_fresh(dict(headers), partition)
+            for partition, headers in zip(partitions, records.headers, strict=True)
+        ]
+        self._repeats += fresh.count(False)
+        return records.chosen(np.array(fresh))
 
     def _is_fresh(self, headers: Mapping[str, bytes | None], partition: int) -> bool:
         """Whether its source's row is new: a dead producer's last request may arrive behind its
@@ -197,9 +181,9 @@ class OpenBatch:
 
 
 def _histogram(parts: Sequence[EventColumns]) -> dict[float, int]:
-    """Rating -> how many; without those that delete."""
-    ratings = np.concatenate([part.rating for part in parts]) if parts else np.empty(0, np.float32)
-    values, counts = np.unique(ratings[~np.isnan(ratings)], return_counts=True)
+    """Rating -> how many events rate so."""
+    events = EventColumns.concatenate(parts)
+    values, counts = np.unique(events.rating[events.is_rating], return_counts=True)
     return {round(value, 4): n for value, n in zip(values.tolist(), counts.tolist(), strict=True)}
 
 

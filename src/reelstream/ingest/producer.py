@@ -32,7 +32,7 @@ from reelstream.broker.partitioning import key_of_user, partition_of
 from reelstream.datasets.row_parser import CsvRow
 from reelstream.errors import BrokerError
 from reelstream.ingest.resume_point import Checkpoint, ResumePoint, scan
-from reelstream.ratings import encode_message
+from reelstream.ratings.wire import encode_message
 
 CHECKPOINT_ROWS = 200_000
 PROGRESS_ROWS = 1_000
@@ -178,7 +178,7 @@ class _Sending:
         for row in rows:
             # A row ahead of its time is broken today and a rating tomorrow: both in the partition
             # of its user.
-            user_id = row.rating.user_id if row.rating else row.user_id
+            user_id = row.event.user_id if row.event else row.user_id
             key = None if user_id is None else key_of_user(user_id)
             partition = partition_of(key, self._point.partitions) if key else 0
             # 2. What the log has.
@@ -201,8 +201,8 @@ class _Sending:
 
     def _send(self, row: CsvRow, key: bytes | None, partition: int) -> None:
         headers = [(ROW, b"%s%d" % (self._row_prefix, row.number))]
-        if row.rating is not None:
-            value = encode_message(row.rating)
+        if row.event is not None:
+            value = encode_message(row.event)
         else:
             value = row.raw
             headers += broken_row_headers(row.reason or "")

@@ -27,7 +27,9 @@ from reelstream.datasets.row_parser import CsvRow
 from reelstream.errors import RatingError
 from reelstream.ingest.producer import produce, source_name
 from reelstream.ingest.resume_point import Checkpoint, ResumePoint
-from reelstream.ratings import Rating, RatingScale, decode_message, encode_message
+from reelstream.ratings.events import Event
+from reelstream.ratings.scale import RatingScale
+from reelstream.ratings.wire import decode_message, encode_message
 from reelstream.storage.batch_files import RejectedRow
 from reelstream.storage.requeue_folder import RequeuedRow, RequeueFolder
 
@@ -45,8 +47,8 @@ class RequeueReport:
     """Rows left out, because they were requeued before."""
 
 
-def read_edited(value: bytes, rejected: RejectedRow, scale: RatingScale) -> Rating:
-    """The rating that a rejected row is after its edit: a message, or a row
+def read_edited(value: bytes, rejected: RejectedRow, scale: RatingScale) -> Event:
+    """The event that a rejected row is after its edit: a message, or a row
     `userId,movieId,rating,timestamp`.
 
     A missing timestamp is when the rejected record entered the log. Raises RatingError when it is
@@ -136,7 +138,7 @@ class _RequeuedSource:
     def __init__(self, rows: Sequence[RequeuedRow], fingerprint: str) -> None:
         self.fingerprint = fingerprint
         self._rows = [
-            CsvRow(n, row.rating, encode_message(row.rating), None) for n, row in enumerate(rows)
+            CsvRow(n, row.event, encode_message(row.event), None) for n, row in enumerate(rows)
         ]
 
     def rows(self, order: Literal["time", "file"], start: int = 0) -> _RowsFrom:

@@ -33,7 +33,8 @@ from reelstream.models.rating.user_filter import (
 )
 from reelstream.models.segment.description import Segment
 from reelstream.models.segment.model import SegmentModel
-from reelstream.ratings import EventColumns, RatingScale
+from reelstream.ratings.columns import EventColumns
+from reelstream.ratings.scale import RatingScale
 
 
 @dataclass(frozen=True, slots=True)

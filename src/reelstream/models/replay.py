@@ -24,7 +24,7 @@ from reelstream.models.rating.user_filter import (
     filter_users,
     moments_between,
 )
-from reelstream.ratings import EventColumns
+from reelstream.ratings.columns import EventColumns
 
 CHUNK_EVENTS = 2_000
 """About how many ratings and questions a thread takes at once: some 10 MB, and some hundredths of a
@@ -66,8 +66,8 @@ def posterior_of_events(
     """
     time = events.timestamp if model_set.uses_times else asks.astype(np.int64)
     order = np.lexsort((events.offset, events.partition, time, events.user_id))
-    forgets = events.forgets[order]
-    order, forgotten = order[~forgets], np.cumsum(forgets)[~forgets]
+    erasures = events.is_erasure[order]
+    order, forgotten = order[~erasures], np.cumsum(erasures)[~erasures]
     ordered, asks, learns = events[order], asks[order], learns[order]
     begins = (ordered.user_id[1:] != ordered.user_id[:-1]) | (forgotten[1:] != forgotten[:-1])
     starts = (

@@ -14,7 +14,7 @@ from reelstream.models.model_set import ModelSet, TrainedOn
 from reelstream.models.rating.model import ChainState, Hyperparameters, ItemDraws, RatingModel
 from reelstream.models.segment.description import Segment
 from reelstream.models.segment.model import SegmentModel
-from reelstream.ratings import RatingScale
+from reelstream.ratings.scale import RatingScale
 
 D = 2
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import structlog
 
 from reelstream.errors import DamagedError
-from reelstream.ratings import EventColumns
+from reelstream.ratings.columns import EventColumns
+from reelstream.ratings.histories import Histories
 from reelstream.serving.live_histories import LiveHistories
 from reelstream.storage.batch_files import BatchFolder, Manifest
-from reelstream.storage.snapshot import HistorySnapshot
 from reelstream.storage.snapshot_store import SnapshotStore
 
 _Revision = tuple[int, int]
@@ -23,7 +23,7 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class _Base:
-    history: HistorySnapshot
+    history: Histories
     holds: frozenset[_Revision]
 
 
@@ -86,7 +86,7 @@ class FileLayers:
         everything = EventColumns.concatenate(
             [self._batches.read(manifest) for manifest in wanted.values()]
         )
-        return _Base(HistorySnapshot.of(everything), frozenset(wanted))
+        return _Base(Histories.of(everything), frozenset(wanted))
 
     def _published(self) -> _Base | None:
         try:

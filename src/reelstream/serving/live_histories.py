@@ -12,14 +12,16 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from reelstream.ratings import EventColumns, Rating
-from reelstream.storage.snapshot import HistorySnapshot
+from reelstream.ratings.columns import EventColumns
+from reelstream.ratings.effective import effective_ratings
+from reelstream.ratings.events import Event, Rated
+from reelstream.ratings.histories import Histories
 
 
-class LogRating(NamedTuple):
+class LogEvent(NamedTuple):
     """A rating and its place in the log."""
 
-    rating: Rating
+    event: Event
     partition: int
     offset: int
 
@@ -28,7 +30,7 @@ class LogRating(NamedTuple):
 class _Files:
     """What the files hold; never changed, only replaced."""
 
-    snapshot: HistorySnapshot
+    snapshot: Histories
     batches: EventColumns
     """Newer than the snapshot, sorted by user, deletions among them."""
     next_offsets: Mapping[int, int]
@@ -44,8 +46,8 @@ class LiveHistories:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._files = _Files(HistorySnapshot.of(EventColumns.empty()), EventColumns.empty(), {})
-        self._tail: dict[int, list[LogRating]] = {}
+        self._files = _Files(Histories.of(EventColumns.empty()), EventColumns.empty(), {})
+        self._tail: dict[int, list[LogEvent]] = {}
         self._version = 0
 
     @property
@@ -59,7 +61,7 @@ class LiveHistories:
         return self._files.next_offsets
 
     def replace_files(
-        self, snapshot: HistorySnapshot, batches: EventColumns, next_offsets: Mapping[int, int]
+        self, snapshot: Histories, batches: EventColumns, next_offsets: Mapping[int, int]
     ) -> None:
         """Put new files under the tail, which loses what they hold.
 
@@ -75,30 +77,30 @@ class LiveHistories:
             self._tail = {user: rows for user, rows in tail.items() if rows}
             self._version += 1
 
-    def add(self, ratings: Iterable[LogRating]) -> int:
+    def add(self, ratings: Iterable[LogEvent]) -> int:
         """Take ratings from the log, in the order of each partition; return how many the files did
         not hold.
         """
         with self._lock:
             new = [row for row in ratings if _is_behind(row, self._files)]
             for row in new:
-                self._tail.setdefault(row.rating.user_id, []).append(row)
+                self._tail.setdefault(row.event.user_id, []).append(row)
             if new:
                 self._version += 1
         return len(new)
 
-    def lacks(self, row: LogRating) -> bool:
+    def lacks(self, row: LogEvent) -> bool:
         """Whether the files do not hold a rating of the log."""
         return _is_behind(row, self._files)
 
-    def will_count(self, row: LogRating) -> bool:
+    def will_count(self, row: LogEvent) -> bool:
         """Whether a rating of the log counts once it is added: nothing later replaces, deletes or
         forgets it.
         """
-        history = self.of_user(row.rating.user_id, [row])
+        history = self.of_user(row.event.user_id, [row])
         return bool(((history.offset == row.offset) & (history.partition == row.partition)).any())
 
-    def of_user(self, user_id: int, coming: Iterable[LogRating] = ()) -> EventColumns:
+    def of_user(self, user_id: int, coming: Iterable[LogEvent] = ()) -> EventColumns:
         """What counts of one user's ratings, oldest first (the order of EventColumns.by_user); with
         those `coming`.
         """
@@ -108,8 +110,10 @@ class LiveHistories:
         newer = _rows_of(files.batches, user_id)
         if not tail and not len(newer):
             return settled
-        deletions = _rows_of(files.snapshot.deletions, user_id)
-        return EventColumns.concatenate([settled, deletions, newer, _columns(tail)]).latest()
+        deletions = _rows_of(files.snapshot.tombstones, user_id)
+        return effective_ratings(
+            EventColumns.concatenate([settled, deletions, newer, _columns(tail)])
+        )
 
     def newest_behind(self, offsets: Mapping[int, int], most: int) -> EventColumns:
         """At most `most` ratings from these offsets on that no snapshot holds, the newest by time,
@@ -121,7 +125,7 @@ class LiveHistories:
         begin = np.array(
             [offsets.get(partition, 0) for partition in newer.partition.tolist()], np.int64
         )
-        return newer[(newer.offset >= begin) & ~np.isnan(newer.rating)].in_time()[-most:]
+        return newer[(newer.offset >= begin) & newer.is_rating].by_time()[-most:]
 
     def user_ids(self) -> NDArray[np.int64]:
         """Everybody with a rating that counts, rising."""
@@ -130,19 +134,19 @@ class LiveHistories:
             deleting = [
                 user
                 for user, rows in self._tail.items()
-                if any(row.rating.rating is None for row in rows)
+                if not all(isinstance(row.event, Rated) for row in rows)
             ]
         newer = np.union1d(files.batches.user_id, np.array(tail, np.int64))
         in_files = (
-            columns.user_id[np.isnan(columns.rating)]
-            for columns in (files.snapshot.deletions, files.batches)
+            columns.user_id[~columns.is_rating]
+            for columns in (files.snapshot.tombstones, files.batches)
         )
         doubtful = np.intersect1d(newer, np.concatenate([np.array(deleting, np.int64), *in_files]))
         gone = [user for user in doubtful.tolist() if not len(self.of_user(user))]
         return np.setdiff1d(np.union1d(files.snapshot.user_ids, newer), gone, assume_unique=True)
 
 
-def _is_behind(row: LogRating, files: _Files) -> bool:
+def _is_behind(row: LogEvent, files: _Files) -> bool:
     return row.offset >= files.next_offsets.get(row.partition, 0)
 
 
@@ -152,13 +156,14 @@ def _rows_of(sorted_by_user: EventColumns, user_id: int) -> EventColumns:
     return sorted_by_user[first:last]
 
 
-def _columns(rows: Iterable[LogRating]) -> EventColumns:
+def _columns(rows: Iterable[LogEvent]) -> EventColumns:
     rows = list(rows)
-    return EventColumns.of(
-        [row.rating.user_id for row in rows],
-        [row.rating.item_id for row in rows],
-        [np.nan if row.rating.rating is None else row.rating.rating for row in rows],
-        [row.rating.timestamp for row in rows],
-        [row.partition for row in rows],
-        [row.offset for row in rows],
+    return EventColumns.of_events(
+        [row.event for row in rows], [row.partition for row in rows], [row.offset for row in rows]
     )
+
+
+def log_events(events: EventColumns) -> list[LogEvent]:
+    """Each event by itself, in the same order."""
+    places = zip(events.partition.tolist(), events.offset.tolist(), strict=True)
+    return [LogEvent(event, *place) for event, place in zip(events.events(), places, strict=True)]

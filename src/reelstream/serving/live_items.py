@@ -12,7 +12,8 @@ from reelstream.features.holdout import in_holdout
 from reelstream.models.model_set import ModelSet, Predictions
 from reelstream.models.rating.user_filter import UserState
 from reelstream.models.replay import posterior_of_events
-from reelstream.ratings import EventColumns, Rating
+from reelstream.ratings.columns import EventColumns
+from reelstream.ratings.events import Rated
 from reelstream.serving.live_histories import LiveHistories
 
 MAX_CATCH_UP_RATINGS = 20_000
@@ -42,14 +43,11 @@ class LiveItems:
         with self._lock:
             return self._model_set.predict(state, item_ids, at, self._films)
 
-    def learn(self, state: UserState, rating: Rating) -> None:
+    def learn(self, state: UserState, rating: Rated) -> None:
         """Teach a film one rating by the user of `state`, who has not learned it yet; not one of
         the holdout.
         """
-        if (
-            rating.rating is None
-            or in_holdout(np.array([rating.user_id]), np.array([rating.item_id]))[0]
-        ):
+        if in_holdout(np.array([rating.user_id]), np.array([rating.item_id]))[0]:
             return
         at = rating.timestamp if state.last is None else max(rating.timestamp, state.last)
         with self._lock:

@@ -12,15 +12,15 @@ from dataclasses import dataclass
 
 import structlog
 
-from reelstream.broker.headers import broken_row_reason
+from reelstream.broker.decoding import broken_rows, decode_records
 from reelstream.broker.interface import Broker, Consumer, Records
 from reelstream.catalog import Catalog
-from reelstream.errors import BrokerError, NoModelSetError, RatingError
+from reelstream.errors import BrokerError, NoModelSetError
 from reelstream.models.model_set import ModelSet
-from reelstream.ratings import RatingScale, decode_message
+from reelstream.ratings.scale import RatingScale
 from reelstream.serving.file_layers import FileLayers
 from reelstream.serving.follower import Follower
-from reelstream.serving.live_histories import LogRating
+from reelstream.serving.live_histories import log_events
 from reelstream.serving.predictor import Predictor
 from reelstream.storage.batch_files import BatchFolder, Manifest
 from reelstream.storage.model_registry import ModelRegistry
@@ -193,14 +193,8 @@ class LiveUpdates:
 
     def _take(self, records: Records) -> None:
         """Hand on what is a rating; what is not is the batch writer's to reject."""
-        ratings = []
-        for record in records:
-            if broken_row_reason(dict(record.headers)) is not None:
-                continue
-            with suppress(RatingError):
-                rating = decode_message(record.value, record.timestamp // 1000, self._scale)
-                ratings.append(LogRating(rating, record.partition, record.offset))
-        self._live += self._predictor.take(ratings)
+        events, _ = decode_records(records, broken_rows(records.headers), self._scale)
+        self._live += self._predictor.take(log_events(events))
 
     def _ask_end(self) -> None:
         self._check_log()

@@ -15,8 +15,9 @@ import structlog
 from reelstream.errors import NoModelSetError, UnknownItemError
 from reelstream.models.model_set import ModelSet
 from reelstream.models.segment.description import Segment
-from reelstream.ratings import EventColumns, Rating
-from reelstream.serving.live_histories import LiveHistories, LogRating
+from reelstream.ratings.columns import EventColumns
+from reelstream.ratings.events import Rated
+from reelstream.serving.live_histories import LiveHistories, LogEvent
 from reelstream.serving.live_items import LiveItems
 from reelstream.serving.user_states import FoldedUser, UserStates
 from reelstream.storage.release import Release
@@ -103,7 +104,7 @@ class Serving:
         history = self.histories.of_user(user_id)
         return self.model_set.segment_of(history), self._basis(history)
 
-    def update_item(self, rating: Rating) -> None:
+    def update_item(self, rating: Rated) -> None:
         """Teach a film a rating that its user's history does not hold yet."""
         if self.model_set.knows(rating.item_id):
             with self.states.of_user(rating.user_id) as user:
@@ -189,7 +190,7 @@ class Predictor:
             )
         return self._serving
 
-    def take(self, ratings: Sequence[LogRating]) -> int:
+    def take(self, ratings: Sequence[LogEvent]) -> int:
         """Ratings from the log, in its order; how many the files did not hold.
 
         Films learn a rating that will count before its user does. When many come at once only the
@@ -202,12 +203,12 @@ class Predictor:
         new = 0
         for row in ratings:
             if self.histories.lacks(row):
-                if self.histories.will_count(row):
-                    self._teach(serving, row.rating)
+                if isinstance(row.event, Rated) and self.histories.will_count(row):
+                    self._teach(serving, row.event)
                 new += self.histories.add([row])
         return new
 
-    def _teach(self, serving: Serving, rating: Rating) -> None:
+    def _teach(self, serving: Serving, rating: Rated) -> None:
         try:
             serving.update_item(rating)
             self.film_updates += 1

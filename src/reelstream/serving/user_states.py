@@ -12,7 +12,7 @@ import numpy as np
 
 from reelstream.models.model_set import ModelSet
 from reelstream.models.rating.user_filter import UserState
-from reelstream.ratings import EventColumns
+from reelstream.ratings.columns import EventColumns
 from reelstream.serving.live_histories import LiveHistories
 
 MAX_STATES = 500

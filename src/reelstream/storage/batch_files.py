@@ -31,7 +31,7 @@ from reelstream.files import (
     replace_file,
     translate_errors,
 )
-from reelstream.ratings import EVERY_ITEM, EventColumns
+from reelstream.ratings.columns import NO_ITEM, EventColumns
 from reelstream.storage.manifest import FORMAT, BatchFile, Manifest, OffsetRange, RejectedRow
 from reelstream.storage.numbered_files import NumberedFiles
 
@@ -47,6 +47,11 @@ _COLUMNS = {
     "partition": pl.Int32,
     "offset": pl.Int64,
 }
+_COLUMN_NAMES = dict(
+    zip(("user_id", "item_id", "rating", "timestamp", "partition", "offset"), _COLUMNS, strict=True)
+)
+"""Column of EventColumns -> its name in the file; an empty rating deletes, an empty item as well
+erases."""
 
 
 class _Excluded(msgspec.Struct, frozen=True):
@@ -280,9 +285,9 @@ class BatchFolder:
             raise self._damaged(file, str(error)) from error
         self._check_rows(file, len(frame))
         frame = frame.with_columns(
-            pl.col("movieId").fill_null(EVERY_ITEM), pl.col("rating").fill_null(np.nan)
+            pl.col("movieId").fill_null(NO_ITEM), pl.col("rating").fill_null(np.nan)
         )
-        return EventColumns.of(*(frame[name].to_numpy() for name in _COLUMNS))
+        return EventColumns.with_nulls(lambda name: frame[_COLUMN_NAMES[name]].to_numpy())
 
     def _check_rows(self, file: BatchFile, rows: int) -> None:
         if rows != file.rows:
@@ -300,14 +305,7 @@ def _newest_revisions(rising: Iterable[tuple[int, ...]]) -> dict[int, int]:
 
 
 def _encode_ratings(ratings: EventColumns) -> bytes:
-    columns = (
-        ratings.user_id,
-        ratings.item_id,
-        ratings.rating,
-        ratings.timestamp,
-        ratings.partition,
-        ratings.offset,
-    )
-    frame = pl.DataFrame(dict(zip(_COLUMNS, columns, strict=True)), schema=_COLUMNS)
-    empty = pl.col("movieId").replace(EVERY_ITEM, None), pl.col("rating").fill_nan(None)
+    columns = {in_file: getattr(ratings, name) for name, in_file in _COLUMN_NAMES.items()}
+    frame = pl.DataFrame(columns, schema=_COLUMNS)
+    empty = pl.col("movieId").replace(NO_ITEM, None), pl.col("rating").fill_nan(None)
     return frame.with_columns(empty).write_csv().encode()

@@ -12,7 +12,7 @@ import msgspec
 
 from reelstream.errors import DamagedError
 from reelstream.files import read_json
-from reelstream.ratings import RatingScale
+from reelstream.ratings.scale import RatingScale
 from reelstream.storage.numbered_files import NumberedFiles
 
 FAMILIES = ("regression", "classification", "clustering")

@@ -25,7 +25,8 @@ from reelstream.files import (
     sweep_temporary,
     translate_errors,
 )
-from reelstream.ratings import Rating
+from reelstream.ratings.columns import NO_ITEM, event_cells
+from reelstream.ratings.events import Deleted, Erased, Event, EventKind, Rated
 from reelstream.storage.rejected import Place
 
 
@@ -35,7 +36,21 @@ class RequeuedRow(msgspec.Struct, frozen=True):
     partition: int
     """Of the record that was rejected."""
     offset: int
-    rating: Rating
+    event: Event
+
+
+class _StoredEvent(msgspec.Struct):
+    user_id: int
+    item_id: int
+    """-1 where the event erases."""
+    rating: float | None
+    timestamp: int
+
+
+class _StoredRow(msgspec.Struct):
+    partition: int
+    offset: int
+    rating: _StoredEvent
 
 
 class _Sent(msgspec.Struct):
@@ -72,7 +87,7 @@ class RequeueFolder:
         with translate_errors(path):
             data = path.read_bytes()
         try:
-            return msgspec.json.Decoder(RequeuedRow).decode_lines(data)
+            return [_read(row) for row in msgspec.json.Decoder(_StoredRow).decode_lines(data)]
         except msgspec.MsgspecError as error:
             raise DamagedError(f"{path} is not what was published: {error}") from error
 
@@ -93,7 +108,9 @@ class RequeueFolder:
         StorageError.
         """
         number = max(self.numbers(), default=0) + 1
-        publish_bytes(self._file(number), msgspec.json.Encoder().encode_lines(rows))
+        publish_bytes(
+            self._file(number), msgspec.json.Encoder().encode_lines([_stored(row) for row in rows])
+        )
         return number
 
     def unsent(self) -> list[int]:
@@ -110,3 +127,21 @@ class RequeueFolder:
 
     def _file(self, number: int) -> Path:
         return self._path / f"requeued_{number}.jsonl"
+
+
+def _stored(row: RequeuedRow) -> _StoredRow:
+    user_id, item_id, rating, timestamp, kind = event_cells(row.event)
+    stored = _StoredEvent(user_id, item_id, rating if kind is EventKind.RATED else None, timestamp)
+    return _StoredRow(row.partition, row.offset, stored)
+
+
+def _read(row: _StoredRow) -> RequeuedRow:
+    stored = row.rating
+    event: Event
+    if stored.rating is not None:
+        event = Rated(stored.user_id, stored.item_id, stored.rating, stored.timestamp)
+    elif stored.item_id == NO_ITEM:
+        event = Erased(stored.user_id, stored.timestamp)
+    else:
+        event = Deleted(stored.user_id, stored.item_id, stored.timestamp)
+    return RequeuedRow(row.partition, row.offset, event)

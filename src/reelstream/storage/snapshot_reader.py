@@ -6,17 +6,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import fields
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from reelstream.errors import DamagedError
 from reelstream.files import translate_errors
-from reelstream.ratings import EventColumns
-from reelstream.storage.snapshot import HistorySnapshot, users_among
+from reelstream.ratings.columns import EventColumns
+from reelstream.ratings.histories import Histories, rows_of_users
+from reelstream.storage.snapshot import RATINGS, STORED_COLUMNS, TOMBSTONES, column_path
 
 CHUNK_ROWS = 1_000_000
 """Read at once: some 40 MB. Read, not mapped: pages that are mapped count as memory of this
@@ -25,7 +25,7 @@ process.
 
 
 class SnapshotReader:
-    """The history in a folder that `HistorySnapshot.save` has written, or an empty one."""
+    """The history in a folder that `Histories.save` has written, or an empty one."""
 
     def __init__(self, folder: Path | None) -> None:
         """`folder` None: no ratings. Raises DamagedError."""
@@ -47,27 +47,29 @@ class SnapshotReader:
         """How many ratings these users (rising) have together."""
         return int(self._counts[np.isin(self.user_ids, user_ids, assume_unique=True)].sum())
 
-    def of_users(self, user_ids: NDArray[np.int64]) -> HistorySnapshot:
+    def of_users(self, user_ids: NDArray[np.int64]) -> Histories:
         """The history of these users (rising), in memory. Raises StorageError."""
         parts = (
             EventColumns.concatenate(
-                chunk[users_among(chunk, user_ids)] for chunk in self._chunks(name)
+                chunk[rows_of_users(chunk, user_ids)] for chunk in self._chunks(name)
             )
-            for name in ("rating", "deletion")
+            for name in (RATINGS, TOMBSTONES)
         )
-        return HistorySnapshot.of_parts(*parts)
+        return Histories.of_parts(*parts)
 
     def ratings(self) -> Iterator[EventColumns]:
         """All ratings, sorted by user, a chunk at a time. Raises StorageError."""
-        return self._chunks("rating")
+        return self._chunks(RATINGS)
 
-    def _chunks(self, name: Literal["rating", "deletion"]) -> Iterator[EventColumns]:
+    def _chunks(self, part: str) -> Iterator[EventColumns]:
         if self._folder is None:
             return
         with translate_errors(self._folder), ExitStack() as opened:
-            paths = [self._folder / f"{name}s_{field.name}.npy" for field in fields(EventColumns)]
-            columns = [_Column(opened.enter_context(open(path, "rb"))) for path in paths]
-            while len((chunk := EventColumns(*(column.read() for column in columns))).user_id):
+            columns = {}
+            for name in STORED_COLUMNS:
+                file = opened.enter_context(open(column_path(self._folder, part, name), "rb"))
+                columns[name] = _Column(file)
+            while len(chunk := EventColumns.with_nulls(lambda name: columns[name].read())):
                 yield chunk
 
 

@@ -27,7 +27,8 @@ from reelstream.files import (
     translate_errors,
     write_synced,
 )
-from reelstream.storage.snapshot import HistorySnapshot
+from reelstream.ratings.histories import Histories
+from reelstream.storage.snapshot import read_snapshot
 from reelstream.storage.snapshot_reader import SnapshotReader
 
 log = structlog.get_logger()
@@ -90,13 +91,13 @@ class SnapshotStore:
         excluded: Sequence[int],
         next_offsets: Mapping[int, int],
     ) -> SnapshotMeta:
-        """Publish what HistorySnapshot.save has written into a `new_folder`, make it current, and
-        prune. Raises StorageError.
+        """Publish what Histories.save has written into a `new_folder`, make it current, and prune.
+        Raises StorageError.
 
         (1) what it holds, (2) sync and rename, (3) CURRENT: the commit point, (4) prune.
         """
         number = max(self._numbers(), default=0) + 1
-        history = HistorySnapshot.load(written)
+        history = read_snapshot(written)
         # 1. What it holds.
         meta = SnapshotMeta(
             number,
@@ -151,17 +152,17 @@ class SnapshotStore:
         number = self.current_number()
         return None if number is None else self._folder / str(number)
 
-    def current(self) -> tuple[HistorySnapshot, SnapshotMeta] | None:
+    def current(self) -> tuple[Histories, SnapshotMeta] | None:
         """The current snapshot, mapped; None before the first. Raises DamagedError."""
         folder = self.current_folder()
         if folder is None:
             return None
         if not (folder / "meta.json").is_file():
             raise DamagedError(
-                f"{folder} is missing, but {self._folder / 'CURRENT'} names it: run `reelstream"
-                " train`"
+                f"{folder} is missing, but {self._folder / 'CURRENT'} names it: "
+                "run `reelstream train`"
             )
-        return HistorySnapshot.load(folder), read_json(folder / "meta.json", SnapshotMeta)
+        return read_snapshot(folder), read_json(folder / "meta.json", SnapshotMeta)
 
     def sweep(self) -> None:
         """Remove what interrupted publications left."""

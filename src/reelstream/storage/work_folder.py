@@ -25,7 +25,7 @@ from reelstream.files import (
     translate_errors,
     write_synced,
 )
-from reelstream.ratings import RatingScale
+from reelstream.ratings.scale import RatingScale
 
 DEFAULT_TOPIC = "ratings"
 _SQLITE = "sqlite:"

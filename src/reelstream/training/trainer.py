@@ -35,7 +35,8 @@ from reelstream.evaluation.prequential import replay, replay_batches
 from reelstream.evaluation.scores import clipped_errors, score
 from reelstream.features.holdout import in_gate_half, in_holdout
 from reelstream.models.model_set import ModelSet, TrainedOn
-from reelstream.ratings import EventColumns, RatingScale
+from reelstream.ratings.columns import EventColumns
+from reelstream.ratings.scale import RatingScale
 from reelstream.storage.batch_files import BatchFolder, Manifest
 from reelstream.storage.model_registry import ModelRegistry
 from reelstream.storage.release import BatchScores, GateReport, Release, Scores

@@ -4,20 +4,20 @@ hair.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from events import deletions_of, event_columns
 from reelstream.catalog import Catalog
 from reelstream.datasets import detect
 from reelstream.engines import block_chain
 from reelstream.engines.interface import FitParameters, SnapshotJob
 from reelstream.engines.local import LocalEngine
 from reelstream.errors import FitError
-from reelstream.ratings import EventColumns
+from reelstream.ratings.columns import EventColumns
 from reelstream.storage.batch_files import BatchFolder
 from spark_session import bits, fit, forgets, publish
 
@@ -41,14 +41,11 @@ def catalog(small_dataset: Path) -> Catalog:
 @pytest.fixture(scope="module")
 def batches(small_dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> BatchFolder:
     """Two batches; the second deletes some ratings of the first, and all of one user's, and forgets
-    other users.
-    """
-    ratings = detect(small_dataset).read_ratings().in_time()
+    other users."""
+    ratings = detect(small_dataset).read_ratings().by_time()
     first, second = ratings[:2000], ratings[2000:]
     gone = first[(np.arange(len(first)) < 50) | (first.user_id == first.user_id[0])]
-    deleted = replace(
-        gone, rating=np.full(len(gone), np.nan, np.float32), timestamp=gone.timestamp + 10**6
-    )
+    deleted = deletions_of(gone, gone.timestamp + 10**6)
     everything = EventColumns.concatenate(
         [forgets(second[::200]), second[second.user_id != first.user_id[0]], deleted]
     )
@@ -108,7 +105,7 @@ def test_the_number_of_tasks_changes_nothing(
 
 def test_nothing_to_learn_from_is_said(block_engine: Any, catalog: Catalog, tmp_path: Path) -> None:
     """As the local engine says it."""
-    batches = publish(tmp_path / "batched_data", [EventColumns.of([1], [1], [np.nan], [1])])
+    batches = publish(tmp_path / "batched_data", [event_columns([1], [1], [np.nan], [1])])
     with pytest.raises(FitError, match="no rating to learn from"):
         fit(block_engine, tmp_path / "out", batches, batches.manifests(), catalog, QUICK)
 

@@ -13,12 +13,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from events import deletions_of, event_columns
 from reelstream.catalog import Catalog
 from reelstream.datasets import detect
 from reelstream.engines.interface import FitParameters, FittedModels
 from reelstream.engines.local import LocalEngine
 from reelstream.errors import DamagedError, FitError
-from reelstream.ratings import EventColumns
+from reelstream.ratings.columns import EventColumns
 from reelstream.storage.batch_files import BatchFolder
 from spark_session import bits, fit, forgets, publish
 
@@ -33,17 +34,14 @@ def catalog(small_dataset: Path) -> Catalog:
 @pytest.fixture(scope="module")
 def batches(small_dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> BatchFolder:
     """Two batches; the second rates films again, deletes ratings, forgets users, and brings some
-    that are late.
-    """
-    ratings = detect(small_dataset).read_ratings().in_time()
+    that are late."""
+    ratings = detect(small_dataset).read_ratings().by_time()
     first, second = ratings[:2000], ratings[2000:]
     again, gone, late = first[:200], first[200:300], first[300:350]
     changed = replace(
         again, rating=(again.rating % 5 + 0.5).astype(np.float32), timestamp=again.timestamp + 10**6
     )
-    deleted = replace(
-        gone, rating=np.full(len(gone), np.nan, np.float32), timestamp=gone.timestamp + 10**6
-    )
+    deleted = deletions_of(gone, gone.timestamp + 10**6)
     older = replace(
         late, rating=np.full(len(late), 0.5, np.float32), timestamp=late.timestamp - 10**6
     )
@@ -79,7 +77,7 @@ def test_nothing_to_learn_from_is_said_as_the_local_engine_says_it(
     spark_engine: Any, catalog: Catalog, tmp_path: Path
 ) -> None:
     """An error of the task arrives as what it is."""
-    deletions = EventColumns.of([1], [1], [np.nan], [1])
+    deletions = event_columns([1], [1], [np.nan], [1])
     batches = publish(tmp_path / "batched_data", [deletions])
     with pytest.raises(FitError, match="no rating to learn from"):
         fit(spark_engine, tmp_path / "out", batches, batches.manifests(), catalog, QUICK)
@@ -90,7 +88,7 @@ def test_a_batch_file_that_is_not_the_published_one_is_named(
 ) -> None:
     """Cut short, then gone."""
     batches = publish(
-        tmp_path / "batched_data", [EventColumns.of([1, 1], [1, 2], [3.0, 4.0], [1, 2])]
+        tmp_path / "batched_data", [event_columns([1, 1], [1, 2], [3.0, 4.0], [1, 2])]
     )
     [manifest] = batches.manifests()
     path = tmp_path / "batched_data" / manifest.files[0].name
@@ -130,7 +128,8 @@ from reelstream.models.model_set import ModelSet, TrainedOn
 from reelstream.models.like.model import LikeModel
 from reelstream.models.rating.model import RatingModel
 from reelstream.models.segment.model import SegmentModel
-from reelstream.ratings import EventColumns, RatingScale
+from reelstream.ratings.columns import EventColumns
+from reelstream.ratings.scale import RatingScale
 
 root = Path(sys.argv[1])
 rating = RatingModel.load(root / "regression")

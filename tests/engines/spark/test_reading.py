@@ -15,32 +15,34 @@ pytest.importorskip("pyspark", reason="PySpark is not installed")
 
 from cluster_trainer import SHORT, trainer
 
+from events import event_columns
 from reelstream.engines import block_chain
 from reelstream.engines.interface import FitJob, SnapshotJob
-from reelstream.engines.spark.frames import read_settled
+from reelstream.engines.spark.frames import read_compacted
 from reelstream.engines.spark.layout import count, mark_learned
 from reelstream.engines.spark.one_task import _task_of
 from reelstream.errors import DamagedError, FitError
 from reelstream.features.holdout import in_holdout
 from reelstream.models.like.model import LikeModel
-from reelstream.ratings import EventColumns, RatingScale
+from reelstream.ratings.histories import Histories
+from reelstream.ratings.scale import RatingScale
 from reelstream.storage.batch_files import BatchFolder
 from reelstream.storage.model_registry import ModelRegistry
-from reelstream.storage.snapshot import HistorySnapshot
+from reelstream.storage.snapshot import read_snapshot
 from reelstream.storage.work_folder import WorkFolder
 from reelstream.training.rebuild import rebuild
 from spark_session import publish
 
 USERS, ITEMS = np.indices((30, 20)).reshape(2, -1)
-RATINGS = EventColumns.of(USERS, ITEMS, (USERS + ITEMS) % 10 / 2 + 0.5, USERS + ITEMS)
+RATINGS = event_columns(USERS, ITEMS, (USERS + ITEMS) % 10 / 2 + 0.5, USERS + ITEMS)
 
 
-def history_of(engine: Any, batches: BatchFolder, out: Path) -> HistorySnapshot:
+def history_of(engine: Any, batches: BatchFolder, out: Path) -> Histories:
     """The snapshot of all batches."""
     out.mkdir(parents=True)
     manifests = batches.manifests()
     engine.write_history(SnapshotJob(batches, manifests, None, manifests, out))
-    return HistorySnapshot.load(out)
+    return read_snapshot(out)
 
 
 def test_a_name_that_looks_like_a_pattern_is_a_name(spark_engine: Any, tmp_path: Path) -> None:
@@ -69,14 +71,16 @@ def test_a_file_that_spark_passes_over_is_missed(spark_engine: Any, tmp_path: Pa
     passed_over = there.with_name(f"_{there.name}")
     passed_over.write_bytes(there.read_bytes())
     with pytest.raises(FitError, match="must lie on a disk that all of them share"):
-        read_settled(spark_engine._session(), [there, passed_over], 1)
+        read_compacted(spark_engine._session(), [there, passed_over], 1)
 
 
 def test_likes_are_counted_as_the_like_model_counts_them(spark_engine: Any, tmp_path: Path) -> None:
     """A threshold that binary numbers meet only nearly: 4.1 on a scale in tenths."""
     ratings = replace(RATINGS, rating=np.where(USERS % 2, 4.1, 4.0).astype(np.float32))
     batches = publish(tmp_path / "batched_data", [ratings])
-    settled = read_settled(spark_engine._session(), batches.rating_files(batches.manifests()[0]), 2)
+    settled = read_compacted(
+        spark_engine._session(), batches.rating_files(batches.manifests()[0]), 2
+    )
     counts = count(mark_learned(settled), 4.1)
     learned = ratings[~in_holdout(USERS, ITEMS)]
     local = LikeModel.count(learned.item_id, learned.rating, 4.1)

@@ -23,7 +23,7 @@ from reelstream.features.item_features import ItemFeatures
 from reelstream.features.vocabulary import Vocabulary
 from reelstream.models.like.model import LikeModel
 from reelstream.models.rating.model import ChainState, RatingModel
-from reelstream.storage.snapshot import HistorySnapshot
+from reelstream.storage.snapshot import read_snapshot
 
 
 def fit_in_blocks(settled: DataFrame, job: FitJob, scratch: Path) -> FittedModels:
@@ -96,7 +96,7 @@ def _completion(
     def complete(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for _ in batches:
             rating, like = RatingModel.load(scratch / "rating"), LikeModel.load(scratch / "like")
-            history = HistorySnapshot.load(history_out)
+            history = read_snapshot(history_out)
             models = complete_models(rating, like, history, catalog, scale, previous, parameters)
             with in_one_step(scratch, _made(scratch / "models")) as folder:
                 save_models(models, folder)

@@ -10,15 +10,16 @@ from pyspark.sql import DataFrame, SparkSession
 
 from reelstream.engines.interface import FitJob, FittedModels, SnapshotJob
 from reelstream.engines.spark.block_fit import fit_in_blocks
-from reelstream.engines.spark.frames import check_files, read_settled
+from reelstream.engines.spark.frames import check_files, read_compacted
 from reelstream.engines.spark.layout import write_history
 from reelstream.engines.spark.one_task import fit_in_one_task
 from reelstream.engines.spark.session import open_session, spark_errors
 from reelstream.errors import NothingToLearnError
 from reelstream.files import temporary_path
-from reelstream.ratings import EventColumns
+from reelstream.ratings.columns import EventColumns
+from reelstream.ratings.histories import Histories
 from reelstream.storage.batch_files import BatchFile
-from reelstream.storage.snapshot import HistorySnapshot
+from reelstream.storage.snapshot import write_snapshot
 
 PARTITION_RATINGS = 1_000_000
 """About how many ratings Spark sorts at once."""
@@ -43,7 +44,7 @@ class SparkEngine:
     def write_history(self, job: SnapshotJob) -> None:
         """See `Engine.write_history`."""
         if not any(manifest.files for manifest in job.manifests):
-            HistorySnapshot.of(EventColumns.empty()).save(job.history_out)
+            write_snapshot(Histories.of(EventColumns.empty()), job.history_out)
             return
         with spark_errors():
             write_history(self._read(job), job.history_out.absolute())
@@ -77,7 +78,7 @@ class SparkEngine:
             partitions = max(
                 session.sparkContext.defaultParallelism, _rows(job) // PARTITION_RATINGS
             )
-        return read_settled(session, paths, partitions)
+        return read_compacted(session, paths, partitions)
 
     def _session(self) -> SparkSession:
         if self._opened is None or self._opened.sparkContext._jsc is None:

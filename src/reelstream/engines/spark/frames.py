@@ -13,8 +13,9 @@ from pyspark.sql import functions as sql
 
 from reelstream.engines.spark.session import NOT_SHARED
 from reelstream.errors import DamagedError, FitError
-from reelstream.ratings import EVERY_ITEM, EventColumns
+from reelstream.ratings.columns import NO_ITEM, EventColumns
 from reelstream.storage.batch_files import BatchFile, BatchFolder
+from reelstream.storage.snapshot import STORED_COLUMNS
 
 COLUMNS = "userId long, movieId long, rating float, timestamp long, partition int, offset long"
 """Of a batch file; an empty rating deletes, that of every film where the film is empty too."""
@@ -46,7 +47,7 @@ def check_files(session: SparkSession, folder: Path, files: Collection[BatchFile
         raise DamagedError(found[0])
 
 
-def read_settled(session: SparkSession, files: Sequence[Path], partitions: int) -> DataFrame:
+def read_compacted(session: SparkSession, files: Sequence[Path], partitions: int) -> DataFrame:
     """Of all ratings of one film by one user the last, even if it deletes; a user's are in one
     partition.
 
@@ -61,11 +62,11 @@ def read_settled(session: SparkSession, files: Sequence[Path], partitions: int) 
     if len(ratings.inputFiles()) != len(files):
         raise FitError(NOT_SHARED)
     last = sql.max(sql.struct("timestamp", "partition", "offset", "rating")).alias("last")
-    forget = sql.max(sql.when(sql.col("movieId") == EVERY_ITEM, sql.col("last"))).over(
+    forget = sql.max(sql.when(sql.col("movieId") == NO_ITEM, sql.col("last"))).over(
         Window.partitionBy("userId")
     )
     return (
-        ratings.na.fill(EVERY_ITEM, ["movieId"])
+        ratings.na.fill(NO_ITEM, ["movieId"])
         .repartition(partitions, "userId")
         .groupBy("userId", "movieId")
         .agg(last)
@@ -80,9 +81,11 @@ def read_settled(session: SparkSession, files: Sequence[Path], partitions: int) 
 def to_columns(batches: Iterable[pa.RecordBatch]) -> EventColumns:
     """The ratings in Arrow's batches of `COLUMNS`."""
     table = pa.Table.from_batches(batches)
-    columns = {name: table[name] for name in table.column_names}
-    columns["rating"] = columns["rating"].fill_null(np.nan)
-    return EventColumns.of(*(column.to_numpy() for column in columns.values()))
+    names = dict(
+        zip(STORED_COLUMNS, table.column_names, strict=False)
+    )  # what else it has is not wanted
+    table = table.set_column(2, "rating", table["rating"].fill_null(np.nan))
+    return EventColumns.with_nulls(lambda name: table[names[name]].to_numpy())
 
 
 def _spark_path(file: Path) -> str:

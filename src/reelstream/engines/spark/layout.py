@@ -22,7 +22,8 @@ from reelstream.engines.spark.frames import COLUMNS, to_columns
 from reelstream.engines.training_data import TrainingData
 from reelstream.features.holdout import in_holdout
 from reelstream.features.vocabulary import Vocabulary
-from reelstream.storage.snapshot import HistorySnapshot, SnapshotWriter
+from reelstream.ratings.histories import Histories
+from reelstream.storage.snapshot import SnapshotWriter
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,7 @@ def mark_learned(settled: DataFrame) -> DataFrame:
     def mark(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             columns = to_columns([batch])
-            learned = ~in_holdout(columns.user_id, columns.item_id) & ~np.isnan(columns.rating)
+            learned = ~in_holdout(columns.user_id, columns.item_id) & columns.is_rating
             yield batch.append_column("learned", pa.array(learned))
 
     return settled.mapInArrow(mark, f"{COLUMNS}, learned boolean")
@@ -132,7 +133,7 @@ def lay_out(
     """Write every block, and the history snapshot."""
     items, mean = Vocabulary(counts.item_ids), counts.mean
 
-    def write(number: int, history: HistorySnapshot) -> None:
+    def write(number: int, history: Histories) -> None:
         learned = history.ratings[~in_holdout(history.ratings.user_id, history.ratings.item_id)]
         users = Vocabulary.of(learned.user_id)
         rows = users.rows(learned.user_id), items.rows(learned.item_id)
@@ -156,14 +157,14 @@ def _write_parts(
     counts: Counts,
     where: Cut,
     history_out: Path,
-    write_besides: Callable[[int, HistorySnapshot], None],
+    write_besides: Callable[[int, Histories], None],
 ) -> None:
     """Write the history snapshot, block by block; `write_besides` takes the number and the history
     of each.
     """
     has_ratings = counts.ratings > 0
     parts = SnapshotWriter(history_out)
-    parts.make(
+    parts.create(
         counts.user_ids[has_ratings], counts.ratings[has_ratings], int(counts.deletions.sum())
     )
     edges = where.edges
@@ -175,7 +176,7 @@ def _write_parts(
 
     def write(table: pa.Table) -> pa.Table:
         number = table["block"][0].as_py()
-        history = HistorySnapshot.of(to_columns(table.drop_columns("block").to_batches()))
+        history = Histories.of(to_columns(table.drop_columns("block").to_batches()))
         parts.write(history, int(where.first_ratings[number]), int(where.first_deletions[number]))
         write_besides(number, history)
         return pa.table({"block": pa.array([number], pa.int32())})

@@ -20,7 +20,8 @@ from reelstream.files import temporary_path
 from reelstream.models.like.model import LikeModel
 from reelstream.models.rating.model import RatingModel
 from reelstream.models.segment.model import SegmentModel
-from reelstream.storage.snapshot import HistorySnapshot
+from reelstream.ratings.histories import Histories
+from reelstream.storage.snapshot import write_snapshot
 
 RESULT = "is_fitted boolean"
 """What the task says: whether there was anything to learn from."""
@@ -51,8 +52,8 @@ def _task_of(
     def fit(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         is_fitted = True
         with in_one_step(scratch, history_out) as folder:
-            history = HistorySnapshot.of(to_columns(batches))
-            history.save(folder)
+            history = Histories.of(to_columns(batches))
+            write_snapshot(history, folder)
         try:
             models = fit_models(history, catalog, scale, previous, parameters)
         except NothingToLearnError:

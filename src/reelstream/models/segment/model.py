@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_limits
 from reelstream.features.user_profiles import HABITS, GenreShares, average_profile, user_profiles
 from reelstream.files import encode_json, read_json, write_synced
 from reelstream.models.segment.description import COMMON_GENRE, Segment, describe, example_films
-from reelstream.ratings import EventColumns
+from reelstream.ratings.columns import EventColumns
 
 # k-means adds up in as many parts as it has threads: on one, the same users give the same centroids
 # bit for bit.

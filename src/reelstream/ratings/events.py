@@ -1,0 +1,94 @@
+"""What happens on the stream: a user rates an item, deletes a rating, or has everything erased.
+
+`item` is a film here and everywhere in the code; messages and files keep MovieLens's names `userId`
+and `movieId`.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import Final, TypeAlias
+
+import msgspec
+
+from reelstream.errors import RatingError
+from reelstream.ratings.scale import RatingScale
+
+MAX_ID: Final = 2**63 - 1
+MAX_CLOCK_LEAD_SECONDS: Final = 86_400
+"""How far an event's time may be ahead of the clock of whoever took it in."""
+
+
+class EventKind(IntEnum):
+    """Which of the three an event is, where many lie in columns."""
+
+    RATED = 0
+    DELETED = 1
+    ERASED = 2
+
+
+class Rated(msgspec.Struct, frozen=True, gc=False):
+    """A user rates an item; an earlier rating of the same item is replaced.
+
+    >>> Rated(user_id=1, item_id=31, rating=4.5, timestamp=1260759144).rating
+    4.5
+    """
+
+    user_id: int
+    item_id: int
+    rating: float
+    """On the data set's scale."""
+    timestamp: int
+    """Seconds since 1970, UTC."""
+
+
+class Deleted(msgspec.Struct, frozen=True, gc=False):
+    """A tombstone: the user's rating of one item is deleted."""
+
+    user_id: int
+    item_id: int
+    timestamp: int
+    """Seconds since 1970, UTC."""
+
+
+class Erased(msgspec.Struct, frozen=True, gc=False):
+    """Everything that the user has rated so far is erased."""
+
+    user_id: int
+    timestamp: int
+    """Seconds since 1970, UTC."""
+
+
+Event: TypeAlias = Rated | Deleted | Erased
+
+
+def check(event: Event, record_seconds: int, scale: RatingScale) -> None:
+    """Hold one event against the contract; `record_seconds` is when it entered the log.
+
+    Raises RatingError.
+    """
+    check_id("userId", event.user_id)
+    if not isinstance(event, Erased):
+        check_id("movieId", event.item_id)
+    if isinstance(event, Rated) and not scale.holds(event.rating):
+        raise RatingError(
+            f"rating {event.rating:g} is not on the scale "
+            f"{scale.lowest:g} to {scale.highest:g} in steps of {scale.step:g}"
+        )
+    check_time(event.timestamp, record_seconds)
+
+
+def check_id(name: str, number: int) -> None:
+    """Raises RatingError when `number` is no id; `name` is its field's."""
+    if not 0 <= number <= MAX_ID:
+        raise RatingError(f"{name} {number} is not between 0 and 2^63 - 1")
+
+
+def check_time(timestamp: int, record_seconds: int) -> None:
+    """Raises RatingError when a time lies before 1970, or too far ahead of the record's own."""
+    if timestamp < 0:
+        raise RatingError(f"timestamp {timestamp} is before 1970")
+    if timestamp > record_seconds + MAX_CLOCK_LEAD_SECONDS:
+        raise RatingError(
+            f"timestamp {timestamp} is more than a day after the record's own time {record_seconds}"
+        )

@@ -1,0 +1,207 @@
+"""Events as messages on the log: JSON with MovieLens's names.
+
+    {"userId":1,"movieId":31,"rating":4.5,"timestamp":1260759144}   rates
+    {"userId":1,"movieId":31,"rating":null,"timestamp":1260759144}  deletes that rating
+    {"userId":1,"forget":true,"timestamp":1260759144}               erases all of the user's
+
+`decode_message` says what a message means, and why it means nothing. `decode_messages` answers the
+same for many at once: it decodes the plain ones together and hands all others to `decode_message`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Annotated, NamedTuple
+
+import msgspec
+import numpy as np
+from msgspec import UNSET, UnsetType
+from numpy.typing import NDArray
+
+from reelstream.errors import RatingError
+from reelstream.ratings.columns import EventColumns, event_cells
+from reelstream.ratings.events import (
+    MAX_CLOCK_LEAD_SECONDS,
+    MAX_ID,
+    Deleted,
+    Erased,
+    Event,
+    EventKind,
+    Rated,
+    check,
+)
+from reelstream.ratings.scale import RatingScale
+
+
+class _Message(msgspec.Struct, omit_defaults=True):
+    """Any message. Numbers may come as strings; unknown fields are ignored."""
+
+    userId: int  # noqa: N815  (the name on the wire)
+    movieId: int | None = None  # noqa: N815
+    rating: float | UnsetType | None = UNSET
+    timestamp: int | None = None
+    forget: bool | None = None
+
+
+_Whole = Annotated[int, msgspec.Meta(ge=0, le=MAX_ID)]
+
+
+class _PlainMessage(msgspec.Struct, gc=False):
+    """A message that rates or deletes, whose whole numbers fit their columns.
+
+    What else it may hold is checked in the columns. A message that says anything of forgetting is
+    not plain.
+    """
+
+    userId: _Whole  # noqa: N815  (the name on the wire)
+    movieId: _Whole  # noqa: N815
+    rating: float | None
+    timestamp: _Whole | None = None
+    forget: None = None
+
+
+_decoder = msgspec.json.Decoder(_Message, strict=False)
+_plain_decoder = msgspec.json.Decoder(_PlainMessage, strict=False)
+_encoder = msgspec.json.Encoder()
+_UNDECODABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What a decoder raises; the last when lists or objects are nested thousands deep in an unknown
+field."""
+_NOT_PLAIN = _PlainMessage(-1, -1, None)
+
+
+def encode_message(event: Event) -> bytes:
+    """The message that carries `event` on the log."""
+    match event:
+        case Rated():
+            message = _Message(event.user_id, event.item_id, event.rating, event.timestamp)
+        case Deleted():
+            message = _Message(event.user_id, event.item_id, None, event.timestamp)
+        case Erased():
+            message = _Message(event.user_id, timestamp=event.timestamp, forget=True)
+    return _encoder.encode(message)
+
+
+def decode_message(value: bytes | None, record_seconds: int, scale: RatingScale) -> Event:
+    """The event in a message, checked against the contract.
+
+    `record_seconds` is the time of the log's record: it stands in for a missing timestamp, and
+    bounds one that lies ahead. Raises RatingError with the reason when the message is not an event.
+    """
+    if not value:
+        raise RatingError("the message is empty")
+    try:
+        message = _decoder.decode(value)
+    except _UNDECODABLE as error:
+        raise RatingError(f"not a rating message: {error}") from error
+    event = _event_of(message, record_seconds)
+    check(event, record_seconds, scale)
+    return event
+
+
+def _event_of(message: _Message, record_seconds: int) -> Event:
+    """Raises RatingError when a field is missing, or when it is not clear what should be erased."""
+    timestamp = record_seconds if message.timestamp is None else message.timestamp
+    if message.forget:
+        if message.movieId is not None or message.rating not in (None, UNSET):
+            raise RatingError(
+                "a message that forgets a user has neither movieId nor rating: a rating of null "
+                "deletes one"
+            )
+        return Erased(message.userId, timestamp)
+    if message.movieId is None or message.rating is UNSET:
+        missing = "movieId" if message.movieId is None else "rating"
+        raise RatingError(f"not a rating message: {missing} is missing")
+    if message.rating is None:
+        return Deleted(message.userId, message.movieId, timestamp)
+    return Rated(message.userId, message.movieId, message.rating, timestamp)
+
+
+class RecordPlaces(NamedTuple):
+    """Where n messages lie in the log, and when they entered it."""
+
+    partition: NDArray[np.int32]
+    offset: NDArray[np.int64]
+    seconds: NDArray[np.int64]
+    """Since 1970, UTC."""
+
+
+def decode_messages(
+    values: Sequence[bytes | None], places: RecordPlaces, scale: RatingScale
+) -> tuple[EventColumns, dict[int, str]]:
+    """Many messages at once, each as `decode_message` has it: the events, and row -> reason for the
+    others.
+
+    The columns are checked together; only rows that fail are decoded one by one, for their reason.
+    """
+    messages = _plain_messages(values)
+    user_id = np.array([message.userId for message in messages], np.int64)
+    item_id = np.array([message.movieId for message in messages], np.int64)
+    given_ratings = [message.rating for message in messages]
+    rating = np.array(given_ratings, np.float64)  # None becomes NaN
+    kind = np.zeros(len(values), np.int8)
+    if np.isnan(rating).any():
+        is_null = np.array([each is None for each in given_ratings])  # and not the string "nan"
+        kind[is_null] = EventKind.DELETED
+    timestamp = _times_of(messages, places.seconds)
+
+    with np.errstate(invalid="ignore", over="ignore"):
+        is_valid = scale.holds(rating) | (kind == EventKind.DELETED)
+    is_valid &= (user_id >= 0) & (timestamp <= places.seconds + MAX_CLOCK_LEAD_SECONDS)
+    reasons = {}
+    for row in np.flatnonzero(~is_valid).tolist():
+        try:
+            event = decode_message(values[row], int(places.seconds[row]), scale)
+        except RatingError as error:
+            reasons[row] = str(error)
+        else:
+            is_valid[row] = True
+            user_id[row], item_id[row], rating[row], timestamp[row], kind[row] = event_cells(event)
+    rating[~is_valid] = math.nan  # it may be too large for its column
+    events = EventColumns.of(
+        user_id,
+        item_id,
+        rating,
+        timestamp,
+        partition=places.partition,
+        offset=places.offset,
+        kind=kind,
+    )
+    return events[is_valid], reasons
+
+
+def _times_of(
+    messages: Sequence[_PlainMessage], record_seconds: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    given = [message.timestamp for message in messages]
+    if None not in given:
+        return np.array(given, np.int64)
+    known = np.array([-1 if time is None else time for time in given], np.int64)
+    return np.where(known < 0, record_seconds, known)
+
+
+def _plain_messages(values: Sequence[bytes | None]) -> list[_PlainMessage]:
+    """One for each value: all by one call where each is an object on a line of its own, as nearly
+    always.
+
+    A JSON string has no raw line break, and outside of strings an object cannot follow another
+    within a third. So where n lines all begin and end like objects, a line holds one or more whole
+    ones, and n of them are one each.
+    """
+    n = len(values)
+    lines = b"\n".join([value or b"" for value in values])
+    are_objects = lines[:1] == b"{" and lines[-1:] == b"}"
+    if n and are_objects and lines.count(b"\n") == n - 1 == lines.count(b"}\n{"):
+        with suppress(*_UNDECODABLE):
+            messages = _plain_decoder.decode_lines(lines)
+            if len(messages) == n:
+                return messages
+    return [_plain_message(value) for value in values]
+
+
+def _plain_message(value: bytes | None) -> _PlainMessage:
+    try:
+        return _plain_decoder.decode(value or b"")
+    except _UNDECODABLE:
+        return _NOT_PLAIN
