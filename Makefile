@@ -21,7 +21,10 @@ DECLARED := pyproject.toml requirements.lock
 LOWEST := $(addprefix tests/,test_settings.py test_telemetry.py datasets api/test_resources.py api/test_server.py ui broker \
 	cli/test_contract.py cli/test_stage_metrics.py engines/spark/test_one_task.py)
 
-.PHONY: help venv run kafka test crash-test compose-test check check-lowest docs clean
+# Over the cores of this machine; tests that share a broker, a cluster or a browser stay together.
+SPREAD := -n logical --maxprocesses 4 --dist loadgroup
+
+.PHONY: help venv run kafka test test-fast crash-test compose-test check check-lowest docs clean
 .DELETE_ON_ERROR:
 
 help:  ## say what can be made
@@ -38,9 +41,12 @@ kafka: $(if $(shell command -v mvn),,$(ALL_STAMP))  ## start a Kafka broker on 1
 
 test: $(ALL_STAMP)  ## run all tests; fails under 90 % line coverage
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest $(ARGS)
+	$(BIN)/coverage run -m pytest $(SPREAD) $(ARGS)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --skip-covered
+
+test-fast: $(ALL_STAMP)  ## run the tests that need neither Java nor a browser and are not slow
+	$(BIN)/pytest -q $(SPREAD) -m 'not java and not browser and not slow' $(ARGS)
 
 crash-test: $(ALL_STAMP)  ## kill everything on a real Kafka, 30 times at random as well; print the crash matrix
 	$(BIN)/pytest -q tests/crash/test_kafka_faults.py --kills 30 --ratings 300000 $(ARGS)

@@ -11,8 +11,9 @@ from uuid import uuid4
 
 import pytest
 import structlog
+from hypothesis import HealthCheck, settings
 
-from kafka_cluster import KafkaCluster, why_not
+from kafka_cluster import KAFKA_MARKS, KafkaCluster, why_not
 from reelstream.compute import threads
 from reelstream.datasets import detect, simulate
 from spark_session import spark_engine  # noqa: F401  (a fixture)
@@ -23,6 +24,30 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """How long the stream is that is killed at random: short here, longer in `make crash-test`."""
     parser.addoption("--kills", type=int, default=6)
     parser.addoption("--ratings", type=int, default=20_000)
+
+
+settings.register_profile(
+    "any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("any machine")
+
+SHARED_PROCESSES = {"spark": {"spark_engine", "spark_cluster"}, "kafka": {"kafka_cluster"}}
+"""Group of tests -> the fixtures that make a test one of them. One worker runs a whole group, so
+that each process is started once.
+"""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs Java, group it, and put the slow tests first: no worker is to be left with
+    one of them at the end.
+    """
+    for item in items:
+        for group, fixtures in SHARED_PROCESSES.items():
+            if fixtures & set(getattr(item, "fixturenames", ())):
+                item.add_marker(pytest.mark.java)
+                item.add_marker(pytest.mark.xdist_group(group))
+    items.sort(key=lambda item: not any(item.iter_markers("slow")))
 
 
 @pytest.hookimpl(wrapper=True)
@@ -134,7 +159,7 @@ def stream(tmp_path: Path, small_dataset: Path) -> Stream:
     return Stream(tmp_path / "work", detect(small_dataset))
 
 
-@pytest.fixture(params=["stream", "kafka_stream"])
+@pytest.fixture(params=["stream", pytest.param("kafka_stream", marks=KAFKA_MARKS)])
 def any_stream(request: pytest.FixtureRequest) -> Stream:
     """The same on each log."""
     made: Stream = request.getfixturevalue(request.param)

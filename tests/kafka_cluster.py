@@ -16,12 +16,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import pytest
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 PROGRAM = Path(__file__).parent.parent / "tools" / "local_kafka.py"
 DIES_WITH_US = ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []
 """A test run that is killed leaves no broker behind."""
+KAFKA_MARKS = (pytest.mark.java, pytest.mark.xdist_group("kafka"))
+"""Of a parameter that asks for `kafka_cluster` by name; `conftest.py` marks all others."""
 START_SECONDS = 180
 """The first start on a machine fetches Kafka's jars."""
 

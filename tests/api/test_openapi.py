@@ -14,6 +14,7 @@ from schemathesis import GenerationMode
 EXAMPLES_AN_OPERATION = 20
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", list(GenerationMode))
 def test_answers_are_as_the_document_says(api: SimpleNamespace, mode: GenerationMode) -> None:
     """No server error and no answer beside the schema, whatever is asked: right questions and wrong

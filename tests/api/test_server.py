@@ -22,6 +22,8 @@ from mean_engine import CATALOG, TrainingWorld, close_batch
 from reelstream.broker import open_broker
 from reelstream.cli.preflight import free_port
 
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("server")]
+
 SETS = (1, 2, 3, 4, 5)
 PAIRS = [(user, item) for user in (3, 4, 100_000) for item in (5, 6, 7)]
 """The last user is unknown."""

@@ -82,6 +82,7 @@ def test_setting_that_the_client_does_not_know_is_named() -> None:
         open_broker("kafka://localhost:1", {"sasl.mechanizm": "PLAIN"})
 
 
+@pytest.mark.slow
 def test_broker_that_does_not_answer_is_one_sentence() -> None:
     """Where nobody listens, address and reason are said, and what to do."""
     (port,) = free_ports(1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from command_line import Command
 
 QUICK = ("--sweeps", 12, "--burn-in", 4, "--rank", 3)
@@ -13,6 +14,7 @@ FIGURES = {
 }
 
 
+@pytest.mark.slow
 def test_the_random_split_is_one_line_of_json(command: Command, small_dataset: Path) -> None:
     """Every figure of the contract, and the shares asked for."""
     answer = command("evaluate", "--data", small_dataset, *QUICK, "--json")
@@ -21,6 +23,7 @@ def test_the_random_split_is_one_line_of_json(command: Command, small_dataset: P
     assert (answer.json["n_train"], answer.json["n_test"]) == (2400, 600)
 
 
+@pytest.mark.slow
 def test_the_time_split_scores_with_and_without_live_learning(
     command: Command, small_dataset: Path
 ) -> None:

@@ -129,6 +129,7 @@ def test_warnings_of_a_stage_are_shown_and_the_rest_is_kept_in_its_log(
     assert (tmp_path / "work.log").read_text().splitlines() == lines
 
 
+@pytest.mark.slow
 def test_the_end_of_a_run_ends_what_its_stages_started(
     stage: Callable[..., Stage], tmp_path: Path
 ) -> None:

@@ -6,11 +6,12 @@ from uuid import uuid4
 
 import pytest
 
+from kafka_cluster import KAFKA_MARKS
 from reelstream.broker import open_broker
 from reelstream.broker.interface import Broker
 
 
-@pytest.fixture(params=["sqlite", "kafka"])
+@pytest.fixture(params=["sqlite", pytest.param("kafka", marks=KAFKA_MARKS)])
 def broker_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The URL of each log."""
     if request.param == "kafka":

@@ -115,6 +115,7 @@ def test_zombie_cannot_win(stream: Stream, place: str, call: int, when: str) -> 
     stream.assert_exactly_once()
 
 
+@pytest.mark.slow
 def test_random_kills_lose_nothing(tmp_path: Path) -> None:
     """20 times kill -9 at random while a producer and a batch writer work side by side."""
     simulate(tmp_path / "data", users=200, items=200, ratings=20_000, seed=2)

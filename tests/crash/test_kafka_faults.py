@@ -316,6 +316,7 @@ def test_marks_of_transactions(kafka_stream: Stream, kafka_cluster: KafkaCluster
     assert report.totals.log_records == 6060 + 30 + 9
 
 
+@pytest.mark.timeout(1800)  # `make crash-test` asks for a long stream
 def test_random_kills(
     tmp_path: Path,
     kafka_cluster: KafkaCluster,

@@ -17,6 +17,8 @@ from reelstream.errors import NoModelSetError
 from reelstream.ratings.columns import EventColumns
 from reelstream.ratings.effective import effective_ratings
 
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("killed trainers")]
+
 DRIVER = Path(__file__).parent / "training_driver.py"
 
 

@@ -26,7 +26,7 @@ MAX_SECONDS = 120
 def one_fork_server() -> Iterator[None]:
     """One process imports everything once, and every worker is forked from it."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", os.pathsep.join([str(HERE), str(HERE.parent)]))
+        patch.setenv("PYTHONPATH", os.pathsep.join([str(HERE), str(HERE.parent)]), os.pathsep)
         multiprocessing.set_forkserver_preload(["dying"])
         forkserver.ensure_running()
     yield

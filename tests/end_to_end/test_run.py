@@ -54,6 +54,7 @@ def stages_of(process: subprocess.Popen[str], work: Path) -> dict[str, int]:
     }
 
 
+@pytest.mark.slow
 def test_a_run_reaches_its_set_and_a_second_goes_on(small_dataset: Path, tmp_path: Path) -> None:
     """Every rating lands in a batch once; the second run finds everything done and answers at
     once.
@@ -73,6 +74,7 @@ def test_a_run_reaches_its_set_and_a_second_goes_on(small_dataset: Path, tmp_pat
     assert "the data ended" in beyond.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_everything_within_five_seconds(
     running: subprocess.Popen[str], tmp_path: Path, number: signal.Signals
@@ -88,6 +90,7 @@ def test_a_signal_ends_everything_within_five_seconds(
     assert processes_of(work) == {}
 
 
+@pytest.mark.slow
 def test_a_killed_run_takes_its_stages_with_it(
     running: subprocess.Popen[str], tmp_path: Path
 ) -> None:
@@ -101,6 +104,7 @@ def test_a_killed_run_takes_its_stages_with_it(
         time.sleep(0.1)
 
 
+@pytest.mark.slow
 def test_a_second_run_in_one_folder_is_refused(
     running: subprocess.Popen[str], tmp_path: Path
 ) -> None:
@@ -112,6 +116,7 @@ def test_a_second_run_in_one_folder_is_refused(
     assert "another process" in second.stderr
 
 
+@pytest.mark.slow
 def test_kill_9_at_random_loses_and_doubles_nothing(small_dataset: Path, tmp_path: Path) -> None:
     """Twenty times a stage is killed while ratings stream: afterwards every rating is in a batch
     exactly once.

@@ -9,6 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 FITS = """
 import hashlib, sys
 from dataclasses import fields
@@ -32,6 +34,7 @@ for n_factors in (15, 4):  # a row of whole vectors, and one with a remainder
 """
 
 
+@pytest.mark.slow
 def test_a_set_comes_out_the_same_from_the_cache(small_dataset: Path, tmp_path: Path) -> None:
     """Else `models rebuild` would fail on the very first set, and two machines of a cluster would
     disagree.

@@ -99,6 +99,7 @@ def test_an_empty_part_is_an_error_that_says_what_to_do(
         evaluate(split_of(ratings, ratings[:0]), catalog, SCALE, QUICK, "ignore")
 
 
+@pytest.mark.slow
 def test_the_model_is_better_than_its_baselines_and_learning_live_helps(movielens: Path) -> None:
     """On real ratings, in the band that MovieLens is known for; on simulated ones, ahead of the
     biases.

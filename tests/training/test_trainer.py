@@ -192,6 +192,7 @@ def test_a_worse_set_is_refused_and_not_gone_on_with(tmp_path: Path) -> None:
     assert held(world)[0] == [1, 2, 3], "histories are of batches, not of sets"
 
 
+@pytest.mark.slow
 def test_a_poisoned_batch_is_refused_until_it_is_excluded(world: TrainingWorld) -> None:
     """Shuffled ratings are refused; once the batch is excluded it is in no fit and no history, and
     the next set is accepted.
@@ -220,6 +221,7 @@ def test_a_poisoned_batch_is_refused_until_it_is_excluded(world: TrainingWorld) 
     assert held(world) == ([1, 2, 3, 4], [], latest(world, 1, 2, 3, 4))
 
 
+@pytest.mark.slow
 def test_excluding_a_batch_that_later_sets_were_refused_for_makes_a_set_at_once(
     world: TrainingWorld,
 ) -> None:

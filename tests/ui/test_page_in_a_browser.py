@@ -35,10 +35,14 @@ QUIET = [
 PATIENCE = 20_000
 """Milliseconds that an expectation may take to come true."""
 
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None and os.environ.get("CI") != "true",
-    reason="no Chromium here: install it to click through the page",
-)
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.xdist_group("browser"),
+    pytest.mark.skipif(
+        CHROMIUM is None and os.environ.get("CI") != "true",
+        reason="no Chromium here: install it to click through the page",
+    ),
+]
 
 
 @pytest.fixture(scope="module")
