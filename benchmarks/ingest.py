@@ -31,8 +31,8 @@ from reelstream.broker import open_broker
 from reelstream.broker.interface import Broker
 from reelstream.datasets import Dataset, detect, simulate
 from reelstream.errors import BrokerError
-from reelstream.ingest.batch_writer import BatchWriter
-from reelstream.ingest.producer import produce
+from reelstream.ingest.batch_writer import BatchPolicy, BatchWriter
+from reelstream.ingest.producer import ProduceOptions, produce
 from reelstream.monitoring.audit import audit
 from reelstream.storage.batch_files import BatchFolder
 
@@ -84,10 +84,16 @@ def measure(broker: Broker, url: str, dataset: Dataset, folder: Path) -> dict[st
     topic, rows = f"bench-{uuid.uuid4().hex}", dataset.rows("file")
     n = len(rows)
     batches = BatchFolder(folder)
-    made = clock(
-        "produce", n, lambda: produce(dataset, broker, topic, checkpoint=folder / "producer.json")
+    options = ProduceOptions(checkpoint=folder / "producer.json", order="time", partitions=3)
+    made = clock("produce", n, lambda: produce(dataset, broker, topic, options))
+    writer = BatchWriter(
+        broker,
+        topic,
+        batches,
+        dataset.scale,
+        BatchPolicy(rows=BATCH_ROWS, seconds=5.0),
+        group="batch-writer",
     )
-    writer = BatchWriter(broker, topic, batches, dataset.scale, batch_rows=BATCH_ROWS)
     made |= clock("batch", n, lambda: writer.run(once=True))
     made |= clock("plain_consumer", n, lambda: consume_plainly(url, topic, n, folder / "plain.csv"))
     made |= clock("client", n, lambda: consume_only(url, topic, n))

@@ -13,8 +13,8 @@ import numpy as np
 from reelstream.broker import open_broker
 from reelstream.broker.interface import Broker
 from reelstream.datasets import Dataset
-from reelstream.ingest.batch_writer import BatchWriter
-from reelstream.ingest.producer import ProduceReport, produce
+from reelstream.ingest.batch_writer import BatchPolicy, BatchWriter
+from reelstream.ingest.producer import ProduceOptions, ProduceReport, produce
 from reelstream.monitoring.audit import AuditReport, audit
 from reelstream.ratings.columns import EventColumns
 from reelstream.storage.batch_files import BatchFolder, RejectedRow
@@ -48,17 +48,22 @@ class Stream:
 
     def produce(self, **options: Any) -> ProduceReport:
         with open_broker(self.url, self.kafka) as broker:
-            return produce(
-                self.dataset, broker, self.topic, checkpoint=self.root / "producer.json", **options
-            )
+            callbacks = {
+                name: options.pop(name) for name in ("stop", "on_progress") if name in options
+            }
+            given = {"order": "time", "partitions": 3, **options}
+            how = ProduceOptions(checkpoint=self.root / "producer.json", **given)
+            return produce(self.dataset, broker, self.topic, how, **callbacks)
 
-    def writer(self, broker: Broker, **options: Any) -> BatchWriter:
+    def writer(self, broker: Broker, *, lease_seconds: float = 0.3, **options: Any) -> BatchWriter:
         return BatchWriter(
             broker,
             self.topic,
             self.batches,
             self.dataset.scale,
-            **{"batch_rows": 500, "lease_seconds": 0.3, **options},
+            BatchPolicy(**{"rows": 500, "seconds": 5.0, **options}),
+            group="batch-writer",
+            lease_seconds=lease_seconds,
         )
 
     def batch(self, **options: Any) -> None:

@@ -39,7 +39,7 @@ def temporary_path(final: Path) -> Path:
 
 def write_synced(path: Path, data: bytes) -> None:
     """Write `data` under `path` and wait until the disk has it. Raises StorageError, and leaves no
-    part behind.
+    partial file.
     """
     with translate_errors(path):
         try:
@@ -99,9 +99,7 @@ def publish_folder(temporary: Path, final: Path) -> None:
 
 
 def replace_file(path: Path, data: bytes) -> None:
-    """Make the pointer `path` hold `data` from one moment to the next: a reader sees the old bytes
-    or the new.
-    """
+    """Replace the pointer `path` in one step: a reader sees the old bytes or the new."""
     temporary = temporary_path(path)
     write_synced(temporary, data)
     with translate_errors(path):
@@ -193,7 +191,7 @@ class _LeaseNote(msgspec.Struct):
 class Lease:
     """Who of several processes is the active one; it passes on when its holder stops renewing it.
 
-    A lease only spares the others their work. Two processes may for a moment both believe that they
+    A lease only spares the others their work. Two processes may for a short time both believe that they
     hold it (one was stopped and continued): what must happen once is decided by `publish_file`, not
     here.
     """

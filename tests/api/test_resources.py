@@ -18,7 +18,7 @@ from fake_sets import release
 from reelstream.api.users import beginning_with
 from reelstream.broker import open_broker
 from reelstream.broker.interface import Broker
-from reelstream.ingest.batch_writer import BatchWriter
+from reelstream.ingest.batch_writer import BatchPolicy, BatchWriter
 from reelstream.ratings.events import MAX_ID
 from reelstream.ratings.scale import RatingScale
 from reelstream.storage.batch_files import BatchFolder
@@ -164,9 +164,14 @@ def followed(api: SimpleNamespace, tmp_path: Path) -> Iterator[SimpleNamespace]:
     api.registry.add(3, current=False, verdict="refused")
     with open_broker(f"sqlite:{tmp_path / 'log.db'}") as broker:
         send(broker, *[b"null"] * 2, *[RATING] * 6)
-        BatchWriter(broker, "ratings", BatchFolder(tmp_path / "batches"), RatingScale()).run(
-            once=True
-        )
+        BatchWriter(
+            broker,
+            "ratings",
+            BatchFolder(tmp_path / "batches"),
+            RatingScale(),
+            BatchPolicy(rows=100, seconds=5.0),
+            group="g",
+        ).run(once=True)
         send(broker, RATING, RATING)
     api.updates.start()
     yield api

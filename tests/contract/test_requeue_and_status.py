@@ -8,7 +8,7 @@ from pathlib import Path
 
 from reelstream.broker.interface import Broker
 from reelstream.cli.pipeline_status import StatusReader
-from reelstream.ingest.batch_writer import BatchWriter
+from reelstream.ingest.batch_writer import BatchPolicy, BatchWriter
 from reelstream.ingest.requeue import RequeueReport, requeue
 from reelstream.monitoring.audit import audit
 from reelstream.monitoring.lag import partition_lags
@@ -28,7 +28,8 @@ def send(broker: Broker, topic: str, *values: bytes | None) -> None:
 
 def close_batch(broker: Broker, topic: str, folder: WorkFolder) -> BatchFolder:
     batches = BatchFolder(folder.batches)
-    BatchWriter(broker, topic, batches, RatingScale(), group=topic).run(once=True)
+    policy = BatchPolicy(rows=100, seconds=5.0)
+    BatchWriter(broker, topic, batches, RatingScale(), policy, group=topic).run(once=True)
     return batches
 
 

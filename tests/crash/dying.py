@@ -77,9 +77,7 @@ def work(
             stream.batch(**({"lease_seconds": 0.3} | options))
         else:
             with open_broker(stream.url) as broker:
-                writer = stream.writer(
-                    broker, **({"batch_rows": 300, "batch_seconds": 0.1} | options)
-                )
+                writer = stream.writer(broker, **({"rows": 300, "seconds": 0.1} | options))
                 writer.run(stop=threading.Event())
     except ReelstreamError as error:
         raise SystemExit(str(error)) from error

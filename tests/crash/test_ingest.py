@@ -107,7 +107,7 @@ def test_zombie_cannot_win(stream: Stream, place: str, call: int, when: str) -> 
     stream.produce()
     zombie = start(stream, "batch", Death(place, call, when, "SIGSTOP"))
     wait_until_stopped(zombie)
-    stream.batch(batch_rows=350)  # cuts the batches elsewhere
+    stream.batch(rows=350)  # cuts the batches elsewhere
     closed = stream.batches.manifests()
     stream.batch()  # one more start, whose sweep meets the zombie's files
     assert go_on(zombie) == 0

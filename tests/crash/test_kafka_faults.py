@@ -109,7 +109,7 @@ def test_zombie_writer(kafka_stream: Stream, call: int, when: str) -> None:
     kafka_stream.produce()
     zombie = start(kafka_stream, "batch", Death("os:link", call, when, "SIGSTOP"))
     wait_until_stopped(zombie)
-    kafka_stream.batch(batch_rows=350)
+    kafka_stream.batch(rows=350)
     closed = kafka_stream.batches.manifests()
     assert go_on(zombie) == 0
     assert kafka_stream.batches.manifests() == closed
@@ -215,7 +215,7 @@ def test_retention_before_the_writer(kafka_stream: Stream, admin: AdminClient) -
     record.
     """
     kafka_stream.produce()
-    kafka_stream.batch(batch_rows=1000)
+    kafka_stream.batch(rows=1000)
     kafka_stream.produce(order="file")
     taken = kafka_stream.batches.manifests()[-1].next_offsets
     delete_before(admin, kafka_stream.topic, {1: taken[1] + 10})
@@ -235,7 +235,7 @@ def test_retention_before_the_writer(kafka_stream: Stream, admin: AdminClient) -
 def test_retention_of_all_that_was_left(kafka_stream: Stream, admin: AdminClient) -> None:
     """A loss behind which nothing comes is on record too."""
     kafka_stream.produce()
-    kafka_stream.batch(batch_rows=1000)
+    kafka_stream.batch(rows=1000)
     kafka_stream.produce(order="file")
     with open_broker(kafka_stream.url) as broker:
         delete_before(admin, kafka_stream.topic, broker.end_offsets(kafka_stream.topic))
@@ -332,7 +332,7 @@ def test_random_kills(
     stream.make_topic()
     options = {
         "produce": {"rate": ratings / (3.0 * kills), "checkpoint_rows": ratings // 50},
-        "batch": {"batch_rows": ratings // 50, "batch_seconds": 1.0, "lease_seconds": 1.0},
+        "batch": {"rows": ratings // 50, "seconds": 1.0, "lease_seconds": 1.0},
     }
     moments = random.Random(3)
     workers = {role: start(stream, role, **options[role]) for role in options}
@@ -357,7 +357,7 @@ def test_random_kills(
             worker.join()
     kafka_cluster.await_ready()
     sent_later = stream.produce().sent
-    stream.batch(batch_rows=ratings // 10)
+    stream.batch(rows=ratings // 10)
     assert 0 < sent_later < ratings
     stream.assert_exactly_once()
     totals = stream.audit().totals

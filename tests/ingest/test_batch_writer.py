@@ -33,7 +33,7 @@ def rating(user: int, stars: str = "4.0") -> bytes:
 def test_once_closes_full_batches_and_the_rest(stream: Stream) -> None:
     """Batches have the rows asked for, the last what is left; every row is in one."""
     stream.produce()
-    stream.batch(batch_rows=700)
+    stream.batch(rows=700)
     assert [manifest.rows for manifest in stream.batches.manifests()] == [700, 700, 700, 700, 200]
     stream.assert_exactly_once()
 
@@ -41,7 +41,7 @@ def test_once_closes_full_batches_and_the_rest(stream: Stream) -> None:
 def test_partitions_stay_side_by_side(stream: Stream) -> None:
     """A batch takes from all partitions alike, so that it is a slice of time, not of users."""
     stream.produce()
-    stream.batch(batch_rows=600)
+    stream.batch(rows=600)
     first = stream.batches.manifests()[0]
     taken = [offsets.next - offsets.first for offsets in first.partitions.values()]
     assert taken == [200, 200, 200]
@@ -175,16 +175,16 @@ def test_old_batch_is_closed(stream: Stream) -> None:
     the log.
     """
     send(stream, rating(1))
-    run_until(stream, 1, batch_rows=1000, batch_seconds=0.1)
+    run_until(stream, 1, rows=1000, seconds=0.1)
     assert [manifest.rows for manifest in stream.batches.manifests()] == [1]
 
 
 def test_follower_that_is_stopped_leaves_its_open_batch_in_the_log(stream: Stream) -> None:
     """A stop closes no batch early: the next start reads the same records again."""
     stream.produce()
-    run_until(stream, 2, batch_rows=1100, batch_seconds=1000.0)
+    run_until(stream, 2, rows=1100, seconds=1000.0)
     assert [manifest.rows for manifest in stream.batches.manifests()] == [1100, 1100]
-    stream.batch(batch_rows=1100)
+    stream.batch(rows=1100)
     stream.assert_exactly_once()
 
 
@@ -195,7 +195,7 @@ def test_standby_waits_and_takes_over(stream: Stream) -> None:
     stream.produce()
     stop = threading.Event()
     with open_broker(stream.url) as broker, open_broker(stream.url) as other:
-        active = stream.writer(broker, batch_seconds=0.2, lease_seconds=60.0)
+        active = stream.writer(broker, seconds=0.2, lease_seconds=60.0)
         thread = threading.Thread(target=active.run, kwargs={"stop": stop})
         thread.start()
         while not stream.batches.lease.exists():
@@ -308,7 +308,7 @@ def test_two_writers_in_one_race(stream: Stream) -> None:
     stream.produce()
     with open_broker(stream.url) as one, open_broker(stream.url) as two:
         writers: list[BatchWriter] = [
-            stream.writer(each, batch_rows=50, lease_seconds=0.0) for each in (one, two)
+            stream.writer(each, rows=50, lease_seconds=0.0) for each in (one, two)
         ]
         threads = [threading.Thread(target=writer.run, kwargs={"once": True}) for writer in writers]
         for thread in threads:

@@ -83,7 +83,7 @@ def test_hostile_rows_of_a_file_are_rejected_or_ratings(tmp_path: Path) -> None:
     (data / "ratings.csv").write_bytes(b"\n".join(lines) + b"\n")
     stream = Stream(tmp_path / "work", detect(data))
     report = stream.produce()
-    stream.batch(batch_rows=40)
+    stream.batch(rows=40)
     stream.assert_exactly_once()
     rejected = stream.rejected()
     assert report.sent == len(stream.ratings()) + len(rejected) == 300
@@ -108,7 +108,7 @@ def test_hostile_messages_are_rejected_or_ratings(any_stream: Stream, batch_rows
                 producer.send(value, partition=number % 3)
             producer.send(b'{"userId":99,"movieId":2,"rating":3.5,"timestamp":1000}', partition=0)
             producer.flush()
-    stream.batch(batch_rows=batch_rows)
+    stream.batch(rows=batch_rows)
     assert stream.audit().problems == ()
     ratings, rejected = stream.ratings(), stream.rejected()
     assert len(ratings) + len(rejected) == 201

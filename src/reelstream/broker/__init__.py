@@ -1,4 +1,4 @@
-"""The log: an embedded one on SQLite, or Kafka, behind one interface."""
+"""The log: an embedded one on SQLite, or Kafka, with one interface."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The log as the rest of reelstream sees it: topics of partitions of records, and offsets.
 
-An offset is the place of a record in its partition; the *next offset* is one behind the last.
+An offset is the place of a record in its partition; an *end offset* is one more than the last.
 Offsets may have gaps, also at the end: a log may hold what no reader gets, such as the marks at the
 end of a transaction. Adapters raise BrokerError, keep the foreign error as its cause, and are used
 in `with`.
@@ -151,7 +151,7 @@ class Consumer(Closing, Protocol):
         """
 
     def positions(self) -> dict[int, int]:
-        """Partition -> where the next `poll` goes on: behind the records returned, and behind a gap
+        """Partition -> where the next `poll` continues: after the records returned, and after a gap
         that ends it.
         """
 

@@ -292,7 +292,7 @@ class KafkaBroker:
             if _code(error) != KafkaError.TOPIC_ALREADY_EXISTS:  # another process was faster
                 raise
         deadline = time.monotonic() + OPERATION_SECONDS
-        while True:  # the controller has it, and brokers learn of it in a moment
+        while True:  # the controller has it; brokers learn of it a little later
             try:
                 self.end_offsets(topic)
                 return self._describe(topic)
@@ -332,7 +332,7 @@ class KafkaBroker:
         return {place.partition: found.offset for place, found in sorted(answer.items())}
 
     def _ask(self, ask: Callable[[], Mapping[Key, Future[Value]]]) -> dict[Key, Value]:
-        """What the cluster answers, asked again while it has no leader to answer."""
+        """What the cluster answers, repeated while it has no leader to answer."""
         deadline = time.monotonic() + OPERATION_SECONDS
         while True:
             try:
@@ -472,7 +472,7 @@ class KafkaConsumer:
             raise self._cluster.refusal(error.args[0]) from error
 
     def positions(self) -> dict[int, int]:
-        """Partition -> where the next `poll` goes on, behind records that no reader gets."""
+        """Partition -> where the next `poll` continues, after records that no reader gets."""
         return dict(self._positions)
 
     def poll(self, most: int, seconds: float) -> Records:
@@ -483,7 +483,7 @@ class KafkaConsumer:
         ends: dict[int, int] = {}
         deadline = time.monotonic() + seconds
         while self._positions:
-            # The first alone: the client would wait for all that it is asked for.
+            # One record first: the client would wait until it has all that are wanted.
             messages += self._consume(1, max(0.0, deadline - time.monotonic()), ends)
             while len(messages) < most and (
                 more := self._consume(min(CONSUMED_MESSAGES, most - len(messages)), 0.0, ends)

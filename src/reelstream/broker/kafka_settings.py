@@ -43,8 +43,8 @@ _PRODUCER_DECIDED = {
 }
 _CONSUMER_DECIDED = {
     "isolation.level": _Decided("read_committed", "what a transaction took back is no rating"),
-    "enable.auto.commit": _Decided(False, "offsets are committed behind a batch's manifest"),
-    "enable.auto.offset.store": _Decided(False, "offsets are committed behind a batch's manifest"),
+    "enable.auto.commit": _Decided(False, "offsets are committed after a batch's manifest"),
+    "enable.auto.offset.store": _Decided(False, "offsets are committed after a batch's manifest"),
     "enable.partition.eof": _Decided(True, "it tells a reader how far a partition goes"),
     "auto.offset.reset": _Decided("error", "records that are gone must be an error, not a gap"),
 }
@@ -93,7 +93,7 @@ class KafkaSettings:
         self._servers = bootstrap_servers(url)
 
     def client(self) -> dict[str, object]:
-        """Of the client that asks and makes topics."""
+        """Of the admin client, which queries and creates topics."""
         return {**_CLIENT, **self._given, "bootstrap.servers": self._servers}
 
     def producer(self, linger_seconds: float) -> dict[str, object]:

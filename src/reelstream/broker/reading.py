@@ -12,34 +12,34 @@ from reelstream.errors import BrokerError
 
 READ_RECORDS = 1_000
 READ_SECONDS = 0.5
-"""So long one read waits."""
+"""How long one read waits for a record."""
 STALLED_SECONDS = 30.0
-"""So long the log may return nothing of what it says it holds."""
+"""How long the log may return nothing of what it claims to hold."""
 
 
 def read_between(broker: Broker, topic: str, starts: Offsets, ends: Offsets) -> Iterator[Records]:
     """The records from `starts` up to `ends`, in chunks; partitions that `ends` does not name are
     left out.
 
-    Raises BrokerError when the log does not come to `ends`.
+    Raises BrokerError when the log does not reach `ends`.
     """
-    behind = {
+    remaining = {
         partition: start for partition, start in starts.items() if start < ends.get(partition, 0)
     }
-    if not behind:
+    if not remaining:
         return
     with broker.consumer(topic) as consumer:
-        consumer.seek(behind)
+        consumer.seek(remaining)
         deadline = time.monotonic() + STALLED_SECONDS
-        while any(position < ends[partition] for partition, position in behind.items()):
+        while any(position < ends[partition] for partition, position in remaining.items()):
             records = consumer.poll(READ_RECORDS, READ_SECONDS)
-            before, behind = behind, consumer.positions()
-            if behind != before:
+            before, remaining = remaining, consumer.positions()
+            if remaining != before:
                 deadline = time.monotonic() + STALLED_SECONDS
             elif time.monotonic() > deadline:
                 raise BrokerError(
-                    f"the log says that it ends at {ends}, but could be read to {behind} only: try"
-                    " again"
+                    f"the log says that it ends at {ends}, but could be read to {remaining} only:"
+                    " try again"
                 )
             yield before_ends(records, ends)
 

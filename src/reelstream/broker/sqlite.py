@@ -298,7 +298,7 @@ class SqliteConsumer(_Connected):
         self._turns = deque(self._positions)
 
     def positions(self) -> dict[int, int]:
-        """Partition -> where the next `poll` goes on."""
+        """Partition -> where the next `poll` continues."""
         return dict(self._positions)
 
     def poll(self, most: int, seconds: float) -> Records:

@@ -63,6 +63,7 @@ def produce(
     if bind_only:
         return _say_binding(folder, dataset, as_json=as_json)
 
+    from reelstream.ingest.producer import ProduceOptions  # noqa: PLC0415
     from reelstream.ingest.producer import produce as send  # noqa: PLC0415
 
     with (
@@ -76,11 +77,13 @@ def produce(
             dataset.with_scale(binding.scale),
             log,
             binding.topic,
-            order=settings.data.order,
-            rate=settings.data.rate,
-            checkpoint=folder.checkpoints / "producer.json",
-            partitions=settings.broker.partitions,
-            accept_loss=accept_loss,
+            ProduceOptions(
+                checkpoint=folder.checkpoints / "producer.json",
+                order=settings.data.order,
+                partitions=settings.broker.partitions,
+                rate=settings.data.rate,
+                accept_loss=accept_loss,
+            ),
             on_progress=lambda done, total: bar.update(task, completed=done, total=total),
             stop=stop,
         )
@@ -126,7 +129,7 @@ def batch(
     )
     folder, binding = bind_work_folder(settings, None)
 
-    from reelstream.ingest.batch_writer import BatchWriter  # noqa: PLC0415
+    from reelstream.ingest.batch_writer import BatchPolicy, BatchWriter  # noqa: PLC0415
     from reelstream.storage.batch_files import BatchFolder  # noqa: PLC0415
 
     batches = BatchFolder(folder.batches)
@@ -142,10 +145,12 @@ def batch(
             binding.topic,
             batches,
             binding.scale,
-            batch_rows=settings.batch.rows,
-            batch_seconds=settings.batch.seconds,
+            BatchPolicy(
+                rows=settings.batch.rows,
+                seconds=settings.batch.seconds,
+                accept_loss=accept_loss,
+            ),
             group=binding.group,
-            accept_loss=accept_loss,
         )
         writer.run(once=once, stop=stop)
         was_stopped = stop.is_set()

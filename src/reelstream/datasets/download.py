@@ -24,7 +24,7 @@ RATINGS_SHA256 = "aa289ca83157595d0df6aea1be6a4ded676ddc4385472e8313a8ed98053526
 _FOLDER = "ml-latest-small"
 _FILES = ("ratings.csv", "movies.csv", "links.csv", "README.txt")
 _LARGEST_BYTES = 50_000_000
-"""The download and each file in it are far smaller; more is not what was asked for."""
+"""The download and each file in it are far smaller; more is something else."""
 
 
 def fetch_movielens(
@@ -36,7 +36,7 @@ def fetch_movielens(
     """The folder of ml-latest-small in `cache_folder`, downloaded when it is not there yet.
 
     `timeout` is in seconds, for the connection and for each read. Raises StorageError, or
-    DatasetError when the download fails or is not the release that was asked for.
+    DatasetError when the download fails or is not the wanted release.
     """
     final = cache_folder / _FOLDER
     if not final.exists():

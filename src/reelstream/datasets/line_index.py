@@ -55,13 +55,9 @@ class LineIndex:
             return times, known
         first = 0
         while first < len(self):
-            behind = (
-                int(
-                    np.searchsorted(self._bounds, self._bounds[first] + _WINDOW_BYTES, side="right")
-                )
-                - 1
-            )
-            last = min(max(behind, first + 1), len(self))
+            window_end = self._bounds[first] + _WINDOW_BYTES
+            whole_rows = int(np.searchsorted(self._bounds, window_end, side="right")) - 1
+            last = min(max(whole_rows, first + 1), len(self))  # a longer row is a window of its own
             times[first:last], known[first:last] = self._times_in_window(np.arange(first, last))
             first = last
         return times, known
@@ -73,9 +69,9 @@ class LineIndex:
         base = int(starts[0])
         signs, starts, ends = self._signs[base : int(ends[-1])], starts - base, ends - base
         separators = np.flatnonzero(signs == ord(self._format.separator[-1]))
-        first, behind = np.searchsorted(separators, starts), np.searchsorted(separators, ends)
-        complete = behind - first == len(self._format.separator) * (self._format.n_columns - 1)
-        digits_from = separators[np.maximum(behind - 1, 0)] + 1 if len(separators) else starts
+        first, after = np.searchsorted(separators, starts), np.searchsorted(separators, ends)
+        complete = after - first == len(self._format.separator) * (self._format.n_columns - 1)
+        digits_from = separators[np.maximum(after - 1, 0)] + 1 if len(separators) else starts
         n_digits = np.where(complete, ends - digits_from, 0)
         known = (n_digits > 0) & (n_digits <= MAX_DIGITS)
         times = np.zeros(len(rows), np.int64)
@@ -100,6 +96,6 @@ class LineIndex:
             bounds[filled : filled + len(ends)] = ends + (number * _WINDOW_BYTES + 1)
             filled += len(ends)
         if bounds[filled - 1] < size:
-            # The last line has no line end: one is thought behind it.
+            # The last line has no line end: one is assumed after it.
             bounds[filled], filled = size + 1, filled + 1
         return bounds[:filled]

@@ -73,7 +73,7 @@ class RowParser:
     ) -> Iterator[CsvRow]:
         """The rows of `content` in `spans` (where each begins and ends), numbered from `number`.
 
-        A row's time is held against the clock of this moment, as the log will when the row is sent
+        A row's time is compared with the present clock, as the log will when the row is sent
         now.
         """
         now = int(time.time())
@@ -89,7 +89,7 @@ class RowParser:
 
     def _parse_plain(self, raws: Sequence[bytes], latest: int) -> Iterator[Rated] | None:
         """The ratings when every row is plain, on the scale and not after `latest`, which is all
-        that `check` asks.
+        that `check` demands.
         """
         # Every line holds one match at most: as many matches as rows mean one in each.
         found = self._find_plain(b"\n".join(raws).decode("latin-1"))

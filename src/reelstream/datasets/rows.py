@@ -26,7 +26,7 @@ class RatingRows:
     """The rows of a ratings file in the order of sending; its length is their number.
 
     In order of time, rows of one second stay in the order of the file, and a row whose time cannot
-    be read stays behind the row before it. Memory holds 8 bytes a row in order of the file and 16
+    be read stays after the row before it. Memory holds 8 bytes a row in order of the file and 16
     in order of time (32 while it is sorted).
     """
 
@@ -38,7 +38,7 @@ class RatingRows:
         order: Order,
         start: int = 0,
     ) -> None:
-        """The first `start` rows are passed over. Raises StorageError, or DatasetError on an
+        """The first `start` rows are skipped. Raises StorageError, or DatasetError on an
         unknown order.
         """
         if order not in ("time", "file"):
@@ -48,7 +48,7 @@ class RatingRows:
         self._order = self._times().argsort(kind="stable") if order == "time" else None
 
     def __len__(self) -> int:
-        """All rows, those that are passed over too."""
+        """All rows, the skipped ones too."""
         return len(self._lines)
 
     def __iter__(self) -> Iterator[CsvRow]:

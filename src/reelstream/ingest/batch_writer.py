@@ -16,11 +16,10 @@ What if it dies, or another one is faster?
 - In 3, or before 4: the published files are named by no manifest. They do not exist for any reader;
   the successor reads the same records again and closes its own batch `n`, after which they are
   swept.
-- Before 5, or the log refuses 5: the batch exists, and only the hint lags behind until the next
-  one.
+- Before 5, or the log refuses 5: the batch exists, and only the hint is late until the next one.
 - A zombie, stopped anywhere and continued after its successor closed `n`: step 4 cannot create `n`
-  a second time. It drops its buffer, reads the manifests again and goes on behind them. The lease
-  saves such work; nothing rests on it.
+  a second time. It drops its buffer, reads the manifests again and continues after them. The lease
+  saves such work; correctness does not depend on it.
 """
 
 from __future__ import annotations
@@ -31,6 +30,7 @@ import socket
 import threading
 import time
 import uuid
+from dataclasses import dataclass
 
 import structlog
 from prometheus_client import Counter, Gauge, Histogram
@@ -47,16 +47,14 @@ MAX_RECORDS = 1_000
 """Records in one read of the log: more would fall out of the processor's cache before they are in
 columns.
 """
-COLLECTED_OBJECTS = 100_000
-"""Python looks for garbage after so many new objects, not after 700: a read makes thousands, none
-of them in a cycle.
+GC_THRESHOLD = 100_000
+"""New objects between two garbage collections, instead of Python's 700: a read makes thousands,
+none of them in a cycle.
 """
 MAX_WAIT_SECONDS = 0.2
-"""How long one read waits for a record: a stop is heard that soon."""
+"""How long one read waits for a record, and so how soon a stop takes effect."""
 
-_ACTIVE = Gauge(
-    "reelstream_batch_writer_active", "1 in the writer that writes, 0 in those that stand by."
-)
+_ACTIVE = Gauge("reelstream_batch_writer_active", "1 in the active writer, 0 in the standby ones.")
 _CLOSE_SECONDS = Histogram(
     "reelstream_batch_close_seconds", "Time to write, sync and publish a batch."
 )
@@ -65,6 +63,20 @@ _WRITTEN = Counter(
 )
 
 log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchPolicy:
+    """When a batch is closed, and whether gaps in the log are accepted."""
+
+    rows: int
+    """Ratings and rejected rows of a full batch."""
+    seconds: float
+    """Age of the first record at which a batch is closed even if it is not full."""
+    accept_loss: bool = False
+    """Whether to continue after records that the log deleted before a batch took them; the next
+    manifest notes them.
+    """
 
 
 class BatchWriter:
@@ -76,21 +88,18 @@ class BatchWriter:
         topic: str,
         folder: BatchFolder,
         scale: RatingScale,
+        policy: BatchPolicy,
         *,
-        batch_rows: int = 35_000,
-        batch_seconds: float = 5.0,
-        group: str = "batch-writer",
+        group: str,
         lease_seconds: float = 3.0,
-        accept_loss: bool = False,
     ) -> None:
-        """A batch is closed at `batch_rows` rows, or `batch_seconds` after its first record came.
+        """`group`: the consumer group to which offsets are committed as a hint.
 
-        `accept_loss` goes on behind records that the log deleted before a batch took them, and
-        notes them in the next manifest.
+        Another writer takes over when this one has not renewed its lease for `lease_seconds`.
         """
         self._broker, self._topic, self._folder, self._scale = broker, topic, folder, scale
-        self._batch_rows, self._batch_seconds, self._group = batch_rows, batch_seconds, group
-        self._topic_id, self._accept_loss = broker.topic_id(topic), accept_loss
+        self._policy, self._group = policy, group
+        self._topic_id = broker.topic_id(topic)
         owner = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
         self._lease = Lease(folder.lease, owner, lease_seconds)
         self._renewal_seconds = lease_seconds / 3
@@ -98,18 +107,17 @@ class BatchWriter:
         self._is_active = False
 
     def run(self, once: bool = False, stop: threading.Event | None = None) -> None:
-        """Write batches until `stop` is set; what is not yet in a batch then stays in the log for
-        the next start.
+        """Write batches until `stop` is set; the next start reads the open batch's records again.
 
-        With `once`: up to the end offsets found at the start, closing what is left over as a last
-        batch. Raises BrokerError, also when the log is not the one that the manifests were made
-        from, and StorageError.
+        With `once`: up to the end offsets found at the start, closing the rest as a last batch.
+        Raises BrokerError, also when the log is not the one that the manifests were made from, and
+        StorageError.
         """
         stop = stop or threading.Event()
         self._folder.make()
         ends = self._broker.end_offsets(self._topic) if once else None
         thresholds = gc.get_threshold()
-        gc.set_threshold(COLLECTED_OBJECTS)
+        gc.set_threshold(GC_THRESHOLD)
         with self._broker.consumer(self._topic) as consumer:
             try:
                 self._write_batches(consumer, ends, stop)
@@ -137,15 +145,15 @@ class BatchWriter:
             else:
                 self._read_up_to(ends, consumer, batch)
                 is_last = batch.reaches(ends)
-            is_old = ends is None and batch.age >= self._batch_seconds
-            if not batch.is_empty and (batch.rows >= self._batch_rows or is_old or is_last):
+            is_old = ends is None and batch.age >= self._policy.seconds
+            if not batch.is_empty and (batch.rows >= self._policy.rows or is_old or is_last):
                 manifest = self._close(batch)
                 batch = OpenBatch(manifest, {}, self._scale) if manifest else None
             if is_last and batch is not None:
                 return
 
     def _renew(self, batch: OpenBatch | None) -> bool:
-        """Take or renew the lease; False when `batch` cannot be gone on with."""
+        """Take or renew the lease; False when `batch` cannot be continued."""
         self._renew_at = time.monotonic() + self._renewal_seconds
         was_active, self._is_active = self._is_active, self._lease.acquire()
         if was_active != self._is_active:
@@ -158,15 +166,16 @@ class BatchWriter:
         return self._is_active and batch is not None and partitions == batch.positions.keys()
 
     def _catch_up(self, consumer: Consumer) -> OpenBatch:
-        """Begin behind the newest manifest."""
+        """A new batch that begins where the newest manifest ended."""
         self._folder.sweep()
         batch = self._open_batch()
         consumer.seek(batch.positions)
         return batch
 
     def _open_batch(self) -> OpenBatch:
-        """An empty batch behind the newest manifest, if the log can go on from there. Raises
-        BrokerError.
+        """An empty batch after the newest manifest.
+
+        Raises BrokerError when the log does not reach that far, or no longer holds what follows.
         """
         manifests = self._folder.manifests()
         before = manifests[-1] if manifests else None
@@ -184,11 +193,11 @@ class BatchWriter:
                     " from the log"
                 )
         for partition, lost in batch.lost.items():
-            if not self._accept_loss:
+            if not self._policy.accept_loss:
                 raise BrokerError(
                     f"the log has deleted offsets {lost.first} to {lost.next - 1} of partition"
                     f" {partition}, which no batch in {self._folder.path} holds: `reelstream batch"
-                    " --accept-loss` goes on behind them"
+                    " --accept-loss` continues after them"
                 )
             log.warning("records_lost", partition=partition, first=lost.first, last=lost.next - 1)
         return batch
@@ -204,14 +213,14 @@ class BatchWriter:
             )
 
     def _read(self, consumer: Consumer, batch: OpenBatch) -> None:
-        until_old = max(0.0, self._batch_seconds - batch.age)
-        batch.add(consumer.poll(self._most(batch), min(MAX_WAIT_SECONDS, until_old)))
+        until_old = max(0.0, self._policy.seconds - batch.age)
+        batch.add(consumer.poll(self._room(batch), min(MAX_WAIT_SECONDS, until_old)))
         batch.pass_gaps(consumer.positions())
 
     def _read_up_to(self, ends: Offsets, consumer: Consumer, batch: OpenBatch) -> None:
         if batch.reaches(ends):
             return
-        records = consumer.poll(self._most(batch), MAX_WAIT_SECONDS)
+        records = consumer.poll(self._room(batch), MAX_WAIT_SECONDS)
         wanted = before_ends(records, ends)
         batch.add(wanted)
         batch.pass_gaps(
@@ -226,9 +235,9 @@ class BatchWriter:
                 }
             )
 
-    def _most(self, batch: OpenBatch) -> int:
-        """So many records that the batch cannot get more rows than it should have."""
-        return min(MAX_RECORDS, self._batch_rows - batch.rows)
+    def _room(self, batch: OpenBatch) -> int:
+        """How many records to read: no more than the batch still takes."""
+        return min(MAX_RECORDS, self._policy.rows - batch.rows)
 
     def _close(self, batch: OpenBatch) -> Manifest | None:
         """Make a batch exist; None when another writer has closed one of its number."""
@@ -241,23 +250,29 @@ class BatchWriter:
                 if batch.rejected
                 else None
             )
-            # 4. The manifest: the commit point.
+            # 4. The manifest: the commit point. A topic that was deleted and created anew since
+            # the records were read would make its offsets mean something else.
             manifest = batch.manifest(self._topic_id, accepted, rejected)
             self._check_topic(manifest.topic_id)
             manifest.check_follows(batch.before)
             self._folder.publish_manifest(manifest)
         except StorageError as error:
+            # Whether another writer was faster, or the disk failed, shows in the manifests.
             newest = self._folder.newest()
             if newest is None or newest.number < batch.number:
                 raise
             log.warning("batch_closed_by_another_writer", number=batch.number, reason=str(error))
             return None
-        # 5. The hint.
+        # 5. The hint. A refusal must not end the writer: the batch exists.
         try:
             self._broker.commit_offsets(self._group, self._topic, manifest.next_offsets)
         except BrokerError as error:
             log.warning("offsets_not_committed", number=manifest.number, reason=str(error))
-        _CLOSE_SECONDS.observe(time.monotonic() - started)
+        self._report(manifest, time.monotonic() - started)
+        return manifest
+
+    def _report(self, manifest: Manifest, seconds: float) -> None:
+        _CLOSE_SECONDS.observe(seconds)
         _WRITTEN.labels("accepted").inc(manifest.rows)
         _WRITTEN.labels("rejected").inc(manifest.rejected_rows)
         _WRITTEN.labels("repeat").inc(manifest.repeats)
@@ -265,8 +280,7 @@ class BatchWriter:
             "batch_closed",
             number=manifest.number,
             rows=manifest.rows,
-            rejected=len(batch.rejected),
+            rejected=manifest.rejected_rows,
             repeats=manifest.repeats,
-            seconds=round(time.monotonic() - started, 3),
+            seconds=round(seconds, 3),
         )
-        return manifest

@@ -36,11 +36,12 @@ class OpenBatch:
             for partition, end in ended.items()
             if end < starts[partition]
         }
-        """What was deleted before a batch took it: this one goes on behind."""
+        """What the log deleted before a batch took it; this batch begins after it."""
         self.positions = (before.next_offsets if before else {}) | {
             p: max(end, starts[p]) for p, end in ended.items()
         }
-        """Partition -> offset behind the last record taken, and behind gaps after it."""
+        """Partition -> end offset of what is read: after the last record, and after gaps that
+        follow it."""
         self.rejected: list[RejectedRow] = []
         self._first_offsets = dict(self.positions)
         self._scale = scale
@@ -92,8 +93,9 @@ class OpenBatch:
         self.rejected += [_rejected(fresh[row], reason) for row, reason in reasons.items()]
 
     def pass_gaps(self, positions: Offsets) -> None:
-        """Count as read what a reader never gets: how far the consumer is, where that is behind the
-        last record.
+        """Count as read what no reader ever gets, such as the marks at a transaction's end.
+
+        `positions`: where the consumer is.
         """
         for partition, position in positions.items():
             self.positions[partition] = max(position, self.positions[partition])
@@ -167,7 +169,7 @@ class OpenBatch:
         return records.chosen(np.array(fresh))
 
     def _is_fresh(self, headers: Mapping[str, bytes | None], partition: int) -> bool:
-        """Whether its source's row is new: a dead producer's last request may arrive behind its
+        """Whether its source's row is new: a dead producer's last request may arrive after its
         successor's rows.
         """
         found = source_row(headers)

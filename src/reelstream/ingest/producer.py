@@ -2,16 +2,16 @@
 
 1. Read how far the source has come: the checkpoint, then the log from there to the end offsets read
    at the start.
-2. Pass over every row that is not behind the last row of its partition.
+2. Skip every row up to the last row of its partition: the log has it.
 3. Send the others: a rating as JSON, keyed by its user, a row that breaks the contract as its raw
    bytes.
 4. Flush: now the log has them.
 5. Replace the checkpoint.
 
-Killed anywhere, the next start finds in the log what came through: row numbers rise within a
-partition, so what is missing there lies behind its last row. Should a dead producer's last request
-arrive after that start has read the end offsets, then a row is in the log twice; the batch writer
-passes over the second and counts it.
+Killed anywhere, the next start finds in the log what arrived: row numbers rise within a partition,
+so what is missing there comes after its last row. Should a dead producer's last request arrive
+after that start has read the end offsets, then a row is in the log twice; the batch writer skips
+the second and counts it.
 """
 
 from __future__ import annotations
@@ -35,9 +35,10 @@ from reelstream.ingest.resume_point import Checkpoint, ResumePoint, scan
 from reelstream.ratings.wire import encode_message
 
 CHECKPOINT_ROWS = 200_000
+"""Rows sent between two checkpoints: each costs a flush and two calls to the broker."""
 PROGRESS_ROWS = 1_000
 PACED_SECONDS = 0.1
-"""With a rate, so often what was sent is flushed and the clock looked at."""
+"""With a rate, how often what was sent is flushed and the clock read."""
 
 _DONE = Gauge(
     "reelstream_producer_rows", "Rows of the source that are sent, or that the log had before."
@@ -47,8 +48,11 @@ _ALL = Gauge("reelstream_producer_source_rows", "Rows of the source.")
 log = structlog.get_logger()
 
 
+Order = Literal["time", "file"]
+
+
 class Rows(Protocol):
-    """The rows of a source in the order of sending; their length counts those passed over too."""
+    """The rows of a source in the order of sending; their length counts the skipped ones too."""
 
     def __len__(self) -> int: ...
 
@@ -62,11 +66,11 @@ class Source(Protocol):
     def fingerprint(self) -> str:
         """The hash of its content."""
 
-    def rows(self, order: Literal["time", "file"], start: int = 0) -> Rows:
+    def rows(self, order: Order, start: int = 0) -> Rows:
         """Its rows without the first `start`."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ProduceReport:
     """What one run of the producer did."""
 
@@ -79,61 +83,74 @@ class ProduceReport:
     seconds: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProduceOptions:
+    """How a source is sent."""
+
+    checkpoint: Path
+    """The file that spares a restart the scan of the whole log."""
+    order: Order
+    partitions: int
+    """Of the topic, if it has to be created."""
+    rate: float | None = None
+    """Ratings a second at most; None: as fast as possible."""
+    accept_loss: bool = False
+    """Whether to continue where the log has deleted records after the checkpoint: rows that may
+    have been among them are sent again.
+    """
+
+
 def produce(
     dataset: Source,
     broker: Broker,
     topic: str,
+    options: ProduceOptions,
     *,
-    order: Literal["time", "file"] = "time",
-    rate: float | None = None,
-    checkpoint: Path,
-    partitions: int = 3,
-    accept_loss: bool = False,
     on_progress: Callable[[int, int], None] | None = None,
     stop: threading.Event | None = None,
 ) -> ProduceReport:
     """Send all rows of `dataset` that the log does not hold, until `stop` is set.
 
-    `rate` is in ratings a second, None as fast as it goes. `partitions` counts if the topic is to
-    be made. `accept_loss` goes on when the log has deleted records behind the checkpoint: rows
-    among them are sent again. `on_progress` is told how many rows were sent or passed over, of how
-    many. Raises BrokerError, StorageError and DatasetError.
+    `on_progress` gets the number of rows sent or skipped, and of all rows. Raises BrokerError,
+    StorageError and DatasetError.
     """
     started = time.monotonic()
-    n_partitions = broker.ensure_topic(topic, partitions)
-    source = source_name(dataset, order)
+    n_partitions = broker.ensure_topic(topic, options.partitions)
+    source = source_name(dataset, options.order)
     # 1. How far the source has come.
-    marks = Checkpoint.read(checkpoint, broker.topic_id(topic))
-    point = marks.sources[source] = scan(
-        broker, topic, source, marks.sources.get(source), accept_loss
-    )
-    marks.write(checkpoint)
+    marks = Checkpoint.read(options.checkpoint, broker.topic_id(topic))
+    known = marks.sources.get(source)
+    point = scan(broker, topic, source, known, accept_loss=options.accept_loss)
+    marks.sources[source] = point
+    marks.write(options.checkpoint)
     if point.partitions > n_partitions:
         raise BrokerError(
             f"the source {source} began with {point.partitions} partitions, the topic {topic!r} has"
             f" {n_partitions}: its records were lost from the log, name another --work folder"
         )
     with broker.producer(topic) as producer:
-        sending = _Sending(producer, source, point, rate, stop or threading.Event())
-
-        rows = dataset.rows(order, sending.first_row)
+        sending = _Sending(producer, source, point, options.rate, stop or threading.Event())
+        rows = dataset.rows(options.order, sending.first_row)
 
         def save() -> None:
             # 4. Flush.
             producer.flush()
             # 5. The checkpoint. What the log holds by now holds all that was sent.
             point.offsets = broker.end_offsets(topic)
-            marks.write(checkpoint)
+            marks.write(options.checkpoint)
 
-        def tell(done: int) -> None:
+        def show(done: int) -> None:
             _DONE.set(done)
             _ALL.set(len(rows))
             if on_progress is not None:
                 on_progress(done, len(rows))
 
-        sending.send_all(rows, save, tell)
+        sending.send_all(rows, save, show)
     report = ProduceReport(
-        sending.sent, sending.skipped, sending.unreadable, time.monotonic() - started
+        sent=sending.sent,
+        skipped=sending.skipped,
+        unreadable=sending.unreadable,
+        seconds=time.monotonic() - started,
     )
     log.info(
         "produced",
@@ -145,8 +162,8 @@ def produce(
     return report
 
 
-def source_name(dataset: Source, order: Literal["time", "file"]) -> str:
-    """What the headers call a data set in an order."""
+def source_name(dataset: Source, order: Order) -> str:
+    """The name that the headers give to a data set in an order."""
     return f"{dataset.fingerprint[:16]}:{order}"
 
 
@@ -171,21 +188,22 @@ class _Sending:
         self._row_prefix = row_prefix(source, point.partitions)
         self._started = time.monotonic()
 
-    def send_all(self, rows: Rows, save: Callable[[], None], tell: Callable[[int], None]) -> None:
+    def send_all(self, rows: Rows, save: Callable[[], None], show: Callable[[int], None]) -> None:
+        """Send what the log lacks; `save` makes a checkpoint, `show` gets how many are done."""
         last_rows = self._point.last_rows
         paced_rows = max(1, int(self._rate * PACED_SECONDS)) if self._rate else None
-        tell(self.skipped)
+        show(self.skipped)
         for row in rows:
-            # A row ahead of its time is broken today and a rating tomorrow: both in the partition
-            # of its user.
+            # A row whose time lies ahead is broken today and a rating tomorrow. Both go to the
+            # partition of its user, or row numbers would not rise there.
             user_id = row.event.user_id if row.event else row.user_id
             key = None if user_id is None else key_of_user(user_id)
             partition = partition_of(key, self._point.partitions) if key else 0
-            # 2. What the log has.
+            # 2. Skip what the log has.
             if row.number <= last_rows.get(partition, -1):
                 self.skipped += 1
             else:
-                # 3. What it has not.
+                # 3. Send the rest.
                 self._send(row, key, partition)
                 last_rows[partition] = row.number
                 if paced_rows and self.sent % paced_rows == 0:
@@ -193,11 +211,11 @@ class _Sending:
                 if self.sent % CHECKPOINT_ROWS == 0:
                     save()
             if (self.sent + self.skipped) % PROGRESS_ROWS == 0:
-                tell(self.sent + self.skipped)
+                show(self.sent + self.skipped)
             if self._stop.is_set():
                 break
         save()
-        tell(self.sent + self.skipped)
+        show(self.sent + self.skipped)
 
     def _send(self, row: CsvRow, key: bytes | None, partition: int) -> None:
         headers = [(ROW, b"%s%d" % (self._row_prefix, row.number))]

@@ -1,4 +1,4 @@
-"""Sends rejected rows again after an edit, each once, however often that is asked for.
+"""Sends rejected rows again after an edit, each once, however often the command is repeated.
 
 1. Send what an earlier command has published and not finished.
 2. Leave out the rows that were requeued before.
@@ -6,9 +6,9 @@
 4. Send the file as the producer sends a data set: a source of its own, its rows numbered.
 5. Note that it is sent.
 
-Killed before 3, nothing has happened. Killed after it, the next command, whatever it asks for,
+Killed before 3, nothing has happened. Killed after it, the next command, whatever its rows,
 begins with 1: the producer finds in the log what came through and sends the rest, and the batch
-writer passes over what came twice.
+writer skips repeats.
 """
 
 from __future__ import annotations
@@ -18,14 +18,13 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import msgspec
 
 from reelstream.broker.interface import Broker
 from reelstream.datasets.row_parser import CsvRow
 from reelstream.errors import RatingError
-from reelstream.ingest.producer import produce, source_name
+from reelstream.ingest.producer import Order, ProduceOptions, produce, source_name
 from reelstream.ingest.resume_point import Checkpoint, ResumePoint
 from reelstream.ratings.events import Event
 from reelstream.ratings.scale import RatingScale
@@ -69,12 +68,11 @@ def read_edited(value: bytes, rejected: RejectedRow, scale: RatingScale) -> Even
 def requeue(
     rows: Sequence[RequeuedRow], folder: RequeueFolder, broker: Broker, topic: str, checkpoint: Path
 ) -> RequeueReport:
-    """Send `rows` into the log of an existing topic; of one place only the first that is ever asked
-    for.
+    """Send `rows` into the log of an existing topic; a place that was requeued before is left out.
 
     Raises LockedError when another process requeues, BrokerError, StorageError.
     """
-    sending = _Sending(folder, broker, topic, checkpoint)
+    sending = _Redrive(folder, broker, topic, checkpoint)
     with folder.lock():
         folder.sweep()
         # 1. What an earlier command has not finished.
@@ -92,7 +90,7 @@ def requeue(
     return RequeueReport(len(fresh), len(rows) - len(fresh))
 
 
-class _Sending:
+class _Redrive:
     """Sends published files."""
 
     def __init__(self, folder: RequeueFolder, broker: Broker, topic: str, checkpoint: Path) -> None:
@@ -118,14 +116,13 @@ class _Sending:
         All of it when the log may have deleted what it held: a batch takes no row twice.
         """
         source = self._source(number)
-        produce(
-            source,
-            self._broker,
-            self._topic,
-            order="file",
+        options = ProduceOptions(
             checkpoint=self._checkpoint,
+            order="file",
+            partitions=len(self._broker.end_offsets(self._topic)),
             accept_loss=True,
         )
+        produce(source, self._broker, self._topic, options)
         self._folder.mark_sent(number)
 
     def _source(self, number: int) -> _RequeuedSource:
@@ -141,7 +138,7 @@ class _RequeuedSource:
             CsvRow(n, row.event, encode_message(row.event), None) for n, row in enumerate(rows)
         ]
 
-    def rows(self, order: Literal["time", "file"], start: int = 0) -> _RowsFrom:
+    def rows(self, order: Order, start: int = 0) -> _RowsFrom:
         """The rows without the first `start`."""
         return _RowsFrom(self._rows, start)
 

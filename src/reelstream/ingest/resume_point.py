@@ -1,4 +1,4 @@
-"""How far a source has come in the log: what a producer goes on behind.
+"""How far a source has come in the log: where a producer continues.
 
 The log itself says it. A checkpoint only saves a restart from scanning all of it: the log holds,
 before the checkpoint's offsets, the source's rows up to the checkpoint's last rows.
@@ -12,7 +12,7 @@ import msgspec
 import structlog
 
 from reelstream.broker.headers import source_row
-from reelstream.broker.interface import Broker
+from reelstream.broker.interface import Broker, Offsets
 from reelstream.broker.reading import read_between
 from reelstream.errors import BrokerError, DamagedError
 from reelstream.files import encode_json, read_json, replace_file, translate_errors
@@ -44,7 +44,7 @@ class Checkpoint(msgspec.Struct):
         try:
             checkpoint = read_json(path, cls) if path.exists() else cls(topic_id, {})
         except DamagedError as error:
-            log.warning("checkpoint_passed_over", reason=str(error))
+            log.warning("checkpoint_ignored", reason=str(error))
             return cls(topic_id, {})
         return (
             checkpoint
@@ -60,32 +60,17 @@ class Checkpoint(msgspec.Struct):
 
 
 def scan(
-    broker: Broker, topic: str, source: str, known: ResumePoint | None, accept_loss: bool = False
+    broker: Broker, topic: str, source: str, known: ResumePoint | None, *, accept_loss: bool
 ) -> ResumePoint:
-    """Read the log from `known` to its present end offsets; raises BrokerError when it does not
-    come to them.
+    """Read the log from `known` to its present end offsets.
 
     A source that the log does not hold begins with the topic's present partitions. What the log has
-    deleted behind `known` may have held rows of the source: that is an error, unless `accept_loss`
-    has them sent again.
+    deleted after `known` may have held rows of the source: that is an error, unless `accept_loss`
+    has them sent again. Raises BrokerError, also when the log cannot be read to its end.
     """
     ends, starts = broker.end_offsets(topic), broker.start_offsets(topic)
-    if known is not None and any(
-        offset > ends.get(partition, 0) for partition, offset in known.offsets.items()
-    ):
-        log.warning(
-            "checkpoint_passed_over",
-            reason=f"the log ends at {ends}, before the checkpoint's {known.offsets}",
-        )
-        known = None
-    for partition, offset in known.offsets.items() if known is not None else ():
-        if offset < starts.get(partition, 0) and not accept_loss:
-            raise BrokerError(
-                f"the log has deleted offsets {offset} to {starts[partition] - 1} of partition"
-                f" {partition}, behind the producer's checkpoint: rows of {source} that were among"
-                " them are not known. `reelstream produce --accept-loss` sends again what may be"
-                " missing; a batch takes no row twice"
-            )
+    if known is not None:
+        known = _usable(known, starts, ends, None if accept_loss else source)
     point = known or ResumePoint(len(ends), {}, {})
     is_new = not point.last_rows
     positions = {
@@ -104,3 +89,26 @@ def scan(
                 point.partitions, is_new = found.partitions, False
     point.offsets = ends
     return point
+
+
+def _usable(
+    known: ResumePoint, starts: Offsets, ends: Offsets, source: str | None
+) -> ResumePoint | None:
+    """The resume point, or None when the log ends before it: then it is an older copy of the log.
+
+    Raises BrokerError for `source`, unless that is None, where the log has deleted records after
+    the point.
+    """
+    if any(offset > ends.get(partition, 0) for partition, offset in known.offsets.items()):
+        reason = f"the log ends at {ends}, before the checkpoint's {known.offsets}"
+        log.warning("checkpoint_ignored", reason=reason)
+        return None
+    for partition, offset in known.offsets.items():
+        if offset < starts.get(partition, 0) and source is not None:
+            raise BrokerError(
+                f"the log has deleted offsets {offset} to {starts[partition] - 1} of partition"
+                f" {partition}, after the producer's checkpoint: rows of {source} that were among"
+                " them are not known. `reelstream produce --accept-loss` sends again what may be"
+                " missing; a batch takes no row twice"
+            )
+    return known
