@@ -191,9 +191,9 @@ class _LeaseNote(msgspec.Struct):
 class Lease:
     """Who of several processes is the active one; it passes on when its holder stops renewing it.
 
-    A lease only spares the others their work. Two processes may for a short time both believe that they
-    hold it (one was stopped and continued): what must happen once is decided by `publish_file`, not
-    here.
+    A lease only spares the others their work. Two processes may for a short time both believe that
+    they hold it (one was stopped and continued): what must happen once is decided by
+    `publish_file`, not here.
     """
 
     def __init__(self, path: Path, owner: str, seconds: float) -> None:

@@ -1,8 +1,8 @@
 """Which ratings the chain never sees: one in twenty, for good.
 
-The chain is warm-started from set to set, so a rating that it has once learned can never judge a later set.
-The holdout is therefore a property of the pair (user, item): a hash, the same in every engine,
-process and run.
+The chain is warm-started from set to set, so a rating that it has once learned can never judge a
+later set. The holdout is therefore a property of the pair (user, item): a hash, the same in every
+engine, process and run.
 """
 
 from __future__ import annotations
