@@ -1,6 +1,6 @@
 """The log on Apache Kafka, by confluent-kafka.
 
-What delivery rests on is set in `kafka_settings.py` and cannot be changed by a setting: an
+What delivery depends on is set in `kafka_settings.py` and cannot be changed by a setting: an
 idempotent producer that all replicas must acknowledge and that never gives one record up to send
 the next; and a reader that sees committed records only, from offsets that it names itself. It joins
 no consumer group, so there is none to be thrown out of.
@@ -12,8 +12,7 @@ import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import structlog
@@ -37,21 +36,21 @@ from confluent_kafka.admin import (
     TopicDescription,
 )
 
-from reelstream.broker.interface import Headers, Offsets, Records
+from reelstream.broker.interface import Closing, Headers, Offsets, Records
 from reelstream.broker.kafka_settings import TOPIC, KafkaSettings
 from reelstream.errors import BrokerError, SettingError
 
 OPEN_SECONDS = 5.0
-"""So long a cluster may take to answer at first."""
+"""How long a cluster may take to answer at first."""
 OPERATION_SECONDS = 10.0
-"""So long a question to the cluster may take, restarts and changes of leaders included."""
+"""How long a query to the cluster may take, restarts and changes of leaders included."""
 DELIVERY_SECONDS = 60.0
-"""So long the cluster may acknowledge nothing before what waits for it is given up."""
+"""How long the cluster may acknowledge nothing before the waiting records are given up."""
 PAUSE_SECONDS = 0.1
 CONSUMED_MESSAGES = 500
 """Messages in one call of the client: more gain nothing."""
 SERVED_RECORDS = 1_000
-"""So often a producer looks for failures while it takes records."""
+"""Records between two looks for failures: a look costs as much as a record."""
 
 _PASSING = {
     KafkaError.LEADER_NOT_AVAILABLE,
@@ -67,7 +66,7 @@ _PASSING = {
     KafkaError._ALL_BROKERS_DOWN,
     KafkaError._WAIT_COORD,
 }
-"""Errors that go by themselves: a broker starts, or another one becomes leader."""
+"""Errors that end by themselves: a broker starts, or another one becomes leader."""
 _UNREACHABLE = {
     KafkaError._TRANSPORT,
     KafkaError._ALL_BROKERS_DOWN,
@@ -97,20 +96,18 @@ log = structlog.get_logger()
 
 
 class _Cluster:
-    """How a cluster is reached: its clients' settings, what they complain about, and what becomes
-    of their errors.
-    """
+    """How a cluster is reached: its clients' settings, their last error, and errors translated."""
 
     def __init__(self, url: str, settings: Mapping[str, str]) -> None:
         self.url = url
         self.settings = KafkaSettings(url, settings)
         self.is_open = False
-        self._trouble: KafkaError | None = None
+        self._last_error: KafkaError | None = None
 
-    def made(self, client: Callable[..., Client], settings: Mapping[str, object]) -> Client:
+    def create(self, client: Callable[..., Client], settings: Mapping[str, object]) -> Client:
         """A client; raises SettingError for a setting that it does not take."""
         try:
-            return client({**settings, "error_cb": self._note_trouble}, logger=self)
+            return client({**settings, "error_cb": self._note_error}, logger=self)
         except (KafkaException, TypeError, ValueError) as error:
             text = error.args[0].str() if isinstance(error, KafkaException) else str(error)
             raise SettingError(
@@ -126,8 +123,8 @@ class _Cluster:
             try:
                 admin.list_topics(timeout=OPEN_SECONDS / 10)
             except KafkaException as error:
-                admin.poll(0)  # now it says what troubles it
-                known = self._trouble is not None and self._trouble.code() in _IDENTITY | {
+                admin.poll(0)  # calls `_note_error`, which knows more than a time-out
+                known = self._last_error is not None and self._last_error.code() in _IDENTITY | {
                     KafkaError._SSL
                 }
                 if known or time.monotonic() > deadline:
@@ -137,11 +134,9 @@ class _Cluster:
                 return
 
     def refusal(self, error: KafkaError) -> BrokerError:
-        """A foreign error in a sentence of ours; what a client complained about before says more
-        than a time-out.
-        """
-        if error.code() in _UNREACHABLE and self._trouble is not None:
-            error = self._trouble
+        """A foreign error as one of ours; the client's last error says more than a time-out."""
+        if error.code() in _UNREACHABLE and self._last_error is not None:
+            error = self._last_error
         text = self.settings.without_secrets(_AFTER_STATE.sub("", error.str()))
         code = error.code()
         if code in _UNREACHABLE:
@@ -168,23 +163,23 @@ class _Cluster:
         return BrokerError(f"the log {self.url}: {text}")
 
     def log(self, level: int, text: str, *arguments: object) -> None:
-        """Take a line of a client's own log; its troubles come by `error_cb` as well."""
-        # every client is given all settings, also those for the others
+        """Take a line of a client's own log; errors come by `error_cb` as well."""
+        # Every client gets all settings, also those for the others, and warns of each.
         if "CONFWARN" not in arguments:
             log.debug(
                 "kafka_client", level=level, text=self.settings.without_secrets(text % arguments)
             )
 
-    def _note_trouble(self, error: KafkaError) -> None:
-        if error.code() == KafkaError._ALL_BROKERS_DOWN and self._trouble is not None:
-            return  # what was said of one of them says more
-        is_new = self._trouble is None or self._trouble.code() != error.code()
-        self._trouble = error
+    def _note_error(self, error: KafkaError) -> None:
+        if error.code() == KafkaError._ALL_BROKERS_DOWN and self._last_error is not None:
+            return  # an error of one broker says more
+        is_new = self._last_error is None or self._last_error.code() != error.code()
+        self._last_error = error
         if self.is_open and is_new:
-            log.warning("kafka_trouble", reason=self.settings.without_secrets(error.str()))
+            log.warning("kafka_client_error", reason=self.settings.without_secrets(error.str()))
 
 
-class KafkaBroker:
+class KafkaBroker(Closing):
     """A cluster; closed at the end of its `with`."""
 
     def __init__(self, url: str, settings: Mapping[str, str]) -> None:
@@ -192,27 +187,16 @@ class KafkaBroker:
         answers.
         """
         self._cluster = _Cluster(url, settings)
-        self._admin = self._cluster.made(AdminClient, self._cluster.settings.client())
+        self._admin = self._cluster.create(AdminClient, self._cluster.settings.client())
         self._cluster.await_answer(self._admin)
         log.debug("kafka_connected", url=url, settings=self._cluster.settings.masked())
 
     def close(self) -> None:
-        """Let go of the cluster."""
-        self._admin.__exit__(None, None, None)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
+        """Disconnect."""
+        self._admin.__exit__(None, None, None)  # the only way in which this client closes
 
     def ensure_topic(self, topic: str, partitions: int) -> int:
-        """Make the topic if it does not exist; return how many partitions it has.
+        """Create the topic if it does not exist; return how many partitions it has.
 
         Raises BrokerError for a compacted topic: of two ratings by one user Kafka would delete the
         earlier.
@@ -224,7 +208,7 @@ class KafkaBroker:
                 raise
             found = self._make_topic(topic, partitions)
         resource = ConfigResource(ResourceType.TOPIC, topic)
-        config = self._ask(
+        config = self._query(
             lambda: self._admin.describe_configs([resource], request_timeout=OPERATION_SECONDS)
         )
         if "compact" in str(config[resource]["cleanup.policy"].value):
@@ -253,7 +237,7 @@ class KafkaBroker:
         """Note how far a consumer group has read."""
         places = [TopicPartition(topic, partition, offset) for partition, offset in offsets.items()]
         noted = [ConsumerGroupTopicPartitions(group, places)]
-        self._ask(
+        self._query(
             lambda: self._admin.alter_consumer_group_offsets(
                 noted, request_timeout=OPERATION_SECONDS
             )
@@ -262,7 +246,7 @@ class KafkaBroker:
     def committed_offsets(self, group: str, topic: str) -> dict[int, int]:
         """What the group noted last; partitions that it never noted are absent."""
         wanted = [ConsumerGroupTopicPartitions(group)]
-        answer = self._ask(
+        answer = self._query(
             lambda: self._admin.list_consumer_group_offsets(
                 wanted, request_timeout=OPERATION_SECONDS
             )
@@ -287,7 +271,9 @@ class KafkaBroker:
     def _make_topic(self, topic: str, partitions: int) -> TopicDescription:
         wanted = [NewTopic(topic, partitions, config=TOPIC)]
         try:
-            self._ask(lambda: self._admin.create_topics(wanted, request_timeout=OPERATION_SECONDS))
+            self._query(
+                lambda: self._admin.create_topics(wanted, request_timeout=OPERATION_SECONDS)
+            )
         except BrokerError as error:
             if _code(error) != KafkaError.TOPIC_ALREADY_EXISTS:  # another process was faster
                 raise
@@ -304,7 +290,7 @@ class KafkaBroker:
     def _describe(self, topic: str) -> TopicDescription:
         wanted = TopicCollection([topic])
         try:
-            answer = self._ask(
+            answer = self._query(
                 lambda: self._admin.describe_topics(wanted, request_timeout=OPERATION_SECONDS)
             )
         except BrokerError as error:
@@ -322,7 +308,7 @@ class KafkaBroker:
             TopicPartition(topic, partition.id): which
             for partition in self._describe(topic).partitions
         }
-        answer = self._ask(
+        answer = self._query(
             lambda: self._admin.list_offsets(
                 wanted,
                 isolation_level=IsolationLevel.READ_COMMITTED,
@@ -331,12 +317,12 @@ class KafkaBroker:
         )
         return {place.partition: found.offset for place, found in sorted(answer.items())}
 
-    def _ask(self, ask: Callable[[], Mapping[Key, Future[Value]]]) -> dict[Key, Value]:
+    def _query(self, query: Callable[[], Mapping[Key, Future[Value]]]) -> dict[Key, Value]:
         """What the cluster answers, repeated while it has no leader to answer."""
         deadline = time.monotonic() + OPERATION_SECONDS
         while True:
             try:
-                return {key: future.result() for key, future in ask().items()}
+                return {key: future.result() for key, future in query().items()}
             except KafkaException as error:
                 self._admin.poll(0)
                 if error.args[0].code() not in _PASSING or time.monotonic() > deadline:
@@ -344,31 +330,23 @@ class KafkaBroker:
                 time.sleep(PAUSE_SECONDS)
 
 
-class KafkaProducer:
-    """Sends records on threads of the client; after a failure it takes no more."""
+class KafkaProducer(Closing):
+    """Sends records on threads of the client; after a failure it takes no more.
+
+    A record after a lost one must not be sent: row numbers in the log rise without gaps.
+    """
 
     def __init__(self, cluster: _Cluster, topic: str, linger_seconds: float) -> None:
         self._cluster, self._topic = cluster, topic
         self._failure: KafkaError | None = None
         settings = {**cluster.settings.producer(linger_seconds), "on_delivery": self._note_failure}
-        self._producer: Producer = cluster.made(Producer, settings)
+        self._producer: Producer = cluster.create(Producer, settings)
         self._taken = 0
 
     def close(self) -> None:
-        """Let go of the cluster; records that were not flushed are given up."""
+        """Disconnect; records that were not flushed are dropped."""
         self._producer.purge()
         self._producer.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def send(
         self,
@@ -389,6 +367,7 @@ class KafkaProducer:
         try:
             self._producer.produce(self._topic, value, key, place, headers=given)
         except BufferError:
+            # The client's queue is full. Half of it, so that not every record from now on waits.
             self._await_delivery(
                 lambda: self._producer.poll(PAUSE_SECONDS), len(self._producer) // 2
             )
@@ -402,8 +381,9 @@ class KafkaProducer:
         self._await_delivery(lambda: self._producer.flush(PAUSE_SECONDS), 0)
 
     def _await_delivery(self, serve: Callable[[], int], most: int) -> None:
-        """Until no more than `most` records wait. Raises BrokerError when one failed, or all stand
-        still too long.
+        """Wait until no more than `most` records are unacknowledged.
+
+        Raises BrokerError when one failed, or when none was acknowledged for too long.
         """
         left, deadline = len(self._producer), time.monotonic() + DELIVERY_SECONDS
         while True:
@@ -419,7 +399,7 @@ class KafkaProducer:
                 )
 
     def _serve(self, serve: Callable[[], int]) -> None:
-        """Let the client tell of failures. Raises BrokerError when there was one."""
+        """Let the client call back. Raises BrokerError when a record failed."""
         try:
             serve()
         except KafkaException as error:
@@ -431,35 +411,22 @@ class KafkaProducer:
             raise self._cluster.refusal(self._failure) from KafkaException(self._failure)
 
     def _note_failure(self, error: KafkaError | None, _: Message) -> None:
-        """Told by the client of every record that could not be sent; the first one is the reason
-        for the others.
-        """
+        """Called by the client for every record; the first failure is the reason for the others."""
         if self._failure is None:
             self._failure = error
 
 
-class KafkaConsumer:
-    """Reads the partitions that it was told to."""
+class KafkaConsumer(Closing):
+    """Reads the partitions of its last `seek`."""
 
     def __init__(self, cluster: _Cluster, topic: str) -> None:
         self._cluster, self._topic = cluster, topic
-        self._consumer: Consumer = cluster.made(Consumer, cluster.settings.consumer())
+        self._consumer: Consumer = cluster.create(Consumer, cluster.settings.consumer())
         self._positions: dict[int, int] = {}
 
     def close(self) -> None:
-        """Let go of the cluster."""
+        """Disconnect."""
         self._consumer.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def seek(self, offsets: Offsets) -> None:
         """Read these partitions, and no others, each from this offset on."""
@@ -494,6 +461,7 @@ class KafkaConsumer:
         records = _records(messages)
         for partition in np.unique(records.partition).tolist():
             self._positions[partition] = int(records.offset[records.partition == partition][-1]) + 1
+        # A gap at the end, such as a transaction's marks, has no record to count by.
         for partition, end in ends.items():
             self._positions[partition] = max(end, self._positions[partition])
         return records
@@ -503,6 +471,7 @@ class KafkaConsumer:
         BrokerError.
         """
         messages: list[Any] = self._consumer.consume(most, seconds)
+        # Errors are rare: all messages are checked in a loop of C first.
         if not any(map(_message.error, messages)):
             return messages
         for message in messages:
@@ -522,7 +491,7 @@ class KafkaConsumer:
 
 
 def _records(messages: list[Any]) -> Records:
-    """Column by column: the client's methods in a loop of C."""
+    """Column by column, so that the client's methods are called in a loop of C."""
     return Records.of(
         list(map(_message.partition, messages)),
         list(map(_message.offset, messages)),
@@ -534,7 +503,7 @@ def _records(messages: list[Any]) -> Records:
 
 
 def _headers(messages: list[Any]) -> list[Headers]:
-    """The headers of each; none where a name is no text, which is none of ours.
+    """The headers of each message; none where a header's name is not text, as ours are.
 
     Such a name makes the client raise at the first call for a message, and return broken objects at
     a second one.
@@ -544,12 +513,12 @@ def _headers(messages: list[Any]) -> list[Headers]:
     while len(headers) < len(messages):
         try:
             headers.extend(reading)
-        except (UnicodeDecodeError, SystemError):
+        except (UnicodeDecodeError, SystemError):  # `map` continues with the next message
             headers.append(None)
     return [each or () for each in headers] if None in headers else headers
 
 
 def _code(error: BrokerError) -> int | None:
-    """What Kafka calls the error that ours was made from."""
+    """Kafka's code of the error that ours was made from."""
     cause = error.__cause__
     return cause.args[0].code() if isinstance(cause, KafkaException) else None

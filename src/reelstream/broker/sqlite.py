@@ -15,21 +15,21 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import msgspec
 
-from reelstream.broker.interface import Offsets, Records
+from reelstream.broker.interface import Closing, Offsets, Records
 from reelstream.broker.partitioning import partition_of
 from reelstream.errors import BrokerError
 
 APPLICATION_ID = 0x5245454C  # "REEL"
 FORMAT = 1
 BUSY_SECONDS = 30.0
+"""How long a transaction waits for another process."""
 POLL_PAUSE_SECONDS = 0.003
-BUFFERED_RECORDS = 20_000
-BUFFERED_BYTES = 16 * 1024**2
+"""Between two looks for new records: SQLite cannot wake a reader."""
+BUFFERED_RECORDS, BUFFERED_BYTES = 20_000, 16 * 1024**2
+"""What a producer collects before it appends by itself."""
 
 _SCHEMA = """
 CREATE TABLE topics (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, uuid TEXT NOT NULL);
@@ -52,7 +52,7 @@ _encode_headers = msgspec.msgpack.Encoder().encode
 _decode_headers = msgspec.msgpack.Decoder(list[tuple[str, bytes]]).decode
 
 
-class _Connected:
+class _Connected(Closing):
     """One connection to the log's file, and the translation of its errors."""
 
     def __init__(self, path: Path) -> None:
@@ -62,22 +62,12 @@ class _Connected:
             self._connection = sqlite3.connect(
                 path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
             )
+            # In write-ahead mode less would lose acknowledged records when the machine stops.
             self._connection.execute("PRAGMA synchronous=FULL")
 
     def close(self) -> None:
-        """Give the file back; records that were not flushed are given up."""
+        """Close the file; records that were not flushed are dropped."""
         self._connection.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
@@ -92,6 +82,8 @@ class _Connected:
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         """Everything inside, or nothing: other processes wait."""
+        # IMMEDIATE takes the write lock at once: a transaction that began by reading could find,
+        # when it first writes, that another has written meanwhile, and would have to start again.
         with self._lock, self._translated():
             self._connection.execute("BEGIN IMMEDIATE")
             try:
@@ -123,25 +115,25 @@ class _Connected:
 
 
 class SqliteBroker(_Connected):
-    """The log in one SQLite file; made when it does not exist."""
+    """The log in one SQLite file, which is created when it does not exist."""
 
     def __init__(self, path: Path) -> None:
-        """Raises BrokerError when the file is damaged, is not a log, or cannot be made."""
+        """Raises BrokerError when the file is damaged, is not a log, or cannot be created."""
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise BrokerError(
-                f"the log {path}: its folder cannot be made: {error.strerror}"
+                f"the log {path}: its folder cannot be created: {error.strerror}"
             ) from error
         super().__init__(path)
         try:
-            self._make_or_recognise()
+            self._create_or_check()
         except BaseException:
             self.close()
             raise
 
     def ensure_topic(self, topic: str, partitions: int) -> int:
-        """Make the topic if it does not exist; return how many partitions it has."""
+        """Create the topic if it does not exist; return how many partitions it has."""
         with self._transaction() as connection:
             identity = (topic, uuid.uuid4().hex)
             made = connection.execute(
@@ -199,7 +191,7 @@ class SqliteBroker(_Connected):
         """A consumer of an existing topic; it reads nothing before its first `seek`."""
         return SqliteConsumer(self._path, topic)
 
-    def _make_or_recognise(self) -> None:
+    def _create_or_check(self) -> None:
         with self._transaction() as connection:
             tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
             if not tables:
@@ -274,7 +266,7 @@ class SqliteProducer(_Connected):
                 offset = next_offsets[partition]
                 next_offsets[partition] = offset + 1
                 rows.append((self._topic, partition, offset, key, value, headers, now))
-            rows.sort()
+            rows.sort()  # the table is a tree by (topic, partition, offset): rising keys append
             connection.executemany("INSERT INTO records VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
             connection.executemany(
                 "UPDATE partitions SET next_offset = ? WHERE topic = ? AND partition = ?",
@@ -283,7 +275,7 @@ class SqliteProducer(_Connected):
 
 
 class SqliteConsumer(_Connected):
-    """Reads the partitions that it was told to, an even share of each."""
+    """Reads the partitions of its last `seek`, an even share of each."""
 
     def __init__(self, path: Path, topic: str) -> None:
         """Raises BrokerError when the topic does not exist."""
@@ -314,9 +306,7 @@ class SqliteConsumer(_Connected):
             time.sleep(min(POLL_PAUSE_SECONDS, left))
 
     def _read(self, most: int) -> list[_Row]:
-        """An even share of every partition that has records, so that none runs far ahead of the
-        others in time.
-        """
+        """An even share of every partition that has records, so that none gets far ahead in time."""
         rows: list[_Row] = []
         self._turns.rotate(-1)
         lagging = list(self._turns)
