@@ -306,7 +306,7 @@ class SqliteConsumer(_Connected):
             time.sleep(min(POLL_PAUSE_SECONDS, left))
 
     def _read(self, most: int) -> list[_Row]:
-        """An even share of every partition that has records, so that none gets far ahead in time."""
+        """An even share of every partition with records, so that none gets far ahead in time."""
         rows: list[_Row] = []
         self._turns.rotate(-1)
         lagging = list(self._turns)

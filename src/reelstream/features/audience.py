@@ -52,16 +52,21 @@ def features_of_products(
     counts (n_items,): ratings of each film.
     """
     n_items = len(counts)
+    # Shrinks films with few ratings: a film counts by the root of its ratings, as in a correlation,
+    # times n / (n + FEW_RATERS).
     surely = (np.sqrt(counts) / (counts + FEW_RATERS))[:, None]
     n_columns = min(N_AUDIENCE, n_users, n_items)
+    # A fixed seed: the features must be the same in every engine and on every machine.
     directions = np.random.default_rng(0).standard_normal(
         (n_items, min(n_columns + MORE_DIRECTIONS, n_items))
     )
     for _ in range(ROUNDS):
+        # Orthonormal again after each round, or all directions would turn to the leading one.
         directions, _ = np.linalg.qr(surely * multiply(surely * directions))
     squares, turns = np.linalg.eigh(directions.T @ (surely * multiply(surely * directions)))
     largest = squares.argsort()[::-1][:n_columns]
     directions = directions @ turns[:, largest]
+    # A singular vector's sign is arbitrary: the largest entry is made positive.
     signs = np.sign(directions[np.abs(directions).argmax(0), np.arange(n_columns)])
     features = np.zeros((n_items, N_AUDIENCE))
     features[:, :n_columns] = directions * signs * np.sqrt(np.maximum(squares[largest], 0))

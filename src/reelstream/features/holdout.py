@@ -17,7 +17,7 @@ def _pair_hash(user_id: NDArray[np.int64], item_id: NDArray[np.int64]) -> NDArra
     """64 mixed bits of each (user, item): two rounds of SplitMix64 (Steele, Lea and Flood, OOPSLA
     2014).
     """
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore"):  # the arithmetic is modulo 2^64 on purpose
         return _mix(_mix(user_id.astype(np.uint64)) + item_id.astype(np.uint64))
 
 
@@ -36,6 +36,7 @@ def in_holdout(user_id: NDArray[np.int64], item_id: NDArray[np.int64]) -> NDArra
 
 def in_gate_half(user_id: NDArray[np.int64], item_id: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Of held-out ratings: True belongs to the gate, False fits and calibrates the like model."""
+    # The next bits of the same hash, so that both halves are alike in every other respect.
     gate: NDArray[np.bool_] = (
         _pair_hash(user_id, item_id) // np.uint64(HOLDOUT_ONE_IN) % np.uint64(2) == 1
     )

@@ -48,6 +48,7 @@ class ItemFeatures:
                 continue
             for genre in film.genres:
                 if genre in column:
+                    # All genres of a film together have length one, however many it has.
                     row[column[genre]] = 1.0 / np.sqrt(len(film.genres))
             if film.year is not None:
                 row[

@@ -44,7 +44,7 @@ class GenreShares:
         `starts` (n_users + 1,).
         """
         rows = self.items.rows(item_ids)
-        rows[rows < 0] = len(self.items)
+        rows[rows < 0] = len(self.items)  # the row of zeros
         rated = csr_array(
             (np.ones(len(rows), np.float32), rows, starts),
             shape=(len(starts) - 1, len(self._shares)),
@@ -81,8 +81,10 @@ def user_profiles(
             genres.sums(ratings.item_id, starts),
         ]
     )
+    # Smoothed are the sums, of first and second powers: a spread cannot be averaged itself.
     mean, spread = average[:2]
     prior = np.concatenate([[mean, mean**2 + spread**2], average[2:]])
     smoothed = (sums + SMOOTHING * prior) / (n + SMOOTHING)[:, None]
+    # Rounding may make the variance of equal ratings slightly negative.
     deviation = np.sqrt(np.maximum(smoothed[:, 1] - smoothed[:, 0] ** 2, 0))
     return np.column_stack([np.log1p(n), smoothed[:, 0], deviation, smoothed[:, 2:]])

@@ -26,5 +26,5 @@ class Vocabulary:
         if len(self.ids) == 0:
             return np.full(len(ids), -1, np.int64)
         rows = np.searchsorted(self.ids, ids)
-        rows[rows == len(self.ids)] = 0
+        rows[rows == len(self.ids)] = 0  # any row that exists: the comparison below rejects it
         return np.where(self.ids[rows] == ids, rows, -1)
