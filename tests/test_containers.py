@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import typer
 import yaml
 
 from reelstream.cli.app import app
@@ -28,7 +27,7 @@ SPARK: dict[str, Any] = yaml.safe_load((ROOT / "compose.spark.yaml").read_text()
 STAGES = {name: service for name, service in SERVICES.items() if service["image"] == "reelstream"}
 STAGES["trainer on Spark"] = SERVICES["trainer"] | SPARK["trainer"]
 CONTAINERS = STAGES | {name: service for name, service in SPARK.items() if name != "trainer"}
-COMMANDS: dict[str, Any] = typer.main.get_command(app).commands
+COMMANDS: dict[str, Any] = dict(app.each_command())
 
 
 @pytest.mark.parametrize("name", STAGES)

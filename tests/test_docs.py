@@ -13,7 +13,6 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
-import typer
 from flask import Flask
 from pydantic import BaseModel
 
@@ -35,23 +34,14 @@ from reelstream.training import trainer
 
 ROOT = Path(__file__).parent.parent
 PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
-ROOT_COMMAND: Any = typer.main.get_command(app)
-ALL_OPTIONS = {"--help", *(name for option in ROOT_COMMAND.params for name in option.opts)}
-
-
-def commands(group: Any = ROOT_COMMAND, before: str = "") -> Iterator[tuple[str, set[str]]]:
-    """Every command by its full name, with its long options."""
-    for name, command in group.commands.items():
-        if hasattr(command, "commands"):
-            yield from commands(command, f"{before}{name} ")
-        else:
-            yield (
-                f"{before}{name}",
-                {name for option in command.params for name in option.opts if name[:2] == "--"},
-            )
-
-
-COMMANDS = dict(commands())
+ALL_OPTIONS = {"--help", *(name for option in app.params for name in option.opts)}
+COMMANDS = {
+    name: {
+        option for parameter in command.params for option in parameter.opts if option[:2] == "--"
+    }
+    for name, command in app.each_command()
+}
+"""Every command by its full name, with its long options."""
 
 
 def page(name: str) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from reelstream.errors import SettingError
-from reelstream.settings import environment_of, load
+from reelstream.settings import declared_settings, load
 
 
 @pytest.fixture(autouse=True)
@@ -99,4 +99,38 @@ def test_settings_of_kafkas_client_have_dots_wherever_they_come_from(
         "socket.keepalive.enable": "true",
         "fetch.wait.max.ms": "7",
     }
-    assert environment_of({"sasl.username": "me"}) == {"REELSTREAM_KAFKA_SASL_USERNAME": "me"}
+
+
+def test_a_stage_gets_the_tree_of_its_run_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever a file here or another variable holds; a flag of the stage still counts."""
+    handed = load(flags={"batch.rows": 7, "kafka": {"sasl.password": "secret"}, "work": "there"})
+    changed = handed.replaced({"serve.port": 5001, "work": Path("elsewhere")})
+    Path("reelstream.toml").write_text("[data]\nrate = 5\n[kafka]\n'client.id' = 'mine'\n")
+    monkeypatch.setenv("REELSTREAM_BATCH_ROWS", "9")
+    for name, value in changed.environment().items():
+        monkeypatch.setenv(name, value)
+    assert load().model_dump() == changed.model_dump()
+    assert (changed.batch.rows, changed.serve.port, changed.data.rate) == (7, 5001, None)
+    assert changed.kafka == {"sasl.password": "secret"}
+    again = load(flags={"batch.rows": 8, "kafka": {"sasl.password": "new"}})
+    assert (again.batch.rows, again.serve.port, again.kafka) == (8, 5001, {"sasl.password": "new"})
+
+
+def test_names_of_sparks_settings_are_checked() -> None:
+    """Wherever they come from, and the wrong one is named."""
+    with pytest.raises(SettingError, match=r"spark\.conf\.executor\.memory .*spark\.name=value"):
+        load(flags={"spark.conf": {"spark.executor.cores": "1", "executor.memory": "2g"}})
+
+
+@pytest.mark.parametrize("name", [name for name in declared_settings() if name != "kafka"])
+def test_each_setting_is_read_from_its_variable(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Under the name that the documentation derives."""
+    values = {
+        "data.order": "file",
+        "train.engine": "spark",
+        "spark.conf": '{"spark.executor.cores": "7"}',
+    }
+    monkeypatch.setenv(declared_settings()[name].variable, values.get(name, "7"))
+    changed = load().model_dump(mode="json")
+    monkeypatch.delenv(declared_settings()[name].variable)
+    assert changed != load().model_dump(mode="json")

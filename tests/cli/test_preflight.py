@@ -15,8 +15,8 @@ import pytest
 from reelstream import broker
 from reelstream.broker import open_broker
 from reelstream.cli import preflight
-from reelstream.cli.opening import open_engine
 from reelstream.cli.preflight import check_page, free_port
+from reelstream.cli.training_factories import open_engine
 from reelstream.errors import MissingExtraError, SettingError
 from reelstream.settings import load
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import socket
 from pathlib import Path
 
@@ -11,11 +10,11 @@ import pytest
 from command_line import Command
 from prometheus_client import REGISTRY
 
-from reelstream.cli.pipeline import make_stages
+from reelstream.cli.pipeline import Pipeline
 from reelstream.cli.stage_metrics import metrics_served
 from reelstream.errors import SettingError
 from reelstream.ratings.scale import RatingScale
-from reelstream.settings import MetricsSettings, Settings
+from reelstream.settings import MetricsSettings, Settings, load
 from reelstream.storage.work_folder import Binding, WorkFolder
 
 
@@ -65,14 +64,22 @@ def test_without_a_port_nothing_listens() -> None:
 
 
 @pytest.mark.parametrize(
-    ("port", "expected"), [(None, []), (9100, ["9100", "9101", "9102"]), (0, ["0", "0", "0"])]
+    ("port", "expected"),
+    [(None, [None] * 3), (9100, [9100, 9101, 9102]), (0, [0, 0, 0])],
 )
 def test_a_run_gives_its_stages_neighbouring_ports(
-    tmp_path: Path, port: int | None, expected: list[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, port: int | None, expected: list[int | None]
 ) -> None:
     """Producer, batch writer, trainer; the API has its own /metrics."""
-    binding = Binding(broker="sqlite:log.db", topic="ratings", scale=RatingScale())
-    settings = Settings(metrics=MetricsSettings(port=port))
-    stages = make_stages(settings, None, WorkFolder(tmp_path), binding, tmp_path, 5000, None)
-    commands = [" ".join(stage._command) for stage in stages]
-    assert re.findall(r"--metrics-port (\d+)", " ".join(commands)) == expected
+    pipeline = Pipeline(
+        settings=Settings(metrics=MetricsSettings(port=port)),
+        folder=WorkFolder(tmp_path),
+        binding=Binding(broker="sqlite:log.db", topic="ratings", scale=RatingScale()),
+        urls={"API": "http://127.0.0.1:5000"},
+    )
+    found = {}
+    for stage in pipeline.stages():
+        for name, value in stage.environment.items():
+            monkeypatch.setenv(name, value)
+        found[stage.name] = load().metrics.port
+    assert [found[name] for name in ("produce", "batch", "train")] == expected

@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 
 from fake_sets import release
-from reelstream.cli import opening
+from reelstream.cli import factories
 from reelstream.cli.pipeline import outcome_of
-from reelstream.cli.pipeline_status import PipelineStatus
 from reelstream.cli.stage import Stage
 from reelstream.cli.status_view import StatusView
 from reelstream.errors import DatasetError
+from reelstream.monitoring.status import PipelineStatus
+from reelstream.settings import load
 from reelstream.storage.manifest import BatchFile, Manifest, OffsetRange
 from reelstream.storage.release import Release
 from reelstream.storage.work_folder import WorkFolder
@@ -40,9 +41,7 @@ def status(
     """A pipeline with so many batches; the log ends with the last unless said otherwise."""
     ends = {0: 10 * batches if end is None else end}
     manifests = [manifest(number) for number in range(1, batches + 1)]
-    return PipelineStatus(
-        sum(ends.values()), manifests, releases, serving, ends, frozenset(), None, None, ()
-    )
+    return PipelineStatus(end_offsets=ends, manifests=manifests, releases=releases, serving=serving)
 
 
 @pytest.mark.parametrize(
@@ -96,7 +95,7 @@ def test_a_live_picture_in_a_terminal(
     with StatusView(
         [Stage("train", [sys.executable], tmp_path / "log")], {"API": "http://127.0.0.1:5000"}
     ) as view:
-        view.say("train was killed")
+        view.add_line("train was killed")
         view.show(status(2, [release(1)], serving=1))
     shown = capsys.readouterr().out
     for part in (
@@ -121,17 +120,14 @@ def test_without_internet_ratings_are_simulated_and_that_is_said(
         raise DatasetError("the download failed")
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("reelstream.datasets.fetch_movielens", offline)
-    monkeypatch.setattr(
-        opening.SimulatedSize,
-        "_asdict",
-        lambda _: {"users": 9, "items": 30, "ratings": 200, "seed": 0},
-    )
-    settings = opening.open_settings(None, {"work": tmp_path / "work"})
-    first = opening.open_dataset(settings)
+    monkeypatch.setattr(factories, "fetch_movielens", offline)
+    small = factories.SimulatedSize(users=9, items=30, ratings=200)
+    monkeypatch.setattr(factories, "STAND_IN", small)
+    settings = load(None, {"work": tmp_path / "work"})
+    first = factories.open_dataset(settings)
     said = capsys.readouterr().err
     assert "the download failed" in said
     assert "simulated, not real" in said
     assert first.folder == WorkFolder(tmp_path / "work").simulated
-    assert opening.open_dataset(settings).fingerprint == first.fingerprint
+    assert factories.open_dataset(settings).fingerprint == first.fingerprint
     assert capsys.readouterr().err == ""

@@ -14,10 +14,10 @@ from test_status import manifest, status
 
 from fake_sets import release
 from reelstream.broker import open_broker
-from reelstream.cli.pipeline_status import PipelineStatus, StatusReader
-from reelstream.cli.status_report import report_of
 from reelstream.errors import BrokerError
 from reelstream.files import encode_json
+from reelstream.monitoring.status import PipelineStatus, StatusReader
+from reelstream.monitoring.status_report import report_of
 from reelstream.storage.manifest import BatchFile, Manifest
 from reelstream.storage.work_folder import WorkFolder
 
@@ -81,7 +81,7 @@ def test_without_its_log_a_folder_has_a_status(
     def away(*_: object) -> None:
         raise BrokerError("nobody answers")
 
-    monkeypatch.setattr("reelstream.cli.pipeline_status.open_log", away)
+    monkeypatch.setattr("reelstream.cli.status.open_log", away)
     answer = command("status", "--work", work, "--api", NOWHERE, "--json")
     assert answer.code == 0
     assert (answer.json["partitions"], answer.json["batches"]["count"]) == ([], 2)
@@ -122,7 +122,7 @@ def test_files_with_odd_names_are_nobodys(command: Command, work: Path) -> None:
 def test_a_run_that_looks_again_and_again_outlives_damage(work: Path) -> None:
     """What was sound stays known; what is put back is read."""
     folder = WorkFolder(work)
-    with StatusReader(folder, folder.binding(), {}, NOWHERE) as reader:
+    with StatusReader(folder, None, "ratings", NOWHERE) as reader:
         assert (reader.read().damage, len(reader.read().releases)) == ((), 2)
         third = folder.models / "release_3.json"
         third.write_text("{")

@@ -7,11 +7,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from reelstream.broker.interface import Broker
-from reelstream.cli.pipeline_status import StatusReader
 from reelstream.ingest.batch_writer import BatchPolicy, BatchWriter
 from reelstream.ingest.requeue import RequeueReport, requeue
 from reelstream.monitoring.audit import audit
 from reelstream.monitoring.lag import partition_lags
+from reelstream.monitoring.status import StatusReader
 from reelstream.ratings.events import Rated
 from reelstream.ratings.scale import RatingScale
 from reelstream.storage.batch_files import BatchFolder
@@ -49,17 +49,14 @@ def test_rejected_rows_are_requeued_once(broker: Broker, topic: str, tmp_path: P
     assert audit(broker, topic, batches, group=topic).problems == ()
 
 
-def test_the_lag_of_each_partition(
-    broker_url: str, broker: Broker, topic: str, tmp_path: Path
-) -> None:
+def test_the_lag_of_each_partition(broker: Broker, topic: str, tmp_path: Path) -> None:
     """What the log holds, less what a batch holds."""
     folder = WorkFolder(tmp_path)
-    binding = folder.bind(broker=broker_url, topic=topic)
     send(broker, topic, b"nonsense", b"nonsense")
     close_batch(broker, topic, folder)
     send(broker, topic, b"nonsense")
-    with StatusReader(folder, binding, {}, "http://127.0.0.1:9") as reader:
-        topic_id, starts = reader.log_begins()
+    with StatusReader(folder, broker, topic, "http://127.0.0.1:9") as reader:
+        topic_id, starts = reader.log_start()
         status = reader.read()
     assert topic_id == broker.topic_id(topic)
     lags = partition_lags(starts, status.end_offsets, status.manifests[-1].next_offsets, {})

@@ -6,33 +6,22 @@ from dataclasses import asdict
 
 import typer
 
-from reelstream.cli import options
 from reelstream.cli.exit_codes import DONE, FAILED
-from reelstream.cli.opening import open_log, open_settings, open_work_folder, say
+from reelstream.cli.factories import open_log, open_work_folder
+from reelstream.cli.notices import print_notice
+from reelstream.cli.options import Json, with_settings
 from reelstream.cli.output import print_json
+from reelstream.monitoring.audit import audit as reconcile
+from reelstream.settings import Settings
+from reelstream.storage.batch_files import BatchFolder
+from reelstream.storage.model_registry import ModelRegistry
+from reelstream.storage.requeue_folder import RequeueFolder
 
 
-def audit(
-    work: options.Work = None,
-    broker: options.Broker = None,
-    topic: options.Topic = None,
-    kafka: options.Kafka = None,
-    config: options.Config = None,
-    as_json: options.Json = False,
-) -> int:
-    """Reconcile log, batches, rejected rows and model sets; name the first thing that does not add
-    up.
-    """
-    settings = open_settings(
-        config, {"work": work, "broker.url": broker, "broker.topic": topic, "kafka": kafka}
-    )
+@with_settings("work", "broker.url", "broker.topic", "kafka")
+def audit(settings: Settings, as_json: Json = False) -> int:
+    """Print totals and problems; exit code 1 when there are any."""
     folder, binding = open_work_folder(settings)
-
-    from reelstream.monitoring.audit import audit as reconcile  # noqa: PLC0415
-    from reelstream.storage.batch_files import BatchFolder  # noqa: PLC0415
-    from reelstream.storage.model_registry import ModelRegistry  # noqa: PLC0415
-    from reelstream.storage.requeue_folder import RequeueFolder  # noqa: PLC0415
-
     registry = ModelRegistry(folder.models)
     with open_log(binding, settings.kafka) as log:
         report = reconcile(
@@ -43,7 +32,8 @@ def audit(
             group=binding.group,
         )
     problems = [*report.problems, *registry.verify()]
-    totals = asdict(report.totals) | {"requeued_rows": len(RequeueFolder(folder.requeued).places())}
+    requeued = len(RequeueFolder(folder.requeued).places())
+    totals = asdict(report.totals) | {"requeued_rows": requeued}
     if as_json:
         print_json({"problems": problems, "totals": totals})
     else:
@@ -52,5 +42,5 @@ def audit(
         if not problems:
             typer.echo("everything adds up")
     for problem in problems:
-        say(problem)
+        print_notice(problem)
     return FAILED if problems else DONE

@@ -2,44 +2,33 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import suppress
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from reelstream.cli import options
 from reelstream.cli.exit_codes import DONE
-from reelstream.cli.opening import open_settings, open_work_folder, say
-from reelstream.cli.output import print_json, print_table
+from reelstream.cli.factories import open_work_folder
+from reelstream.cli.notices import print_notice
+from reelstream.cli.options import Json, with_settings
+from reelstream.cli.output import print_json, print_table, utc
 from reelstream.errors import DamagedError
+from reelstream.monitoring.trends import drift_of
+from reelstream.settings import Settings
+from reelstream.storage.batch_files import BatchFolder
 
-if TYPE_CHECKING:
-    from reelstream.storage.batch_files import BatchFolder
+MAX_LISTED_USERS = 10
+"""Of the users who are known again; a damaged batch may have forgotten everybody."""
 
-app = typer.Typer(
-    help="List batches, take one out of training, and put it back.", no_args_is_help=True
-)
-
-MAX_NAMED = 10
-"""Of the users who are known again; a batch that is no good may have forgotten everybody."""
-
-Number = Annotated[int, typer.Argument(metavar="N", help="The batch's number.")]
+BatchNumber = Annotated[int, typer.Argument(metavar="N", help="The batch's number.")]
 
 
-@app.command("list")
-def list_batches(
-    work: options.Work = None, config: options.Config = None, as_json: options.Json = False
-) -> int:
-    """Every closed batch: its ratings, what was rejected, how they drift, and whether it is taken
-    out.
-    """
-    from reelstream.monitoring.trends import drift_of  # noqa: PLC0415
-
-    batches = _open(work, config)
+@with_settings("work")
+def list_batches(settings: Settings, as_json: Json = False) -> int:
+    """List the closed batches."""
+    batches = _open(settings)
     excluded, manifests = batches.excluded(), batches.manifests()
-    drift = {manifest.number: drift_of(manifest, manifests, excluded) for manifest in manifests}
+    drift = {each.number: drift_of(each, manifests, excluded) for each in manifests}
     if as_json:
         print_json({"excluded": sorted(excluded), "drift": drift, "batches": manifests})
         return DONE
@@ -48,7 +37,7 @@ def list_batches(
         [
             [
                 manifest.number,
-                time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(manifest.closed_at)),
+                utc(manifest.closed_at),
                 manifest.rows,
                 manifest.rejected_rows,
                 manifest.repeats,
@@ -61,47 +50,38 @@ def list_batches(
     return DONE
 
 
-@app.command()
-def exclude(
-    number: Number,
-    work: options.Work = None,
-    config: options.Config = None,
-    as_json: options.Json = False,
-) -> int:
-    """Take a batch out of every later fit and of the users' histories; its files stay."""
-    batches = _open(work, config)
+@with_settings("work")
+def exclude(settings: Settings, number: BatchNumber, as_json: Json = False) -> int:
+    """Take a batch out of training and histories."""
+    batches = _open(settings)
     batches.exclude(number)
-    _say_who_is_remembered(batches, number)
-    return _report(batches, as_json)
+    _warn_of_remembered_users(batches, number)
+    return _print_excluded(batches, as_json=as_json)
 
 
-@app.command()
-def include(
-    number: Number,
-    work: options.Work = None,
-    config: options.Config = None,
-    as_json: options.Json = False,
-) -> int:
-    """Put a batch back that was taken out."""
-    batches = _open(work, config)
+@with_settings("work")
+def include(settings: Settings, number: BatchNumber, as_json: Json = False) -> int:
+    """Put a batch back."""
+    batches = _open(settings)
     batches.include(number)
-    return _report(batches, as_json)
+    return _print_excluded(batches, as_json=as_json)
 
 
-def _say_who_is_remembered(batches: BatchFolder, number: int) -> None:
-    """Whoever asked to be forgotten should not come back in silence."""
+def _warn_of_remembered_users(batches: BatchFolder, number: int) -> None:
+    """Name those whose erasure request was in the batch: it counts no longer."""
     with suppress(DamagedError):  # the very reason, perhaps, to exclude the batch
         rows = batches.read(batches.manifests()[number - 1])
         users = sorted(set(rows.user_id[rows.is_erasure].tolist()))
         if users:
-            named = ", ".join(map(str, users[:MAX_NAMED])) + (" ..." if users[MAX_NAMED:] else "")
-            say(
-                f"users whom batch {number} forgot are known again: {named}; `reelstream forget"
-                " USER` sends a wish anew"
+            more = " ..." if users[MAX_LISTED_USERS:] else ""
+            print_notice(
+                f"users whom batch {number} forgot are known again: "
+                f"{', '.join(map(str, users[:MAX_LISTED_USERS]))}{more}; "
+                "`reelstream forget USER` sends an erasure request again"
             )
 
 
-def _report(batches: BatchFolder, as_json: bool) -> int:
+def _print_excluded(batches: BatchFolder, *, as_json: bool) -> int:
     excluded = sorted(batches.excluded())
     if as_json:
         print_json({"excluded": excluded})
@@ -110,8 +90,6 @@ def _report(batches: BatchFolder, as_json: bool) -> int:
     return DONE
 
 
-def _open(work: Path | None, config: Path | None) -> BatchFolder:
-    from reelstream.storage.batch_files import BatchFolder  # noqa: PLC0415
-
-    folder, _ = open_work_folder(open_settings(config, {"work": work}))
+def _open(settings: Settings) -> BatchFolder:
+    folder, _ = open_work_folder(settings)
     return BatchFolder(folder.batches)

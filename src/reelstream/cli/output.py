@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Sequence
 
+import msgspec
 import typer
+from rich.console import Console
+from rich.table import Table
 
 
 def print_json(value: object) -> None:
     """`value` as one line of JSON on stdout."""
-    import msgspec  # noqa: PLC0415
-
     typer.echo(msgspec.json.encode(value, enc_hook=str).decode())
 
 
@@ -18,17 +20,19 @@ def print_table(
     columns: Sequence[str], rows: Iterable[Sequence[object]], title: str | None = None
 ) -> None:
     """A table on stdout; numbers to the right, None as a dash."""
-    from rich.console import Console  # noqa: PLC0415
-    from rich.table import Table  # noqa: PLC0415
-
     table = Table(title=title, title_justify="left", header_style="bold")
     rows = [list(row) for row in rows]
-    for place, column in enumerate(columns):
-        numeric = all(isinstance(row[place], int | float | None) for row in rows)
+    for index, column in enumerate(columns):
+        numeric = all(isinstance(row[index], int | float | None) for row in rows)
         table.add_column(column, justify="right" if numeric else "left")
     for row in rows:
         table.add_row(*(_cell(value) for value in row))
     Console().print(table)
+
+
+def utc(seconds: float) -> str:
+    """A time in seconds since 1970 as date and time, UTC."""
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(seconds))
 
 
 def _cell(value: object) -> str:

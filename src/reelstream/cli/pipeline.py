@@ -4,124 +4,103 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from reelstream.cli.exit_codes import DONE, FAILED, INTERRUPTED
-from reelstream.cli.serving import url
+from reelstream.cli.factories import open_log
 from reelstream.cli.stage import Stage
 from reelstream.cli.supervisor import Supervisor
 from reelstream.settings import Settings
 from reelstream.storage.work_folder import Binding, WorkFolder
 
 if TYPE_CHECKING:
-    from reelstream.cli.pipeline_status import PipelineStatus
+    from reelstream.monitoring.status import PipelineStatus
 
 STATUS_SECONDS = 0.25
 """How often the stages and the status are looked at."""
+WITH_METRICS = ("produce", "batch", "train")
+"""Stages that serve metrics, each on the next port; the API has its own /metrics."""
 
 
-def make_stages(
-    settings: Settings,
-    config: Path | None,
-    folder: WorkFolder,
-    binding: Binding,
-    data: Path,
-    api_port: int,
-    ui_port: int | None,
-) -> list[Stage]:
-    """Every stage with all that it must be told; what is left out it finds where the run found
-    it.
-    """
-    folder.stage_logs.mkdir(exist_ok=True)
-    shared = ["--work", str(folder.root), *(["--config", str(config)] if config else [])]
-    log = [
-        "--broker",
-        binding.broker,
-        "--topic",
-        binding.topic,
-        "--partitions",
-        str(settings.broker.partitions),
-    ]
-    rate = ["--rate", str(settings.data.rate)] if settings.data.rate else []
-    spark = ["--master", settings.spark.master] if settings.spark.master else []
-    for key, value in settings.spark.conf.items():
-        spark += ["--conf", f"{key}={value}"]
-    commands = {
-        "produce": ["--data", str(data), "--order", settings.data.order, *rate, *log],
-        "batch": [
-            "--batch-rows",
-            str(settings.batch.rows),
-            "--batch-seconds",
-            str(settings.batch.seconds),
-            *log,
-        ],
-        "train": ["--engine", settings.train.engine, *spark, "--follow"],
-        "serve": ["--host", settings.serve.host, "--port", str(api_port)],
-    }
-    if settings.metrics.port is not None:
-        for place, name in enumerate(("produce", "batch", "train")):
-            port = settings.metrics.port + place if settings.metrics.port else 0
-            commands[name] += ["--metrics-port", str(port)]
-    if ui_port is not None:
-        api = settings.ui.api or url(settings.serve.host, api_port)
-        commands["ui"] = ["--api", api, "--host", settings.ui.host, "--port", str(ui_port)]
-    stages = []
-    for name, arguments in commands.items():
-        path = folder.stage_logs / f"{name}.log"
-        path.write_bytes(b"")
-        command = [sys.executable, "-m", "reelstream", name, *shared, *arguments]
-        # The page can wait: nobody looks at it before there is a model set.
-        stages.append(
-            Stage(name, command, path, ends=name == "produce", niceness=10 if name == "ui" else 0)
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Pipeline:
+    """The stages on one work folder."""
+
+    settings: Settings
+    """What the stages get: data set, log and ports are chosen."""
+    folder: WorkFolder
+    binding: Binding
+    urls: Mapping[str, str]
+    """What a person may open, "API" and perhaps "page" -> its address."""
+
+    def stages(self) -> list[Stage]:
+        """Every stage, not started, with an empty log."""
+        names = ["produce", "batch", "train", "serve", *(["ui"] if "page" in self.urls else [])]
+        self.folder.stage_logs.mkdir(exist_ok=True)
+        return [self._stage(name) for name in names]
+
+    def follow(
+        self, until_set: int | None, stop: threading.Event, *, on_stderr: bool
+    ) -> tuple[int, PipelineStatus | None]:
+        """Keep the stages alive until the wanted set serves or cannot, or `stop` is set.
+
+        Returns:
+            The exit code, and the last status.
+        """
+        stages, reports = self.stages(), list[str]()
+        with Supervisor(stages, reports.append) as supervisor:
+            supervisor.check()  # starts them all
+
+            # What the status needs is imported while the stages start.
+            from reelstream.cli.status_view import StatusView  # noqa: PLC0415
+            from reelstream.monitoring.status import StatusReader  # noqa: PLC0415
+
+            status = None
+            with (
+                open_log(self.binding, self.settings.kafka) as log,
+                StatusReader(self.folder, log, self.binding.topic, self.urls["API"]) as reader,
+                StatusView(stages, self.urls, on_stderr) as view,
+            ):
+                while not stop.is_set():
+                    supervisor.check()
+                    while reports:
+                        view.add_line(reports.pop(0))
+                    status = reader.read()
+                    view.show(status)
+                    if until_set is not None:
+                        outcome, why = outcome_of(status, until_set, supervisor.is_done("produce"))
+                        if outcome is not None:
+                            view.add_line(why)
+                            return outcome, status
+                    stop.wait(STATUS_SECONDS)
+        return (DONE if until_set is None else INTERRUPTED), status
+
+    def _stage(self, name: str) -> Stage:
+        log = self.folder.stage_logs / f"{name}.log"
+        log.write_bytes(b"")
+        # The settings are handed on in the environment; --work tells a person whose process it is.
+        command = [sys.executable, "-m", "reelstream", name, "--work", str(self.folder.root)]
+        return Stage(
+            name,
+            [*command, "--follow"] if name == "train" else command,
+            log,
+            environment=self._settings_of(name).environment(),
+            ends=name == "produce",
+            # The page can wait: nobody looks at it before there is a model set.
+            niceness=10 if name == "ui" else 0,
         )
-    return stages
 
-
-def follow(
-    stages: Sequence[Stage],
-    folder: WorkFolder,
-    binding: Binding,
-    kafka: Mapping[str, str],
-    urls: Mapping[str, str],
-    until_set: int | None,
-    stop: threading.Event,
-    *,
-    on_stderr: bool = False,
-) -> tuple[int, PipelineStatus | None]:
-    """Keep the stages alive until the set wanted serves, cannot serve any more, or somebody asks to
-    stop.
-    """
-    said: list[str] = []
-    with Supervisor(stages, said.append) as supervisor:
-        supervisor.check()  # starts them all: what the status needs is imported while they start
-
-        from reelstream.cli.pipeline_status import StatusReader  # noqa: PLC0415
-        from reelstream.cli.status_view import StatusView  # noqa: PLC0415
-
-        status = None
-        with (
-            StatusReader(folder, binding, kafka, urls["API"]) as reader,
-            StatusView(stages, urls, on_stderr) as view,
-        ):
-            while not stop.is_set():
-                supervisor.check()
-                while said:
-                    view.say(said.pop(0))
-                status = reader.read()
-                view.show(status)
-                if until_set is not None:
-                    outcome, why = outcome_of(status, until_set, supervisor.is_done("produce"))
-                    if outcome is not None:
-                        view.say(why)
-                        return outcome, status
-                stop.wait(STATUS_SECONDS)
-    return (DONE if until_set is None else INTERRUPTED), status
+    def _settings_of(self, name: str) -> Settings:
+        port = self.settings.metrics.port
+        if not port or name not in WITH_METRICS:
+            return self.settings
+        return self.settings.replaced({"metrics.port": port + WITH_METRICS.index(name)})
 
 
 def outcome_of(status: PipelineStatus, until_set: int, is_produced: bool) -> tuple[int | None, str]:
-    """Whether the run may end, and how; None goes on."""
+    """The exit code with which a run may end and why; None while it may not."""
     if status.serving is not None and status.serving >= until_set:
         return DONE, f"model set {status.serving} is in service"
     reached = [release for release in status.releases if release.number >= until_set]

@@ -7,9 +7,11 @@ from typing import Annotated
 
 import typer
 
-from reelstream.cli.opening import SimulatedSize
+from reelstream.cli.exit_codes import DONE
+from reelstream.cli.factories import SimulatedSize
 from reelstream.cli.options import Json
 from reelstream.cli.output import print_json
+from reelstream.datasets import simulate as write
 
 _DEFAULT = SimulatedSize()
 
@@ -28,10 +30,8 @@ def simulate(
         int, typer.Option(min=0, help="The same seed makes the same files.")
     ] = _DEFAULT.seed,
     as_json: Json = False,
-) -> None:
-    """Write a made-up data set in MovieLens's layout: its films and tastes are invented."""
-    from reelstream.datasets import simulate as write  # noqa: PLC0415
-
+) -> int:
+    """Write a simulated data set."""
     write(out, users=users, items=items, ratings=ratings, seed=seed)
     if as_json:
         print_json(
@@ -41,3 +41,4 @@ def simulate(
         typer.echo(
             f"{ratings:,} simulated ratings of {items:,} films by {users:,} users are in {out}"
         )
+    return DONE

@@ -23,9 +23,7 @@ MAX_PAUSE_SECONDS = 30.0
 HEALTHY_SECONDS = 10.0
 """A stage that ran so long before it died starts with the first pause again."""
 SAME_FAILURES = 5
-"""Times in a row that a stage may fail with the same words: what fails alike so often will not heal
-by itself.
-"""
+"""A run ends after so many failures of a stage in a row with the same message."""
 
 
 class StageState(StrEnum):
@@ -47,14 +45,27 @@ class Stage:
     """A command that runs until it is done or stopped; its output goes into a log file."""
 
     def __init__(
-        self, name: str, command: Sequence[str], log: Path, *, ends: bool = False, niceness: int = 0
+        self,
+        name: str,
+        command: Sequence[str],
+        log: Path,
+        *,
+        environment: Mapping[str, str] | None = None,
+        ends: bool = False,
+        niceness: int = 0,
     ) -> None:
-        """`ends` marks a command that has an end; any other that exits with 0 is started again as
-        well.
+        """Prepare a stage, which `start` starts.
 
-        `niceness`: how far it stands back where all stages want the same cores.
+        Args:
+            name: How reports call it.
+            command: The program and its arguments.
+            log: The file for its output.
+            environment: Variables that it gets beside those of this process.
+            ends: Whether it has an end; any other that exits with 0 is started again as well.
+            niceness: How much priority it gives up where all stages want the same cores.
         """
         self.name = name
+        self.environment = dict(environment or {})
         self.state = StageState.WAITING
         self.restarts = 0
         self._command, self._log, self._ends, self._niceness = list(command), log, ends, niceness
@@ -73,16 +84,14 @@ class Stage:
         return self._process.pid if self._process else None
 
     def start(self, environment: Mapping[str, str]) -> None:
-        """Start the process, in a session of its own: a Ctrl-C in the terminal reaches the run
-        alone.
-        """
+        """Start the process in a session of its own: a Ctrl-C reaches the run alone."""
         with translate_errors(self._log), open(self._log, "ab") as log:
             self._process = subprocess.Popen(
                 self._command,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, **environment},
+                env={**os.environ, **self.environment, **environment},
                 start_new_session=True,
             )
         if self._niceness:
@@ -98,7 +107,7 @@ class Stage:
         """What happened since the last check, in a sentence; None when it is still running.
 
         Raises SettingError with the stage's own sentence when it calls its usage wrong, and
-        ReelstreamError when it goes on failing alike: starting it again would not help.
+        ReelstreamError after SAME_FAILURES identical ones: starting it again would not help.
         """
         if self._process is None or (exit_code := self._process.poll()) is None:
             return None
@@ -115,9 +124,7 @@ class Stage:
         return self._plan_restart(exit_code)
 
     def warnings(self) -> list[str]:
-        """Lines that the stage wrote into its log since the last call and that a person should
-        see.
-        """
+        """Lines in the log since the last call that a person should see."""
         if self._reading is None:
             with suppress(FileNotFoundError):
                 self._reading = open(self._log, "rb")  # noqa: SIM115  (it is read on at every call)

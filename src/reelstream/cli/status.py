@@ -3,42 +3,37 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from contextlib import ExitStack, suppress
 
 import typer
 
-from reelstream.cli import options
+from reelstream.cli.addresses import url
 from reelstream.cli.exit_codes import DONE
-from reelstream.cli.opening import open_settings, open_work_folder
+from reelstream.cli.factories import open_log, open_work_folder
+from reelstream.cli.options import Json, with_settings
 from reelstream.cli.output import print_json, print_table
-from reelstream.cli.serving import url
+from reelstream.errors import BrokerError
+from reelstream.monitoring.status import StatusReader
+from reelstream.monitoring.status_report import (
+    BatchReport,
+    ModelSetReport,
+    StatusReport,
+    report_of,
+)
+from reelstream.settings import Settings
 
-if TYPE_CHECKING:
-    from reelstream.cli.status_report import BatchReport, ModelSetReport, StatusReport
 
-
-def status(
-    work: options.Work = None,
-    broker: options.Broker = None,
-    topic: options.Topic = None,
-    kafka: options.Kafka = None,
-    api: options.Api = None,
-    config: options.Config = None,
-    as_json: options.Json = False,
-) -> int:
-    """How far each stage is behind the log, which set serves, and what is remarkable."""
-    settings = open_settings(
-        config,
-        {"work": work, "broker.url": broker, "broker.topic": topic, "kafka": kafka, "ui.api": api},
-    )
+@with_settings("work", "broker.url", "broker.topic", "kafka", "ui.api")
+def status(settings: Settings, as_json: Json = False) -> int:
+    """Print the report; exit code 0, whatever it finds."""
     folder, binding = open_work_folder(settings)
     address = settings.ui.api or url(settings.serve.host, settings.serve.port)
-
-    from reelstream.cli.pipeline_status import StatusReader  # noqa: PLC0415
-    from reelstream.cli.status_report import report_of  # noqa: PLC0415
-
-    with StatusReader(folder, binding, settings.kafka, address, log_may_be_away=True) as reader:
-        topic_id, starts = reader.log_begins()
+    with ExitStack() as stack:
+        log = None
+        with suppress(BrokerError):
+            log = stack.enter_context(open_log(binding, settings.kafka))
+        reader = stack.enter_context(StatusReader(folder, log, binding.topic, address))
+        topic_id, starts = reader.log_start()
         report = report_of(reader.read(), topic_id, starts, time.time())
     if as_json:
         print_json(report)
@@ -69,14 +64,10 @@ def _batches(batches: BatchReport) -> list[str]:
     excluded = f", without {', '.join(map(str, batches.excluded))}" if batches.excluded else ""
     drift = "too few ratings to say" if trends.drift is None else f"{trends.drift:.3f}"
     return [
-        (
-            f"batches: {batches.count:,} with {trends.ratings:,} ratings{excluded}; the newest"
-            f" closed {_span(time.time() - batches.closed_at)} ago"
-        ),
-        (
-            f"rejected: {trends.rejected:,} rows, {trends.rejected_share or 0:.2%} of the newest"
-            f" batch's; repeats: {trends.repeats:,}"
-        ),
+        f"batches: {batches.count:,} with {trends.ratings:,} ratings{excluded}; the newest closed "
+        f"{_span(time.time() - batches.closed_at)} ago",
+        f"rejected: {trends.rejected:,} rows, {trends.rejected_share or 0:.2%} of the newest "
+        f"batch's; repeats: {trends.repeats:,}",
         f"throughput: {trends.ratings_a_second:,.0f} ratings a second over the last minute",
         f"drift of the newest batch's ratings: {drift}",
     ]

@@ -11,8 +11,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from reelstream.cli.pipeline_status import PipelineStatus
 from reelstream.cli.stage import Stage, StageState
+from reelstream.monitoring.status import PipelineStatus
 from reelstream.storage.release import Release
 
 _COLOURS = {StageState.RUNNING: "green", StageState.WAITING: "yellow", StageState.DONE: "cyan"}
@@ -24,8 +24,12 @@ class StatusView:
     def __init__(
         self, stages: Sequence[Stage], urls: Mapping[str, str], on_stderr: bool = False
     ) -> None:
-        """`urls` maps what a person may open to its address. `on_stderr` leaves stdout to a
-        program's answer.
+        """Prepare the view.
+
+        Args:
+            stages: The stages to show.
+            urls: What a person may open -> its address.
+            on_stderr: Leave stdout to the command's JSON.
         """
         self._stages, self._urls = stages, urls
         self._console = Console(stderr=on_stderr)
@@ -39,7 +43,7 @@ class StatusView:
             self._live.start()
         else:
             for name, url in self._urls.items():
-                self.say(f"{name}: {url}")
+                self.add_line(f"{name}: {url}")
         return self
 
     def __exit__(
@@ -51,7 +55,7 @@ class StatusView:
         if self._live is not None:
             self._live.stop()
 
-    def say(self, sentence: str) -> None:
+    def add_line(self, sentence: str) -> None:
         """A sentence that stays."""
         if self._live is not None:
             self._console.print(sentence, markup=False, highlight=False)
@@ -66,7 +70,7 @@ class StatusView:
         line = summary(status)
         if line != self._shown:
             self._shown = line
-            self.say(line)
+            self.add_line(line)
 
     def _picture(self, status: PipelineStatus) -> RenderableType:
         stages = Text("  ").join(
@@ -119,10 +123,8 @@ def _sets_table(status: PipelineStatus) -> Table:
 
 
 def _verdict(release: Release) -> str:
-    return (
-        f"{release.gate.verdict}, RMSE {_score(release.holdout.rmse)}, AUC"
-        f" {_score(release.holdout.auc)}"
-    )
+    scores = release.holdout
+    return f"{release.gate.verdict}, RMSE {_score(scores.rmse)}, AUC {_score(scores.auc)}"
 
 
 def _score(value: float | None) -> str:

@@ -122,7 +122,7 @@ ASKS = """
 import sys
 from pathlib import Path
 import numpy as np
-import reelstream.api.app, reelstream.cli.serving, reelstream.serving.live_updates
+import reelstream.api.app, reelstream.cli.api_process, reelstream.serving.live_updates
 from reelstream.catalog import Catalog
 from reelstream.models.model_set import ModelSet, TrainedOn
 from reelstream.models.like.model import LikeModel

@@ -1,0 +1,44 @@
+"""What the process that answers is made of."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from flask import Flask
+
+from reelstream.api.app import create_app
+from reelstream.api.service import Service
+from reelstream.cli.factories import open_log
+from reelstream.models.warm_up import warm_up_set
+from reelstream.serving.live_histories import LiveHistories
+from reelstream.serving.live_updates import LiveUpdates
+from reelstream.serving.predictor import Predictor
+from reelstream.storage.batch_files import BatchFolder
+from reelstream.storage.model_registry import ModelRegistry
+from reelstream.storage.snapshot_store import SnapshotStore
+from reelstream.storage.work_folder import WorkFolder
+from reelstream.telemetry import LOG_FORMAT_VARIABLE, configure_logs
+
+
+def make_app(work: Path, kafka: Mapping[str, str]) -> Flask:
+    """The API on a work folder, following it."""
+    configure_logs(os.environ.get(LOG_FORMAT_VARIABLE))
+    folder = WorkFolder(work)
+    binding = folder.binding()
+    catalog, registry = folder.read_catalog(), ModelRegistry(folder.models)
+    predictor = Predictor(LiveHistories())
+    live_updates = LiveUpdates(
+        predictor,
+        registry,
+        BatchFolder(folder.batches),
+        SnapshotStore(folder.history),
+        open_log(binding, kafka),
+        binding.topic,
+        catalog,
+        binding.scale,
+    )
+    warm_up_set().prepare()
+    live_updates.start()
+    return create_app(Service(predictor, live_updates, registry, catalog, binding.scale))

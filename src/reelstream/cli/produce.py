@@ -1,0 +1,102 @@
+"""`reelstream produce`: a data set's ratings into the log."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from reelstream.cli.exit_codes import DONE, INTERRUPTED
+from reelstream.cli.factories import bind_work_folder, open_dataset, open_log
+from reelstream.cli.options import AcceptLoss, Json, with_settings
+from reelstream.cli.output import print_json
+from reelstream.cli.stage_metrics import metrics_served
+from reelstream.cli.stopping import stop_on_signals
+from reelstream.datasets import Dataset
+from reelstream.ingest.producer import ProduceOptions
+from reelstream.ingest.producer import produce as send
+from reelstream.settings import Settings
+from reelstream.storage.work_folder import WorkFolder
+
+
+@with_settings(
+    "data.folder",
+    "work",
+    "broker.url",
+    "broker.topic",
+    "broker.partitions",
+    "kafka",
+    "data.order",
+    "data.rate",
+    "metrics.port",
+)
+def produce(
+    settings: Settings,
+    accept_loss: AcceptLoss = False,
+    bind_only: Annotated[
+        bool,
+        typer.Option(
+            "--bind-only",
+            help="Only make the work folder ready for the other stages; send nothing.",
+        ),
+    ] = False,
+    as_json: Json = False,
+) -> int:
+    """Bind the work folder to data set and log, and send the ratings."""
+    dataset = open_dataset(settings)
+    folder, binding = bind_work_folder(settings, dataset)
+    if bind_only:
+        return _print_binding(folder, dataset, as_json=as_json)
+    with (
+        stop_on_signals() as stop,
+        metrics_served(settings.metrics),
+        open_log(binding, settings.kafka) as log,
+        _progress_bar() as bar,
+    ):
+        task = bar.add_task(f"sending {dataset.name}", total=None)
+        report = send(
+            dataset.with_scale(binding.scale),
+            log,
+            binding.topic,
+            ProduceOptions(
+                checkpoint=folder.checkpoints / "producer.json",
+                order=settings.data.order,
+                partitions=settings.broker.partitions,
+                rate=settings.data.rate,
+                accept_loss=accept_loss,
+            ),
+            on_progress=lambda done, total: bar.update(task, completed=done, total=total),
+            stop=stop,
+        )
+        if as_json:
+            print_json(report)
+        else:
+            typer.echo(
+                f"{report.sent:,} rows of {dataset.name} sent, {report.unreadable:,} of them "
+                f"unreadable; the log had {report.skipped:,} before"
+            )
+        return INTERRUPTED if stop.is_set() else DONE
+
+
+def _print_binding(folder: WorkFolder, dataset: Dataset, *, as_json: bool) -> int:
+    if as_json:
+        print_json({"work": str(folder.root), "data": dataset.name})
+    else:
+        typer.echo(f"{folder.root} is ready for {dataset.name}")
+    return DONE
+
+
+def _progress_bar() -> Progress:
+    """A bar on stderr; nothing is drawn where no person looks."""
+    console = Console(stderr=True)
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        disable=not console.is_terminal,
+        transient=True,
+    )

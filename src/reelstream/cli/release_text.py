@@ -1,0 +1,44 @@
+"""A model set's release as a person reads it."""
+
+from __future__ import annotations
+
+import typer
+
+from reelstream.cli.output import print_table, utc
+from reelstream.storage.release import BatchScores, Release, Scores
+
+
+def print_release(release: Release) -> None:
+    """One release: verdict, scores, and the prequential record."""
+    served = "may serve" if release.may_serve else "does not serve"
+    typer.echo(
+        f"model set {release.number} {served} ({release.gate.verdict}: {release.gate.reason}), "
+        f"fitted by {release.engine} from {len(release.manifests)} batches, "
+        f"{utc(release.created_at)} UTC"
+    )
+    print_table(
+        ["", "ratings", "RMSE", "MAE", "AUC", "log loss"],
+        [["holdout", *_scores(release.holdout)]],
+    )
+    if release.record:
+        print_table(
+            ["batch", "predicted by", "ratings", "RMSE", "MAE", "AUC", "log loss"],
+            [row for scores in release.record for row in _record_rows(scores)],
+            title="Each new batch, predicted before anybody learned from it",
+        )
+
+
+def _record_rows(scores: BatchScores) -> list[list[object]]:
+    predicted_by = "no set yet" if scores.model_set is None else f"set {scores.model_set}"
+    named = [
+        (f"{predicted_by}, live", scores.live),
+        (f"{predicted_by}, live users only", scores.live_users),
+        (f"{predicted_by}, static", scores.static),
+        ("user and item biases", scores.biases),
+        ("global mean", scores.global_mean),
+    ]
+    return [[scores.batch, name, *_scores(each)] for name, each in named if each is not None]
+
+
+def _scores(scores: Scores) -> list[object]:
+    return [scores.n, scores.rmse, scores.mae, scores.auc, scores.log_loss]

@@ -1,0 +1,49 @@
+"""`reelstream models segments`."""
+
+from __future__ import annotations
+
+from reelstream.catalog import Catalog
+from reelstream.cli.exit_codes import DONE
+from reelstream.cli.factories import open_work_folder
+from reelstream.cli.options import Json, SetNumber, with_settings
+from reelstream.cli.output import print_json, print_table
+from reelstream.models.segment.description import Segment
+from reelstream.settings import Settings
+from reelstream.storage.model_registry import ModelRegistry
+
+
+@with_settings("work")
+def segments(settings: Settings, number: SetNumber, as_json: Json = False) -> int:
+    """Describe the segments of a model set."""
+    folder, _ = open_work_folder(settings)
+    catalog = folder.read_catalog()
+    described = ModelRegistry(folder.models).load(number, catalog).segment.segments
+    table = sorted(described, key=lambda each: each.number)
+    if as_json:
+        print_json({"number": number, "segments": table})
+        return DONE
+    print_table(
+        ["segment", "", "users", "ratings of one", "mean", "spread"],
+        [
+            [each.number, each.label, each.size, each.ratings, each.mean, each.spread]
+            for each in table
+        ],
+    )
+    print_table(
+        ["segment", "genres", "films"],
+        [
+            [each.number, _lifts(each), "; ".join(_title(catalog, item) for item in each.item_ids)]
+            for each in table
+        ],
+        title="Rated more than by all users",
+    )
+    return DONE
+
+
+def _lifts(segment: Segment) -> str:
+    return ", ".join(f"{each.genre} ×{each.lift:.2f}" for each in segment.genres)
+
+
+def _title(catalog: Catalog, item_id: int) -> str:
+    film = catalog.get(item_id)
+    return film.title if film is not None else f"film {item_id}"

@@ -1,0 +1,34 @@
+"""`reelstream serve`: the API."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+
+from flask import Flask
+
+from reelstream.api.server import serve as listen
+from reelstream.cli.addresses import announce
+from reelstream.cli.exit_codes import DONE
+from reelstream.cli.factories import open_work_folder
+from reelstream.cli.options import Json, with_settings
+from reelstream.cli.preflight import free_port
+from reelstream.settings import Settings
+
+
+@with_settings("work", "serve.host", "serve.port", "kafka")
+def serve(settings: Settings, as_json: Json = False) -> int:
+    """Serve the API until Ctrl-C or SIGTERM."""
+    folder, _ = open_work_folder(settings)
+    port = free_port(settings.serve.host, settings.serve.port, "--port")
+    announce("API", settings.serve.host, port, as_json=as_json)
+    listen(settings.serve.host, port, partial(_make_app, folder.root, settings.kafka))
+    return DONE
+
+
+def _make_app(work: Path, kafka: Mapping[str, str]) -> Flask:
+    # Only the process that answers loads the models.
+    from reelstream.cli.api_process import make_app  # noqa: PLC0415
+
+    return make_app(work, kafka)

@@ -1,0 +1,25 @@
+"""`reelstream ui`: the page that queries the API."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from reelstream.cli.addresses import announce, url
+from reelstream.cli.options import Json, with_settings
+from reelstream.cli.preflight import check_page, free_port
+from reelstream.settings import Settings
+
+
+@with_settings("work", "ui.api", "ui.host", "ui.port", flags={"ui.port": "--port"})
+def ui(settings: Settings, as_json: Json = False) -> int:
+    """Become the page's server, so that signals reach it directly.
+
+    It is a program of its own, which knows the API alone.
+    """
+    check_page()
+    port = free_port(settings.ui.host, settings.ui.port, "--port")
+    api = settings.ui.api or url(settings.serve.host, settings.serve.port)
+    announce("page", settings.ui.host, port, as_json=as_json)
+    launch = [sys.executable, "-m", "reelstream.ui.launcher", api, settings.ui.host, str(port)]
+    os.execv(sys.executable, launch)
