@@ -22,7 +22,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from reelstream.datasets import Dataset, detect
+from reelstream.compute.native_threads import limit_native_threads
+
+limit_native_threads()  # before numpy: what is measured is a process of ours
+
+from reelstream.datasets import Dataset, detect  # noqa: E402
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"

@@ -57,6 +57,12 @@ def one_for_blas() -> Iterator[None]:
 
 
 @cache
+def limit_blas() -> None:
+    """One thread for BLAS from now on, in a process that is ours but that others started."""
+    threadpool_limits(1, "blas")
+
+
+@cache
 def _pool(threads: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(threads, "kernel")
 

@@ -108,8 +108,8 @@ def _read_movies(rows: Iterator[Sequence[str]], links: dict[int, _Link]) -> Cata
             skipped += 1
             continue
         item_id, link = int(row[0]), links.get(int(row[0]), _Link(None, None))
-        title, year = _split_title(row[1])
-        genres = tuple(genre for genre in row[2].split("|") if genre and genre != _NO_GENRES)
+        title, year = split_title(row[1])
+        genres = split_genres(row[2])
         films.append(Film(item_id, title, year, genres, link.tmdb_id, link.imdb_id))
     return CatalogRead(Catalog(films), skipped)
 
@@ -120,7 +120,7 @@ def _read_items(rows: Iterator[Sequence[str]]) -> CatalogRead:
         if len(row) != 5 + len(_ITEM_GENRES) or not _is_id(row[0]):
             skipped += 1
             continue
-        title, year = _split_title(row[1])
+        title, year = split_title(row[1])
         flags = zip(_ITEM_GENRES, row[5:], strict=True)
         films.append(
             Film(
@@ -186,7 +186,13 @@ def _genres(literal: str) -> tuple[str, ...]:
         return ()
 
 
-def _split_title(text: str) -> tuple[str, int | None]:
+def split_genres(text: str) -> tuple[str, ...]:
+    """`Comedy|Drama` as its genres; MovieLens writes a sentence where there are none."""
+    return tuple(genre for genre in text.split("|") if genre and genre != _NO_GENRES)
+
+
+def split_title(text: str) -> tuple[str, int | None]:
+    """`Toy Story (1995)` as title and year."""
     match = _TITLE_AND_YEAR.fullmatch(text)
     return (match["title"], int(match["year"])) if match else (text.strip(), None)
 

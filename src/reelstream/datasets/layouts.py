@@ -19,12 +19,13 @@ HEAD_BYTES = 65_536
 FIVE_WHOLE_STARS = RatingScale(1.0, 5.0, 1.0, 4.0)
 TEN_WHOLE_STARS = RatingScale(1.0, 10.0, 1.0, 8.0)
 
-_COLUMN_NAMES = {
+COLUMN_NAMES = {
     "user": ("userid", "user"),
     "item": ("movieid", "itemid", "movie", "item"),
     "rating": ("rating",),
     "timestamp": ("timestamp", "time"),
 }
+"""What each column may be called, as `plain_name` has it."""
 _NUMBER = re.compile(r"\s*[+-]?[0-9]+(\.[0-9]*)?\s*")
 _SAMPLES = 16
 """The places, evenly spread over a ratings file, that are looked at for its scale."""
@@ -76,14 +77,19 @@ def recognise_ratings(head: bytes) -> RatingsFormat | None:
 
 
 def _named_columns(cells: Sequence[str], separator: str, mark: int) -> RatingsFormat | None:
-    names = [cell.strip().lower().replace("_", "").replace(" ", "") for cell in cells]
+    names = [plain_name(cell) for cell in cells]
     places: dict[str, int] = {}
-    for column, accepted in _COLUMN_NAMES.items():
+    for column, accepted in COLUMN_NAMES.items():
         place = next((names.index(name) for name in accepted if name in names), None)
         if place is None:
             return None
         places[column] = place
     return RatingsFormat(separator, len(names), **places, header_lines=1, mark_bytes=mark)
+
+
+def plain_name(name: str) -> str:
+    """A column's name without what writers differ in: case, spaces and underscores."""
+    return name.strip().lower().replace("_", "").replace(" ", "")
 
 
 def recognise_scale(path: Path, ratings_format: RatingsFormat) -> RatingScale:

@@ -108,6 +108,7 @@ def begin_task() -> None:
     """Use as many threads as this task has cores, which Spark tells a worker's libraries."""
     own = int(os.environ.get("OMP_NUM_THREADS") or 1)
     threads.use(min(own, os.cpu_count() or 1))
+    threads.limit_blas()
     # A worker collects garbage after every task, and with all our libraries loaded that takes
     # longer than a small task. What is there now has outlived such a collection: none shall visit
     # it again.

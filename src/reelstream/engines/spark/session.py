@@ -22,6 +22,7 @@ from pyspark import SparkContext
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
+from reelstream.compute.native_threads import NATIVE_THREADS
 from reelstream.errors import FitError, MissingExtraError, SettingError
 
 MIN_JAVA = 17
@@ -36,6 +37,8 @@ _LOCAL = {
 """For a master on this machine: nothing listens for others."""
 _QUIET = {"spark.ui.showConsoleProgress": "false", "spark.log.level": "FATAL"}
 """Whatever fails arrives as an exception, without Java's traces on the way."""
+_WORKERS = {f"spark.executorEnv.{name}": value for name, value in NATIVE_THREADS.items()}
+"""What a worker's libraries read when they are loaded."""
 _TOO_SMALL = (
     "a worker's Python ran out of memory: give the executors more, or have fewer cores on each"
 )
@@ -109,7 +112,12 @@ def open_session(master: str | None, conf: Mapping[str, str]) -> SparkSession:
     is_submitted = "PYSPARK_GATEWAY_PORT" in os.environ
     wanted = master or (None if is_submitted else _named_master(conf))
     is_local = not is_submitted and (wanted or "local").startswith("local")
-    settings = {**({} if is_submitted else _QUIET), **(_LOCAL if is_local else {}), **conf}
+    settings = {
+        **_WORKERS,
+        **({} if is_submitted else _QUIET),
+        **(_LOCAL if is_local else {}),
+        **conf,
+    }
     if wanted is not None:
         _check_reachable(wanted)
         settings["spark.master"] = wanted
