@@ -141,6 +141,10 @@ class FakeRegistry:
             self.current_number = number
         return self.sets[number]
 
+    def publish(self, release: Release) -> None:
+        """In the place of the release with its number."""
+        self._releases[release.number] = release
+
     def releases(self) -> list[Release]:
         return [self._releases[number] for number in sorted(self._releases)]
 

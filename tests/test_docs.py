@@ -17,7 +17,7 @@ from flask import Flask
 from pydantic import BaseModel
 
 from fake_sets import CATALOG, FakeRegistry
-from reelstream.api import schemas
+from reelstream import contract
 from reelstream.api.app import create_app
 from reelstream.api.service import Service
 from reelstream.broker import open_broker
@@ -177,14 +177,14 @@ def int_or_text(value: str) -> int | str:
     return int(value) if value.isdecimal() else value
 
 
-def answer_of(question: str, body: Any, flask_app: Flask) -> type[schemas.Answer]:
+def answer_of(question: str, body: Any, flask_app: Flask) -> type[contract.Answer]:
     """The class of what may be answered to a question: a problem, or what OpenAPI says of the
     path.
     """
     if "error" in body:
-        return schemas.FailedEntry
+        return contract.FailedEntry
     if body.get("type") == "about:blank":
-        return schemas.Problem
+        return contract.Problem
     document = flask_app.test_client().get("/openapi.json").get_json()
     path, _, _ = question.partition(" ")
     pattern = next(
@@ -195,7 +195,7 @@ def answer_of(question: str, body: Any, flask_app: Flask) -> type[schemas.Answer
     reference = document["paths"][pattern]["get"]["responses"]["200"]["content"][
         "application/json"
     ]["schema"]["$ref"]
-    schema: type[schemas.Answer] = getattr(schemas, reference.rpartition("/")[2])
+    schema: type[contract.Answer] = getattr(contract, reference.rpartition("/")[2])
     return schema
 
 

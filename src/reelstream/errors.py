@@ -94,6 +94,11 @@ class NoModelSetError(ReelstreamError):
 class ApiError(ReelstreamError):
     """The REST API cannot be reached, or answered with a problem."""
 
+    def __init__(self, message: str, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        """The HTTP status; None when nothing answered."""
+
 
 class FitError(ReelstreamError):
     """An engine could not fit."""

@@ -37,9 +37,9 @@ def _fakes_catch_up_with_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def api(tmp_path: Path) -> Iterator[SimpleNamespace]:
-    """`client`, and what stands behind it. Set 2 is in service; the threads that follow the stream
-    are not started.
+def waiting_api(tmp_path: Path) -> Iterator[SimpleNamespace]:
+    """`client`, and the parts that answer it. No set is in service, though set 2 is published; the
+    threads that follow the stream are not started.
     """
     with open_broker(f"sqlite:{tmp_path / 'log.db'}") as broker:
         broker.ensure_topic("ratings", 1)
@@ -54,7 +54,6 @@ def api(tmp_path: Path) -> Iterator[SimpleNamespace]:
             CATALOG,
             scale,
         )
-        predictor.swap(registry.current(), registry.sets[2], {})
         predictor.histories.add(
             LogEvent(event(*row), 0, offset) for offset, row in enumerate(RATED)
         )
@@ -66,6 +65,14 @@ def api(tmp_path: Path) -> Iterator[SimpleNamespace]:
             registry=registry,
             updates=updates,
         )
+
+
+@pytest.fixture
+def api(waiting_api: SimpleNamespace) -> SimpleNamespace:
+    """The same with set 2 in service."""
+    registry = waiting_api.registry
+    waiting_api.predictor.swap(registry.current(), registry.sets[2], {})
+    return waiting_api
 
 
 @pytest.fixture

@@ -153,7 +153,7 @@ def test_the_status_says_where_the_stream_is(api: SimpleNamespace) -> None:
     }
     assert answer["log"] == {"end": 0, "batched": 0, "trained": 0, "followed": 0}
     assert answer["partitions"] == []
-    assert answer["troubles"] == []
+    assert answer["failures"] == []
 
 
 @pytest.fixture
@@ -216,8 +216,8 @@ def test_every_way_to_predict_a_batch_is_a_metric(api: SimpleNamespace) -> None:
     the first three.
     """
     scores = [Scores(n=10, rmse=rmse) for rmse in (0.81, 0.83, 1.1, 0.95, 0.82)]
-    api.registry._releases[2] = msgspec.structs.replace(
-        release(2), record=[BatchScores(2, 1, *scores)]
+    api.registry.publish(
+        msgspec.structs.replace(release(2), record=[BatchScores(2, 1, *scores)])
     )
     api.updates.start()
     text = api.client.get("/metrics").text
@@ -252,7 +252,7 @@ def test_every_way_to_predict_a_batch_is_a_metric(api: SimpleNamespace) -> None:
         "reelstream_newest_set_number 3.0",
         "reelstream_newest_set_refused 1.0",
         "reelstream_holdout_rmse 0.8",
-        'reelstream_trouble{what="log"} 0.0',
+        'reelstream_follower_failing{what="log"} 0.0',
     ],
 )
 def test_metrics_of_the_stream(followed: SimpleNamespace, line: str) -> None:
@@ -260,22 +260,21 @@ def test_metrics_of_the_stream(followed: SimpleNamespace, line: str) -> None:
     assert line in followed.client.get("/metrics").text.splitlines()
 
 
-def test_before_the_first_set_questions_wait_and_the_rest_answers(api: SimpleNamespace) -> None:
+def test_before_the_first_set_queries_wait_and_the_rest_answers(waiting_api: SimpleNamespace) -> None:
     """503 with Retry-After, and the reason."""
-    api.predictor._serving = None
     for response in (
-        api.client.get("/predict_clustering?userId=1"),
-        api.client.get("/v1/segments"),
-        api.client.post("/predict_regression", json=[{"userId": 1, "movieId": 31}]),
+        waiting_api.client.get("/predict_clustering?userId=1"),
+        waiting_api.client.get("/v1/segments"),
+        waiting_api.client.post("/predict_regression", json=[{"userId": 1, "movieId": 31}]),
     ):
         assert response.status_code == 503
         assert response.headers["Retry-After"] == "1"
         assert response.mimetype == "application/problem+json"
-    ready = api.client.get("/health/ready")
+    ready = waiting_api.client.get("/health/ready")
     assert ready.status_code == 503
     assert ready.json["status"] == "waiting" and ready.json["reasons"]
-    assert api.client.get("/health/live").json["status"] == "live"
-    assert api.client.get("/v1/status").json["model_set"] is None
+    assert waiting_api.client.get("/health/live").json["status"] == "live"
+    assert waiting_api.client.get("/v1/status").json["model_set"] is None
     assert len(api.client.get("/v1/items").json["items"]) == 3
 
 

@@ -1,4 +1,4 @@
-"""A small API with the answers of the real one's schemas, whose state a test sets."""
+"""A small API whose state a test sets; its answers have the contract's shapes."""
 
 from __future__ import annotations
 
@@ -11,16 +11,18 @@ from flask import Flask, Response, request
 from pydantic import BaseModel
 from werkzeug.serving import make_server
 
-from reelstream.api import schemas
+from reelstream import contract
 
 FILMS = {
-    1: schemas.FilmAnswer(
-        movieId=1, title="Toy Story", year=1995, genres=["Animation"], tmdbId=None, imdbId=None
+    1: contract.FilmAnswer(
+        item_id=1, title="Toy Story", year=1995, genres=["Animation"], tmdb_id=None, imdb_id=None
     ),
-    7: schemas.FilmAnswer(
-        movieId=7, title="[Rec] *$9*", year=2007, genres=["Horror"], tmdbId=None, imdbId=None
+    7: contract.FilmAnswer(
+        item_id=7, title="[Rec] *$9*", year=2007, genres=["Horror"], tmdb_id=None, imdb_id=None
     ),
-    9: schemas.FilmAnswer(movieId=9, title="Alien", year=1979, genres=[], tmdbId=None, imdbId=None),
+    9: contract.FilmAnswer(
+        item_id=9, title="Alien", year=1979, genres=[], tmdb_id=None, imdb_id=None
+    ),
 }
 USERS = {12: 20, 120: 1, 3: 2698}
 STARS = (0.0, 0.0, 0.02, 0.05, 0.11, 0.17, 0.21, 0.2, 0.14, 0.1)
@@ -56,29 +58,31 @@ class FakeApi:
     def _refuse(self) -> Response | None:
         for start, (status, detail) in self.refuses.items():
             if request.path.startswith(start):
-                return _json(schemas.Problem(title="Refused", status=status, detail=detail), status)
+                return _json(
+                    contract.Problem(title="Refused", status=status, detail=detail), status
+                )
         return None
 
     def _health(self) -> Response:
         state = "waiting" if self.model_set is None else "degraded" if self.reasons else "ready"
-        answer = schemas.HealthAnswer(status=state, reasons=self.reasons, model_set=self.model_set)
+        answer = contract.HealthAnswer(status=state, reasons=self.reasons, model_set=self.model_set)
         return _json(answer, 503 if self.model_set is None else 200)
 
     def _status(self) -> Response:
-        service = self.model_set and schemas.ServiceStatus(
+        service = self.model_set and contract.ServiceStatus(
             number=self.model_set, created_at=0, age=80.0, since=time.time() - 75
         )
         return _json(
-            schemas.StatusAnswer(
+            contract.StatusAnswer(
                 model_set=service,
                 swaps=1,
-                scale=schemas.ScaleStatus(lowest=0.5, highest=5.0, step=0.5, like_threshold=4.0),
-                log=schemas.LogStatus(
+                scale=contract.ScaleStatus(lowest=0.5, highest=5.0, step=0.5, like_threshold=4.0),
+                log=contract.LogStatus(
                     end=self.log_end, batched=4000, trained=4000, followed=self.log_end
                 ),
-                newest_set=schemas.NewestSet(number=3, verdict="accepted"),
+                newest_set=contract.NewestSet(number=3, verdict="accepted"),
                 partitions=[],
-                batches=schemas.BatchStatus(
+                batches=contract.BatchStatus(
                     count=3,
                     newest=3,
                     closed_at=0,
@@ -90,74 +94,65 @@ class FakeApi:
                     rejected_share=0.0,
                     drift=None,
                 ),
-                histories=schemas.HistoryStatus(users=len(USERS), ratings=4000, live=0),
-                troubles=[],
+                histories=contract.HistoryStatus(users=len(USERS), live=0),
+                failures=[],
             )
         )
 
     def _models(self) -> Response:
         sets = [self._set(number, verdict) for number, verdict in self.verdicts.items()]
-        return _json(schemas.ModelSetsAnswer(in_service=self.model_set, model_sets=sets))
+        return _json(contract.ModelSetsAnswer(in_service=self.model_set, model_sets=sets))
 
-    def _set(self, number: int, verdict: str) -> schemas.ModelSetAnswer:
-        predicted = {"n": 100, "rmse": 0.9 - number / 100, "auc": 0.7, "log_loss": 0.6}
-        points = {"n": 100, "rmse": 1.0, "auc": 0.6}
-        first = number == 1
-        line = {
-            "batch": number,
-            "model_set": None if first else number - 1,
-            "live": None if first else predicted,
-            "static": None if first else predicted,
-            "global_mean": points,
-            "biases": points,
-            "windows": []
-            if first
-            else [{"ratings": 100, **dict.fromkeys(("live", "static", "live_users"), predicted)}],
-        }
-        return schemas.ModelSetAnswer(
+    def _set(self, number: int, verdict: str) -> contract.ModelSetAnswer:
+        return contract.ModelSetAnswer(
             number=number,
             current=number == self.model_set,
             in_service=number == self.model_set,
             created_at=1_700_000_000,
             engine="local",
             batches=list(range(1, number + 1)),
-            scores={"n": 50, "rmse": 0.876},
-            gate={"verdict": verdict, "reason": f"set {number} was {verdict} for a reason"},
-            record=[line],
+            scores=contract.Scores(n=50, rmse=0.876),
+            gate=contract.GateReport(
+                verdict=verdict,
+                reason=f"set {number} was {verdict} for a reason",
+                earlier=None,
+                batches={},
+            ),
+            record=[_scores_of_batch(number)],
         )
 
     def _segments(self) -> Response:
-        segment = schemas.SegmentAnswer(
+        segment = contract.SegmentAnswer(
             number=2,
             label="generous drama lovers",
             size=132,
             ratings=45,
             mean=4.05,
             spread=0.75,
-            genres=[schemas.GenreLift(genre="Drama", share=0.5, lift=1.25)],
+            genres=[contract.GenreLift(genre="Drama", share=0.5, lift=1.25)],
             films=[
-                schemas.ExampleFilm(movieId=7, title="Matrix, The"),
-                schemas.ExampleFilm(movieId=8, title=None),
+                contract.ExampleFilm(item_id=7, title="Matrix, The"),
+                contract.ExampleFilm(item_id=8, title=None),
             ],
         )
-        return _json(schemas.SegmentsAnswer(model_set=self.model_set or 0, segments=[segment]))
+        return _json(contract.SegmentsAnswer(model_set=self.model_set or 0, segments=[segment]))
 
     def _users(self) -> Response:
         found = [
-            schemas.UserSummary(userId=user_id, ratings=ratings)
+            contract.UserSummary(user_id=user_id, ratings=ratings)
             for user_id, ratings in USERS.items()
             if str(user_id).startswith(request.args["query"])
         ]
         return _json(
-            schemas.UsersAnswer(users=found[: int(request.args["limit"])], total=len(USERS))
+            contract.UsersAnswer(users=found[: int(request.args["limit"])], total=len(USERS))
         )
 
     def _user(self, user_id: int) -> Response:
-        rated = schemas.RatedFilm(movieId=1, title="Toy Story", rating=4.5, timestamp=988_848_000)
+        rated = contract.RatedFilm(item_id=1, title="Toy Story", rating=4.5, timestamp=988_848_000)
         known = user_id in USERS
         return _json(
-            schemas.UserAnswer(
-                userId=user_id,
+            contract.UserAnswer(
+                user_id=user_id,
                 known_user=known,
                 total=USERS.get(user_id, 0),
                 ratings=[rated] if known else [],
@@ -169,21 +164,21 @@ class FakeApi:
             film for film in FILMS.values() if request.args["query"].lower() in film.title.lower()
         ]
         return _json(
-            schemas.FilmsAnswer(items=found[: int(request.args["limit"])], total=len(FILMS))
+            contract.FilmsAnswer(items=found[: int(request.args["limit"])], total=len(FILMS))
         )
 
     def _answer(self, user_id: int, item_id: int) -> Response:
         known = user_id in USERS
         return _json(
-            schemas.FullAnswer(
-                userId=user_id,
-                movieId=item_id,
+            contract.FullAnswer(
+                user_id=user_id,
+                item_id=item_id,
                 title=FILMS[item_id].title,
                 model_set=self.model_set or 0,
-                basis=schemas.Basis(
+                basis=contract.Basis(
                     ratings=USERS.get(user_id, 0), live=2 if known else 0, known_user=known
                 ),
-                regression=schemas.Regression(
+                regression=contract.Regression(
                     prediction=3.62,
                     sd=0.84,
                     interval=(1.97, 5.0),
@@ -191,14 +186,35 @@ class FakeApi:
                         f"{stars / 2:g}": probability for stars, probability in enumerate(STARS, 1)
                     },
                 ),
-                classification=schemas.Classification(
+                classification=contract.Classification(
                     prediction=1, probability=0.63, threshold=4.0
                 ),
-                clustering=schemas.Clustering(
+                clustering=contract.Clustering(
                     prediction=2, label="generous drama lovers", size=132, genres=["Drama"]
                 ),
             )
         )
+
+
+def _scores_of_batch(number: int) -> contract.BatchScores:
+    """As a record has them: nothing but baselines could predict the first batch."""
+    baseline = contract.Scores(n=100, rmse=1.0, auc=0.6)
+    predicted = None
+    windows = []
+    if number > 1:
+        predicted = contract.Scores(n=100, rmse=0.9 - number / 100, auc=0.7, log_loss=0.6)
+        window = {"live": predicted, "static": predicted, "live_users": predicted}
+        windows = [contract.WindowScores(ratings=100, **window)]
+    return contract.BatchScores(
+        batch=number,
+        model_set=number - 1 or None,
+        live=predicted,
+        static=predicted,
+        live_users=predicted,
+        global_mean=baseline,
+        biases=baseline,
+        windows=windows,
+    )
 
 
 class Served:

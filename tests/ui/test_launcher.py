@@ -10,7 +10,7 @@ import pytest
 from streamlit.web import cli
 
 from reelstream.ui import launcher
-from reelstream.ui.client import API_URL_VARIABLE
+from reelstream.ui.launcher import API_URL_VARIABLE
 
 
 def test_streamlit_is_told_to_stay_on_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:

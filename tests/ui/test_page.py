@@ -11,7 +11,7 @@ from fake_api import FakeApi, Served
 from streamlit.testing.v1 import AppTest
 
 import reelstream.ui
-from reelstream.ui.client import API_URL_VARIABLE
+from reelstream.ui.launcher import API_URL_VARIABLE
 from reelstream.ui.wording import plain
 
 

@@ -4,8 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from reelstream.ui.answers import Film, RatedFilm
-from reelstream.ui.wording import age, count, day, film_name, moment, plain
+from reelstream.contract import FilmAnswer, RatedFilm
+from reelstream.ui.wording import age, count, date_and_time, day, film_name, plain
+
+
+def film(item_id: int, title: str, year: int | None) -> FilmAnswer:
+    return FilmAnswer(
+        item_id=item_id, title=title, year=year, genres=[], tmdb_id=None, imdb_id=None
+    )
+
+
+def rated(item_id: int, title: str | None) -> RatedFilm:
+    return RatedFilm(item_id=item_id, title=title, rating=4.0, timestamp=0)
 
 
 @pytest.mark.parametrize(
@@ -21,7 +31,7 @@ from reelstream.ui.wording import age, count, day, film_name, moment, plain
     ],
 )
 def test_an_age_is_told_in_its_largest_unit(seconds: float, words: str) -> None:
-    """Whole units, rounded down; a clock that is behind gives 0 s."""
+    """Whole units, rounded down; a clock that is late gives 0 s."""
     assert age(seconds) == words
 
 
@@ -32,9 +42,9 @@ def test_one_is_not_many() -> None:
 
 
 def test_times_are_utc() -> None:
-    """A day and a moment do not depend on the machine's time zone."""
+    """A day and a time do not depend on the machine's time zone."""
     assert day(988_848_000) == "3 May 2001"
-    assert moment(988_848_061.5) == "3 May, 00:01:01"
+    assert date_and_time(988_848_061.5) == "3 May, 00:01:01"
 
 
 def test_titles_lose_their_markdown() -> None:
@@ -44,16 +54,16 @@ def test_titles_lose_their_markdown() -> None:
 
 def test_a_film_without_a_title_has_its_id() -> None:
     """Year and title where they are known."""
-    assert film_name(Film(9, "Alien", 1979)) == "Alien (1979)"
-    assert film_name(Film(9, "", None)) == "Movie 9"
-    assert film_name(RatedFilm(9, 4.0, 0)) == "Movie 9"
+    assert film_name(film(9, "Alien", 1979)) == "Alien (1979)"
+    assert film_name(film(9, "", None)) == "Movie 9"
+    assert film_name(rated(9, None)) == "Movie 9"
 
 
 def test_a_title_begins_with_its_article() -> None:
-    """MovieLens moves articles behind; the page moves them back, and touches no other comma."""
-    assert film_name(Film(1, "Matrix, The", 1999)) == "The Matrix (1999)"
+    """MovieLens puts articles last; the page moves them back, and touches no other comma."""
+    assert film_name(film(1, "Matrix, The", 1999)) == "The Matrix (1999)"
     assert (
-        film_name(Film(2, "Good, the Bad and the Ugly, The", 1966))
+        film_name(film(2, "Good, the Bad and the Ugly, The", 1966))
         == "The Good, the Bad and the Ugly (1966)"
     )
-    assert film_name(RatedFilm(3, 4.0, 0, "Me, Myself & Irene")) == "Me, Myself & Irene"
+    assert film_name(rated(3, "Me, Myself & Irene")) == "Me, Myself & Irene"

@@ -4,16 +4,24 @@ from __future__ import annotations
 
 from flask import Flask, Response, request
 
-from reelstream.api import items, model_sets, openapi, predictions, segments, status, users
+from reelstream.api import items, model_sets, predictions, segments, status, users
 from reelstream.api.docs import add_docs
 from reelstream.api.metrics import measure
 from reelstream.api.problems import handle_problems
 from reelstream.api.service import Service
+from reelstream.api.views import add_operation
 
 MAX_BODY_BYTES = 2 * 1024**2
-"""Bytes: a list of the most questions allowed fits in several times over."""
+"""A list of `MAX_QUERIES` queries fits in several times over."""
 
-_RESOURCES = (predictions, items, users, segments, model_sets, status)
+_RESOURCES = (
+    predictions.resource,
+    items.resource,
+    users.resource,
+    segments.resource,
+    model_sets.resource,
+    status.resource,
+)
 
 
 def create_app(service: Service) -> Flask:
@@ -24,12 +32,10 @@ def create_app(service: Service) -> Flask:
     app.json.sort_keys = False  # type: ignore[attr-defined]  # Flask's default provider has it
     measure(app, service)
     handle_problems(app)
-    operations = [
-        operation for resource in _RESOURCES for operation in resource.operations(service)
-    ]
+    operations = [operation for resource in _RESOURCES for operation in resource.operations]
     for operation in operations:
-        operation.add_to(app)
-    add_docs(app, openapi.document(operations))
+        add_operation(app, service, operation)
+    add_docs(app, operations)
     app.after_request(_secure)
     return app
 

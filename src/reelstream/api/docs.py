@@ -1,11 +1,9 @@
-"""/docs: the OpenAPI document as a page for people, made here and complete without any other
-server.
-"""
+"""/docs: the API's reference as a page, complete without any other server; /openapi.json."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -13,26 +11,36 @@ from urllib.parse import urlencode
 from flask import Flask, Response, jsonify, redirect, render_template
 from werkzeug.wrappers import Response as BaseResponse
 
+from reelstream.api.openapi import make_document, responses_of
+from reelstream.api.resource import Operation
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Field:
+    """One field of a query or an answer, as the page shows it."""
+
+    name: str
+    type: str
+    required: bool
+    description: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class _Entry:
     """One operation, as the page shows it."""
 
-    anchor: str
-    method: str
-    path: str
-    summary: str
-    fields: list[dict[str, Any]]
-    """name, type, required, description"""
-    answer: list[dict[str, Any]]
-    """The same of what is answered."""
+    operation: Operation
+    query: list[_Field]
+    answer: list[_Field]
     statuses: dict[str, str]
+    """Status -> what it means."""
     curl: str
 
 
-def add_docs(app: Flask, document: dict[str, Any]) -> None:
-    """Give `app` the document itself, the page, and a way there from /."""
-    entries = list(_entries(document))
+def add_docs(app: Flask, operations: Sequence[Operation]) -> None:
+    """Give `app` the OpenAPI document, the page, and a way there from /."""
+    document = make_document(operations)
+    entries = [_entry(operation) for operation in operations]
 
     @app.get("/openapi.json")
     def _openapi() -> Response:
@@ -47,57 +55,28 @@ def add_docs(app: Flask, document: dict[str, Any]) -> None:
         return redirect("/docs")
 
 
-def _entries(document: dict[str, Any]) -> Iterator[_Entry]:
-    for path, methods in document["paths"].items():
-        for method, operation in methods.items():
-            answer = operation["responses"]["200"]["content"]["application/json"]["schema"]
-            yield _Entry(
-                anchor=operation["operationId"],
-                method=method.upper(),
-                path=path,
-                summary=operation["summary"],
-                fields=_fields_of_question(document, operation),
-                answer=_fields(document, _first(answer)),
-                statuses={
-                    status: said["description"] for status, said in operation["responses"].items()
-                },
-                curl=_curl(document, method, path, operation),
-            )
+def _entry(operation: Operation) -> _Entry:
+    return _Entry(
+        operation=operation,
+        query=_fields(operation.query.model_json_schema(mode="validation")),
+        answer=_fields(operation.answer.model_json_schema(mode="serialization")),
+        statuses={
+            status: response["description"] for status, response in responses_of(operation).items()
+        },
+        curl=_curl(operation),
+    )
 
 
-def _fields_of_question(
-    document: dict[str, Any], operation: dict[str, Any]
-) -> list[dict[str, Any]]:
-    if "requestBody" in operation:
-        return _fields(
-            document, _first(operation["requestBody"]["content"]["application/json"]["schema"])
-        )
+def _fields(schema: dict[str, Any]) -> list[_Field]:
     return [
-        _field(
-            parameter["name"],
-            {**parameter["schema"], "description": parameter.get("description", "")},
-            parameter,
+        _Field(
+            name=name,
+            type=_type(field),
+            required=name in schema.get("required", ()),
+            description=field.get("description", ""),
         )
-        for parameter in operation.get("parameters", ())
+        for name, field in schema.get("properties", {}).items()
     ]
-
-
-def _fields(document: dict[str, Any], schema: dict[str, Any]) -> list[dict[str, Any]]:
-    resolved = _resolve(document, schema)
-    required = resolved.get("required", ())
-    return [
-        _field(name, field, {"required": name in required})
-        for name, field in resolved.get("properties", {}).items()
-    ]
-
-
-def _field(name: str, schema: dict[str, Any], said: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "name": name,
-        "type": _type(schema),
-        "required": said.get("required", False),
-        "description": schema.get("description", ""),
-    }
 
 
 def _type(schema: dict[str, Any]) -> str:
@@ -110,41 +89,13 @@ def _type(schema: dict[str, Any]) -> str:
     return str(schema.get("type", "anything"))
 
 
-def _first(schema: dict[str, Any]) -> dict[str, Any]:
-    """Of one question or a list of them: the question."""
-    first: dict[str, Any] = schema["anyOf"][0] if "anyOf" in schema else schema
-    return first
-
-
-def _resolve(document: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
-    if "$ref" not in schema:
-        return schema
-    resolved: dict[str, Any] = document["components"]["schemas"][schema["$ref"].rsplit("/", 1)[-1]]
-    return resolved
-
-
-def _curl(document: dict[str, Any], method: str, path: str, operation: dict[str, Any]) -> str:
-    """A command that works as it stands, with the schemas' examples."""
-    base = "curl "
-    if method == "post":
-        question = _resolve(
-            document, _first(operation["requestBody"]["content"]["application/json"]["schema"])
-        )
-        body = {
-            name: field["examples"][0]
-            for name, field in question["properties"].items()
-            if "examples" in field
-        }
-        return f"{base}-H 'Content-Type: application/json' -d '{json.dumps(body)}' '$URL{path}'"
-    examples = {
-        parameter["name"]: (parameter["in"], parameter["schema"]["examples"][0])
-        for parameter in operation.get("parameters", ())
-        if "examples" in parameter["schema"]
-    }
-    query = {}
-    for name, (place, example) in examples.items():
-        if place == "path":
-            path = path.replace(f"{{{name}}}", str(example))
-        else:
-            query[name] = example
-    return f"{base}'$URL{path}{'?' + urlencode(query) if query else ''}'"
+def _curl(operation: Operation) -> str:
+    """A command that works as it stands, with the fields' examples; $URL is the server's."""
+    fields = operation.query.model_json_schema()["properties"]
+    examples = {name: field["examples"][0] for name, field in fields.items() if "examples" in field}
+    path = operation.path.format_map(examples)
+    if operation.method == "POST":
+        body = json.dumps(examples)
+        return f"curl -H 'Content-Type: application/json' -d '{body}' '$URL{path}'"
+    in_url = {name: value for name, value in examples.items() if name not in operation.path_fields}
+    return f"curl '$URL{path}{'?' + urlencode(in_url) if in_url else ''}'"

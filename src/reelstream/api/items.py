@@ -2,57 +2,28 @@
 
 from __future__ import annotations
 
-from reelstream.api import schemas
-from reelstream.api.operation import Operation
 from reelstream.api.problems import HOW_TO_FIND, ProblemError, problem
+from reelstream.api.resource import Resource
 from reelstream.api.service import Service
-from reelstream.catalog import Film
+from reelstream.contract import FilmAnswer, FilmQuery, FilmsAnswer, FilmsQuery
+
+resource = Resource()
 
 
-def operations(service: Service) -> list[Operation]:
-    """What the API says about films."""
-
-    def search(question: schemas.FilmsQuestion) -> schemas.FilmsAnswer:
-        found = service.catalog.search(question.query, question.limit, service.popularity())
-        return schemas.FilmsAnswer(
-            items=[_answer(film) for film in found], total=len(service.catalog)
-        )
-
-    def one(question: schemas.FilmQuestion) -> schemas.FilmAnswer:
-        film = service.catalog.get(question.movieId)
-        if film is None:
-            raise ProblemError(
-                problem(404, f"film {question.movieId} is not in the catalogue: {HOW_TO_FIND}")
-            )
-        return _answer(film)
-
-    return [
-        Operation(
-            "GET",
-            "/v1/items",
-            "Films whose title and year hold all these words, best fit first.",
-            schemas.FilmsAnswer,
-            search,
-            schemas.FilmsQuestion,
-        ),
-        Operation(
-            "GET",
-            "/v1/items/{movieId}",
-            "One film.",
-            schemas.FilmAnswer,
-            one,
-            schemas.FilmQuestion,
-            problems=(404,),
-        ),
-    ]
-
-
-def _answer(film: Film) -> schemas.FilmAnswer:
-    return schemas.FilmAnswer(
-        movieId=film.item_id,
-        title=film.title,
-        year=film.year,
-        genres=list(film.genres),
-        tmdbId=film.tmdb_id,
-        imdbId=film.imdb_id,
+@resource.get("/v1/items", FilmsQuery, FilmsAnswer)
+def films(service: Service, query: FilmsQuery) -> FilmsAnswer:
+    """Films whose title and year hold all these words, best match first."""
+    found = service.catalog.search(query.query, query.limit, service.popularity())
+    return FilmsAnswer(
+        items=[FilmAnswer.model_validate(film) for film in found], total=len(service.catalog)
     )
+
+
+@resource.get("/v1/items/{movieId}", FilmQuery, FilmAnswer, problems=(404,))
+def film(service: Service, query: FilmQuery) -> FilmAnswer:
+    """One film."""
+    found = service.catalog.get(query.item_id)
+    if found is None:
+        detail = f"film {query.item_id} is not in the catalogue: {HOW_TO_FIND}"
+        raise ProblemError(problem(404, detail))
+    return FilmAnswer.model_validate(found)

@@ -1,42 +1,40 @@
-"""/openapi.json: the OpenAPI 3.1 document, made of the operations and the schemas that the server
-itself runs on.
-"""
+"""The OpenAPI 3.1 document, made of the operations and models that the server itself runs on."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from http import HTTPStatus
 from typing import Any
 
+from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from reelstream import __version__
 from reelstream.api import problems
-from reelstream.api.operation import Operation
-from reelstream.api.schemas import MAX_LIST, Answer, FailedEntry, Problem, Question
+from reelstream.api.resource import Operation
+from reelstream.contract import MAX_QUERIES, FailedEntry, Problem
 
 _REF = "#/components/schemas/{model}"
 _BODY_PROBLEMS = (400, 413, 415)
-_QUESTION_PROBLEM = 422
+_QUERY_PROBLEM = 422
+
+_Schema = dict[str, Any]
 
 
-def document(operations: Sequence[Operation]) -> dict[str, Any]:
+def make_document(operations: Sequence[Operation]) -> _Schema:
     """The OpenAPI document of these operations."""
     schemas = _schemas(operations)
-    paths: dict[str, dict[str, Any]] = {}
+    paths: dict[str, _Schema] = {}
     for operation in operations:
-        paths.setdefault(operation.path, {})[operation.method.lower()] = _describe(
-            operation, schemas
-        )
+        described = _describe(operation, schemas)
+        paths.setdefault(operation.path, {})[operation.method.lower()] = described
     return {
         "openapi": "3.1.0",
         "info": {
             "title": "reelstream",
             "version": __version__,
-            "description": (
-                "Predictions from the newest model set and every rating up to this moment. Each"
-                " answer names the model set that gave it and what it rests on."
-            ),
+            "description": "Predictions from the newest model set and every rating up to now. Each "
+            "answer names the model set that gave it and what it rests on.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "paths": paths,
@@ -44,105 +42,94 @@ def document(operations: Sequence[Operation]) -> dict[str, Any]:
     }
 
 
-def _schemas(operations: Sequence[Operation]) -> dict[str, Any]:
-    answers: set[type[Answer]] = {Problem, FailedEntry}
-    for operation in operations:
-        answers |= {operation.answer, *operation.other_answers.values()}
-    questions: set[type[Question]] = {operation.question for operation in operations}
-    models: list[tuple[Any, JsonSchemaMode]] = [(answer, "serialization") for answer in answers]
-    models += [(question, "validation") for question in questions]
-    models.sort(key=lambda model: model[0].__name__)
-    _, definitions = models_json_schema(models, ref_template=_REF)
-    schemas: dict[str, Any] = definitions["$defs"]
-    return schemas
-
-
-def _describe(operation: Operation, schemas: dict[str, Any]) -> dict[str, Any]:
-    described: dict[str, Any] = {
-        "operationId": _operation_id(operation),
-        "summary": operation.summary,
-        "responses": _responses(operation),
-    }
-    if operation.method == "POST":
-        described["requestBody"] = {
-            "required": True,
-            "content": {"application/json": {"schema": _body(operation)}},
-        }
-    elif operation.question.model_fields:
-        described["parameters"] = _parameters(operation, schemas[operation.question.__name__])
-    return described
-
-
-def _operation_id(operation: Operation) -> str:
-    words = operation.path.replace("{", "").replace("}", "").strip("/").split("/")
-    return "_".join([operation.method.lower(), *words])
-
-
-def _parameters(operation: Operation, question: dict[str, Any]) -> list[dict[str, Any]]:
-    parameters = []
-    for name, schema in question["properties"].items():
-        in_path = name in operation.path_fields
-        parameter: dict[str, Any] = {
-            "name": name,
-            "in": "path" if in_path else "query",
-            "required": in_path or name in question.get("required", ()),
-            "schema": _without_null(schema),
-        }
-        if "description" in parameter["schema"]:
-            parameter["description"] = parameter["schema"].pop("description")
-        parameters.append(parameter)
-    return parameters
-
-
-def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
-    """A query cannot say null: a parameter that may be absent has the schema of its value."""
-    kinds = [kind for kind in schema.get("anyOf", ()) if kind.get("type") != "null"]
-    plain = {key: value for key, value in schema.items() if key not in ("anyOf", "title")}
-    if kinds:
-        plain = {**kinds[0], **{key: value for key, value in plain.items() if key != "default"}}
-    return plain
-
-
-def _body(operation: Operation) -> dict[str, Any]:
-    """One question, or a list; a list is taken whatever its entries are, and each is answered for
-    itself.
-    """
-    question = _ref(operation.question)
-    entry = {
-        "anyOf": [
-            question,
-            {"description": "Anything else gets an error in the place of its answer."},
-        ]
-    }
-    return {"anyOf": [question, {"type": "array", "items": entry, "maxItems": MAX_LIST}]}
-
-
-def _responses(operation: Operation) -> dict[str, Any]:
+def responses_of(operation: Operation) -> _Schema:
+    """Status -> the OpenAPI response."""
     answer = _ref(operation.answer)
     if operation.handle_list is not None:
-        listed = {"type": "array", "items": {"anyOf": [_ref(operation.answer), _ref(FailedEntry)]}}
-        answer = {"anyOf": [answer, listed]}
-    statuses = set(operation.problems)
-    if operation.method == "POST":
-        statuses |= {*_BODY_PROBLEMS, _QUESTION_PROBLEM}
-    elif operation.question.model_fields:
-        statuses |= {_QUESTION_PROBLEM}
+        entry = {"anyOf": [answer, _ref(FailedEntry)]}
+        answer = {"anyOf": [answer, {"type": "array", "items": entry}]}
     responses = {"200": _content("The answer.", "application/json", answer)}
     for status, other in operation.other_answers.items():
-        responses[str(status)] = _content(
-            HTTPStatus(status).phrase, "application/json", _ref(other)
-        )
-    for status in sorted(statuses):
-        responses[str(status)] = _content(
-            HTTPStatus(status).phrase, problems.MEDIA_TYPE, _ref(Problem)
-        )
+        phrase = HTTPStatus(status).phrase
+        responses[str(status)] = _content(phrase, "application/json", _ref(other))
+    for status in sorted({*operation.problems, *_problems_of_query(operation)}):
+        phrase = HTTPStatus(status).phrase
+        responses[str(status)] = _content(phrase, problems.MEDIA_TYPE, _ref(Problem))
     responses["default"] = _content("Whatever else goes wrong.", problems.MEDIA_TYPE, _ref(Problem))
     return responses
 
 
-def _content(description: str, media_type: str, schema: dict[str, Any]) -> dict[str, Any]:
+def _problems_of_query(operation: Operation) -> tuple[int, ...]:
+    if operation.method == "POST":
+        return (*_BODY_PROBLEMS, _QUERY_PROBLEM)
+    return (_QUERY_PROBLEM,) if operation.query.model_fields else ()
+
+
+def _schemas(operations: Sequence[Operation]) -> _Schema:
+    """Every model that the document refers to, by name."""
+    models: dict[str, tuple[type[BaseModel], JsonSchemaMode]] = {}
+    for model in (Problem, FailedEntry):
+        models[model.__name__] = (model, "serialization")
+    for operation in operations:
+        models[operation.query.__name__] = (operation.query, "validation")
+        for answer in (operation.answer, *operation.other_answers.values()):
+            models[answer.__name__] = (answer, "serialization")
+    _, definitions = models_json_schema(
+        [models[name] for name in sorted(models)], ref_template=_REF
+    )
+    schemas: _Schema = definitions["$defs"]
+    return schemas
+
+
+def _describe(operation: Operation, schemas: _Schema) -> _Schema:
+    described: _Schema = {
+        "operationId": operation.id,
+        "summary": operation.summary,
+        "responses": responses_of(operation),
+    }
+    if operation.method == "POST":
+        content = {"application/json": {"schema": _body(operation)}}
+        described["requestBody"] = {"required": True, "content": content}
+    elif operation.query.model_fields:
+        schema = schemas[operation.query.__name__]
+        described["parameters"] = list(_parameters(operation, schema))
+    return described
+
+
+def _parameters(operation: Operation, query: _Schema) -> Iterator[_Schema]:
+    for name, field in query["properties"].items():
+        in_path = name in operation.path_fields
+        schema = _without_null(field)
+        yield {
+            "name": name,
+            "in": "path" if in_path else "query",
+            "required": in_path or name in query.get("required", ()),
+            "description": schema.pop("description", ""),
+            "schema": schema,
+        }
+
+
+def _without_null(schema: _Schema) -> _Schema:
+    """A URL cannot say null: a parameter that may be absent has the schema of its value."""
+    kinds = [kind for kind in schema.get("anyOf", ()) if kind.get("type") != "null"]
+    plain = {key: value for key, value in schema.items() if key not in ("anyOf", "title")}
+    if not kinds:
+        return plain
+    plain.pop("default", None)
+    return {**kinds[0], **plain}
+
+
+def _body(operation: Operation) -> _Schema:
+    """One query, or a list: a list is accepted whatever its entries are, and each is answered."""
+    query = _ref(operation.query)
+    anything = {"description": "Anything else gets an error in the place of its answer."}
+    entries = {"anyOf": [query, anything]}
+    return {"anyOf": [query, {"type": "array", "items": entries, "maxItems": MAX_QUERIES}]}
+
+
+def _content(description: str, media_type: str, schema: _Schema) -> _Schema:
     return {"description": description, "content": {media_type: {"schema": schema}}}
 
 
-def _ref(model: type) -> dict[str, Any]:
+def _ref(model: type[BaseModel]) -> _Schema:
     return {"$ref": _REF.format(model=model.__name__)}

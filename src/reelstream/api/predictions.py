@@ -3,185 +3,163 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
-from reelstream.api import schemas
-from reelstream.api.operation import Operation
-from reelstream.api.problems import ProblemError, problem_of_error
-from reelstream.api.schemas import Answer, Problem
+from reelstream import contract
+from reelstream.api.problems import problem_of_error
+from reelstream.api.resource import Resource
 from reelstream.api.service import Service
+from reelstream.contract import (
+    ClassificationAnswer,
+    ClusteringAnswer,
+    FullAnswer,
+    PairQuery,
+    Problem,
+    RatingQuery,
+    RegressionAnswer,
+    SegmentQuery,
+)
 from reelstream.errors import UnknownItemError
 from reelstream.models.segment.description import Segment
-from reelstream.serving import predictor
-from reelstream.serving.predictor import Prediction, Question, Serving
+from reelstream.ratings.scale import RatingScale
+from reelstream.serving.predictor import Basis, Prediction, Question, Serving
 
 DIGITS = 4
 """Decimals of an answer: far finer than any model is."""
 PROBABILITY_DIGITS = 6
 """Decimals of each probability of a distribution, so that they still add up to one."""
 
-_MakeAnswer = Callable[[Serving, schemas.PairQuestion, Prediction], Answer]
+Q = TypeVar("Q", bound=PairQuery)
+A = TypeVar("A")
+
+resource = Resource()
 
 
-def operations(service: Service) -> list[Operation]:
-    """What the API says about a user's future ratings."""
+@resource.get_and_post("/predict_regression", RatingQuery, RegressionAnswer, problems=(404, 503))
+def regression(
+    service: Service, queries: Sequence[RatingQuery]
+) -> list[RegressionAnswer | Problem]:
+    """The rating that a user would give a film, and how sure that is."""
 
-    def pair(
-        question: schemas.PairQuestion, serving: Serving, prediction: Prediction
-    ) -> dict[str, Any]:
-        return {
-            "userId": question.userId,
-            "movieId": question.movieId,
-            "title": service.title(question.movieId),
-            "model_set": serving.release.number,
-            "basis": _basis(prediction.basis),
-        }
-
-    ratings = [f"{value:g}" for value in service.scale.values()]
-
-    def regression(
-        serving: Serving, question: schemas.PairQuestion, prediction: Prediction
-    ) -> Answer:
+    def answer(serving: Serving, query: RatingQuery, prediction: Prediction) -> RegressionAnswer:
         # On request only: in a long list it costs more than all the rest of an answer.
-        wanted = (
-            ratings
-            if isinstance(question, schemas.RatingQuestion) and question.distribution
-            else None
-        )
-        return schemas.RegressionAnswer(
-            **pair(question, serving, prediction), **_regression(prediction, wanted)
+        scale = service.scale if query.distribution else None
+        return RegressionAnswer(
+            **_of_pair(service, serving, query, prediction), **_regression(prediction, scale)
         )
 
-    def classification(
-        serving: Serving, question: schemas.PairQuestion, prediction: Prediction
-    ) -> Answer:
-        return schemas.ClassificationAnswer(
-            **pair(question, serving, prediction),
-            **_classification(prediction, service.scale.like_threshold),
+    return _predict(service, queries, answer)
+
+
+@resource.get_and_post(
+    "/predict_classification", PairQuery, ClassificationAnswer, problems=(404, 503)
+)
+def classification(
+    service: Service, queries: Sequence[PairQuery]
+) -> list[ClassificationAnswer | Problem]:
+    """How likely a user is to like a film."""
+
+    def answer(serving: Serving, query: PairQuery, prediction: Prediction) -> ClassificationAnswer:
+        return ClassificationAnswer(
+            **_of_pair(service, serving, query, prediction),
+            **_classification(prediction, service.scale),
         )
 
-    def full(serving: Serving, question: schemas.PairQuestion, prediction: Prediction) -> Answer:
-        segment, _ = serving.segment(question.userId)
-        return schemas.FullAnswer(
-            **pair(question, serving, prediction),
-            regression=schemas.Regression(**_regression(prediction, ratings)),
-            classification=schemas.Classification(
-                **_classification(prediction, service.scale.like_threshold)
-            ),
-            clustering=schemas.Clustering(**_clustering(segment)),
-        )
+    return _predict(service, queries, answer)
 
-    def answer_pairs(
-        make_answer: _MakeAnswer,
-    ) -> Callable[[Sequence[schemas.PairQuestion]], list[Answer | Problem]]:
-        def answer(questions: Sequence[schemas.PairQuestion]) -> list[Answer | Problem]:
-            serving = service.predictor.serving()
-            predictions = serving.predict(
-                [Question(asked.userId, asked.movieId, asked.at) for asked in questions]
-            )
-            return [
-                problem_of_error(prediction)
-                if isinstance(prediction, UnknownItemError)
-                else make_answer(serving, asked, prediction)
-                for asked, prediction in zip(questions, predictions, strict=True)
-            ]
 
-        return answer
-
-    def answer_segments(questions: Sequence[schemas.SegmentQuestion]) -> list[Answer | Problem]:
-        serving = service.predictor.serving()
-        segments = {
-            user_id: serving.segment(user_id)
-            for user_id in {question.userId for question in questions}
-        }
-        return [
-            _clustering_answer(serving, question.userId, *segments[question.userId])
-            for question in questions
-        ]
-
-    def both_methods(
-        name: str,
-        summary: str,
-        question: type[schemas.Question],
-        answer: type[Answer],
-        answer_all: Callable[[Sequence[Any]], list[Answer | Problem]],
-        problems: tuple[int, ...],
-    ) -> list[Operation]:
-        one, path = _one(answer_all), f"/predict_{name}"
-        return [
-            Operation("POST", path, summary, answer, one, question, answer_all, problems),
-            Operation("GET", path, summary, answer, one, question, problems=problems),
-        ]
-
-    pairs, segments = schemas.PairQuestion, schemas.SegmentQuestion
+@resource.get_and_post("/predict_clustering", SegmentQuery, ClusteringAnswer, problems=(503,))
+def clustering(
+    service: Service, queries: Sequence[SegmentQuery]
+) -> list[ClusteringAnswer | Problem]:
+    """Which segment a user belongs to."""
+    serving = service.predictor.serving()
+    segments = {
+        user_id: serving.segment(user_id) for user_id in {query.user_id for query in queries}
+    }
     return [
-        *both_methods(
-            "regression",
-            "Which rating would this user give this film, and how sure is that?",
-            schemas.RatingQuestion,
-            schemas.RegressionAnswer,
-            answer_pairs(regression),
-            (404, 503),
-        ),
-        *both_methods(
-            "classification",
-            "How likely is this user to like this film?",
-            pairs,
-            schemas.ClassificationAnswer,
-            answer_pairs(classification),
-            (404, 503),
-        ),
-        *both_methods(
-            "clustering",
-            "Which kind of user is this?",
-            segments,
-            schemas.ClusteringAnswer,
-            answer_segments,
-            (503,),
-        ),
-        Operation(
-            "GET",
-            "/v1/users/{userId}/items/{movieId}",
-            "All three answers at once, from one model set.",
-            schemas.FullAnswer,
-            _one(answer_pairs(full)),
-            pairs,
-            problems=(404, 503),
-        ),
+        ClusteringAnswer(
+            user_id=query.user_id,
+            model_set=serving.release.number,
+            basis=_basis(segments[query.user_id][1]),
+            **_clustering(segments[query.user_id][0]),
+        )
+        for query in queries
     ]
 
 
-def _one(answer_all: Callable[[Sequence[Any]], list[Answer | Problem]]) -> Callable[[Any], Answer]:
-    """The same for a single question, whose problem ends the request."""
+@resource.get("/v1/users/{userId}/items/{movieId}", PairQuery, FullAnswer, problems=(404, 503))
+def full(service: Service, query: PairQuery) -> FullAnswer:
+    """All three answers at once, from one model set."""
+    serving = service.predictor.serving()
+    (prediction,) = serving.predict([_question(query)])
+    if isinstance(prediction, UnknownItemError):
+        raise prediction
+    segment, _ = serving.segment(query.user_id)
+    return FullAnswer(
+        **_of_pair(service, serving, query, prediction),
+        regression=contract.Regression(**_regression(prediction, service.scale)),
+        classification=contract.Classification(**_classification(prediction, service.scale)),
+        clustering=contract.Clustering(**_clustering(segment)),
+    )
 
-    def answer(question: Any) -> Answer:
-        (given,) = answer_all([question])
-        if isinstance(given, Problem):
-            raise ProblemError(given)
-        return given
 
-    return answer
+def _predict(
+    service: Service,
+    queries: Sequence[Q],
+    answer: Callable[[Serving, Q, Prediction], A],
+) -> list[A | Problem]:
+    """The answer to each query, or its problem, all from one model set."""
+    serving = service.predictor.serving()
+    predictions = serving.predict([_question(query) for query in queries])
+    return [
+        problem_of_error(prediction)
+        if isinstance(prediction, UnknownItemError)
+        else answer(serving, query, prediction)
+        for query, prediction in zip(queries, predictions, strict=True)
+    ]
 
 
-def _regression(prediction: Prediction, ratings: Sequence[str] | None) -> dict[str, Any]:
+def _question(query: PairQuery) -> Question:
+    return Question(query.user_id, query.item_id, query.at)
+
+
+def _of_pair(
+    service: Service, serving: Serving, query: PairQuery, prediction: Prediction
+) -> dict[str, Any]:
+    return {
+        "user_id": query.user_id,
+        "item_id": query.item_id,
+        "title": service.title(query.item_id),
+        "model_set": serving.release.number,
+        "basis": _basis(prediction.basis),
+    }
+
+
+def _basis(basis: Basis) -> contract.Basis:
+    return contract.Basis(ratings=basis.ratings, live=basis.live, known_user=basis.known_user)
+
+
+def _regression(prediction: Prediction, scale: RatingScale | None) -> dict[str, Any]:
+    """The fields of a Regression; without a scale it has no distribution."""
     return {
         "prediction": round(prediction.mean, DIGITS),
         "sd": round(prediction.sd, DIGITS),
         "interval": (round(prediction.low, DIGITS), round(prediction.high, DIGITS)),
-        "distribution": ratings
+        "distribution": scale
         and {
-            rating: round(probability, PROBABILITY_DIGITS)
-            for rating, probability in zip(ratings, prediction.distribution, strict=True)
+            f"{rating:g}": round(probability, PROBABILITY_DIGITS)
+            for rating, probability in zip(scale.values(), prediction.distribution, strict=True)
         },
     }
 
 
-def _classification(prediction: Prediction, threshold: float) -> dict[str, Any]:
+def _classification(prediction: Prediction, scale: RatingScale) -> dict[str, Any]:
     probability = round(prediction.like_probability, DIGITS)
     return {
         "prediction": int(probability >= 0.5),
         "probability": probability,
-        "threshold": threshold,
+        "threshold": scale.like_threshold,
     }
 
 
@@ -192,18 +170,3 @@ def _clustering(segment: Segment) -> dict[str, Any]:
         "size": segment.size,
         "genres": [each.genre for each in segment.genres],
     }
-
-
-def _clustering_answer(
-    serving: Serving, user_id: int, segment: Segment, basis: predictor.Basis
-) -> Answer:
-    return schemas.ClusteringAnswer(
-        userId=user_id,
-        model_set=serving.release.number,
-        basis=_basis(basis),
-        **_clustering(segment),
-    )
-
-
-def _basis(basis: predictor.Basis) -> schemas.Basis:
-    return schemas.Basis(ratings=basis.ratings, live=basis.live, known_user=basis.known_user)

@@ -12,7 +12,7 @@ from flask import Flask, Response
 from pydantic import ValidationError
 from werkzeug.exceptions import HTTPException
 
-from reelstream.api.schemas import FieldError, Problem
+from reelstream.contract import FieldError, Problem
 from reelstream.errors import InputError, NoModelSetError, ReelstreamError, UnknownItemError
 
 MEDIA_TYPE = "application/problem+json"
@@ -23,12 +23,12 @@ log = structlog.get_logger()
 _DETAILS = {
     404: "there is nothing under this path: see /docs",
     405: "this path does not take this method: the Allow header says which it takes",
-    413: "the body is too large: ask in several smaller lists",
+    413: "the body is too large: send several smaller lists",
 }
 
 HOW_TO_FIND = "find films with /v1/items?query="
 MAX_ERRORS = 20
-"""Things wrong with one question that are listed: a person mends a few at a time."""
+"""Things wrong with one query that are listed: a person corrects a few at a time."""
 
 
 class ProblemError(Exception):
@@ -47,15 +47,15 @@ def problem(status: int, detail: str, errors: Sequence[FieldError] = ()) -> Prob
 
 
 def problem_of_validation(error: ValidationError) -> Problem:
-    """All that is wrong with a question, and where."""
+    """All that is wrong with a query, and where."""
     errors = [
         FieldError(where=".".join(str(part) for part in wrong["loc"]), message=wrong["msg"])
         for wrong in error.errors(include_url=False, include_context=False, include_input=False)
     ]
     errors, more = errors[:MAX_ERRORS], len(errors) - MAX_ERRORS
-    listed = "; ".join(f"{wrong.where or 'the question'}: {wrong.message}" for wrong in errors)
+    listed = "; ".join(f"{wrong.where or 'the query'}: {wrong.message}" for wrong in errors)
     rest = f"; and {more} more" if more > 0 else ""
-    return problem(422, f"the question is not understood: {listed}{rest}", errors)
+    return problem(422, f"the query is not understood: {listed}{rest}", errors)
 
 
 def problem_of_error(error: ReelstreamError) -> Problem:

@@ -1,40 +1,30 @@
-"""/v1/segments: what each kind of user is."""
+"""/v1/segments: what the users of each segment have in common."""
 
 from __future__ import annotations
 
-from reelstream.api import schemas
-from reelstream.api.operation import Operation
+from reelstream.api.resource import Resource
 from reelstream.api.service import Service
+from reelstream.contract import ExampleFilm, GenreLift, NoQuery, SegmentAnswer, SegmentsAnswer
 from reelstream.models.segment.description import Segment
 
 DIGITS = 4
 
-
-def operations(service: Service) -> list[Operation]:
-    """What the API says about segments."""
-
-    def every(_: schemas.NoQuestion) -> schemas.SegmentsAnswer:
-        serving = service.predictor.serving()
-        segments = sorted(serving.model_set.segment.segments, key=lambda segment: segment.number)
-        return schemas.SegmentsAnswer(
-            model_set=serving.release.number,
-            segments=[_answer(segment, service) for segment in segments],
-        )
-
-    return [
-        Operation(
-            "GET",
-            "/v1/segments",
-            "The segments of the set in service: what their users have in common.",
-            schemas.SegmentsAnswer,
-            every,
-            problems=(503,),
-        )
-    ]
+resource = Resource()
 
 
-def _answer(segment: Segment, service: Service) -> schemas.SegmentAnswer:
-    return schemas.SegmentAnswer(
+@resource.get("/v1/segments", NoQuery, SegmentsAnswer, problems=(503,))
+def segments(service: Service, _: NoQuery) -> SegmentsAnswer:
+    """The segments of the set in service: what their users have in common."""
+    serving = service.predictor.serving()
+    by_number = sorted(serving.model_set.segment.segments, key=lambda segment: segment.number)
+    return SegmentsAnswer(
+        model_set=serving.release.number,
+        segments=[_answer(segment, service) for segment in by_number],
+    )
+
+
+def _answer(segment: Segment, service: Service) -> SegmentAnswer:
+    return SegmentAnswer(
         number=segment.number,
         label=segment.label,
         size=segment.size,
@@ -42,13 +32,13 @@ def _answer(segment: Segment, service: Service) -> schemas.SegmentAnswer:
         mean=round(segment.mean, DIGITS),
         spread=round(segment.spread, DIGITS),
         genres=[
-            schemas.GenreLift(
-                genre=genre.genre, share=round(genre.share, DIGITS), lift=round(genre.lift, DIGITS)
+            GenreLift(
+                genre=each.genre, share=round(each.share, DIGITS), lift=round(each.lift, DIGITS)
             )
-            for genre in segment.genres
+            for each in segment.genres
         ],
         films=[
-            schemas.ExampleFilm(movieId=item_id, title=service.title(item_id))
+            ExampleFilm(item_id=item_id, title=service.title(item_id))
             for item_id in segment.item_ids
         ],
     )

@@ -33,7 +33,7 @@ class StreamMetrics(Collector):
         yield from _batches(report)
         yield from _sets(report.releases)
         followed = GaugeMetricFamily(
-            "reelstream_trouble", "1 while following it fails.", labels=["what"]
+            "reelstream_follower_failing", "1 while following it fails.", labels=["what"]
         )
         for what in report.errors:
             followed.add_metric([what], what in report.troubles)
@@ -44,7 +44,9 @@ class StreamMetrics(Collector):
         trained = {} if serving is None else serving.model_set.trained_on.trained_end_offsets
         followed = {**report.batched, **report.positions}
         ends = GaugeMetricFamily(
-            "reelstream_log_end_offset", "Offset behind the last record.", labels=["partition"]
+            "reelstream_log_end_offset",
+            "End offset of the partition: one past its last record.",
+            labels=["partition"],
         )
         starts = GaugeMetricFamily(
             "reelstream_log_start_offset", "First offset still held.", labels=["partition"]

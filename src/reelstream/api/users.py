@@ -5,65 +5,55 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from reelstream.api import schemas
-from reelstream.api.operation import Operation
+from reelstream.api.resource import Resource
 from reelstream.api.service import Service
+from reelstream.contract import (
+    RatedFilm,
+    UserAnswer,
+    UserQuery,
+    UsersAnswer,
+    UsersQuery,
+    UserSummary,
+)
 from reelstream.ratings.events import MAX_ID
 
 MAX_DIGITS = len(str(MAX_ID))
 
+resource = Resource()
 
-def operations(service: Service) -> list[Operation]:
-    """What the API says about users."""
+
+@resource.get("/v1/users", UsersQuery, UsersAnswer)
+def users(service: Service, query: UsersQuery) -> UsersAnswer:
+    """Users who have rated, by the first digits of their id."""
     histories = service.predictor.histories
+    user_ids = histories.user_ids()
+    found = beginning_with(user_ids, query.query, query.limit)
+    return UsersAnswer(
+        users=[
+            UserSummary(user_id=user_id, ratings=len(histories.of_user(user_id)))
+            for user_id in found.tolist()
+        ],
+        total=len(user_ids),
+    )
 
-    def choose(question: schemas.UsersQuestion) -> schemas.UsersAnswer:
-        user_ids = histories.user_ids()
-        chosen = beginning_with(user_ids, question.query, question.limit)
-        summaries = [
-            schemas.UserSummary(userId=user_id, ratings=len(histories.of_user(user_id)))
-            for user_id in chosen.tolist()
-        ]
-        return schemas.UsersAnswer(users=summaries, total=len(user_ids))
 
-    def one(question: schemas.UserQuestion) -> schemas.UserAnswer:
-        history = histories.of_user(question.userId)
-        newest = history[::-1][: question.limit]
-        columns = (newest.item_id.tolist(), newest.rating.tolist(), newest.timestamp.tolist())
-        return schemas.UserAnswer(
-            userId=question.userId,
-            known_user=len(history) > 0,
-            total=len(history),
-            ratings=[
-                schemas.RatedFilm(
-                    movieId=item_id,
-                    title=service.title(item_id),
-                    rating=rating,
-                    timestamp=timestamp,
-                )
-                for item_id, rating, timestamp in zip(*columns, strict=True)
-            ],
-        )
-
-    return [
-        Operation(
-            "GET",
-            "/v1/users",
-            "Users who have rated, by the first digits of their id.",
-            schemas.UsersAnswer,
-            choose,
-            schemas.UsersQuestion,
-        ),
-        Operation(
-            "GET",
-            "/v1/users/{userId}",
-            "A user's ratings up to this moment, newest first. Nobody is unknown: a new user has no"
-            " ratings yet.",
-            schemas.UserAnswer,
-            one,
-            schemas.UserQuestion,
-        ),
-    ]
+@resource.get("/v1/users/{userId}", UserQuery, UserAnswer)
+def user(service: Service, query: UserQuery) -> UserAnswer:
+    """A user's ratings up to now, newest first; of a user whom nobody knows, none."""
+    history = service.predictor.histories.of_user(query.user_id)
+    newest = history[::-1][: query.limit]
+    columns = (newest.item_id.tolist(), newest.rating.tolist(), newest.timestamp.tolist())
+    return UserAnswer(
+        user_id=query.user_id,
+        known_user=len(history) > 0,
+        total=len(history),
+        ratings=[
+            RatedFilm(
+                item_id=item_id, title=service.title(item_id), rating=rating, timestamp=timestamp
+            )
+            for item_id, rating, timestamp in zip(*columns, strict=True)
+        ],
+    )
 
 
 def beginning_with(user_ids: NDArray[np.int64], digits: str, most: int) -> NDArray[np.int64]:

@@ -10,7 +10,7 @@ from typing import Any
 import altair as alt
 import polars as pl
 
-from reelstream.ui.answers import BatchScores, Regression
+from reelstream.contract import BatchScores, Regression
 
 WAYS = {
     "live": "With live learning",
@@ -23,10 +23,12 @@ WAYS = {
 
 
 def prediction_chart(answer: Regression) -> alt.LayerChart:
-    """How likely each rating is, as bars; below them the interval, and the prediction as a
-    point.
+    """How likely each rating is, as bars; below them the interval, and the prediction as a point.
+
+    answer: with its distribution.
     """
-    ratings, probabilities = list(answer.distribution), list(answer.distribution.values())
+    distribution = answer.distribution or {}
+    ratings, probabilities = list(map(float, distribution)), list(distribution.values())
     half = (ratings[1] - ratings[0]) / 2
     low, high = answer.interval
     bars = pl.DataFrame(

@@ -10,7 +10,8 @@ import os
 import sys
 from pathlib import Path
 
-from reelstream.ui.client import API_URL_VARIABLE
+API_URL_VARIABLE = "REELSTREAM_UI_API"
+"""The environment variable that tells the page where the API is: the setting `ui.api`."""
 
 _FOLDER = Path(__file__).parent
 

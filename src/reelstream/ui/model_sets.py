@@ -6,11 +6,11 @@ from __future__ import annotations
 
 import streamlit as st
 
-from reelstream.ui.answers import Gate, ModelSet
-from reelstream.ui.calm import calmly
+from reelstream.client import Client
+from reelstream.contract import GateReport, ModelSetAnswer
+from reelstream.ui.api_errors import api_errors_shown
 from reelstream.ui.charts import record_chart, window_chart
-from reelstream.ui.client import ApiClient
-from reelstream.ui.wording import moment, plain
+from reelstream.ui.wording import date_and_time, plain
 
 _SCORES = {"RMSE": "rmse", "AUC": "auc", "Log loss": "log_loss"}
 """What a person reads, and the API's name for it."""
@@ -21,10 +21,10 @@ _VERDICT_COLORS = {"accepted": "green", "refused": "red"}
 
 
 @st.fragment(run_every=5.0)
-def show_model_sets(client: ApiClient) -> None:
+def show_model_sets(client: Client) -> None:
     """The prequential record as lines, and a table of the releases."""
-    with calmly():
-        model_sets = client.model_sets()
+    with api_errors_shown():
+        model_sets = client.model_sets().model_sets
         picture, table = st.columns([6, 7], gap="large")
         with picture:
             _show_record(model_sets)
@@ -32,7 +32,7 @@ def show_model_sets(client: ApiClient) -> None:
             _show_table(model_sets)
 
 
-def _show_record(model_sets: tuple[ModelSet, ...]) -> None:
+def _show_record(model_sets: list[ModelSetAnswer]) -> None:
     st.markdown("**Every batch, predicted before it was learned**")
     with st.container(horizontal=True, vertical_alignment="center"):
         shown = st.segmented_control(
@@ -57,7 +57,7 @@ def _show_record(model_sets: tuple[ModelSet, ...]) -> None:
     st.altair_chart(chart(record, _SCORES[shown or "RMSE"]), alt=f"{shown}, {by}")
 
 
-def _show_table(model_sets: tuple[ModelSet, ...]) -> None:
+def _show_table(model_sets: list[ModelSetAnswer]) -> None:
     st.markdown("**Model sets, newest first**")
     st.table(
         {
@@ -71,7 +71,7 @@ def _show_table(model_sets: tuple[ModelSet, ...]) -> None:
                 for name, field in _SCORES.items()
             },
             "Gate": [_gate(it.gate) for it in model_sets],
-            "Made": [moment(it.created_at) for it in model_sets],
+            "Made": [date_and_time(it.created_at) for it in model_sets],
         },
         border="horizontal",
         hide_index=True,
@@ -81,7 +81,7 @@ def _show_table(model_sets: tuple[ModelSet, ...]) -> None:
             st.caption(f"Set {it.number}: {plain(it.gate.reason)}")
 
 
-def _batches(numbers: tuple[int, ...]) -> str:
+def _batches(numbers: list[int]) -> str:
     """`1–3` for an unbroken run, else how many and up to which: a long run with gaps would fill the
     table.
     """
@@ -101,5 +101,5 @@ def _score(value: float | None) -> str:
     return "–" if value is None else f"{value:.3f}"
 
 
-def _gate(gate: Gate) -> str:
+def _gate(gate: GateReport) -> str:
     return f":{_VERDICT_COLORS.get(gate.verdict, 'gray')}-badge[{plain(gate.verdict)}]"

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import streamlit as st
 
-from reelstream.ui.client import API_URL_VARIABLE, DEFAULT_API_URL, ApiClient
+from reelstream.client import DEFAULT_API_URL, Client
+from reelstream.ui.launcher import API_URL_VARIABLE
 from reelstream.ui.model_sets import show_model_sets
 from reelstream.ui.prediction import show_prediction
 from reelstream.ui.segments import show_segments
@@ -20,8 +21,8 @@ _FAVICON = Path(__file__).with_name("favicon.svg")  # a named icon would be fetc
 
 
 @st.cache_resource
-def _open_client(url: str) -> ApiClient:
-    return ApiClient(url)
+def _open_client(url: str) -> Client:
+    return Client(url)
 
 
 def show_page() -> None:

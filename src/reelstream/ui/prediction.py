@@ -6,10 +6,10 @@ from __future__ import annotations
 
 import streamlit as st
 
-from reelstream.ui.answers import Answer, Film
-from reelstream.ui.calm import calmly
+from reelstream.client import Client
+from reelstream.contract import FilmAnswer, FullAnswer
+from reelstream.ui.api_errors import api_errors_shown
 from reelstream.ui.charts import prediction_chart
-from reelstream.ui.client import ApiClient
 from reelstream.ui.wording import count, day, film_name, plain
 
 _SUGGESTIONS = 5
@@ -17,23 +17,23 @@ _NEWEST_RATINGS = 5
 
 
 @st.fragment
-def show_prediction(client: ApiClient) -> None:
+def show_prediction(client: Client) -> None:
     """Two searches on the left, the answer on the right; typing redraws nothing else of the
     page.
     """
     questions, answers = st.columns([4, 7], gap="large")
-    with questions, calmly():
+    with questions, api_errors_shown():
         user_id = _choose_user(client)
         film = _choose_film(client)
     if user_id is None or film is None:
         return
-    with answers, calmly(), st.container(border=True):
+    with answers, api_errors_shown(), st.container(border=True):
         _show_answer(client.predict(user_id, film.item_id), user_id, film)
-    with questions, calmly():
+    with questions, api_errors_shown():
         _show_history(client, user_id)
 
 
-def _choose_user(client: ApiClient) -> int | None:
+def _choose_user(client: Client) -> int | None:
     query = st.text_input(
         "User",
         type="search",
@@ -42,7 +42,9 @@ def _choose_user(client: ApiClient) -> int | None:
         validate=("^[0-9]*$", "Users are numbers."),
         key="user_query",
     )
-    known = {user.user_id: user.ratings for user in client.users(query or "", _SUGGESTIONS)}
+    known = {
+        user.user_id: user.ratings for user in client.users(query or "", limit=_SUGGESTIONS).users
+    }
     options = list(known)
     if query and query.isascii() and query.isdigit() and int(query) not in known:
         options.append(int(query))
@@ -58,11 +60,11 @@ def _choose_user(client: ApiClient) -> int | None:
     )
 
 
-def _choose_film(client: ApiClient) -> Film | None:
+def _choose_film(client: Client) -> FilmAnswer | None:
     query = st.text_input(
         "Movie", type="search", live=True, placeholder="Search by title", key="film_query"
     )
-    films = {film.item_id: film for film in client.items(query or "", _SUGGESTIONS)}
+    films = {film.item_id: film for film in client.items(query or "", limit=_SUGGESTIONS).items}
     if not films:
         st.caption("No movie has such a title.")
     chosen = st.radio(
@@ -75,7 +77,7 @@ def _choose_film(client: ApiClient) -> Film | None:
     return films.get(chosen)
 
 
-def _show_answer(answer: Answer, user_id: int, film: Film) -> None:
+def _show_answer(answer: FullAnswer, user_id: int, film: FilmAnswer) -> None:
     rating, like, segment = answer.regression, answer.classification, answer.clustering
     st.subheader(plain(film_name(film)), anchor=False)
     st.caption(f"{' · '.join(map(plain, film.genres)) or 'No genres known'} — for user {user_id}")
@@ -100,7 +102,7 @@ def _show_answer(answer: Answer, user_id: int, film: Film) -> None:
     )
 
 
-def _basis(answer: Answer) -> str:
+def _basis(answer: FullAnswer) -> str:
     basis = answer.basis
     if not basis.known_user:
         return (
@@ -114,8 +116,8 @@ def _basis(answer: Answer) -> str:
     )
 
 
-def _show_history(client: ApiClient, user_id: int) -> None:
-    history = client.user(user_id, _NEWEST_RATINGS)
+def _show_history(client: Client, user_id: int) -> None:
+    history = client.user(user_id, limit=_NEWEST_RATINGS)
     if not history.ratings:
         return
     st.markdown(f"**Newest of {count(history.total, 'rating', 'ratings')} by user {user_id}**")

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import streamlit as st
 
-from reelstream.ui.answers import Segment
-from reelstream.ui.calm import calmly
-from reelstream.ui.client import ApiClient
+from reelstream.client import Client
+from reelstream.contract import SegmentAnswer
+from reelstream.ui.api_errors import api_errors_shown
 from reelstream.ui.wording import film_name, plain
 
 _EXAMPLES = 3
 
 
 @st.fragment(run_every=5.0)
-def show_segments(client: ApiClient) -> None:
+def show_segments(client: Client) -> None:
     """A table, a row a segment."""
-    with calmly():
-        segments = client.segments()
+    with api_errors_shown():
+        segments = client.segments().segments
         st.table(
             {
                 "Segment": [f"{each.number} · {plain(each.label)}" for each in segments],
@@ -35,5 +35,5 @@ def show_segments(client: ApiClient) -> None:
         st.caption("Ratings: the median of its users. Rates: a user's mean rating and its spread.")
 
 
-def _genres(segment: Segment) -> str:
+def _genres(segment: SegmentAnswer) -> str:
     return ", ".join(f"{plain(each.genre)} ×{each.lift:.2f}" for each in segment.genres)

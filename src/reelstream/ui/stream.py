@@ -7,37 +7,36 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from reelstream.errors import ApiError
-from reelstream.ui.answers import Health, Status
-from reelstream.ui.client import ApiClient
+from reelstream.client import ApiError, Client
+from reelstream.contract import HealthAnswer, StatusAnswer
 from reelstream.ui.wording import age, plain
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Standing:
     """Whether the API answers, and what it says of itself and of the stream."""
 
-    health: Health | None
-    status: Status | None
-    trouble: str | None
-    """Why the API could not be asked."""
+    health: HealthAnswer | None = None
+    status: StatusAnswer | None = None
+    error: str | None = None
+    """Why the API did not answer."""
 
     @property
     def model_set(self) -> int | None:
-        """The set that answers questions; without one there is nothing to ask."""
+        """The number of the set in service; without one no query can be answered."""
         return self.health.model_set if self.health else None
 
 
-def read_standing(client: ApiClient) -> Standing:
-    """Ask the API how it is; one that cannot be reached is a standing too."""
+def read_standing(client: Client) -> Standing:
+    """Fetch health and status; that the API cannot be reached is a standing too."""
     try:
-        return Standing(client.health(), client.status(), None)
+        return Standing(health=client.ready(), status=client.status())
     except ApiError as error:
-        return Standing(None, None, str(error))
+        return Standing(error=str(error))
 
 
 @st.fragment(run_every=2.0)
-def watch_stream(client: ApiClient, drawn_for: Standing) -> None:
+def watch_stream(client: Client, drawn_for: Standing) -> None:
     """Show how the stream stands; draw the whole page anew when another set answers, or the API
     comes or goes.
     """
@@ -50,10 +49,10 @@ def watch_stream(client: ApiClient, drawn_for: Standing) -> None:
         st.info(sentence)
 
 
-def _show_counts(status: Status) -> None:
+def _show_counts(status: StatusAnswer) -> None:
     log, service = status.log, status.model_set
-    # The server looks at batches more often than at the log's end, which may lie behind the newest
-    # for a moment.
+    # The server looks at batches more often than at the log's end: for a short time they may hold
+    # more than the end that it knows.
     waiting = max(log.end - log.batched, 0)
     with st.container(horizontal=True, key="stream"):
         st.metric("Messages in the log", f"{log.end:,}", border=True)
@@ -67,10 +66,10 @@ def _show_counts(status: Status) -> None:
 
 
 def _sentences(standing: Standing) -> list[str]:
-    """What a person should know of troubles, each as a sentence."""
-    if standing.trouble:
-        return [f"{plain(standing.trouble)} This page tries again every two seconds."]
-    reasons = standing.health.reasons if standing.health else ()
+    """What keeps the API from simply being ready, each reason as a sentence."""
+    if standing.error:
+        return [f"{plain(standing.error)} This page tries again every two seconds."]
+    reasons = standing.health.reasons if standing.health else []
     if standing.model_set is None:
         return [
             " ".join([*map(_sentence, reasons), "This page shows answers as soon as one serves."])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 
-from reelstream.ui.answers import ExampleFilm, Film, RatedFilm
+from reelstream.contract import ExampleFilm, FilmAnswer, RatedFilm
 
 _ARTICLE_LAST = re.compile("^(.+), (The|A|An|Le|La|Les|Il|El|Los|Las|Der|Die|Das)$")
 _UNITS = (("day", 86_400), ("hour", 3_600), ("min", 60))
@@ -27,8 +27,8 @@ def age(seconds: float) -> str:
 
 def day(timestamp: int) -> str:
     """Seconds since 1970, UTC, as `3 May 2001`."""
-    moment = datetime.fromtimestamp(timestamp, UTC)
-    return f"{moment.day} {moment:%b %Y}"
+    then = datetime.fromtimestamp(timestamp, UTC)
+    return f"{then.day} {then:%b %Y}"
 
 
 def plain(text: str) -> str:
@@ -40,16 +40,16 @@ def plain(text: str) -> str:
     )
 
 
-def film_name(film: Film | RatedFilm | ExampleFilm) -> str:
+def film_name(film: FilmAnswer | RatedFilm | ExampleFilm) -> str:
     """`The Matrix (1999)` where MovieLens sorts it as `Matrix, The`; the id of a film without a
     title.
     """
     name = _ARTICLE_LAST.sub(r"\2 \1", film.title) if film.title else f"Movie {film.item_id}"
-    year = film.year if isinstance(film, Film) else None
+    year = film.year if isinstance(film, FilmAnswer) else None
     return name if year is None else f"{name} ({year})"
 
 
-def moment(timestamp: float) -> str:
+def date_and_time(timestamp: float) -> str:
     """Seconds since 1970, UTC, as `3 May, 14:05:12`."""
     then = datetime.fromtimestamp(timestamp, UTC)
     return f"{then.day} {then:%b, %H:%M:%S}"

@@ -1,4 +1,4 @@
-"""Trouble as the page shows it: a sentence, never a traceback."""
+"""How the page shows an API error: as a sentence, never a traceback."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from reelstream.ui.wording import plain
 
 
 @contextmanager
-def calmly() -> Iterator[None]:
-    """Show an ApiError in place of what it kept from being drawn."""
+def api_errors_shown() -> Iterator[None]:
+    """Show an ApiError where the part of the page that it prevents would be."""
     try:
         yield
     except ApiError as error:

@@ -1,0 +1,122 @@
+"""Gives operations their Flask views: read and validate the query, write the answer."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any
+
+import msgspec
+from flask import Flask, Response, request
+from pydantic import ValidationError
+
+from reelstream.api.problems import ProblemError, problem, problem_of_validation
+from reelstream.api.resource import ListHandler, Operation
+from reelstream.api.service import Service
+from reelstream.contract import MAX_QUERIES, Answer, FailedEntry, Problem, Query
+
+
+def add_operation(app: Flask, service: Service, operation: Operation) -> None:
+    """Give `app` the route of `operation`, answered from `service`."""
+    rule = re.sub(r"{(\w+)}", r"<\1>", operation.path)
+    make_view = _view_of_body if operation.method == "POST" else _view_of_url
+    view = make_view(service, operation)
+    app.add_url_rule(rule, operation.id, view, methods=[operation.method])
+
+
+def _view_of_url(service: Service, operation: Operation) -> Callable[..., Response]:
+    def view(**path: str) -> Response:
+        query = _validate(operation.query, _values_of_url(operation.query, path))
+        return _respond(operation.handle(service, query))
+
+    return view
+
+
+def _view_of_body(service: Service, operation: Operation) -> Callable[..., Response]:
+    def view() -> Response:
+        body = _read_body()
+        if not isinstance(body, list):
+            return _respond(operation.handle(service, _validate(operation.query, body)))
+        if operation.handle_list is None:
+            raise ProblemError(problem(422, "one query is taken here, not a list"))
+        if len(body) > MAX_QUERIES:
+            detail = f"the list holds {len(body)} queries: send at most {MAX_QUERIES} at once"
+            raise ProblemError(problem(422, detail))
+        return _respond_list(_answer_list(service, operation.query, operation.handle_list, body))
+
+    return view
+
+
+def _answer_list(
+    service: Service, kind: type[Query], handle_list: ListHandler[Any, Any], body: list[Any]
+) -> list[Answer]:
+    """The answers in the order of `body`; entries that are no valid query never reach the
+    handler.
+    """
+    queries: list[Query] = []
+    answers: list[Answer | None] = []
+    for position, entry in enumerate(body):
+        try:
+            queries.append(_validate(kind, entry))
+            answers.append(None)
+        except ProblemError as error:
+            answers.append(FailedEntry(error=_at_position(error.problem, position)))
+    given = iter(handle_list(service, queries))
+    return [_entry(next(given)) if answer is None else answer for answer in answers]
+
+
+def _validate(kind: type[Query], values: Any) -> Query:
+    try:
+        return kind.model_validate(values, by_alias=True, by_name=False)
+    except ValidationError as error:
+        raise ProblemError(problem_of_validation(error)) from error
+
+
+def _values_of_url(kind: type[Query], path: dict[str, str]) -> dict[str, Any]:
+    """The fields of path and URL. What JSON reads as a number or a truth value becomes one, except
+    where the field is a text.
+    """
+    values: dict[str, Any] = dict(path)
+    for name, given in request.args.lists():
+        if name in values or len(given) > 1:
+            raise ProblemError(problem(422, f"{name} is given more than once"))
+        values[name] = given[0]
+    texts = {name for name, known in kind.model_fields.items() if known.annotation is str}
+    for name in values.keys() - texts:
+        if values[name] == values[name].strip():
+            with suppress(msgspec.MsgspecError):
+                values[name] = msgspec.json.decode(values[name], type=int | float | bool)
+    return values
+
+
+def _read_body() -> Any:
+    if not request.is_json:
+        raise ProblemError(problem(415, "send JSON, and say so: Content-Type: application/json"))
+    try:
+        return msgspec.json.decode(request.get_data())
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise ProblemError(problem(400, f"the body is not JSON: {error}")) from error
+
+
+def _at_position(the_problem: Problem, position: int) -> Problem:
+    """The same problem, its fields named with their query's position in the list."""
+    errors = [
+        wrong.model_copy(update={"where": f"{position}.{wrong.where}".rstrip(".")})
+        for wrong in the_problem.errors
+    ]
+    return the_problem.model_copy(update={"errors": errors})
+
+
+def _entry(given: Answer | Problem) -> Answer:
+    return FailedEntry(error=given) if isinstance(given, Problem) else given
+
+
+def _respond(reply: Answer | tuple[Answer, int]) -> Response:
+    answer, status = reply if isinstance(reply, tuple) else (reply, 200)
+    return Response(answer.model_dump_json(), status, mimetype="application/json")
+
+
+def _respond_list(answers: Sequence[Answer]) -> Response:
+    body = ",".join(answer.model_dump_json() for answer in answers)
+    return Response(f"[{body}]", mimetype="application/json")

@@ -1,0 +1,191 @@
+"""The client: a method for each route of the API."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import TracebackType
+
+import httpx
+from pydantic import TypeAdapter
+
+from reelstream.client.transport import Transport
+from reelstream.contract import (
+    ClassificationAnswer,
+    ClusteringAnswer,
+    FailedEntry,
+    FilmAnswer,
+    FilmsAnswer,
+    FullAnswer,
+    HealthAnswer,
+    ModelSetsAnswer,
+    PairQuery,
+    Query,
+    RatingQuery,
+    RegressionAnswer,
+    SegmentQuery,
+    SegmentsAnswer,
+    StatusAnswer,
+    UserAnswer,
+    UsersAnswer,
+)
+
+DEFAULT_API_URL = "http://127.0.0.1:5000"
+"""Where `reelstream serve` listens by default."""
+DEFAULT_TIMEOUT_SECONDS = 5.0
+
+_REGRESSIONS = TypeAdapter(list[RegressionAnswer | FailedEntry])
+_CLASSIFICATIONS = TypeAdapter(list[ClassificationAnswer | FailedEntry])
+_CLUSTERINGS = TypeAdapter(list[ClusteringAnswer | FailedEntry])
+
+
+class Client:
+    """Queries the API at `base_url`, from any number of threads; close it, or use it in `with`.
+
+        with Client("http://127.0.0.1:5000") as client:
+            for film in client.items("toy story").items:
+                rating = client.predict_regression(user_id=1, item_id=film.item_id)
+                print(f"{film.title}: {rating.prediction:.1f} ± {rating.sd:.1f}")
+
+    Every method raises ApiError when it gets no answer: the API cannot be reached or does not
+    answer in time, or it answers with a problem, whose detail is then the message and whose HTTP
+    status is the error's `status`. Proxies of the environment are not used.
+    """
+
+    def __init__(
+        self,
+        base_url: str = DEFAULT_API_URL,
+        *,
+        timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        """timeout_seconds: for connecting, and for each wait for data. transport: replaces the
+        network, in tests.
+        """
+        self._transport = Transport(base_url, timeout_seconds, transport)
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections; the client cannot be used afterwards."""
+        self._transport.close()
+
+    def predict(self, user_id: int, item_id: int, *, at: int | None = None) -> FullAnswer:
+        """Rating, like and segment for one user and one film, from one model set.
+
+        at: the time to predict for, in seconds since 1970 (UTC); now by default, and never before
+        the user's last rating.
+        """
+        return self._transport.get(f"/v1/users/{user_id}/items/{item_id}", FullAnswer, {"at": at})
+
+    def predict_regression(
+        self, user_id: int, item_id: int, *, at: int | None = None, distribution: bool = False
+    ) -> RegressionAnswer:
+        """Which rating the user would give the film, and how sure that is.
+
+        at: see `predict`. distribution: whether to answer the probability of each rating too.
+        """
+        params = {
+            "userId": user_id,
+            "movieId": item_id,
+            "at": at,
+            "distribution": distribution or None,
+        }
+        return self._transport.get("/predict_regression", RegressionAnswer, params)
+
+    def predict_classification(
+        self, user_id: int, item_id: int, *, at: int | None = None
+    ) -> ClassificationAnswer:
+        """How likely the user is to like the film. at: see `predict`."""
+        params = {"userId": user_id, "movieId": item_id, "at": at}
+        return self._transport.get("/predict_classification", ClassificationAnswer, params)
+
+    def predict_clustering(self, user_id: int) -> ClusteringAnswer:
+        """Which segment the user belongs to."""
+        return self._transport.get("/predict_clustering", ClusteringAnswer, {"userId": user_id})
+
+    def predict_regressions(
+        self, queries: Sequence[RatingQuery]
+    ) -> list[RegressionAnswer | FailedEntry]:
+        """The answers to at most `MAX_QUERIES` queries, in their order, from one model set; a
+        FailedEntry takes the place of an answer that cannot be given.
+
+            queries = [RatingQuery(user_id=1, item_id=item_id) for item_id in (31, 1029)]
+            for query, answer in zip(queries, client.predict_regressions(queries)):
+                if isinstance(answer, RegressionAnswer):
+                    print(query.item_id, answer.prediction)
+        """
+        return self._transport.post("/predict_regression", _body(queries), _REGRESSIONS)
+
+    def predict_classifications(
+        self, queries: Sequence[PairQuery]
+    ) -> list[ClassificationAnswer | FailedEntry]:
+        """How likely users are to like films; see `predict_regressions`."""
+        return self._transport.post("/predict_classification", _body(queries), _CLASSIFICATIONS)
+
+    def predict_clusterings(
+        self, queries: Sequence[SegmentQuery]
+    ) -> list[ClusteringAnswer | FailedEntry]:
+        """Which segments users belong to; see `predict_regressions`."""
+        return self._transport.post("/predict_clustering", _body(queries), _CLUSTERINGS)
+
+    def items(self, query: str = "", *, limit: int = 20) -> FilmsAnswer:
+        """At most `limit` films whose title and year hold all words of `query`, best match first.
+
+        limit: at most `MAX_LIMIT`.
+        """
+        return self._transport.get("/v1/items", FilmsAnswer, {"query": query, "limit": limit})
+
+    def item(self, item_id: int) -> FilmAnswer:
+        """One film of the catalogue."""
+        return self._transport.get(f"/v1/items/{item_id}", FilmAnswer)
+
+    def users(self, query: str = "", *, limit: int = 20) -> UsersAnswer:
+        """At most `limit` users who have rated and whose id begins with the digits `query`.
+
+        limit: at most `MAX_LIMIT`.
+        """
+        return self._transport.get("/v1/users", UsersAnswer, {"query": query, "limit": limit})
+
+    def user(self, user_id: int, *, limit: int = 50) -> UserAnswer:
+        """A user's newest ratings, at most `limit`. A user whom nobody knows has none.
+
+        limit: at most `MAX_LIMIT`.
+        """
+        return self._transport.get(f"/v1/users/{user_id}", UserAnswer, {"limit": limit})
+
+    def segments(self) -> SegmentsAnswer:
+        """What the users of each segment have in common."""
+        return self._transport.get("/v1/segments", SegmentsAnswer)
+
+    def model_sets(self) -> ModelSetsAnswer:
+        """The model sets with their scores, newest first."""
+        return self._transport.get("/v1/models", ModelSetsAnswer)
+
+    def status(self) -> StatusAnswer:
+        """What the stream is doing now."""
+        return self._transport.get("/v1/status", StatusAnswer)
+
+    def live(self) -> HealthAnswer:
+        """Whether the API's process answers."""
+        return self._transport.get("/health/live", HealthAnswer)
+
+    def ready(self) -> HealthAnswer:
+        """Whether the API can answer queries, and if not, why; that is an answer, not an error."""
+        return self._transport.get("/health/ready", HealthAnswer, also_answers={503})
+
+    def metrics(self) -> str:
+        """The API's metrics, as Prometheus reads them."""
+        return self._transport.get_text("/metrics")
+
+
+def _body(queries: Sequence[Query]) -> list[dict[str, object]]:
+    return [query.model_dump(exclude_defaults=True) for query in queries]

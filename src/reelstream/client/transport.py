@@ -1,0 +1,93 @@
+"""Sends requests to the API, and reads what comes back."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any, TypeVar
+
+import httpx
+from pydantic import TypeAdapter, ValidationError
+
+from reelstream.contract import Answer, Problem
+from reelstream.errors import ApiError
+
+T = TypeVar("T")
+AnAnswer = TypeVar("AnAnswer", bound=Answer)
+
+
+class Transport:
+    """Requests to one API. Every method raises ApiError when it gets no answer."""
+
+    def __init__(
+        self, base_url: str, timeout_seconds: float, transport: httpx.BaseTransport | None
+    ) -> None:
+        self._url = base_url.rstrip("/")
+        self._timeout_seconds = timeout_seconds
+        self._http = httpx.Client(
+            base_url=self._url, timeout=timeout_seconds, trust_env=False, transport=transport
+        )
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def get(
+        self,
+        path: str,
+        answer: type[AnAnswer],
+        params: dict[str, Any] | None = None,
+        also_answers: Collection[int] = (),
+    ) -> AnAnswer:
+        """The answer to a GET. also_answers: HTTP errors that carry an answer too."""
+        response = self._request("GET", path, params=_without_none(params or {}))
+        if response.status_code not in also_answers:
+            _raise_for_problem(response)
+        return _decode(response, TypeAdapter(answer))
+
+    def get_text(self, path: str) -> str:
+        """The body that answers a GET, as text."""
+        response = self._request("GET", path)
+        _raise_for_problem(response)
+        return response.text
+
+    def post(self, path: str, body: Any, answer: TypeAdapter[T]) -> T:
+        """The answer to a POST of `body` as JSON."""
+        response = self._request("POST", path, json=body)
+        _raise_for_problem(response)
+        return _decode(response, answer)
+
+    def _request(self, method: str, path: str, **content: Any) -> httpx.Response:
+        try:
+            return self._http.request(method, path, **content)
+        except httpx.TimeoutException as error:
+            raise ApiError(
+                f"The API at {self._url} did not answer within {self._timeout_seconds:g} seconds."
+            ) from error
+        except httpx.HTTPError as error:
+            raise ApiError(f"The API at {self._url} cannot be reached.") from error
+
+
+def _without_none(params: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in params.items() if value is not None}
+
+
+def _raise_for_problem(response: httpx.Response) -> None:
+    """Raises ApiError with the detail of the problem (RFC 9457) that `response` carries."""
+    if not response.is_error:
+        return
+    try:
+        detail = Problem.model_validate_json(response.content).detail
+    except ValidationError:
+        detail = f"The API answered with status {response.status_code}."
+    raise ApiError(detail, status=response.status_code)
+
+
+def _decode(response: httpx.Response, answer: TypeAdapter[T]) -> T:
+    try:
+        return answer.validate_json(response.content)
+    except ValidationError as error:
+        raise ApiError(
+            f"What answers at {response.request.url} is not reelstream's API, or another version "
+            "of it.",
+            status=response.status_code,
+        ) from error

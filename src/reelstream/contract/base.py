@@ -1,0 +1,71 @@
+"""What all queries and answers have in common: their configuration, and types used by many."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from reelstream.ratings.events import MAX_ID
+
+MAX_QUERIES = 10_000
+"""How many queries one list may hold."""
+MAX_LIMIT = 200
+"""How many entries one answer may list."""
+MAX_TIME = 253_402_300_799
+"""The last second of the year 9999, in seconds since 1970."""
+
+
+def _whole(value: Any) -> Any:
+    """In JSON, 1.0 is the integer 1."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+_Whole = BeforeValidator(_whole)
+
+UserId = Annotated[
+    int,
+    Field(alias="userId", ge=0, le=MAX_ID, description="The user's id.", examples=[1]),
+    _Whole,
+]
+ItemId = Annotated[
+    int,
+    Field(alias="movieId", ge=0, le=MAX_ID, description="The film's id.", examples=[31]),
+    _Whole,
+]
+Time = Annotated[int, Field(ge=0, le=MAX_TIME), _Whole]
+Limit = Annotated[
+    int, Field(ge=1, le=MAX_LIMIT, description="How many entries to answer at most."), _Whole
+]
+
+
+class Query(BaseModel):
+    """What a client asks. Fields that the API does not know are refused, so that a misspelt one is
+    noticed.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        frozen=True,
+        validate_by_name=True,
+        serialize_by_alias=True,
+    )
+
+
+class NoQuery(Query):
+    """A query without fields."""
+
+
+class Answer(BaseModel):
+    """What the API answers. A client ignores fields that it does not know, so that the API can add
+    some.
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+        from_attributes=True,
+        validate_by_name=True,
+        serialize_by_alias=True,
+        json_schema_serialization_defaults_required=True,
+    )

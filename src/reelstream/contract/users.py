@@ -1,0 +1,58 @@
+"""Queries and answers about users and what they rated."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from reelstream.contract.base import Answer, ItemId, Limit, Query, UserId
+
+
+class UserQuery(Query):
+    """One user's ratings."""
+
+    user_id: UserId
+    limit: Limit = 50
+
+
+class UsersQuery(Query):
+    """A search for users."""
+
+    query: Annotated[
+        str,
+        Field(pattern="^[0-9]{0,19}$", description="The id's first digits.", examples=["1"]),
+    ] = ""
+    limit: Limit = 20
+
+
+class UserSummary(Answer):
+    """One user."""
+
+    user_id: UserId
+    ratings: Annotated[int, Field(ge=0, description="How many films the user has rated.")]
+
+
+class UsersAnswer(Answer):
+    """The users that a search found."""
+
+    users: list[UserSummary]
+    total: Annotated[int, Field(ge=0, description="How many users have rated.")]
+
+
+class RatedFilm(Answer):
+    """One rating of a user."""
+
+    item_id: ItemId
+    title: str | None
+    rating: float
+    timestamp: Annotated[int, Field(description="Seconds since 1970, UTC.")]
+
+
+class UserAnswer(Answer):
+    """A user's ratings, newest first."""
+
+    user_id: UserId
+    known_user: bool
+    total: Annotated[int, Field(ge=0, description="How many films the user has rated.")]
+    ratings: list[RatedFilm]
