@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import re
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from types import SimpleNamespace
 import httpx
 import pytest
 
+from reelstream import contract
 from reelstream.client import ApiError, Client
 from reelstream.contract import (
     ClassificationAnswer,
@@ -200,3 +202,9 @@ def test_the_client_needs_no_server_packages() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert loaded.stdout.strip() == "[]"
+
+
+def test_the_example_of_the_contract_runs() -> None:
+    """As its docstring shows it."""
+    result = doctest.testmod(contract)
+    assert (result.attempted, result.failed) == (1, 0)

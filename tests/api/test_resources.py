@@ -216,9 +216,7 @@ def test_every_way_to_predict_a_batch_is_a_metric(api: SimpleNamespace) -> None:
     the first three.
     """
     scores = [Scores(n=10, rmse=rmse) for rmse in (0.81, 0.83, 1.1, 0.95, 0.82)]
-    api.registry.publish(
-        msgspec.structs.replace(release(2), record=[BatchScores(2, 1, *scores)])
-    )
+    api.registry.publish(msgspec.structs.replace(release(2), record=[BatchScores(2, 1, *scores)]))
     api.updates.start()
     text = api.client.get("/metrics").text
     api.updates.close()
@@ -260,7 +258,9 @@ def test_metrics_of_the_stream(followed: SimpleNamespace, line: str) -> None:
     assert line in followed.client.get("/metrics").text.splitlines()
 
 
-def test_before_the_first_set_queries_wait_and_the_rest_answers(waiting_api: SimpleNamespace) -> None:
+def test_before_the_first_set_queries_wait_and_the_rest_answers(
+    waiting_api: SimpleNamespace,
+) -> None:
     """503 with Retry-After, and the reason."""
     for response in (
         waiting_api.client.get("/predict_clustering?userId=1"),
@@ -275,7 +275,7 @@ def test_before_the_first_set_queries_wait_and_the_rest_answers(waiting_api: Sim
     assert ready.json["status"] == "waiting" and ready.json["reasons"]
     assert waiting_api.client.get("/health/live").json["status"] == "live"
     assert waiting_api.client.get("/v1/status").json["model_set"] is None
-    assert len(api.client.get("/v1/items").json["items"]) == 3
+    assert len(waiting_api.client.get("/v1/items").json["items"]) == 3
 
 
 def test_a_server_with_a_set_is_ready_and_says_what_is_wrong(api: SimpleNamespace) -> None:

@@ -1,4 +1,4 @@
-'''Declares the operations of the API: a function for each. Its route, the validation of its query
+"""Declares the operations of the API: a function for each. Its route, the validation of its query
 and its part of the OpenAPI document are derived from the declaration.
 
     resource = Resource()
@@ -6,7 +6,7 @@ and its part of the OpenAPI document are derived from the declaration.
     @resource.get("/v1/items/{movieId}", FilmQuery, FilmAnswer, problems=(404,))
     def film(service: Service, query: FilmQuery) -> FilmAnswer:
         \"""One film.\"""
-'''
+"""
 
 from __future__ import annotations
 
