@@ -1,11 +1,12 @@
-"""Declares the operations of the API: a function for each. Its route, the validation of its query
+"""Declares the operations of the API, a function for each. Its route, the validation of its query
 and its part of the OpenAPI document are derived from the declaration.
 
     resource = Resource()
 
     @resource.get("/v1/items/{movieId}", FilmQuery, FilmAnswer, problems=(404,))
     def film(service: Service, query: FilmQuery) -> FilmAnswer:
-        \"""One film.\"""
+        "One film."
+        return FilmAnswer.model_validate(service.catalog.get(query.item_id))
 """
 
 from __future__ import annotations
