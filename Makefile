@@ -75,6 +75,7 @@ bench-%: $(ALL_STAMP)  ## run benchmarks/NAME.py; its result lands in benchmarks
 bench-accuracy bench-training: $(BENCH_STAMP)  # they need the libraries that reelstream is compared with
 
 docs: $(ALL_STAMP)  ## build the documentation into site/
+	$(BIN)/python tools/command_tables.py
 	$(BIN)/mkdocs build --strict
 
 clean:  ## remove the virtual environment and caches, never a work folder

@@ -87,7 +87,7 @@ def measure_trainer(work: Path, films: Path, size: int, master: str) -> dict[str
     batches, engine = BatchFolder(work / "batches"), SparkEngine(master, CONF)
     stores = SnapshotStore(work / "history"), ModelRegistry(work / "models")
     trainer = Trainer(
-        batches, *stores, engine, detect(films).read_catalog().catalog, RatingScale(), SHORT
+        batches, *stores, engine, detect(films).read_catalog().catalog, RatingScale(), SHORT, keep=5
     )
     with watched() as usage:
         for begin, end in pairwise((0, size, size + NEW_RATINGS)):

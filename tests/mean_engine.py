@@ -164,5 +164,5 @@ class TrainingWorld:
             CATALOG,
             SCALE,
             FitParameters(),
-            keep,
+            keep=keep,
         )

@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,6 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from flask import Flask
-from pydantic import BaseModel
 
 from fake_sets import CATALOG, FakeRegistry
 from reelstream import contract
@@ -27,7 +27,6 @@ from reelstream.ratings.scale import RatingScale
 from reelstream.serving.live_histories import LiveHistories
 from reelstream.serving.live_updates import LiveUpdates
 from reelstream.serving.predictor import Predictor
-from reelstream.settings import Settings
 from reelstream.storage.batch_files import BatchFolder
 from reelstream.storage.snapshot_store import SnapshotStore
 from reelstream.training import trainer
@@ -94,20 +93,11 @@ def code_in(text: str) -> list[str]:
     return blocks + re.findall(r"`([^`\n]+)`", prose)
 
 
-def test_every_setting_is_in_the_table_and_no_other() -> None:
-    """cli.md lists the settings that a file or the environment may name."""
-    rows = re.findall(r"^\| (`[a-z].*?) \|", sections(page("cli.md"))["Settings"], re.MULTILINE)
-    names = [name for row in rows for name in re.findall(r"`([a-z_.]+)`", row)]
-    assert sorted(names) == sorted(settings())
-
-
-def settings() -> Iterator[str]:
-    for name, field in Settings.model_fields.items():
-        section = field.annotation
-        if isinstance(section, type) and issubclass(section, BaseModel):
-            yield from (f"{name}.{inner}" for inner in section.model_fields)
-        else:
-            yield name
+def test_tables_of_options_and_settings_are_those_of_the_code() -> None:
+    """cli.md has what `make docs` writes into it from the declarations."""
+    program = [sys.executable, str(ROOT / "tools" / "command_tables.py"), "--check"]
+    done = subprocess.run(program, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_every_path_of_the_api_is_in_the_table_and_no_other(flask_app: Flask) -> None:

@@ -68,7 +68,7 @@ class DataSettings(_Section):
         "A data set's folder, or a ratings file.",
         flag="--data",
         metavar="DIR",
-        default_text="MovieLens small, downloaded once",
+        default_text="the work folder's, else MovieLens small, downloaded once",
     )
     cache: Path | None = setting(
         None, "Where downloads are kept.", default_text="the cache folder of your account"
@@ -138,7 +138,13 @@ class TrainSettings(_Section):
     keep: int = setting(
         5, "How many of the newest sets stay on disk.", flag="--keep", metavar="N", ge=1
     )
-    seed: int = setting(0, "The same seed gives the same sets.", flag="--seed", metavar="N", ge=0)
+    seed: int = setting(
+        0,
+        "The same seed gives the same sets; later sets continue the first one's chain.",
+        flag="--seed",
+        metavar="N",
+        ge=0,
+    )
 
 
 def _named_for_spark(name: str) -> str:
@@ -161,7 +167,9 @@ class SparkSettings(_Section):
         {}, "A setting of Spark; may be repeated.", flag="--conf", metavar="KEY=VALUE"
     )
     one_task_ratings: int = setting(
-        5_000_000, "Up to so many ratings one task runs the whole chain; above, blocks do.", ge=0
+        5_000_000,
+        "Up to so many ratings, one Spark task runs the whole chain; above, it runs in blocks.",
+        ge=0,
     )
 
 
@@ -206,7 +214,8 @@ class MetricsSettings(_Section):
     host: str = setting("127.0.0.1", "Where metrics are served; 0.0.0.0 opens them to others.")
     port: int | None = setting(
         None,
-        "Serve metrics for Prometheus here; a run's batch writer and trainer take the next two.",
+        "Serve metrics for Prometheus here; 0 takes a free port. A run gives it to the producer, "
+        "and the next two to batch writer and trainer.",
         flag="--metrics-port",
         metavar="P",
         default_text="nowhere",

@@ -6,10 +6,11 @@ from dataclasses import asdict
 
 import typer
 
+from reelstream.cli.command_settings import with_settings
 from reelstream.cli.exit_codes import DONE, FAILED
 from reelstream.cli.factories import open_log, open_work_folder
 from reelstream.cli.notices import print_notice
-from reelstream.cli.options import Json, with_settings
+from reelstream.cli.options import LOG, Json
 from reelstream.cli.output import print_json
 from reelstream.monitoring.audit import audit as reconcile
 from reelstream.settings import Settings
@@ -18,7 +19,7 @@ from reelstream.storage.model_registry import ModelRegistry
 from reelstream.storage.requeue_folder import RequeueFolder
 
 
-@with_settings("work", "broker.url", "broker.topic", "kafka")
+@with_settings("work", *LOG)
 def audit(settings: Settings, as_json: Json = False) -> int:
     """Print totals and problems; exit code 1 when there are any."""
     folder, binding = open_work_folder(settings)

@@ -6,9 +6,10 @@ from typing import Annotated
 
 import typer
 
+from reelstream.cli.command_settings import with_settings
 from reelstream.cli.exit_codes import DONE, INTERRUPTED
 from reelstream.cli.factories import bind_work_folder, open_log
-from reelstream.cli.options import AcceptLoss, Json, with_settings
+from reelstream.cli.options import BATCH, NEW_LOG, AcceptLoss, Json
 from reelstream.cli.output import print_json
 from reelstream.cli.stage_metrics import metrics_served
 from reelstream.cli.stopping import stop_on_signals
@@ -19,12 +20,8 @@ from reelstream.storage.batch_files import BatchFolder, Manifest
 
 @with_settings(
     "work",
-    "broker.url",
-    "broker.topic",
-    "broker.partitions",
-    "kafka",
-    "batch.rows",
-    "batch.seconds",
+    *NEW_LOG,
+    *BATCH,
     "metrics.port",
 )
 def batch(
@@ -40,25 +37,18 @@ def batch(
     folder, binding = bind_work_folder(settings, None)
     batches = BatchFolder(folder.batches)
     before = len(batches.manifests())
+    policy = BatchPolicy(
+        rows=settings.batch.rows, seconds=settings.batch.seconds, accept_loss=accept_loss
+    )
     with (
         stop_on_signals() as stop,
         metrics_served(settings.metrics),
         open_log(binding, settings.kafka) as log,
     ):
         log.ensure_topic(binding.topic, settings.broker.partitions)
-        writer = BatchWriter(
-            log,
-            binding.topic,
-            batches,
-            binding.scale,
-            BatchPolicy(
-                rows=settings.batch.rows,
-                seconds=settings.batch.seconds,
-                accept_loss=accept_loss,
-            ),
-            group=binding.group,
+        BatchWriter(log, binding.topic, batches, binding.scale, policy, group=binding.group).run(
+            once=once, stop=stop
         )
-        writer.run(once=once, stop=stop)
         was_stopped = stop.is_set()
     _print(batches.manifests()[before:], as_json=as_json)
     return INTERRUPTED if once and was_stopped else DONE

@@ -7,10 +7,11 @@ from typing import Annotated
 
 import typer
 
+from reelstream.cli.command_settings import with_settings
 from reelstream.cli.exit_codes import DONE
 from reelstream.cli.factories import open_work_folder
 from reelstream.cli.notices import print_notice
-from reelstream.cli.options import Json, with_settings
+from reelstream.cli.options import Json
 from reelstream.cli.output import print_json, print_table, utc
 from reelstream.errors import DamagedError
 from reelstream.monitoring.trends import drift_of

@@ -6,16 +6,17 @@ from typing import Annotated
 
 import typer
 
+from reelstream.cli.command_settings import with_settings
 from reelstream.cli.exit_codes import DONE
 from reelstream.cli.factories import check_topic, open_log, open_work_folder
-from reelstream.cli.options import Json, with_settings
+from reelstream.cli.options import LOG, Json
 from reelstream.cli.output import print_json, utc
 from reelstream.ingest.forget import forget as send
 from reelstream.settings import Settings
 from reelstream.storage.batch_files import BatchFolder
 
 
-@with_settings("work", "broker.url", "broker.topic", "kafka")
+@with_settings("work", *LOG)
 def forget(
     settings: Settings,
     user_id: Annotated[

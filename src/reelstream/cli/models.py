@@ -6,10 +6,11 @@ from typing import Annotated
 
 import typer
 
+from reelstream.cli.command_settings import with_settings
 from reelstream.cli.exit_codes import DONE, FAILED
 from reelstream.cli.factories import open_work_folder
 from reelstream.cli.notices import print_notice
-from reelstream.cli.options import Json, SetNumber, with_settings
+from reelstream.cli.options import Json, SetNumber
 from reelstream.cli.output import print_json, print_table, utc
 from reelstream.cli.release_text import print_release
 from reelstream.errors import SettingError

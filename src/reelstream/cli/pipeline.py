@@ -63,18 +63,18 @@ class Pipeline:
                 StatusReader(self.folder, log, self.binding.topic, self.urls["API"]) as reader,
                 StatusView(stages, self.urls, on_stderr) as view,
             ):
-                while not stop.is_set():
+                while not stop.wait(STATUS_SECONDS if status else 0):
                     supervisor.check()
                     while reports:
                         view.add_line(reports.pop(0))
                     status = reader.read()
                     view.show(status)
-                    if until_set is not None:
-                        outcome, why = outcome_of(status, until_set, supervisor.is_done("produce"))
-                        if outcome is not None:
-                            view.add_line(why)
-                            return outcome, status
-                    stop.wait(STATUS_SECONDS)
+                    if until_set is None:
+                        continue
+                    outcome, why = outcome_of(status, until_set, supervisor.is_done("produce"))
+                    if outcome is not None:
+                        view.add_line(why)
+                        return outcome, status
         return (DONE if until_set is None else INTERRUPTED), status
 
     def _stage(self, name: str) -> Stage:

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from reelstream.cli.command_settings import with_settings
 from reelstream.cli.exit_codes import DONE, INTERRUPTED
 from reelstream.cli.factories import bind_work_folder, open_dataset, open_log
-from reelstream.cli.options import AcceptLoss, Json, with_settings
+from reelstream.cli.options import NEW_LOG, SOURCE, AcceptLoss, Json
 from reelstream.cli.output import print_json
 from reelstream.cli.stage_metrics import metrics_served
 from reelstream.cli.stopping import stop_on_signals
 from reelstream.datasets import Dataset
-from reelstream.ingest.producer import ProduceOptions
+from reelstream.ingest.producer import ProduceOptions, ProduceReport
 from reelstream.ingest.producer import produce as send
 from reelstream.settings import Settings
 from reelstream.storage.work_folder import WorkFolder
@@ -24,12 +27,8 @@ from reelstream.storage.work_folder import WorkFolder
 @with_settings(
     "data.folder",
     "work",
-    "broker.url",
-    "broker.topic",
-    "broker.partitions",
-    "kafka",
-    "data.order",
-    "data.rate",
+    *NEW_LOG,
+    *SOURCE,
     "metrics.port",
 )
 def produce(
@@ -49,35 +48,33 @@ def produce(
     folder, binding = bind_work_folder(settings, dataset)
     if bind_only:
         return _print_binding(folder, dataset, as_json=as_json)
+    options = ProduceOptions(
+        checkpoint=folder.checkpoints / "producer.json",
+        order=settings.data.order,
+        partitions=settings.broker.partitions,
+        rate=settings.data.rate,
+        accept_loss=accept_loss,
+    )
     with (
         stop_on_signals() as stop,
         metrics_served(settings.metrics),
         open_log(binding, settings.kafka) as log,
-        _progress_bar() as bar,
+        _progress(dataset.name) as on_progress,
     ):
-        task = bar.add_task(f"sending {dataset.name}", total=None)
-        report = send(
-            dataset.with_scale(binding.scale),
-            log,
-            binding.topic,
-            ProduceOptions(
-                checkpoint=folder.checkpoints / "producer.json",
-                order=settings.data.order,
-                partitions=settings.broker.partitions,
-                rate=settings.data.rate,
-                accept_loss=accept_loss,
-            ),
-            on_progress=lambda done, total: bar.update(task, completed=done, total=total),
-            stop=stop,
-        )
-        if as_json:
-            print_json(report)
-        else:
-            typer.echo(
-                f"{report.sent:,} rows of {dataset.name} sent, {report.unreadable:,} of them "
-                f"unreadable; the log had {report.skipped:,} before"
-            )
+        source = dataset.with_scale(binding.scale)
+        report = send(source, log, binding.topic, options, on_progress=on_progress, stop=stop)
+        _print_report(report, dataset, as_json=as_json)
         return INTERRUPTED if stop.is_set() else DONE
+
+
+def _print_report(report: ProduceReport, dataset: Dataset, *, as_json: bool) -> None:
+    if as_json:
+        print_json(report)
+    else:
+        typer.echo(
+            f"{report.sent:,} rows of {dataset.name} sent, {report.unreadable:,} of them "
+            f"unreadable; the log had {report.skipped:,} before"
+        )
 
 
 def _print_binding(folder: WorkFolder, dataset: Dataset, *, as_json: bool) -> int:
@@ -88,10 +85,11 @@ def _print_binding(folder: WorkFolder, dataset: Dataset, *, as_json: bool) -> in
     return DONE
 
 
-def _progress_bar() -> Progress:
-    """A bar on stderr; nothing is drawn where no person looks."""
+@contextmanager
+def _progress(name: str) -> Iterator[Callable[[int, int], None]]:
+    """Draw a bar on stderr, if a person looks there; call what comes back with done and total."""
     console = Console(stderr=True)
-    return Progress(
+    with Progress(
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
@@ -99,4 +97,6 @@ def _progress_bar() -> Progress:
         console=console,
         disable=not console.is_terminal,
         transient=True,
-    )
+    ) as bar:
+        task = bar.add_task(f"sending {name}", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

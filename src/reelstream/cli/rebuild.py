@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import typer
 
+from reelstream.cli.command_settings import with_settings
 from reelstream.cli.exit_codes import DONE, FAILED
 from reelstream.cli.notices import print_notice
-from reelstream.cli.options import Json, SetNumber, with_settings
+from reelstream.cli.options import ENGINE, Json, SetNumber
 from reelstream.cli.output import print_json
 from reelstream.settings import Settings
 
 
-@with_settings("work", "train.engine", "spark.master", "spark.conf")
+@with_settings("work", *ENGINE)
 def rebuild(settings: Settings, number: SetNumber, as_json: Json = False) -> int:
     """Make a set again and compare; exit code 1 when a file differs."""
     # As for `train`: help and a wrong flag need not wait for what fits.

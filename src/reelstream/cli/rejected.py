@@ -8,9 +8,10 @@ from typing import Annotated, NamedTuple
 
 import typer
 
+from reelstream.cli.command_settings import with_settings
 from reelstream.cli.exit_codes import DONE
 from reelstream.cli.factories import open_work_folder
-from reelstream.cli.options import Json, with_settings
+from reelstream.cli.options import Json
 from reelstream.cli.output import print_json, print_table
 from reelstream.cli.rejected_text import lines_of, read_place
 from reelstream.settings import Settings

@@ -12,9 +12,10 @@ from typing import Annotated
 
 import typer
 
+from reelstream.cli.command_settings import with_settings
 from reelstream.cli.exit_codes import DONE
 from reelstream.cli.factories import check_topic, open_log, open_work_folder
-from reelstream.cli.options import Json, with_settings
+from reelstream.cli.options import LOG, Json
 from reelstream.cli.output import print_json
 from reelstream.cli.rejected import open_rejected, select_rows
 from reelstream.cli.rejected_text import lines_of, read_lines
@@ -27,7 +28,7 @@ from reelstream.storage.rejected import find_rejected
 from reelstream.storage.requeue_folder import RequeuedRow, RequeueFolder
 
 
-@with_settings("work", "broker.url", "broker.topic", "kafka")
+@with_settings("work", *LOG)
 def requeue_rows(
     settings: Settings,
     file: Annotated[

@@ -7,8 +7,9 @@ from typing import Annotated
 import typer
 
 from reelstream.cli.addresses import url
+from reelstream.cli.command_settings import with_settings
 from reelstream.cli.factories import bind_work_folder, open_dataset, open_log
-from reelstream.cli.options import Json, with_settings
+from reelstream.cli.options import BATCH, ENGINE, NEW_LOG, SOURCE, Json
 from reelstream.cli.output import print_json
 from reelstream.cli.pipeline import Pipeline
 from reelstream.cli.preflight import check_page, free_port
@@ -16,27 +17,10 @@ from reelstream.cli.stopping import stop_on_signals
 from reelstream.files import FileLock
 from reelstream.settings import Settings
 
+ADDRESSES = ("serve.host", "ui.host", "serve.port", "ui.port", "metrics.port")
 
-@with_settings(
-    "data.folder",
-    "work",
-    "broker.url",
-    "broker.topic",
-    "broker.partitions",
-    "kafka",
-    "train.engine",
-    "spark.master",
-    "spark.conf",
-    "batch.rows",
-    "batch.seconds",
-    "data.order",
-    "data.rate",
-    "serve.host",
-    "ui.host",
-    "serve.port",
-    "ui.port",
-    "metrics.port",
-)
+
+@with_settings("data.folder", "work", *NEW_LOG, *ENGINE, *BATCH, *SOURCE, *ADDRESSES)
 def run(
     settings: Settings,
     until_set: Annotated[

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from reelstream.catalog import Catalog
+from reelstream.cli.command_settings import with_settings
 from reelstream.cli.exit_codes import DONE
 from reelstream.cli.factories import open_work_folder
-from reelstream.cli.options import Json, SetNumber, with_settings
+from reelstream.cli.options import Json, SetNumber
 from reelstream.cli.output import print_json, print_table
 from reelstream.models.segment.description import Segment
 from reelstream.settings import Settings

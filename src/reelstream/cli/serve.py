@@ -10,9 +10,10 @@ from flask import Flask
 
 from reelstream.api.server import serve as listen
 from reelstream.cli.addresses import announce
+from reelstream.cli.command_settings import with_settings
 from reelstream.cli.exit_codes import DONE
 from reelstream.cli.factories import open_work_folder
-from reelstream.cli.options import Json, with_settings
+from reelstream.cli.options import Json
 from reelstream.cli.preflight import free_port
 from reelstream.settings import Settings
 

@@ -23,11 +23,17 @@ def simulate(
             metavar="OUT", help="The folder to write into; it must be empty or not exist."
         ),
     ],
-    users: Annotated[int, typer.Option(min=1, help="How many users.")] = _DEFAULT.users,
-    items: Annotated[int, typer.Option(min=1, help="How many films.")] = _DEFAULT.items,
-    ratings: Annotated[int, typer.Option(min=1, help="How many ratings.")] = _DEFAULT.ratings,
+    users: Annotated[
+        int, typer.Option(metavar="N", min=1, help="How many users.")
+    ] = _DEFAULT.users,
+    items: Annotated[
+        int, typer.Option(metavar="N", min=1, help="How many films.")
+    ] = _DEFAULT.items,
+    ratings: Annotated[
+        int, typer.Option(metavar="N", min=1, help="How many ratings.")
+    ] = _DEFAULT.ratings,
     seed: Annotated[
-        int, typer.Option(min=0, help="The same seed makes the same files.")
+        int, typer.Option(metavar="N", min=0, help="The same seed makes the same files.")
     ] = _DEFAULT.seed,
     as_json: Json = False,
 ) -> int:

@@ -1,4 +1,4 @@
-"""`reelstream status`: where the stream stands at this moment."""
+"""`reelstream status`: where the stream stands."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from contextlib import ExitStack, suppress
 import typer
 
 from reelstream.cli.addresses import url
+from reelstream.cli.command_settings import with_settings
 from reelstream.cli.exit_codes import DONE
 from reelstream.cli.factories import open_log, open_work_folder
-from reelstream.cli.options import Json, with_settings
+from reelstream.cli.options import LOG, Json
 from reelstream.cli.output import print_json, print_table
 from reelstream.errors import BrokerError
 from reelstream.monitoring.status import StatusReader
@@ -23,7 +24,7 @@ from reelstream.monitoring.status_report import (
 from reelstream.settings import Settings
 
 
-@with_settings("work", "broker.url", "broker.topic", "kafka", "ui.api")
+@with_settings("work", *LOG, "ui.api")
 def status(settings: Settings, as_json: Json = False) -> int:
     """Print the report; exit code 0, whatever it finds."""
     folder, binding = open_work_folder(settings)
@@ -62,7 +63,7 @@ def _batches(batches: BatchReport) -> list[str]:
         return ["batches: none closed yet"]
     trends = batches.trends
     excluded = f", without {', '.join(map(str, batches.excluded))}" if batches.excluded else ""
-    drift = "too few ratings to say" if trends.drift is None else f"{trends.drift:.3f}"
+    drift = "too few ratings" if trends.drift is None else f"{trends.drift:.3f}"
     return [
         f"batches: {batches.count:,} with {trends.ratings:,} ratings{excluded}; the newest closed "
         f"{_span(time.time() - batches.closed_at)} ago",

@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 
+from reelstream.cli.command_settings import with_settings
 from reelstream.cli.exit_codes import DONE, FAILED
-from reelstream.cli.options import Json, with_settings
+from reelstream.cli.options import ENGINE, Json
 from reelstream.cli.output import print_json
 from reelstream.cli.release_text import print_release
 from reelstream.cli.stage_metrics import metrics_served
@@ -17,9 +18,7 @@ from reelstream.settings import Settings
 
 @with_settings(
     "work",
-    "train.engine",
-    "spark.master",
-    "spark.conf",
+    *ENGINE,
     "train.keep",
     "train.seed",
     "metrics.port",

@@ -31,13 +31,15 @@ def open_trainer(settings: Settings) -> Trainer:
     """The trainer of a work folder. Raises SettingError when the folder belongs to no stream."""
     folder, binding = open_work_folder(settings)
     return Trainer(
-        BatchFolder(folder.batches),
-        SnapshotStore(folder.history),
-        ModelRegistry(folder.models),
-        open_engine(settings),
-        folder.read_catalog(),
-        binding.scale,
-        FitParameters(seed=settings.train.seed, one_task_ratings=settings.spark.one_task_ratings),
+        batches=BatchFolder(folder.batches),
+        histories=SnapshotStore(folder.history),
+        registry=ModelRegistry(folder.models),
+        engine=open_engine(settings),
+        catalog=folder.read_catalog(),
+        scale=binding.scale,
+        parameters=FitParameters(
+            seed=settings.train.seed, one_task_ratings=settings.spark.one_task_ratings
+        ),
         keep=settings.train.keep,
     )
 

@@ -6,7 +6,8 @@ import os
 import sys
 
 from reelstream.cli.addresses import announce, url
-from reelstream.cli.options import Json, with_settings
+from reelstream.cli.command_settings import with_settings
+from reelstream.cli.options import Json
 from reelstream.cli.preflight import check_page, free_port
 from reelstream.settings import Settings
 

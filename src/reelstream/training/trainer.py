@@ -75,7 +75,8 @@ class Trainer:
         catalog: Catalog,
         scale: RatingScale,
         parameters: FitParameters,
-        keep: int = 5,
+        *,
+        keep: int,
     ) -> None:
         """`keep`: how many of the newest sets stay on disk."""
         self._batches, self._histories, self._registry = batches, histories, registry

@@ -34,7 +34,8 @@ def trainer(work: Path, engine: Engine, one_task_ratings: int) -> Trainer:
         ModelRegistry(folder.models),
     )
     parameters = replace(SHORT, one_task_ratings=one_task_ratings)
-    return Trainer(*stores, engine, folder.read_catalog(), folder.binding().scale, parameters)
+    catalog, scale = folder.read_catalog(), folder.binding().scale
+    return Trainer(*stores, engine, catalog, scale, parameters, keep=5)
 
 
 if __name__ == "__main__":
