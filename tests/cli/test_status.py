@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from fake_sets import release
-from reelstream.cli import factories
+from reelstream.cli import dataset_factories
 from reelstream.cli.pipeline import outcome_of
 from reelstream.cli.stage import Stage
 from reelstream.cli.status_view import StatusView
@@ -120,14 +120,14 @@ def test_without_internet_ratings_are_simulated_and_that_is_said(
         raise DatasetError("the download failed")
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(factories, "fetch_movielens", offline)
-    small = factories.SimulatedSize(users=9, items=30, ratings=200)
-    monkeypatch.setattr(factories, "STAND_IN", small)
+    monkeypatch.setattr(dataset_factories, "fetch_movielens", offline)
+    small = dataset_factories.SimulatedSize(users=9, items=30, ratings=200)
+    monkeypatch.setattr(dataset_factories, "STAND_IN", small)
     settings = load(None, {"work": tmp_path / "work"})
-    first = factories.open_dataset(settings)
+    first = dataset_factories.open_dataset(settings)
     said = capsys.readouterr().err
     assert "the download failed" in said
     assert "simulated, not real" in said
     assert first.folder == WorkFolder(tmp_path / "work").simulated
-    assert factories.open_dataset(settings).fingerprint == first.fingerprint
+    assert dataset_factories.open_dataset(settings).fingerprint == first.fingerprint
     assert capsys.readouterr().err == ""

@@ -6,8 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from reelstream.cli.dataset_factories import cache_folder
 from reelstream.cli.evaluate import FitOptions, SplitOptions
-from reelstream.cli.factories import cache_folder, rating_scale
+from reelstream.cli.factories import rating_scale
 from reelstream.datasets import Dataset, detect, detect_file, fetch_movielens
 from reelstream.engines.interface import FEW_DRAWS, FitParameters
 from reelstream.errors import SettingError

@@ -1,35 +1,26 @@
-"""Builds broker, data set and folders from the settings; what fits is in `training_factories`."""
+"""Builds the log and the work folder from the settings.
+
+Data sets are in `dataset_factories` and what fits in `training_factories`: they take longer to
+import.
+"""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING
 
 from reelstream.broker import open_broker
 from reelstream.broker.interface import Broker
 from reelstream.cli.notices import print_notice
-from reelstream.datasets import Dataset, detect, fetch_movielens, simulate
-from reelstream.errors import BrokerError, DatasetError, SettingError
+from reelstream.errors import BrokerError, SettingError
 from reelstream.ratings.scale import RatingScale
 from reelstream.settings import DataSettings, Settings
-from reelstream.storage.batch_files import BatchFolder
 from reelstream.storage.work_folder import Binding, BoundDataSet, WorkFolder
 
-
-class SimulatedSize(NamedTuple):
-    """How much is simulated; by default as much as MovieLens's small data set has."""
-
-    users: int = 671
-    items: int = 9_000
-    ratings: int = 100_000
-    seed: int = 0
-
-
-STAND_IN = SimulatedSize()
-"""What is simulated in place of a data set that cannot be downloaded."""
+if TYPE_CHECKING:
+    from reelstream.datasets import Dataset
+    from reelstream.storage.batch_files import BatchFolder
 
 
 def open_work_folder(settings: Settings) -> tuple[WorkFolder, Binding]:
@@ -74,36 +65,6 @@ def bind_work_folder(settings: Settings, dataset: Dataset | None) -> tuple[WorkF
     return folder, binding
 
 
-def open_dataset(settings: Settings) -> Dataset:
-    """The data set that is named, or to which the work folder is bound, or MovieLens's small one.
-
-    The last is downloaded once; where that fails, ratings are simulated into the work folder, with
-    a notice. Raises DatasetError when a folder holds no known data set.
-    """
-    folder = WorkFolder(settings.work)
-    if settings.data.folder is not None:
-        return detect(settings.data.folder)
-    bound = folder.binding().data_set if folder.is_bound else None
-    if bound is not None:
-        if not Path(bound.ratings_file).is_file():
-            raise SettingError(
-                f"the ratings of {folder.root} are no longer at {bound.ratings_file}: name --data"
-            )
-        return detect(Path(bound.ratings_file))
-    if not folder.simulated.is_dir():
-        try:
-            return detect(fetch_movielens(settings.data.cache or cache_folder()))
-        except DatasetError as error:
-            print_notice(str(error))
-            print_notice(
-                f"these ratings are simulated, not real: {STAND_IN.ratings:,} of them, in "
-                f"{folder.simulated}"
-            )
-            folder.check_writable()
-            simulate(folder.simulated, **STAND_IN._asdict())
-    return detect(folder.simulated)
-
-
 def open_log(binding: Binding, kafka: Mapping[str, str]) -> Broker:
     """The log of a stream, to be used in `with`.
 
@@ -141,11 +102,6 @@ def rating_scale(scale: RatingScale, settings: DataSettings) -> RatingScale:
             f"{wanted.lowest:g} and up to the highest {wanted.highest:g}: set data.like_threshold"
         )
     return wanted
-
-
-def cache_folder() -> Path:
-    """Where downloads are kept on this machine."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "reelstream"
 
 
 def _scale_to_bind(

@@ -11,8 +11,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from reelstream.cli.command_settings import with_settings
+from reelstream.cli.dataset_factories import open_dataset
 from reelstream.cli.exit_codes import DONE, INTERRUPTED
-from reelstream.cli.factories import bind_work_folder, open_dataset, open_log
+from reelstream.cli.factories import bind_work_folder, open_log
 from reelstream.cli.options import NEW_LOG, SOURCE, AcceptLoss, Json
 from reelstream.cli.output import print_json
 from reelstream.cli.stage_metrics import metrics_served

@@ -8,7 +8,8 @@ import typer
 
 from reelstream.cli.addresses import url
 from reelstream.cli.command_settings import with_settings
-from reelstream.cli.factories import bind_work_folder, open_dataset, open_log
+from reelstream.cli.dataset_factories import open_dataset
+from reelstream.cli.factories import bind_work_folder, open_log
 from reelstream.cli.options import BATCH, ENGINE, NEW_LOG, SOURCE, Json
 from reelstream.cli.output import print_json
 from reelstream.cli.pipeline import Pipeline

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
+from reelstream.cli.dataset_factories import SimulatedSize
 from reelstream.cli.exit_codes import DONE
-from reelstream.cli.factories import SimulatedSize
 from reelstream.cli.options import Json
 from reelstream.cli.output import print_json
 from reelstream.datasets import simulate as write

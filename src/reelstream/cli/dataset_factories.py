@@ -1,0 +1,61 @@
+"""Finds, downloads or simulates the data set that the settings name."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+from reelstream.cli.notices import print_notice
+from reelstream.datasets import Dataset, detect, fetch_movielens, simulate
+from reelstream.errors import DatasetError, SettingError
+from reelstream.settings import Settings
+from reelstream.storage.work_folder import WorkFolder
+
+
+class SimulatedSize(NamedTuple):
+    """How much is simulated; by default as much as MovieLens's small data set has."""
+
+    users: int = 671
+    items: int = 9_000
+    ratings: int = 100_000
+    seed: int = 0
+
+
+STAND_IN = SimulatedSize()
+"""What is simulated in place of a data set that cannot be downloaded."""
+
+
+def open_dataset(settings: Settings) -> Dataset:
+    """The data set that is named, or to which the work folder is bound, or MovieLens's small one.
+
+    The last is downloaded once; where that fails, ratings are simulated into the work folder, with
+    a notice. Raises DatasetError when a folder holds no known data set.
+    """
+    folder = WorkFolder(settings.work)
+    if settings.data.folder is not None:
+        return detect(settings.data.folder)
+    bound = folder.binding().data_set if folder.is_bound else None
+    if bound is not None:
+        if not Path(bound.ratings_file).is_file():
+            raise SettingError(
+                f"the ratings of {folder.root} are no longer at {bound.ratings_file}: name --data"
+            )
+        return detect(Path(bound.ratings_file))
+    if not folder.simulated.is_dir():
+        try:
+            return detect(fetch_movielens(settings.data.cache or cache_folder()))
+        except DatasetError as error:
+            print_notice(str(error))
+            print_notice(
+                f"these ratings are simulated, not real: {STAND_IN.ratings:,} of them, in "
+                f"{folder.simulated}"
+            )
+            folder.check_writable()
+            simulate(folder.simulated, **STAND_IN._asdict())
+    return detect(folder.simulated)
+
+
+def cache_folder() -> Path:
+    """Where downloads are kept on this machine."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "reelstream"
