@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import re
 import shutil
 import time
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ from typing import Self, TypeVar
 import msgspec
 
 from reelstream.errors import AlreadyPublishedError, DamagedError, LockedError, StorageError
+from reelstream.failpoints import reached
 
 TEMPORARY_PREFIX = ".tmp-"
 """Names that begin with it belong to a write not yet published: readers pass over them, sweepers
@@ -50,6 +52,7 @@ def write_synced(path: Path, data: bytes) -> None:
         except OSError:
             path.unlink(missing_ok=True)
             raise
+    reached("file_synced", _subject(path))
 
 
 def publish_file(temporary: Path, final: Path) -> None:
@@ -59,6 +62,7 @@ def publish_file(temporary: Path, final: Path) -> None:
     with translate_errors(final):
         try:
             os.link(temporary, final)
+            reached("file_linked", _subject(final))
         except FileExistsError as error:
             raise AlreadyPublishedError(
                 f"{final} exists already: another writer was first"
@@ -66,6 +70,7 @@ def publish_file(temporary: Path, final: Path) -> None:
         finally:
             os.unlink(temporary)
         sync_folder(final.parent)
+    reached("file_published", _subject(final))
 
 
 def publish_bytes(final: Path, data: bytes) -> None:
@@ -85,6 +90,7 @@ def publish_folder(temporary: Path, final: Path) -> None:
         for path in sorted(temporary.rglob("*")):
             _sync(path)
         _sync(temporary)
+        reached("folder_synced", _subject(final))
         if final.exists():
             raise AlreadyPublishedError(f"{final} exists already: another writer was first")
         try:
@@ -96,6 +102,7 @@ def publish_folder(temporary: Path, final: Path) -> None:
                 ) from error
             raise
         sync_folder(final.parent)
+    reached("folder_published", _subject(final))
 
 
 def replace_file(path: Path, data: bytes) -> None:
@@ -105,6 +112,7 @@ def replace_file(path: Path, data: bytes) -> None:
     with translate_errors(path):
         os.replace(temporary, path)
         sync_folder(path.parent)
+    reached("pointer_replaced", _subject(path))
 
 
 def read_json(path: Path, kind: type[T]) -> T:
@@ -245,6 +253,11 @@ _ADVICE = {
     errno.EACCES: "name a --work folder that you may write",
     errno.ENOENT: "no such file or folder",
 }
+
+
+def _subject(path: Path) -> str:
+    """The file and its folder, as failpoints name them: without what makes names temporary."""
+    return re.sub(rf"{re.escape(TEMPORARY_PREFIX)}\d+-\d+-", "", f"{path.parent.name}/{path.name}")
 
 
 def _sync(path: Path) -> None:

@@ -1,10 +1,9 @@
-"""A command that requeues two rows and kills itself at one call of one function."""
+"""A command that requeues two rows and kills itself at one failpoint."""
 
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from dying import Death, die_at
-
+from reelstream import failpoints
 from reelstream.broker import open_broker
 from reelstream.datasets import detect
 from reelstream.ingest.requeue import requeue
@@ -15,11 +14,24 @@ from streams import TOPIC, Stream
 ROWS = [RequeuedRow(0, offset, Rated(offset + 5, 2, 4.0, 1000)) for offset in range(2)]
 
 
-def requeue_rows(root: Path, data: Path, death: Death | None, ready: Connection | None) -> None:
+def reject_two(stream: Stream) -> None:
+    """Put two messages that are no ratings into the log, and write the batch that rejects them."""
+    with open_broker(stream.url) as broker:
+        broker.ensure_topic(TOPIC, 3)
+        with broker.producer(TOPIC) as producer:
+            producer.send(b"nonsense", partition=0)
+            producer.send(b"nonsense", partition=0)
+            producer.flush()
+    stream.batch()
+
+
+def requeue_rows(
+    root: Path, data: Path, failpoint: str | None = None, ready: Connection | None = None
+) -> None:
     """Requeue `ROWS` of a stream."""
     stream = Stream(root, detect(data))
-    if death:
-        die_at(death)
+    if failpoint:
+        failpoints.arm(failpoints.killing(failpoint))
     if ready:
         ready.send("at work")
     with open_broker(stream.url) as broker:

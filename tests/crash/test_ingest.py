@@ -8,14 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from dying import Death
+import steps
 from workers import die, go_on, one_fork_server, start, wait_until_stopped
 
 from reelstream.datasets import detect, simulate
 from streams import Stream
-
-FILES = "reelstream.files"
-LOG = "reelstream.broker.sqlite"
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -25,26 +22,20 @@ def fork_server() -> Iterator[None]:
 
 
 @pytest.mark.parametrize(
-    ("place", "call", "when"),
+    "step",
     [
-        ("reelstream.ingest.producer:scan", 1, "after"),  # 1. how far the source has come
-        ("reelstream.ingest.resume_point:replace_file", 1, "before"),
-        (f"{LOG}:SqliteProducer.send", 1, "before"),  # 3. sending
-        (f"{LOG}:SqliteProducer.send", 1700, "before"),
-        (f"{LOG}:SqliteProducer._append", 3, "before"),  # 4. flush
-        (f"{LOG}:SqliteProducer._append", 3, "after"),
-        (f"{LOG}:SqliteProducer.flush", 2, "after"),
-        ("reelstream.ingest.resume_point:replace_file", 2, "before"),  # 5. the checkpoint
-        ("os:replace", 2, "before"),
-        ("os:replace", 2, "after"),
-        ("reelstream.ingest.resume_point:replace_file", 5, "after"),
+        *steps.PRODUCER,
+        "records_inserted 3",
+        "records_committed 3",
+        "rows_flushed 2",
+        f"file_synced@{steps.CHECKPOINT} 2",
+        f"pointer_replaced@{steps.CHECKPOINT} 2",
+        f"pointer_replaced@{steps.CHECKPOINT} 5",
     ],
 )
-def test_producer_killed_at_a_step_is_gone_on_with(
-    stream: Stream, place: str, call: int, when: str
-) -> None:
-    """kill -9 at each numbered step of the producer."""
-    die(stream, "produce", place, call, when)
+def test_a_killed_producer_is_continued_by_the_next(stream: Stream, step: str) -> None:
+    """kill -9 at each step, the first time and later."""
+    die(stream, "produce", step)
     stream.produce()
     stream.batch()
     stream.assert_exactly_once()
@@ -52,60 +43,47 @@ def test_producer_killed_at_a_step_is_gone_on_with(
 
 @pytest.mark.parametrize("checkpoint_is_kept", [True, False])
 def test_producer_killed_while_it_finds_its_place(stream: Stream, checkpoint_is_kept: bool) -> None:
-    """kill -9 during step 1 of a restart, between a first death and a third start."""
-    die(stream, "produce", f"{LOG}:SqliteProducer._append", 5, "after")
+    """kill -9 while a restart scans the log, between a first death and a third start."""
+    die(stream, "produce", "records_committed 5")
     if not checkpoint_is_kept:
         (stream.root / "producer.json").unlink()
-    die(stream, "produce", f"{LOG}:SqliteConsumer.poll", 1, "after")
+    die(stream, "produce", steps.RESUMING_PRODUCER)
     stream.produce()
     stream.batch()
     stream.assert_exactly_once()
 
 
 @pytest.mark.parametrize(
-    ("place", "call", "when"),
+    "step",
     [
-        ("reelstream.ingest.open_batch:OpenBatch.add", 2, "after"),
-        (f"{FILES}:write_synced", 2, "before"),  # 1. temporary files; the first call is the lease's
-        ("os:fsync", 3, "before"),  # 2. synced; the first two are the lease's
-        ("os:fsync", 3, "after"),
-        ("os:link", 1, "before"),  # 3. published
-        ("os:link", 1, "after"),
-        ("os:unlink", 1, "after"),
-        (f"{FILES}:write_synced", 3, "before"),
-        (f"{FILES}:write_synced", 3, "after"),
-        ("os:link", 2, "before"),  # 4. the manifest
-        ("os:link", 2, "after"),
-        (f"{LOG}:SqliteBroker.commit_offsets", 1, "before"),  # 5. the hint
-        (f"{LOG}:SqliteBroker.commit_offsets", 1, "after"),
-        ("os:link", 5, "after"),
-        ("os:link", 6, "after"),
-        ("reelstream.files:Lease.release", 1, "before"),
+        *steps.BATCH_WRITER,
+        "records_added 2",
+        f"file_linked@{steps.MANIFEST_2}",
+        f"file_published@{steps.MANIFEST_2}",
+        "offsets_committed 3",
     ],
 )
-def test_batch_writer_killed_at_a_step_is_gone_on_with(
-    stream: Stream, place: str, call: int, when: str
-) -> None:
-    """kill -9 at each numbered step of the batch writer, in the first batch and in later ones."""
+def test_a_killed_batch_writer_is_continued_by_the_next(stream: Stream, step: str) -> None:
+    """kill -9 at each step of the first batch, and at some of later ones."""
     stream.produce()
-    die(stream, "batch", place, call, when)
+    die(stream, "batch", step)
     stream.batch()
     stream.assert_exactly_once()
 
 
 @pytest.mark.parametrize(
-    ("place", "call", "when"),
+    "step",
     [
-        ("os:link", 1, "before"),  # its files are not published
-        ("os:link", 2, "before"),  # its manifest is not created
-        ("os:link", 3, "after"),  # in its second batch
-        (f"{LOG}:SqliteBroker.commit_offsets", 1, "before"),
+        f"file_synced@{steps.RATINGS_1}",
+        f"file_synced@{steps.MANIFEST_1}",
+        f"file_synced@{steps.MANIFEST_2}",
+        f"file_published@{steps.MANIFEST_1}",
     ],
 )
-def test_zombie_cannot_win(stream: Stream, place: str, call: int, when: str) -> None:
+def test_zombie_cannot_win(stream: Stream, step: str) -> None:
     """A writer stopped across another one's commits goes on afterwards, and changes nothing."""
     stream.produce()
-    zombie = start(stream, "batch", Death(place, call, when, "SIGSTOP"))
+    zombie = start(stream, "batch", f"{step} 1 SIGSTOP")
     wait_until_stopped(zombie)
     stream.batch(rows=350)  # cuts the batches elsewhere
     closed = stream.batches.manifests()

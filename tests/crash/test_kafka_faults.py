@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import steps
 from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewPartitions
-from dying import Death
 from workers import die, go_on, one_fork_server, start, wait_until_stopped
 
 from kafka_cluster import KafkaCluster, kcat
@@ -24,7 +24,6 @@ from reelstream.errors import BrokerError
 from reelstream.storage.manifest import OffsetRange
 from streams import Stream
 
-KAFKA = "reelstream.broker.kafka"
 MESSAGE = b'{"userId":%d,"movieId":31,"rating":2.5,"timestamp":1260759144}'
 
 
@@ -51,37 +50,32 @@ def rows_in_batches(stream: Stream) -> int:
 
 
 @pytest.mark.parametrize(
-    ("place", "call", "when"),
-    [
-        (f"{KAFKA}:KafkaProducer.send", 1700, "before"),
-        (f"{KAFKA}:KafkaProducer.flush", 2, "before"),
-        (f"{KAFKA}:KafkaProducer.flush", 2, "after"),
-        ("reelstream.ingest.resume_point:replace_file", 2, "after"),
-    ],
+    "step",
+    ["rows_sent", "rows_sent 2", "rows_flushed 2", f"pointer_replaced@{steps.CHECKPOINT} 2"],
 )
-def test_producer_killed(kafka_stream: Stream, place: str, call: int, when: str) -> None:
-    """The producer is killed while it sends, before and after a flush, behind a checkpoint."""
-    die(kafka_stream, "produce", place, call, when)
+def test_producer_killed(kafka_stream: Stream, step: str) -> None:
+    """The producer is killed while it sends, after a flush, and after a checkpoint."""
+    die(kafka_stream, "produce", step)
     kafka_stream.produce()
     kafka_stream.batch()
     kafka_stream.assert_exactly_once()
 
 
 @pytest.mark.parametrize(
-    ("place", "call", "when"),
+    "step",
     [
-        ("os:link", 2, "before"),
-        ("os:link", 2, "after"),
-        (f"{KAFKA}:KafkaBroker.commit_offsets", 1, "after"),
-        ("os:link", 5, "after"),
+        f"file_synced@{steps.MANIFEST_1}",
+        f"file_linked@{steps.MANIFEST_1}",
+        "offsets_committed",
+        f"file_published@{steps.MANIFEST_2}",
     ],
 )
-def test_writer_killed(kafka_stream: Stream, place: str, call: int, when: str) -> None:
-    """The batch writer is killed before and after its commit point, behind its hint, in a later
+def test_writer_killed(kafka_stream: Stream, step: str) -> None:
+    """The batch writer is killed before and after its commit point, after its hint, and in a later
     batch.
     """
     kafka_stream.produce()
-    die(kafka_stream, "batch", place, call, when)
+    die(kafka_stream, "batch", step)
     kafka_stream.batch()
     kafka_stream.assert_exactly_once()
 
@@ -101,13 +95,20 @@ def test_standby_takes_over(kafka_stream: Stream) -> None:
     kafka_stream.assert_exactly_once()
 
 
-@pytest.mark.parametrize(("call", "when"), [(1, "before"), (2, "before"), (2, "after")])
-def test_zombie_writer(kafka_stream: Stream, call: int, when: str) -> None:
+@pytest.mark.parametrize(
+    "step",
+    [
+        f"file_synced@{steps.RATINGS_1}",
+        f"file_synced@{steps.MANIFEST_1}",
+        f"file_linked@{steps.MANIFEST_1}",
+    ],
+)
+def test_zombie_writer(kafka_stream: Stream, step: str) -> None:
     """A writer stops past its session, another takes its place, and it goes on: it changes
     nothing.
     """
     kafka_stream.produce()
-    zombie = start(kafka_stream, "batch", Death("os:link", call, when, "SIGSTOP"))
+    zombie = start(kafka_stream, "batch", f"{step} 1 SIGSTOP")
     wait_until_stopped(zombie)
     kafka_stream.batch(rows=350)
     closed = kafka_stream.batches.manifests()
@@ -124,7 +125,7 @@ def test_zombie_producer(kafka_stream: Stream) -> None:
     zombie = start(
         kafka_stream,
         "produce",
-        Death(f"{KAFKA}:KafkaProducer.flush", 1, "before", "SIGSTOP"),
+        "rows_sent 1 SIGSTOP",
         kafka=linger,
     )
     wait_until_stopped(zombie)
@@ -250,9 +251,8 @@ def test_retention_behind_the_checkpoint(kafka_stream: Stream, admin: AdminClien
     """The log has deleted records behind a producer's checkpoint: an error, or rows sent twice and
     stored once.
     """
-    die(
-        kafka_stream, "produce", f"{KAFKA}:KafkaProducer.flush", 2, "after"
-    )  # the checkpoint knows of the first 900 rows
+    # the checkpoint knows of the first 900 rows
+    die(kafka_stream, "produce", "rows_flushed 2")
     with open_broker(kafka_stream.url) as broker:
         ends = broker.end_offsets(kafka_stream.topic)
     kafka_stream.batch()

@@ -3,14 +3,11 @@
 from collections.abc import Iterator
 
 import pytest
-from dying import Death
-from requeueing import requeue_rows
+import steps
+from requeueing import reject_two, requeue_rows
 from workers import await_death, fork, one_fork_server
 
-from reelstream.broker import open_broker
-from streams import TOPIC, Stream
-
-FOLDER = "reelstream.storage.requeue_folder:RequeueFolder"
+from streams import Stream
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -19,31 +16,12 @@ def fork_server() -> Iterator[None]:
         yield
 
 
-@pytest.mark.parametrize(
-    ("place", "when"),
-    [
-        (f"{FOLDER}.publish", "before"),
-        (f"{FOLDER}.publish", "after"),
-        ("reelstream.ingest.requeue:_Sending.begin_here", "after"),
-        ("reelstream.broker.sqlite:SqliteProducer.flush", "before"),
-        ("reelstream.broker.sqlite:SqliteProducer.flush", "after"),
-        (f"{FOLDER}.mark_sent", "before"),
-        (f"{FOLDER}.mark_sent", "after"),
-    ],
-)
-def test_requeue_killed_at_a_step_is_gone_on_with(stream: Stream, place: str, when: str) -> None:
-    """kill -9 at each numbered step."""
-    with open_broker(stream.url) as broker:
-        broker.ensure_topic(TOPIC, 3)
-        with broker.producer(TOPIC) as producer:
-            producer.send(b"nonsense", partition=0)
-            producer.send(b"nonsense", partition=0)
-            producer.flush()
-    stream.batch()
-    await_death(
-        fork(requeue_rows, stream.root, stream.dataset.folder, Death(place, 1, when, "SIGKILL"))
-    )
-    requeue_rows(stream.root, stream.dataset.folder, None, None)
+@pytest.mark.parametrize("step", steps.REDRIVE)
+def test_a_killed_requeue_is_finished_by_the_next(stream: Stream, step: str) -> None:
+    """kill -9 at each step."""
+    reject_two(stream)
+    await_death(fork(requeue_rows, stream.root, stream.dataset.folder, step))
+    requeue_rows(stream.root, stream.dataset.folder)
     stream.batch()
     assert sorted(stream.ratings().user_id.tolist()) == [5, 6]
     assert stream.audit().problems == ()

@@ -13,7 +13,7 @@ from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 import pytest
-from dying import Death, work
+from dying import work
 
 from streams import Stream
 
@@ -33,11 +33,11 @@ def one_fork_server() -> Iterator[None]:
 
 
 def start(
-    stream: Stream, role: str, death: Death | None = None, **options: object
+    stream: Stream, role: str, failpoint: str | None = None, **options: object
 ) -> ForkServerProcess:
     """A producer or a batch writer of the stream, at work."""
     place = (stream.root, stream.topic, stream.kafka_url)
-    return fork(work, role, place, stream.dataset.folder, death, options)
+    return fork(work, role, place, stream.dataset.folder, failpoint, options)
 
 
 def fork(target: Callable[..., None], *arguments: object) -> ForkServerProcess:
@@ -51,22 +51,22 @@ def fork(target: Callable[..., None], *arguments: object) -> ForkServerProcess:
     return process
 
 
-def die(stream: Stream, role: str, place: str, call: int, when: str) -> None:
-    """Let it work until it dies at its place."""
-    await_death(start(stream, role, Death(place, call, when, "SIGKILL")))
+def die(stream: Stream, role: str, failpoint: str) -> None:
+    """Let it work until it dies at its failpoint."""
+    await_death(start(stream, role, failpoint))
 
 
 def await_death(process: ForkServerProcess) -> None:
     """Until it has killed itself."""
     process.join(timeout=MAX_SECONDS)
-    assert process.exitcode == -signal.SIGKILL, "it never came to the place where it should die"
+    assert process.exitcode == -signal.SIGKILL, "it never came to its failpoint"
 
 
 def wait_until_stopped(process: ForkServerProcess) -> None:
     """Until it has stopped itself."""
     deadline = time.monotonic() + MAX_SECONDS
     while Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[0] != "T":
-        assert time.monotonic() < deadline, "it never came to the place where it should stop"
+        assert time.monotonic() < deadline, "it never came to its failpoint"
         time.sleep(0.01)
 
 

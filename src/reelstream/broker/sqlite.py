@@ -21,6 +21,7 @@ import msgspec
 from reelstream.broker.interface import Closing, Offsets, Records
 from reelstream.broker.partitioning import partition_of
 from reelstream.errors import BrokerError
+from reelstream.failpoints import reached
 
 APPLICATION_ID = 0x5245454C  # "REEL"
 FORMAT = 1
@@ -272,6 +273,8 @@ class SqliteProducer(_Connected):
                 "UPDATE partitions SET next_offset = ? WHERE topic = ? AND partition = ?",
                 [(offset, self._topic, partition) for partition, offset in next_offsets.items()],
             )
+            reached("records_inserted")
+        reached("records_committed")
 
 
 class SqliteConsumer(_Connected):

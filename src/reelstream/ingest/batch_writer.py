@@ -38,6 +38,7 @@ from prometheus_client import Counter, Gauge, Histogram
 from reelstream.broker.interface import Broker, Consumer, Offsets
 from reelstream.broker.reading import before_ends
 from reelstream.errors import BrokerError, StorageError
+from reelstream.failpoints import reached
 from reelstream.files import Lease
 from reelstream.ingest.open_batch import OpenBatch
 from reelstream.ratings.scale import RatingScale
@@ -145,6 +146,7 @@ class BatchWriter:
             else:
                 self._read_up_to(ends, consumer, batch)
                 is_last = batch.reaches(ends)
+            reached("records_added")
             is_old = ends is None and batch.age >= self._policy.seconds
             if not batch.is_empty and (batch.rows >= self._policy.rows or is_old or is_last):
                 manifest = self._close(batch)
@@ -268,6 +270,7 @@ class BatchWriter:
             self._broker.commit_offsets(self._group, self._topic, manifest.next_offsets)
         except BrokerError as error:
             log.warning("offsets_not_committed", number=manifest.number, reason=str(error))
+        reached("offsets_committed")
         self._report(manifest, time.monotonic() - started)
         return manifest
 

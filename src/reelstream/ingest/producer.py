@@ -31,6 +31,7 @@ from reelstream.broker.interface import Broker, Producer
 from reelstream.broker.partitioning import key_of_user, partition_of
 from reelstream.datasets.row_parser import CsvRow
 from reelstream.errors import BrokerError
+from reelstream.failpoints import reached
 from reelstream.ingest.resume_point import Checkpoint, ResumePoint, scan
 from reelstream.ratings.wire import encode_message
 
@@ -121,6 +122,7 @@ def produce(
     marks = Checkpoint.read(options.checkpoint, broker.topic_id(topic))
     known = marks.sources.get(source)
     point = scan(broker, topic, source, known, accept_loss=options.accept_loss)
+    reached("resume_point_found")
     marks.sources[source] = point
     marks.write(options.checkpoint)
     if point.partitions > n_partitions:
@@ -133,8 +135,10 @@ def produce(
         rows = dataset.rows(options.order, sending.first_row)
 
         def save() -> None:
+            reached("rows_sent")
             # 4. Flush.
             producer.flush()
+            reached("rows_flushed")
             # 5. The checkpoint. What the log holds by now holds all that was sent.
             point.offsets = broker.end_offsets(topic)
             marks.write(options.checkpoint)

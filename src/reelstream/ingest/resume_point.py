@@ -15,6 +15,7 @@ from reelstream.broker.headers import source_row
 from reelstream.broker.interface import Broker, Offsets
 from reelstream.broker.reading import read_between
 from reelstream.errors import BrokerError, DamagedError
+from reelstream.failpoints import reached
 from reelstream.files import encode_json, read_json, replace_file, translate_errors
 
 log = structlog.get_logger()
@@ -78,6 +79,7 @@ def scan(
         for partition, start in starts.items()
     }
     for records in read_between(broker, topic, positions, ends):
+        reached("records_scanned")
         for record in records:
             found = source_row(dict(record.headers))
             if found is None or found.source != source:

@@ -30,6 +30,7 @@ from reelstream.errors import (
     SettingError,
     StorageError,
 )
+from reelstream.failpoints import reached
 from reelstream.files import (
     FileLock,
     encode_json,
@@ -273,6 +274,7 @@ class ModelRegistry:
             # 2. The folders.
             for name in _folder_names(number).values():
                 shutil.rmtree(self._folder / name, ignore_errors=True)
+                reached("folder_removed", f"{self._folder.name}/{name}")
         return gone
 
     def verify(self) -> list[str]:

@@ -33,6 +33,7 @@ from reelstream.engines.interface import Engine, FitJob, FitParameters, FittedMo
 from reelstream.errors import DamagedError, NoModelSetError, NothingToLearnError
 from reelstream.evaluation.prequential import replay, replay_batches
 from reelstream.evaluation.scores import clipped_errors, score
+from reelstream.failpoints import reached
 from reelstream.features.holdout import in_gate_half, in_holdout
 from reelstream.models.model_set import ModelSet, TrainedOn
 from reelstream.ratings.columns import EventColumns
@@ -186,6 +187,7 @@ class Trainer:
         held, left_out = _split(through, excluded)
         # 2. The record.
         record = replay_batches(self._batches, new, self._histories.stored(), champion, self._scale)
+        reached("batches_scored")
         # 3. The fit.
         history_out = self._histories.new_folder()
         models = self._engine.fit(
@@ -203,6 +205,7 @@ class Trainer:
                 self._parameters,
             )
         )
+        reached("models_fitted")
         trained_on = TrainedOn(last.next_offsets, _offset_ranges(left_out))
         number = max(last.number, self._registry.newest_number() + 1)
         challenger = ModelSet(
