@@ -9,7 +9,7 @@ own ratings at the moment of the question (`user_posterior`).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -92,6 +92,17 @@ class ChainState:
     """(U,): k_u."""
     item_rows: NDArray[np.float32]
     """(I, D)"""
+
+    def without_user(self, user_id: int) -> ChainState:
+        """The same without what it holds of one user."""
+        others = self.user_ids != user_id
+        return replace(
+            self,
+            user_ids=self.user_ids[others],
+            user_rows=self.user_rows[others],
+            user_noise=self.user_noise[others],
+            session_scale=self.session_scale[others],
+        )
 
 
 class _About(msgspec.Struct):

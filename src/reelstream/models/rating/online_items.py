@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -75,6 +76,19 @@ class OnlineItems:
                 own = self._add(item_id, row)
             rows[n] = row if own is None else n_items + own
         return rows
+
+    def save(self, folder: Path) -> None:
+        """Write these items as arrays into an existing folder."""
+        n = len(self)
+        np.save(folder / "item_ids.npy", np.array(list(self._rows), np.int64))
+        np.save(folder / "means.npy", self.means[:, :n])
+        np.save(folder / "covs.npy", self.covs[:, :n])
+
+    def restore(self, folder: Path) -> None:
+        """Go on from the items that `save` wrote, of the same model."""
+        item_ids = np.load(folder / "item_ids.npy").tolist()
+        self._rows = {item_id: row for row, item_id in enumerate(item_ids)}
+        self.means, self.covs = np.load(folder / "means.npy"), np.load(folder / "covs.npy")
 
     def _add(self, item_id: int, fitted: int) -> int:
         own = self._rows[item_id] = len(self._rows)

@@ -1,0 +1,84 @@
+"""Ratings and films from wherever a program has them: a table in memory, or a data set on disk."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+from reelstream.catalog import Catalog
+from reelstream.datasets.dataset import Dataset
+from reelstream.datasets.detection import detect
+from reelstream.datasets.tables import (
+    Table,
+    check_on_scale,
+    check_scale,
+    films_in,
+    has_times,
+    ratings_in,
+    scale_of,
+)
+from reelstream.ratings.columns import EventColumns
+from reelstream.ratings.scale import RatingScale
+
+RatingSource: TypeAlias = Table | Path | str
+"""A polars or pandas DataFrame, a dict of arrays, or the path of a data set: its folder or its
+ratings file.
+"""
+FilmSource: TypeAlias = Catalog | Table | Path | str
+"""A `Catalog`, a DataFrame or dict, or the path of a data set."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceRatings:
+    """The ratings of a source, all of them on the scale."""
+
+    events: EventColumns
+    """In the order of the source."""
+    has_times: bool
+    """False: all times are 0."""
+    scale: RatingScale
+    dataset: Dataset | None
+    """Where they lie, unless they are in memory."""
+
+
+def read_ratings(source: RatingSource, scale: RatingScale | None) -> SourceRatings:
+    """Read ratings; without a scale, on the data set's own or one that holds them all.
+
+    Raises StorageError, or InputError when there are none, or they cannot be read.
+    """
+    if scale is not None:
+        check_scale(scale)
+    dataset = None
+    if isinstance(source, (str, Path)):
+        dataset = detect(Path(source))
+        dataset = dataset.with_scale(scale or dataset.scale)
+        events, scale, times = dataset.read_ratings(), dataset.scale, True
+    else:
+        events, times = ratings_in(source), has_times(source)
+        scale = scale or scale_of(events.rating)
+    check_on_scale(events, scale)
+    return SourceRatings(events=events, has_times=times, scale=scale, dataset=dataset)
+
+
+def read_films(source: FilmSource | None, dataset: Dataset | None) -> Catalog:
+    """Read films; without a source those of the data set, if there is one.
+
+    Raises StorageError, or InputError when they cannot be read.
+    """
+    if isinstance(source, Catalog):
+        return source
+    if isinstance(source, (str, Path)):
+        dataset = detect(Path(source))
+    elif source is not None:
+        return films_in(source)
+    if dataset is None:
+        return Catalog([])
+    read = dataset.read_catalog()
+    if read.skipped:
+        warnings.warn(
+            f"{read.skipped} rows of the films of {dataset.name} cannot be read and are left out",
+            stacklevel=3,
+        )
+    return read.catalog

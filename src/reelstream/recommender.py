@@ -1,0 +1,408 @@
+"""The models as a library: fit on ratings in memory, predict, learn new ratings at once.
+
+>>> from reelstream import Recommender
+>>> recommender = Recommender.fit({
+...     "user": [1, 1, 1, 2, 2, 2, 3, 3, 3],
+...     "item": [10, 20, 30, 10, 20, 40, 20, 30, 40],
+...     "rating": [5.0, 2.0, 4.5, 4.0, 1.5, 3.0, 3.0, 3.5, 4.0],
+... })
+>>> recommender
+Recommender(3 users, 4 items, 9 ratings)
+>>> recommender.update({"user": [4, 4], "item": [10, 20], "rating": [4.5, 1.0]})
+>>> recommender.predict(users=4, items=[30, 40]).columns
+['user', 'item', 'mean', 'sd', 'low', 'high', 'like_probability', 'distribution']
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from numpy.typing import ArrayLike, NDArray
+
+from reelstream.catalog import Catalog, Film
+from reelstream.datasets.sources import FilmSource, RatingSource, read_films, read_ratings
+from reelstream.datasets.tables import ids_in, seconds_in
+from reelstream.engines.interface import FitParameters
+from reelstream.engines.local import fit_models
+from reelstream.errors import InputError, NothingToLearnError
+from reelstream.models.model_set import ModelSet, TrainedOn
+from reelstream.models.replay import posterior_of_events
+from reelstream.ratings.columns import EventColumns
+from reelstream.ratings.histories import Histories
+from reelstream.ratings.scale import RatingScale
+from reelstream.storage.batch_files import BatchFolder
+from reelstream.storage.model_registry import ModelRegistry
+from reelstream.storage.recommender_folder import (
+    RecommenderParts,
+    read_recommender,
+    write_recommender,
+)
+from reelstream.storage.snapshot import read_snapshot
+from reelstream.storage.snapshot_store import SnapshotStore
+from reelstream.storage.work_folder import WorkFolder
+
+SDS_OF_95_PERCENT = 1.96
+
+
+class Recommender:
+    """Predicts ratings, with their uncertainty, for users and items.
+
+    `Recommender.fit`, `Recommender.load` and `load_model_set` make one. It holds every user's
+    ratings in memory: a user is solved from them at each call, so that a rating counts from the
+    next prediction on. Threads may share a recommender as long as none of them changes it.
+    """
+
+    def __init__(self, parts: RecommenderParts) -> None:
+        self._parts = parts
+
+    @classmethod
+    def fit(
+        cls,
+        ratings: RatingSource,
+        films: FilmSource | None = None,
+        scale: RatingScale | None = None,
+        seed: int = 0,
+    ) -> Recommender:
+        """Fit all models on ratings.
+
+        A table of ratings has the columns `user`, `item` and `rating`, or MovieLens's `userId`,
+        `movieId` and `rating`, and may have a `timestamp`: seconds since 1970, UTC, or datetimes.
+        Without times, a user's taste neither drifts nor depends on the session. Of several ratings
+        of one item by one user the latest counts.
+
+        Args:
+            ratings: A polars or pandas DataFrame, a dict of arrays, or the path of a data set
+                (a folder or a ratings file).
+            films: What is known of the items: a table with `item` or `movieId` and, where it has
+                them, `title`, `genres` and `year`; the path of a data set; or a `Catalog`. By
+                default the films of the data set, or nothing.
+            scale: The ratings that are allowed; by default the data set's, or the first of 1 to 5,
+                0.5 to 5 in halves, and 1 to 10 that holds all ratings.
+            seed: Of all randomness. The same ratings and seed give the same recommender.
+
+        Returns:
+            A recommender that has learned the ratings.
+
+        Raises:
+            InputError: The ratings, the films or the scale are wrong; the message says how.
+            StorageError: The data set cannot be read.
+        """
+        read = read_ratings(ratings, scale)
+        catalog = _with_items(read_films(films, read.dataset), read.events)
+        histories = Histories.of(read.events)
+        parameters = FitParameters(seed=seed, use_times=read.has_times)
+        try:
+            models = fit_models(histories, catalog, read.scale, None, parameters, has_gate=False)
+        except NothingToLearnError as error:
+            raise InputError(f"{len(histories)} ratings are too few to fit on") from error
+        learned = TrainedOn({0: len(read.events)}, {})
+        model_set = ModelSet(
+            0, models.rating, models.like, models.segment, catalog, read.scale, learned
+        )
+        return cls(_parts_of(model_set, histories))
+
+    def update(self, ratings: RatingSource) -> None:
+        """Learn new ratings at once, without a refit.
+
+        They join their users' histories, and items learn from them: new items too, and new users.
+        A rating replaces an earlier one of the same user and item. One call with many ratings takes
+        little longer than one with a single rating.
+
+        Args:
+            ratings: As for `fit`. Ratings without times count as made at the time of the newest
+                rating so far.
+
+        Raises:
+            InputError: A column is missing, or a value is no id, time or rating of the scale.
+            StorageError: The data set cannot be read.
+        """
+        parts = self._parts
+        read = read_ratings(ratings, self.scale)
+        newer = read.events
+        if not read.has_times:
+            newer = replace(newer, timestamp=np.full(len(newer), self._newest_time()))
+        newer = replace(
+            newer,
+            partition=np.full(len(newer), parts.partition, np.int32),
+            offset=newer.offset + parts.next_offset,
+        )
+        catalog = _with_items(parts.model_set.catalog, newer)
+        model_set = replace(parts.model_set, catalog=catalog)
+        histories = parts.histories.merge(newer)
+        of_users = histories.of_users(np.unique(newer.user_id))
+        is_new = (of_users.partition == parts.partition) & (of_users.offset >= parts.next_offset)
+        posterior_of_events(model_set, of_users, is_new, np.ones(len(of_users), bool), parts.items)
+        self._parts = replace(
+            parts,
+            model_set=model_set,
+            histories=histories,
+            next_offset=parts.next_offset + len(newer),
+        )
+
+    def predict(
+        self,
+        users: ArrayLike,
+        items: ArrayLike,
+        at: ArrayLike | datetime | None = None,
+    ) -> pl.DataFrame:
+        """Predict what users would rate items.
+
+        A user without ratings is answered for from the average taste, with more uncertainty.
+
+        Args:
+            users: Ids of n users, or one id that stands for all rows.
+            items: Ids of n items, or one id.
+            at: When they would rate: one time or n, in seconds since 1970, UTC, or as datetimes; by
+                default the time of the newest rating. A time before a user's last rating counts as
+                the time of that.
+
+        Returns:
+            n rows with `user`, `item`, `mean` (the expected rating), `sd` (standard deviation of
+            the rating itself), `low` and `high` (the central 95 % interval; both and the mean are
+            cut off at the ends of the scale), `like_probability` (of a rating at or above the
+            scale's like threshold) and `distribution` (the probability of each rating in
+            `scale.values()`).
+
+        Raises:
+            UnknownItemError: An item is neither among the films nor rated.
+            InputError: An id or time is none, or the lengths differ.
+        """
+        parts, scale = self._parts, self.scale
+        user_ids, item_ids, times = _queries(
+            users, items, self._newest_time() if at is None else at
+        )
+        n = len(user_ids)
+        mean, sd, like = np.empty(n), np.empty(n), np.empty(n)
+        distribution = np.empty((n, len(scale.values())))
+        for rows in _rows_by_query(user_ids, times):
+            history = parts.histories.of_user(int(user_ids[rows[0]]))
+            last = int(history.timestamp[-1]) if len(history) else 0
+            predicted = parts.model_set.predict(
+                parts.model_set.fold_in(history),
+                item_ids[rows],
+                max(int(times[rows[0]]), last),
+                parts.items,
+            )
+            mean[rows], sd[rows], like[rows] = (
+                predicted.mean,
+                predicted.sd,
+                predicted.like_probability,
+            )
+            distribution[rows] = predicted.distribution
+        spread = SDS_OF_95_PERCENT * sd
+        return pl.DataFrame(
+            {
+                "user": user_ids,
+                "item": item_ids,
+                "mean": mean.clip(scale.lowest, scale.highest),
+                "sd": sd,
+                "low": (mean - spread).clip(scale.lowest, scale.highest),
+                "high": (mean + spread).clip(scale.lowest, scale.highest),
+                "like_probability": like,
+                "distribution": distribution,
+            }
+        )
+
+    def segment(self, users: ArrayLike) -> pl.DataFrame:
+        """Tell which kind of user each is.
+
+        Args:
+            users: Ids of n users, or one id. A user without ratings is placed as the average one.
+
+        Returns:
+            n rows with `user`, `segment` (its number), `label` (what sets it apart, in words) and
+            `genres` (those that its users rate more than others do).
+
+        Raises:
+            RatingError: An id is none.
+        """
+        parts = self._parts
+        user_ids = ids_in("user", np.atleast_1d(users))
+        found = [
+            parts.model_set.segment_of(parts.histories.of_user(user)) for user in user_ids.tolist()
+        ]
+        return pl.DataFrame(
+            {
+                "user": user_ids,
+                "segment": pl.Series([each.number for each in found], dtype=pl.Int64),
+                "label": pl.Series([each.label for each in found], dtype=pl.String),
+                "genres": pl.Series(
+                    [[lift.genre for lift in each.genres] for each in found],
+                    dtype=pl.List(pl.String),
+                ),
+            }
+        )
+
+    def forget(self, user: int) -> None:
+        """Remove everything that is kept of one user; nothing happens when there is nothing.
+
+        What items have learned from the user's ratings stays until the next fit.
+
+        Args:
+            user: The user's id.
+
+        Raises:
+            RatingError: The id is none.
+        """
+        user_id = int(ids_in("user", np.atleast_1d(user))[0])
+        parts = self._parts
+        ratings, tombstones = parts.histories.ratings, parts.histories.tombstones
+        model = parts.model_set.rating
+        model = replace(model, state=model.state.without_user(user_id))
+        self._parts = replace(
+            parts,
+            model_set=replace(parts.model_set, rating=model),
+            histories=Histories.of_parts(
+                ratings[ratings.user_id != user_id], tombstones[tombstones.user_id != user_id]
+            ),
+        )
+
+    def save(self, folder: Path | str) -> None:
+        """Write the recommender to disk, whole or not at all.
+
+        Args:
+            folder: A new folder, or one that holds a recommender, which is replaced.
+
+        Raises:
+            StorageError: The folder cannot be written, or holds something else.
+        """
+        write_recommender(self._parts, Path(folder))
+
+    @classmethod
+    def load(cls, folder: Path | str) -> Recommender:
+        """Read a recommender that `save` wrote; it answers exactly as the one that was saved.
+
+        Args:
+            folder: Where it was saved.
+
+        Returns:
+            The recommender, its arrays mapped from the disk.
+
+        Raises:
+            StorageError: There is no recommender.
+            DamagedError: A file is missing or has changed.
+        """
+        return cls(read_recommender(Path(folder)))
+
+    @property
+    def scale(self) -> RatingScale:
+        """The ratings that are allowed."""
+        return self._parts.model_set.scale
+
+    @property
+    def films(self) -> Catalog:
+        """What is known of the items; `films.search("toy story", limit=5)` finds one by title."""
+        return self._parts.model_set.catalog
+
+    def __repr__(self) -> str:
+        histories = self._parts.histories
+        return (
+            f"Recommender({len(histories.user_ids):,} users, {len(self.films):,} items,"
+            f" {len(histories):,} ratings)"
+        )
+
+    def _newest_time(self) -> int:
+        times = self._parts.histories.ratings.timestamp
+        return int(times.max()) if len(times) else 0
+
+
+def load_model_set(work: Path | str, number: int | None = None) -> Recommender:
+    """Open a model set of a running system, with all ratings that are in closed batches.
+
+    Nothing in the work folder changes: what the recommender learns or forgets stays in memory,
+    until it is saved elsewhere. Items are as the set was fitted.
+
+    Args:
+        work: The work folder (`--work`).
+        number: Of the set; by default the one in service.
+
+    Returns:
+        A recommender that answers from the set.
+
+    Raises:
+        SettingError: The folder is no work folder, or has no set of that number.
+        NoModelSetError: No set is in service yet.
+        DamagedError: A file of the set is not what was published.
+        StorageError: A file cannot be read.
+    """
+    folder = WorkFolder(Path(work))
+    folder.binding()
+    catalog, registry = folder.read_catalog(), ModelRegistry(folder.models)
+    if number is None:
+        _, model_set = registry.load_current(catalog)
+    else:
+        model_set = registry.load(number, catalog)
+    histories = _histories_of(BatchFolder(folder.batches), SnapshotStore(folder.history))
+    catalog = _with_items(catalog, histories.ratings)
+    return Recommender(_parts_of(replace(model_set, catalog=catalog), histories))
+
+
+def _histories_of(batches: BatchFolder, snapshots: SnapshotStore) -> Histories:
+    """What all batches add up to that are not excluded, from the newest snapshot where it can
+    serve.
+    """
+    excluded = batches.excluded()
+    manifests = [each for each in batches.manifests() if each.number not in excluded]
+    base = snapshots.base_for(
+        [(each.number, each.revision) for each in manifests], sorted(excluded)
+    )
+    if base is None:
+        known, folder = len(manifests), snapshots.current_folder()
+    else:
+        known, folder = base.known, base.folder
+    histories = Histories.of(EventColumns.empty()) if folder is None else read_snapshot(folder)
+    return histories.merge(EventColumns.concatenate(map(batches.read, manifests[known:])))
+
+
+def _parts_of(model_set: ModelSet, histories: Histories) -> RecommenderParts:
+    """A recommender that has learned nothing since its set was fitted."""
+    partitions = {*model_set.trained_on.trained_end_offsets, *histories.ratings.partition.tolist()}
+    return RecommenderParts(
+        model_set=model_set,
+        histories=histories,
+        items=model_set.online_items(),
+        partition=max(partitions, default=-1) + 1,
+        next_offset=0,
+    )
+
+
+def _with_items(catalog: Catalog, events: EventColumns) -> Catalog:
+    """The catalogue with every item of `events`, by its id alone where nothing else is known."""
+    item_ids = np.unique(events.item_id).tolist()
+    unknown = [item_id for item_id in item_ids if catalog.get(item_id) is None]
+    return Catalog([*catalog, *map(Film, unknown)]) if unknown else catalog
+
+
+def _queries(
+    users: ArrayLike, items: ArrayLike, at: ArrayLike | datetime
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Users, items and times (n,) of n queries; one value stands for all."""
+    if isinstance(at, datetime):
+        at = int((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp())
+    columns = (
+        ids_in("user", np.atleast_1d(users)),
+        ids_in("item", np.atleast_1d(items)),
+        seconds_in("at", np.atleast_1d(at)),
+    )
+    try:
+        user_ids, item_ids, times = np.broadcast_arrays(*columns)
+    except ValueError as error:
+        lengths = ", ".join(str(len(column)) for column in columns)
+        raise InputError(
+            f"users, items and times have the lengths {lengths}: give one, or as many of each"
+        ) from error
+    return user_ids, item_ids, times
+
+
+def _rows_by_query(
+    user_ids: NDArray[np.int64], times: NDArray[np.int64]
+) -> Iterator[NDArray[np.int64]]:
+    """The rows of each user and time."""
+    order = np.lexsort((times, user_ids))
+    is_new = (np.diff(user_ids[order]) != 0) | (np.diff(times[order]) != 0)
+    return iter(np.split(order, np.flatnonzero(is_new) + 1)) if len(order) else iter(())

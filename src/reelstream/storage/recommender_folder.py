@@ -1,0 +1,145 @@
+"""A recommender in a folder, whole or not at all.
+
+recommender.json                            what it is, and the checksum of every other file
+films.json                                  the catalogue
+regression/, classification/, clustering/   the model families
+histories/                                  every user's ratings, as a snapshot
+items/                                      what items have learned since the fit
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+import msgspec
+
+from reelstream import __version__
+from reelstream.catalog import Catalog
+from reelstream.errors import DamagedError, StorageError
+from reelstream.files import (
+    encode_json,
+    publish_folder,
+    read_json,
+    temporary_path,
+    translate_errors,
+    write_synced,
+)
+from reelstream.models.like.model import LikeModel
+from reelstream.models.model_set import ModelSet, TrainedOn
+from reelstream.models.rating.model import RatingModel
+from reelstream.models.rating.online_items import OnlineItems
+from reelstream.models.segment.model import SegmentModel
+from reelstream.ratings.histories import Histories
+from reelstream.ratings.scale import RatingScale
+from reelstream.storage.model_registry import sha256_of
+from reelstream.storage.release import FAMILIES
+from reelstream.storage.snapshot import read_snapshot, write_snapshot
+
+ABOUT: Final = "recommender.json"
+
+
+@dataclass(slots=True, kw_only=True)
+class RecommenderParts:
+    """Everything that a recommender answers from."""
+
+    model_set: ModelSet
+    histories: Histories
+    items: OnlineItems
+    partition: int
+    """New events get offsets of this partition, which the set has learned nothing of."""
+    next_offset: int
+
+
+class _About(msgspec.Struct, kw_only=True):
+    format: Literal[1] = 1
+    reelstream: str
+    scale: RatingScale
+    trained_end_offsets: dict[int, int]
+    excluded_offsets: dict[int, tuple[tuple[int, int], ...]]
+    partition: int
+    next_offset: int
+    checksums: dict[str, str]
+    """Path in the folder -> SHA-256."""
+
+
+def write_recommender(parts: RecommenderParts, folder: Path) -> None:
+    """Write a recommender into `folder`, in place of the one that is there.
+
+    Raises StorageError when the folder holds anything else.
+    """
+    if folder.exists() and not (folder / ABOUT).exists() and any(folder.iterdir()):
+        raise StorageError(f"{folder} holds something else than a recommender: name another folder")
+    temporary = temporary_path(folder)
+    with translate_errors(temporary):
+        for name in (*FAMILIES, "histories", "items"):
+            (temporary / name).mkdir(parents=True)
+        parts.model_set.save(*(temporary / family for family in FAMILIES))
+        write_snapshot(parts.histories, temporary / "histories")
+        parts.items.save(temporary / "items")
+    parts.model_set.catalog.write(temporary / "films.json")
+    about = _About(
+        reelstream=__version__,
+        scale=parts.model_set.scale,
+        trained_end_offsets=dict(parts.model_set.trained_on.trained_end_offsets),
+        excluded_offsets=dict(parts.model_set.trained_on.excluded),
+        partition=parts.partition,
+        next_offset=parts.next_offset,
+        checksums=_checksums(temporary),
+    )
+    write_synced(temporary / ABOUT, encode_json(about))
+    _publish(temporary, folder)
+
+
+def read_recommender(folder: Path) -> RecommenderParts:
+    """What `write_recommender` wrote, arrays memory-mapped.
+
+    Raises StorageError when there is none, DamagedError when a file is not what was written.
+    """
+    if not (folder / ABOUT).is_file():
+        raise StorageError(f"{folder} holds no recommender: name a folder that one was saved to")
+    about = read_json(folder / ABOUT, _About)
+    found = _checksums(folder)
+    for path, checksum in about.checksums.items():
+        if found.get(path) != checksum:
+            state = "has changed since it was saved" if path in found else "is missing"
+            raise DamagedError(f"{folder / path} {state}: take the folder from a copy")
+    catalog = Catalog.read(folder / "films.json")
+    regression, classification, clustering = (folder / family for family in FAMILIES)
+    model_set = ModelSet(
+        0,
+        RatingModel.load(regression),
+        LikeModel.load(classification),
+        SegmentModel.load(clustering),
+        catalog,
+        about.scale,
+        TrainedOn(about.trained_end_offsets, about.excluded_offsets),
+    )
+    items = model_set.online_items()
+    items.restore(folder / "items")
+    return RecommenderParts(
+        model_set=model_set,
+        histories=read_snapshot(folder / "histories"),
+        items=items,
+        partition=about.partition,
+        next_offset=about.next_offset,
+    )
+
+
+def _checksums(folder: Path) -> dict[str, str]:
+    paths = (path for path in sorted(folder.rglob("*")) if path.is_file() and path.name != ABOUT)
+    return {path.relative_to(folder).as_posix(): sha256_of(path) for path in paths}
+
+
+def _publish(temporary: Path, folder: Path) -> None:
+    """Rename a finished folder, after moving away the one that it replaces."""
+    replaced = temporary_path(folder)
+    with translate_errors(folder):
+        if folder.exists():
+            os.rename(folder, replaced)
+        publish_folder(temporary, folder)
+        # A recommender that was loaded from it has its files mapped: they live on until it ends.
+        shutil.rmtree(replaced, ignore_errors=True)

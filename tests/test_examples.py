@@ -1,0 +1,59 @@
+"""What the documentation shows as code runs: docstrings and notebooks."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import os
+from pathlib import Path
+
+import nbclient
+import nbformat
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+SOURCE = ROOT / "src"
+MODULES = sorted(
+    ".".join(path.relative_to(SOURCE).with_suffix("").parts)
+    for path in SOURCE.rglob("*.py")
+    if ">>> " in path.read_text()
+)
+NOTEBOOKS = sorted((ROOT / "examples").glob("*.ipynb"))
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_examples_in_docstrings(module: str) -> None:
+    """Each gives what it says."""
+    failed, tried = doctest.testmod(
+        importlib.import_module(module), optionflags=doctest.NORMALIZE_WHITESPACE
+    )
+    assert tried
+    assert not failed
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
+def test_notebooks_run(
+    path: Path, movielens: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From a folder that has ml-latest-small, or simulated ratings under that name."""
+    (tmp_path / "ml-latest-small").symlink_to(movielens)
+    # The kernel is another Python process: it finds the source as this one does.
+    monkeypatch.setenv("PYTHONPATH", str(SOURCE), os.pathsep)
+    notebook = nbformat.read(path, as_version=4)
+    nbclient.NotebookClient(
+        notebook, timeout=240, resources={"metadata": {"path": str(tmp_path)}}
+    ).execute()
+    assert any(cell.get("outputs") for cell in notebook.cells)
+
+
+def test_the_first_notebook_is_short() -> None:
+    """Fit, predict, fold in, save and load take a newcomer at most 15 lines."""
+    cells = nbformat.read(ROOT / "examples" / "first_steps.ipynb", as_version=4).cells
+    lines = [
+        line
+        for cell in cells
+        if cell.cell_type == "code"
+        for line in cell.source.splitlines()
+        if line.strip()
+    ]
+    assert len(lines) <= 15
