@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reelstream.api.problems import HOW_TO_FIND, ProblemError, problem
+from reelstream.api.problems import HOW_TO_FIND, ProblemError, make_problem
 from reelstream.api.resource import Resource
 from reelstream.api.service import Service
 from reelstream.contract import FilmAnswer, FilmQuery, FilmsAnswer, FilmsQuery
@@ -25,5 +25,5 @@ def film(service: Service, query: FilmQuery) -> FilmAnswer:
     found = service.catalog.get(query.item_id)
     if found is None:
         detail = f"film {query.item_id} is not in the catalogue: {HOW_TO_FIND}"
-        raise ProblemError(problem(404, detail))
+        raise ProblemError(make_problem(404, detail))
     return FilmAnswer.model_validate(found)

@@ -1,4 +1,4 @@
-"""/metrics: what Prometheus asks for."""
+"""/metrics, for Prometheus: the server and its requests."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _BUCKETS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 5
 
 
 class _Serving(Collector):
-    """What the predictor and the live updates say about themselves, read when it is asked for."""
+    """Predictor and live updates, read at each scrape."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
@@ -45,13 +45,15 @@ class _Serving(Collector):
             "reelstream_live_ratings", "Ratings taken from the log.", report.live
         )
         updates = CounterMetricFamily(
-            "reelstream_film_updates", "Live ratings and films.", labels=["outcome"]
+            "reelstream_film_updates",
+            "Ratings from the log, by whether films learned them.",
+            labels=["outcome"],
         )
         updates.add_metric(["learned"], predictor.film_updates)
         updates.add_metric(["shed"], predictor.film_updates_shed)
         yield updates
         errors = CounterMetricFamily(
-            "reelstream_follow_errors", "Failed looks at what is followed.", labels=["what"]
+            "reelstream_follow_errors", "Failures while following.", labels=["what"]
         )
         for what, count in report.errors.items():
             errors.add_metric([what], count)

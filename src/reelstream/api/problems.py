@@ -26,6 +26,14 @@ _DETAILS = {
     413: "the body is too large: send several smaller lists",
 }
 
+_STATUS_OF_ERRORS: tuple[tuple[type[ReelstreamError], int], ...] = (
+    (UnknownItemError, 404),
+    (InputError, 422),
+    (NoModelSetError, 503),
+    (ReelstreamError, 500),
+)
+"""The first that an error is an instance of decides its HTTP status."""
+
 HOW_TO_FIND = "find films with /v1/items?query="
 MAX_ERRORS = 20
 """Things wrong with one query that are listed: a person corrects a few at a time."""
@@ -39,7 +47,7 @@ class ProblemError(Exception):
         self.problem = problem
 
 
-def problem(status: int, detail: str, errors: Sequence[FieldError] = ()) -> Problem:
+def make_problem(status: int, detail: str, errors: Sequence[FieldError] = ()) -> Problem:
     """A problem whose title is the status in words."""
     return Problem(
         title=HTTPStatus(status).phrase, status=status, detail=detail, errors=list(errors)
@@ -55,24 +63,20 @@ def problem_of_validation(error: ValidationError) -> Problem:
     errors, more = errors[:MAX_ERRORS], len(errors) - MAX_ERRORS
     listed = "; ".join(f"{wrong.where or 'the query'}: {wrong.message}" for wrong in errors)
     rest = f"; and {more} more" if more > 0 else ""
-    return problem(422, f"the query is not understood: {listed}{rest}", errors)
+    return make_problem(422, f"the query is not understood: {listed}{rest}", errors)
 
 
 def problem_of_error(error: ReelstreamError) -> Problem:
-    """Which HTTP status each of our own errors is."""
-    if isinstance(error, UnknownItemError):
-        return problem(404, f"{error}: {HOW_TO_FIND}")
-    if isinstance(error, NoModelSetError):
-        return problem(503, str(error))
-    if isinstance(error, InputError):
-        return problem(422, str(error))
-    return problem(500, str(error))
+    """The problem that says what `error` says."""
+    status = next(status for kind, status in _STATUS_OF_ERRORS if isinstance(error, kind))
+    hint = f": {HOW_TO_FIND}" if isinstance(error, UnknownItemError) else ""
+    return make_problem(status, f"{error}{hint}")
 
 
-def respond(the_problem: Problem) -> Response:
+def respond(problem: Problem) -> Response:
     """The HTTP response that carries a problem."""
-    response = Response(the_problem.model_dump_json(), the_problem.status, mimetype=MEDIA_TYPE)
-    if the_problem.status == HTTPStatus.SERVICE_UNAVAILABLE:
+    response = Response(problem.model_dump_json(), problem.status, mimetype=MEDIA_TYPE)
+    if problem.status == HTTPStatus.SERVICE_UNAVAILABLE:
         response.headers["Retry-After"] = str(RETRY_SECONDS)
     return response
 
@@ -86,15 +90,17 @@ def handle_problems(app: Flask) -> None:
 
     @app.errorhandler(ReelstreamError)
     def _own(error: ReelstreamError) -> Response:
-        the_problem = problem_of_error(error)
-        if the_problem.status == HTTPStatus.INTERNAL_SERVER_ERROR:
+        problem = problem_of_error(error)
+        if problem.status == HTTPStatus.INTERNAL_SERVER_ERROR:
             log.error("request_failed", error=str(error))
-        return respond(the_problem)
+        return respond(problem)
 
     @app.errorhandler(HTTPException)
     def _http(error: HTTPException) -> Response:
         status = error.code or 500
-        response = respond(problem(status, _DETAILS.get(status, error.description or error.name)))
+        response = respond(
+            make_problem(status, _DETAILS.get(status, error.description or error.name))
+        )
         for name, value in error.get_headers():
             if name == "Allow":
                 response.headers[name] = value
@@ -103,4 +109,6 @@ def handle_problems(app: Flask) -> None:
     @app.errorhandler(Exception)
     def _unexpected(error: Exception) -> Response:
         log.error("request_failed", error=repr(error), exc_info=error)
-        return respond(problem(500, "something failed that should not: the server's log says what"))
+        return respond(
+            make_problem(500, "something failed that should not: the server's log says what")
+        )

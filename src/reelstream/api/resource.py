@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import wraps
 from typing import Any, TypeAlias, TypeVar
 
 from reelstream.api.problems import ProblemError
@@ -101,19 +102,9 @@ class Resource:
         """Declare what answers a GET of `path` with one query, and a POST with one or a list."""
 
         def declare(handle_list: ListHandler[Q, A]) -> ListHandler[Q, A]:
-            for method in ("POST", "GET"):
-                self.operations.append(
-                    Operation(
-                        method=method,
-                        path=path,
-                        summary=_summary(handle_list),
-                        query=query,
-                        answer=answer,
-                        handle=_single(handle_list),
-                        handle_list=handle_list if method == "POST" else None,
-                        problems=problems,
-                    )
-                )
+            self.get(path, query, answer, problems=problems)(_single(handle_list))
+            post = replace(self.operations[-1], method="POST", handle_list=handle_list)
+            self.operations.append(post)
             return handle_list
 
         return declare
@@ -122,6 +113,7 @@ class Resource:
 def _single(handle_list: ListHandler[Q, A]) -> Handler[Q, A]:
     """Answers one query; its problem ends the request."""
 
+    @wraps(handle_list)
     def handle(service: Service, query: Q) -> A:
         (answer,) = handle_list(service, [query])
         if isinstance(answer, Problem):

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 
-import msgspec
-
+from reelstream.api.progress import log_status, partition_statuses
 from reelstream.api.resource import Resource
 from reelstream.api.service import Service
 from reelstream.contract import (
@@ -15,17 +14,13 @@ from reelstream.contract import (
     Failure,
     HealthAnswer,
     HistoryStatus,
-    LogStatus,
     NewestSet,
     NoQuery,
-    PartitionStatus,
     ScaleStatus,
     ServiceStatus,
     StatusAnswer,
 )
-from reelstream.monitoring.lag import partition_lags
 from reelstream.monitoring.trends import Trends
-from reelstream.serving.live_updates import StreamReport
 from reelstream.serving.predictor import Serving
 from reelstream.storage.batch_files import Manifest
 from reelstream.storage.release import Release
@@ -38,8 +33,6 @@ def status(service: Service, _: NoQuery) -> StatusAnswer:
     """What the stream is doing now."""
     # Nothing here touches the disk or the log: the page asks every two seconds.
     serving, report = service.predictor.in_service, service.live_updates.report()
-    trained = {} if serving is None else serving.model_set.trained_on.trained_end_offsets
-    followed = {**report.batched, **report.positions}
     scale = service.scale
     return StatusAnswer(
         model_set=None if serving is None else _in_service(serving),
@@ -51,13 +44,8 @@ def status(service: Service, _: NoQuery) -> StatusAnswer:
             step=scale.step,
             like_threshold=scale.like_threshold,
         ),
-        log=LogStatus(
-            end=sum(report.end_offsets.values()),
-            batched=sum(report.batched.values()),
-            trained=sum(trained.values()),
-            followed=sum(followed.values()),
-        ),
-        partitions=_partitions(report, trained, followed),
+        log=log_status(report, serving),
+        partitions=partition_statuses(report, serving),
         batches=_batches(report.batches, report.excluded),
         histories=HistoryStatus(
             users=len(service.predictor.histories.user_ids()), live=report.live
@@ -100,20 +88,6 @@ def _newest(releases: Sequence[Release]) -> NewestSet | None:
     if not releases:
         return None
     return NewestSet(number=releases[-1].number, verdict=releases[-1].gate.verdict)
-
-
-def _partitions(
-    report: StreamReport, trained: Mapping[int, int], followed: Mapping[int, int]
-) -> list[PartitionStatus]:
-    """The lag of each stage; `trained` and `followed` map partitions to end offsets."""
-    lags = partition_lags(report.start_offsets, report.end_offsets, report.batched, trained)
-    return [
-        PartitionStatus(
-            **msgspec.structs.asdict(lag),
-            unread=max(lag.end - followed.get(lag.partition, lag.first), 0),
-        )
-        for lag in lags
-    ]
 
 
 def _batches(manifests: Sequence[Manifest], excluded: Sequence[int]) -> BatchStatus:

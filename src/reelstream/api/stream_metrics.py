@@ -1,6 +1,4 @@
-"""What /metrics says of the stream: how far each stage has come, what was rejected, and how the
-sets fare.
-"""
+"""The stream in /metrics: how far each stage has come, what was rejected, how good the sets are."""
 
 from __future__ import annotations
 
@@ -11,16 +9,17 @@ from collections.abc import Iterator, Sequence
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from reelstream.api.progress import partition_statuses
 from reelstream.api.service import Service
-from reelstream.monitoring.lag import partition_lags
+from reelstream.contract import PartitionStatus
 from reelstream.monitoring.trends import Trends
 from reelstream.serving.live_updates import StreamReport
 from reelstream.storage.release import Release, Scores
 
 
 class StreamMetrics(Collector):
-    """Read when it is asked for, from what the server follows anyway: nothing here touches the disk
-    or the log.
+    """Read at each scrape, from what the server follows anyway: this touches neither the disk nor
+    the log.
     """
 
     def __init__(self, service: Service) -> None:
@@ -29,45 +28,39 @@ class StreamMetrics(Collector):
     def collect(self) -> Iterator[Metric]:
         """The present values."""
         report = self._service.live_updates.report()
-        yield from self._log(report)
+        yield from _log(partition_statuses(report, self._service.predictor.in_service))
         yield from _batches(report)
         yield from _sets(report.releases)
         followed = GaugeMetricFamily(
-            "reelstream_follower_failing", "1 while following it fails.", labels=["what"]
+            "reelstream_follower_failing", "1 while following it fails, else 0.", labels=["what"]
         )
         for what in report.errors:
             followed.add_metric([what], what in report.troubles)
         yield followed
 
-    def _log(self, report: StreamReport) -> Iterator[Metric]:
-        serving = self._service.predictor.in_service
-        trained = {} if serving is None else serving.model_set.trained_on.trained_end_offsets
-        followed = {**report.batched, **report.positions}
-        ends = GaugeMetricFamily(
-            "reelstream_log_end_offset",
-            "End offset of the partition: one past its last record.",
-            labels=["partition"],
-        )
-        starts = GaugeMetricFamily(
-            "reelstream_log_start_offset", "First offset still held.", labels=["partition"]
-        )
-        behind = GaugeMetricFamily(
-            "reelstream_lag_offsets",
-            "Offsets that a stage has yet to take.",
-            labels=["partition", "stage"],
-        )
-        for lag in partition_lags(
-            report.start_offsets, report.end_offsets, report.batched, trained
-        ):
-            partition = str(lag.partition)
-            ends.add_metric([partition], lag.end)
-            starts.add_metric([partition], lag.first)
-            behind.add_metric([partition, "batch"], lag.unbatched)
-            behind.add_metric([partition, "train"], lag.untrained)
-            behind.add_metric(
-                [partition, "serve"], max(lag.end - followed.get(lag.partition, lag.first), 0)
-            )
-        yield from (ends, starts, behind)
+
+def _log(partitions: Sequence[PartitionStatus]) -> Iterator[Metric]:
+    ends = GaugeMetricFamily(
+        "reelstream_log_end_offset",
+        "End offset of the partition: one past its last record.",
+        labels=["partition"],
+    )
+    starts = GaugeMetricFamily(
+        "reelstream_log_start_offset", "First offset still held.", labels=["partition"]
+    )
+    lags = GaugeMetricFamily(
+        "reelstream_lag_offsets",
+        "Offsets that a stage has not taken yet.",
+        labels=["partition", "stage"],
+    )
+    for status in partitions:
+        partition = str(status.partition)
+        ends.add_metric([partition], status.end)
+        starts.add_metric([partition], status.first)
+        lags.add_metric([partition, "batch"], status.unbatched)
+        lags.add_metric([partition, "train"], status.untrained)
+        lags.add_metric([partition, "serve"], status.unread)
+    yield from (ends, starts, lags)
 
 
 def _batches(report: StreamReport) -> Iterator[Metric]:
@@ -85,10 +78,10 @@ def _batches(report: StreamReport) -> Iterator[Metric]:
         "reelstream_batched_ratings", "Ratings in closed batches.", trends.ratings
     )
     yield CounterMetricFamily(
-        "reelstream_rejected_rows", "Rows of the log that are no ratings.", trends.rejected
+        "reelstream_rejected_rows", "Rows of the log that were rejected.", trends.rejected
     )
     yield CounterMetricFamily(
-        "reelstream_repeated_rows", "Rows passed over as they came twice.", trends.repeats
+        "reelstream_repeated_rows", "Rows skipped because they came twice.", trends.repeats
     )
     yield GaugeMetricFamily(
         "reelstream_rejected_share", "Of the newest batch's rows.", trends.rejected_share

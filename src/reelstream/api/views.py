@@ -11,7 +11,7 @@ import msgspec
 from flask import Flask, Response, request
 from pydantic import ValidationError
 
-from reelstream.api.problems import ProblemError, problem, problem_of_validation
+from reelstream.api.problems import ProblemError, make_problem, problem_of_validation
 from reelstream.api.resource import ListHandler, Operation
 from reelstream.api.service import Service
 from reelstream.contract import MAX_QUERIES, Answer, FailedEntry, Problem, Query
@@ -39,10 +39,10 @@ def _view_of_body(service: Service, operation: Operation) -> Callable[..., Respo
         if not isinstance(body, list):
             return _respond(operation.handle(service, _validate(operation.query, body)))
         if operation.handle_list is None:
-            raise ProblemError(problem(422, "one query is taken here, not a list"))
+            raise ProblemError(make_problem(422, "one query is taken here, not a list"))
         if len(body) > MAX_QUERIES:
             detail = f"the list holds {len(body)} queries: send at most {MAX_QUERIES} at once"
-            raise ProblemError(problem(422, detail))
+            raise ProblemError(make_problem(422, detail))
         return _respond_list(_answer_list(service, operation.query, operation.handle_list, body))
 
     return view
@@ -80,7 +80,7 @@ def _values_of_url(kind: type[Query], path: dict[str, str]) -> dict[str, Any]:
     values: dict[str, Any] = dict(path)
     for name, given in request.args.lists():
         if name in values or len(given) > 1:
-            raise ProblemError(problem(422, f"{name} is given more than once"))
+            raise ProblemError(make_problem(422, f"{name} is given more than once"))
         values[name] = given[0]
     texts = {name for name, known in kind.model_fields.items() if known.annotation is str}
     for name in values.keys() - texts:
@@ -92,20 +92,22 @@ def _values_of_url(kind: type[Query], path: dict[str, str]) -> dict[str, Any]:
 
 def _read_body() -> Any:
     if not request.is_json:
-        raise ProblemError(problem(415, "send JSON, and say so: Content-Type: application/json"))
+        raise ProblemError(
+            make_problem(415, "send JSON, and say so: Content-Type: application/json")
+        )
     try:
         return msgspec.json.decode(request.get_data())
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise ProblemError(problem(400, f"the body is not JSON: {error}")) from error
+        raise ProblemError(make_problem(400, f"the body is not JSON: {error}")) from error
 
 
-def _at_position(the_problem: Problem, position: int) -> Problem:
+def _at_position(problem: Problem, position: int) -> Problem:
     """The same problem, its fields named with their query's position in the list."""
     errors = [
         wrong.model_copy(update={"where": f"{position}.{wrong.where}".rstrip(".")})
-        for wrong in the_problem.errors
+        for wrong in problem.errors
     ]
-    return the_problem.model_copy(update={"errors": errors})
+    return problem.model_copy(update={"errors": errors})
 
 
 def _entry(given: Answer | Problem) -> Answer:

@@ -27,8 +27,17 @@ def prediction_chart(answer: Regression) -> alt.LayerChart:
 
     answer: with its distribution.
     """
+    highest = max((answer.distribution or {}).values())
+    chart = alt.LayerChart(
+        layer=[_distribution_bars(answer, highest), *_interval_and_point(answer, -0.07 * highest)]
+    )
+    return chart.properties(height=230)
+
+
+def _distribution_bars(answer: Regression, highest: float) -> alt.Chart:
+    """A bar for each rating of the scale: strong inside the interval, pale outside."""
     distribution = answer.distribution or {}
-    ratings, probabilities = list(map(float, distribution)), list(distribution.values())
+    ratings = [float(rating) for rating in distribution]
     half = (ratings[1] - ratings[0]) / 2
     low, high = answer.interval
     bars = pl.DataFrame(
@@ -36,44 +45,49 @@ def prediction_chart(answer: Regression) -> alt.LayerChart:
             "rating": ratings,
             "from": [rating - 0.85 * half for rating in ratings],
             "to": [rating + 0.85 * half for rating in ratings],
-            "probability": probabilities,
+            "probability": list(distribution.values()),
             "inside": [low - half < rating < high + half for rating in ratings],
         }
     )
-    point = pl.DataFrame({"rating": [answer.prediction], "low": [low], "high": [high]})
-
-    most = max(probabilities)
-    domain = [ratings[0] - half, ratings[-1] + half]
-    axis = alt.Axis(
-        values=[rating for rating in ratings if rating == round(rating)], format="d", grid=False
-    )
-    x = alt.X("from:Q", title=None, axis=axis, scale=alt.Scale(domain=domain, nice=False))
-    y = alt.Y("probability:Q", axis=None, scale=alt.Scale(domain=[-0.14 * most, 1.05 * most]))
-    opacity = alt.Opacity(
-        "inside:N", scale=alt.Scale(domain=[True, False], range=[0.45, 0.18]), legend=None
-    )
-    chances = [
-        alt.Tooltip("rating:Q", title="Rating", format=".1f"),
-        alt.Tooltip("probability:Q", title="Probability", format=".0%"),
-    ]
-    tooltip = [
-        alt.Tooltip("rating:Q", title="Predicted", format=".2f"),
-        alt.Tooltip("low:Q", title="From", format=".2f"),
-        alt.Tooltip("high:Q", title="To", format=".2f"),
-    ]
-    below = alt.datum(-0.07 * most)
-    layers = [
+    whole_ratings = [rating for rating in ratings if rating == round(rating)]
+    x_scale = alt.Scale(domain=[ratings[0] - half, ratings[-1] + half], nice=False)
+    y_scale = alt.Scale(domain=[-0.14 * highest, 1.05 * highest])
+    opacity = alt.Scale(domain=[True, False], range=[0.45, 0.18])
+    axis = alt.Axis(values=whole_ratings, format="d", grid=False)
+    chart: alt.Chart = (
         alt.Chart(bars)
         .mark_rect()
-        .encode(x, alt.X2("to:Q"), y, alt.Y2(datum=0), opacity, tooltip=chances),
-        alt.Chart(point)
-        .mark_bar(size=5, cornerRadius=2.5)
-        .encode(alt.X("low:Q"), alt.X2("high:Q"), y=below, tooltip=tooltip),
-        alt.Chart(point)
-        .mark_point(size=170, filled=True, opacity=1)
-        .encode(alt.X("rating:Q"), y=below, tooltip=tooltip),
+        .encode(
+            alt.X("from:Q", title=None, axis=axis, scale=x_scale),
+            alt.X2("to:Q"),
+            alt.Y("probability:Q", axis=None, scale=y_scale),
+            alt.Y2(datum=0),
+            alt.Opacity("inside:N", scale=opacity, legend=None),
+            tooltip=[
+                alt.Tooltip("rating:Q", title="Rating", format=".1f"),
+                alt.Tooltip("probability:Q", title="Probability", format=".0%"),
+            ],
+        )
+    )
+    return chart
+
+
+def _interval_and_point(answer: Regression, y: float) -> list[alt.Chart]:
+    """The interval as a bar and the prediction as a point, at the height `y`."""
+    low, high = answer.interval
+    base = alt.Chart(pl.DataFrame({"rating": [answer.prediction], "low": [low], "high": [high]}))
+    shared = {
+        "y": alt.datum(y),
+        "tooltip": [
+            alt.Tooltip("rating:Q", title="Predicted", format=".2f"),
+            alt.Tooltip("low:Q", title="From", format=".2f"),
+            alt.Tooltip("high:Q", title="To", format=".2f"),
+        ],
+    }
+    return [
+        base.mark_bar(size=5, cornerRadius=2.5).encode(alt.X("low:Q"), alt.X2("high:Q"), **shared),
+        base.mark_point(size=170, filled=True, opacity=1).encode(alt.X("rating:Q"), **shared),
     ]
-    return alt.LayerChart(layer=layers).properties(height=230)
 
 
 def record_chart(record: Sequence[BatchScores], score: str) -> alt.LayerChart:
