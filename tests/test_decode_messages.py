@@ -76,7 +76,7 @@ def test_a_scale_holds_its_values_alone(scale: RatingScale) -> None:
     [
         (b'{"userId":7,"forget":true,"timestamp":5}', Erased(7, 5)),
         (b'{"userId":7,"forget":true}', Erased(7, NOW)),
-        (b'{"userId":"7","forget":"true","timestamp":"5","why":"asked"}', Erased(7, 5)),
+        (b'{"userId":"7","forget":true,"timestamp":"5","why":"asked"}', Erased(7, 5)),
         (b'{"userId":7,"movieId":null,"rating":null,"forget":true}', Erased(7, NOW)),
         (b'{"userId":7,"movieId":2,"rating":3,"forget":false}', Rated(7, 2, 3.0, NOW)),
         (b'{"userId":7,"movieId":2,"rating":null,"forget":null}', Deleted(7, 2, NOW)),
@@ -102,6 +102,8 @@ def test_a_message_may_forget_its_user(message: bytes, forgotten: Event) -> None
         (b'{"userId":7,"forget":true,"timestamp":-1}', "before 1970"),
         (b'{"userId":7,"forget":true,"timestamp":%d}' % (NOW + 86_401), "more than a day after"),
         (b'{"forget":true}', "userId"),
+        (b'{"userId":7,"forget":"true"}', "Expected `bool"),
+        (b'{"userId":7,"forget":1}', "Expected `bool"),
     ],
 )
 def test_a_doubtful_wish_forgets_nobody(message: bytes, reason: str) -> None:
@@ -110,6 +112,49 @@ def test_a_doubtful_wish_forgets_nobody(message: bytes, reason: str) -> None:
     """
     with pytest.raises(RatingError, match=reason):
         decode_message(message, NOW, RatingScale())
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        '"timestamp":1600000000000',
+        '"timestamp":1600000000.75',
+        '"timestamp":"1600000000"',
+        '"timestamp":"2020-09-13T12:26:40Z"',
+        '"timestamp":"2020-09-13 12:26:40.999"',
+        '"timestamp":"2020-09-13 14:26:40+02:00"',
+    ],
+)
+def test_a_time_may_be_written_in_several_ways(field: str) -> None:
+    """Seconds, milliseconds, ISO 8601 with and without zone; fractions are cut."""
+    message = '{"userId":"7.0","movieId":862.0,"rating":"3.5",' + field + "}"
+    assert decoded_at_once_and_alone(message.encode()) == Rated(7, 862, 3.5, 1_600_000_000)
+
+
+@pytest.mark.parametrize("text", ["null", "NULL", "Null", "\\u006eull", "None", "nan", ""])
+def test_only_the_null_of_json_deletes(text: str) -> None:
+    """A text is a program's mistake, and a rating should not be lost by it."""
+    message = b'{"userId":7,"movieId":2,"rating":"%s"}' % text.encode()
+    assert "is not a number" in str(decoded_at_once_and_alone(message))
+
+
+def test_a_text_for_the_time_is_not_a_missing_one() -> None:
+    """The log's own time stands in only where none is given."""
+    message = b'{"userId":7,"movieId":2,"rating":3,"timestamp":"null"}'
+    assert "timestamp 'null'" in str(decoded_at_once_and_alone(message))
+
+
+def decoded_at_once_and_alone(message: bytes) -> Event | str:
+    """The event, or the reason why there is none; the same in both ways to decode."""
+    plain = b'{"userId":1,"movieId":1,"rating":1,"timestamp":1}'
+    places = RecordPlaces(np.zeros(2, np.int32), np.arange(2), np.full(2, NOW))
+    events, reasons = decode_messages([message, plain], places, RatingScale())
+    try:
+        alone: Event | str = decode_message(message, NOW, RatingScale())
+    except RatingError as error:
+        alone = str(error)
+    assert (reasons[0] if reasons else next(events.events())) == alone
+    return alone
 
 
 def in_columns(event: Event) -> Event:

@@ -71,9 +71,11 @@ def check(event: Event, record_seconds: int, scale: RatingScale) -> None:
     if not isinstance(event, Erased):
         check_id("movieId", event.item_id)
     if isinstance(event, Rated) and not scale.holds(event.rating):
+        # What many data sets write where a user has seen an item and not rated it.
+        is_unrated = event.rating in (0, -1) and event.rating < scale.lowest
         raise RatingError(
-            f"rating {event.rating:g} is not on the scale "
-            f"{scale.lowest:g} to {scale.highest:g} in steps of {scale.step:g}"
+            f"rating {event.rating:g} is not on the scale {scale.lowest:g} to {scale.highest:g} "
+            f"in steps of {scale.step:g}{': it is taken for unrated' if is_unrated else ''}"
         )
     check_time(event.timestamp, record_seconds)
 

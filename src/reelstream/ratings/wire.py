@@ -33,15 +33,16 @@ from reelstream.ratings.events import (
     check,
 )
 from reelstream.ratings.scale import RatingScale
+from reelstream.ratings.values import all_as_seconds, read_id, read_rating, read_time
 
 
 class _Message(msgspec.Struct, omit_defaults=True):
     """Any message. Numbers may come as strings; unknown fields are ignored."""
 
-    userId: int  # noqa: N815  (the name on the wire)
-    movieId: int | None = None  # noqa: N815
-    rating: float | UnsetType | None = UNSET
-    timestamp: int | None = None
+    userId: int | float | str  # noqa: N815  (the name on the wire)
+    movieId: int | float | str | None = None  # noqa: N815
+    rating: int | float | str | UnsetType | None = UNSET
+    timestamp: int | float | str | None = None
     forget: bool | None = None
 
 
@@ -52,7 +53,8 @@ class _PlainMessage(msgspec.Struct, gc=False):
     """A message that rates or deletes, whose whole numbers fit their columns.
 
     What else it may hold is checked in the columns. A message that says anything of forgetting is
-    not plain.
+    not plain. Decoded laxly, so that numbers may come as strings: `_may_hold_null_text` keeps away
+    what a lax decoder would take for null.
     """
 
     userId: _Whole  # noqa: N815  (the name on the wire)
@@ -62,7 +64,8 @@ class _PlainMessage(msgspec.Struct, gc=False):
     forget: None = None
 
 
-_decoder = msgspec.json.Decoder(_Message, strict=False)
+# Strict: a lax decoder takes the text "null" for null, which deletes, and 1 for true, which erases.
+_decoder = msgspec.json.Decoder(_Message)
 _plain_decoder = msgspec.json.Decoder(_PlainMessage, strict=False)
 _encoder = msgspec.json.Encoder()
 _UNDECODABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
@@ -101,21 +104,25 @@ def decode_message(value: bytes | None, record_seconds: int, scale: RatingScale)
 
 
 def _event_of(message: _Message, record_seconds: int) -> Event:
-    """Raises RatingError when a field is missing, or when it is not clear what should be erased."""
-    timestamp = record_seconds if message.timestamp is None else message.timestamp
+    """Raises RatingError when a field is missing or no value of its kind, or when it is not clear
+    what should be erased.
+    """
+    user_id = read_id("userId", message.userId)
+    timestamp = record_seconds if message.timestamp is None else read_time(message.timestamp)
     if message.forget:
         if message.movieId is not None or message.rating not in (None, UNSET):
             raise RatingError(
                 "a message that forgets a user has neither movieId nor rating: a rating of null "
                 "deletes one"
             )
-        return Erased(message.userId, timestamp)
+        return Erased(user_id, timestamp)
     if message.movieId is None or message.rating is UNSET:
         missing = "movieId" if message.movieId is None else "rating"
         raise RatingError(f"not a rating message: {missing} is missing")
+    item_id = read_id("movieId", message.movieId)
     if message.rating is None:
-        return Deleted(message.userId, message.movieId, timestamp)
-    return Rated(message.userId, message.movieId, message.rating, timestamp)
+        return Deleted(user_id, item_id, timestamp)
+    return Rated(user_id, item_id, read_rating(message.rating), timestamp)
 
 
 class RecordPlaces(NamedTuple):
@@ -176,9 +183,9 @@ def _times_of(
 ) -> NDArray[np.int64]:
     given = [message.timestamp for message in messages]
     if None not in given:
-        return np.array(given, np.int64)
+        return all_as_seconds(np.array(given, np.int64))
     known = np.array([-1 if time is None else time for time in given], np.int64)
-    return np.where(known < 0, record_seconds, known)
+    return np.where(known < 0, record_seconds, all_as_seconds(known))
 
 
 def _plain_messages(values: Sequence[bytes | None]) -> list[_PlainMessage]:
@@ -192,7 +199,8 @@ def _plain_messages(values: Sequence[bytes | None]) -> list[_PlainMessage]:
     n = len(values)
     lines = b"\n".join([value or b"" for value in values])
     are_objects = lines[:1] == b"{" and lines[-1:] == b"}"
-    if n and are_objects and lines.count(b"\n") == n - 1 == lines.count(b"}\n{"):
+    are_alone = lines.count(b"\n") == n - 1 == lines.count(b"}\n{")
+    if n and are_objects and are_alone and not _may_hold_null_text(lines):
         with suppress(*_UNDECODABLE):
             messages = _plain_decoder.decode_lines(lines)
             if len(messages) == n:
@@ -200,7 +208,14 @@ def _plain_messages(values: Sequence[bytes | None]) -> list[_PlainMessage]:
     return [_plain_message(value) for value in values]
 
 
+def _may_hold_null_text(text: bytes) -> bool:
+    """Whether a string in it may be `null` in some case, or written with escapes."""
+    return b"\\" in text or b'"null"' in text.lower()
+
+
 def _plain_message(value: bytes | None) -> _PlainMessage:
+    if _may_hold_null_text(value or b""):
+        return _NOT_PLAIN
     try:
         return _plain_decoder.decode(value or b"")
     except _UNDECODABLE:
