@@ -48,12 +48,10 @@ def is_alive(pid: int) -> bool:
     return state != "Z"
 
 
-def test_a_stage_that_goes_on_failing_alike_ends_the_run_with_its_words(
+def test_a_stage_that_keeps_failing_with_the_same_error_ends_the_run(
     stage: Callable[..., Stage], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What fails five times in the same words will not heal by itself; a run that hides it would
-    hang.
-    """
+    """Five identical failures will not heal by themselves; a run that hides them would hang."""
     monkeypatch.setattr("reelstream.cli.stage.MAX_PAUSE_SECONDS", 0.05)
     broken = stage("import sys; print('reelstream: the disk is full of stones'); sys.exit(1)")
     with (

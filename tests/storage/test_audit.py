@@ -187,7 +187,7 @@ def test_removed_row_is_found(batched: Stream) -> None:
     """
     rewrite_rows(batched, 2, lambda rows: rows[1:])
     problems = batched.audit().problems
-    assert "batch 2 says that it passed over 0 repeats, it was 1" in problems
+    assert "batch 2 claims to have skipped 0 repeats, there were 1" in problems
 
 
 def test_unknown_row_number_is_no_repeat(batched: Stream) -> None:
@@ -232,7 +232,7 @@ def test_set_trained_through_what_no_batch_covers_is_found(batched: Stream) -> N
     wrong = FakeRelease(3, [(1, 1), (2, 1), (3, 1)], dict(ends) | {1: ends[1] + 1})
     assert batched.audit([sound]).is_clean
     (problem,) = batched.audit([sound, wrong]).problems
-    assert problem.startswith(f"set 3 was trained through offset {ends[1] + 1} of partition 1")
+    assert problem.startswith(f"set 3 was trained up to offset {ends[1] + 1} of partition 1")
 
 
 def test_set_of_a_later_revision_than_there_is_is_found(batched: Stream) -> None:

@@ -83,5 +83,7 @@ def test_trends_count_all_and_hold_the_newest_against_the_recent_ones() -> None:
 
 def test_before_the_first_batch_there_are_no_trends() -> None:
     """Nothing is counted, and nothing is said of shares."""
-    assert Trends.of([], set(), now=0) == Trends(0, 0, 0, 0.0, None, None)
+    assert Trends.of([], set(), now=0) == Trends(
+        ratings=0, rejected=0, repeats=0, ratings_a_second=0.0, rejected_share=None, drift=None
+    )
     assert Trends.of([batch(1, {})], set(), now=0).rejected_share is None

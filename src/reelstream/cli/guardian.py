@@ -2,7 +2,7 @@
 
 A run that is killed with -9 cannot end its stages. This small process can: the run tells it over a
 pipe which process groups it has started (`+123`) and which have ended (`-123`). When the pipe ends
-and groups are left, the run is gone: they are asked to end, and after a while made to.
+and groups are left, the run was killed: they get SIGTERM, and after a while SIGKILL.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ GRACE_SECONDS = 3.0
 
 
 def guard(lines: Iterable[str], grace_seconds: float = GRACE_SECONDS) -> None:
-    """Follow the run's account of its groups to its end, then end the groups that are left."""
+    """Read which groups the run starts and ends; when `lines` end, end the groups that are left."""
     groups: set[int] = set()
     for line in lines:
         group = int(line[1:])
@@ -28,10 +28,10 @@ def guard(lines: Iterable[str], grace_seconds: float = GRACE_SECONDS) -> None:
 def end_groups(
     groups: Iterable[int], grace_seconds: float, reap: Callable[[], None] = lambda: None
 ) -> None:
-    """Ask every process group to end, and kill what is left of them after `grace_seconds`.
+    """Send SIGTERM to every process group, and SIGKILL to those left after `grace_seconds`.
 
-    A parent that ends its own children passes `reap`: a group exists as long as nobody has taken
-    leave of its dead.
+    A parent that ends its own children passes `reap`, which waits for them: a group exists as long
+    as it has a process, even an ended one for which nobody has waited.
     """
     left = {group for group in groups if _signal(group, signal.SIGTERM)}
     deadline = time.monotonic() + grace_seconds

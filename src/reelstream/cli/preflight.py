@@ -1,4 +1,4 @@
-"""What a run looks at before it starts anything, so that it fails at once and in one sentence."""
+"""Checks before anything starts, so that a command fails at once and in one sentence."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@
     0:17 {"userId":1,"movieId":31,"rating":7,"timestamp":1260759144}
 
 A line is a row's place in the log and its bytes. Lines that begin with # are for the person: the
-reason, and rows that cannot be taken back as they stand.
+reason, and rows that cannot be requeued without an edit.
 """
 
 from __future__ import annotations
@@ -17,9 +17,7 @@ from reelstream.storage.manifest import RejectedRow
 from reelstream.storage.rejected import Place, place_of
 
 MAX_LINE_BYTES = 2_000
-"""Bytes of a row that are shown where many are; one that is asked for by its place is shown as a
-whole.
-"""
+"""Bytes that are shown of each row of a batch; a row named by its place is shown in full."""
 
 _LINE = re.compile(r"(\d{1,9}):(\d{1,18})\s+(\S.*)")
 _PLACE = re.compile(r"(\d{1,9}):(\d{1,18})")
@@ -28,7 +26,7 @@ _PLACE = re.compile(r"(\d{1,9}):(\d{1,18})")
 def lines_of(
     rows: Iterable[RejectedRow], requeued: Collection[Place], *, whole: bool = False
 ) -> Iterator[str]:
-    """Two lines a row. `whole`: however long it is."""
+    """Two lines a row; `whole` rows are not cut at MAX_LINE_BYTES."""
     for row in rows:
         place = f"{row.partition}:{row.offset}"
         yield f"# {place}: {row.reason}"
@@ -45,7 +43,7 @@ def lines_of(
 
 
 def readable(raw: bytes) -> str:
-    """Bytes on one line: what is no printable text as an escape, line breaks as spaces."""
+    """Bytes as one line: line breaks become spaces, what is not printable an escape sequence."""
     text = raw.decode("utf-8", "backslashreplace").translate({10: " ", 13: " "})
     return "".join(
         char if char.isprintable() else char.encode("unicode_escape").decode() for char in text

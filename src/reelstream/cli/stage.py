@@ -1,4 +1,4 @@
-"""One stage of a run: a process of its own, started again when it dies."""
+"""One stage of a run: a process of its own, restarted when it dies."""
 
 from __future__ import annotations
 
@@ -21,9 +21,11 @@ from reelstream.files import translate_errors
 FIRST_PAUSE_SECONDS = 0.5
 MAX_PAUSE_SECONDS = 30.0
 HEALTHY_SECONDS = 10.0
-"""A stage that ran so long before it died starts with the first pause again."""
-SAME_FAILURES = 5
-"""A run ends after so many failures of a stage in a row with the same message."""
+"""After so long a run the pause before a restart is the first one again."""
+MAX_SAME_FAILURES = 5
+"""A run ends after so many failures of a stage in a row with the same message: another restart
+would not help.
+"""
 
 
 class StageState(StrEnum):
@@ -35,7 +37,7 @@ class StageState(StrEnum):
 
 
 class _LogLine(msgspec.Struct):
-    """A line that structlog wrote; other lines of a log are no such thing."""
+    """A line of a log that structlog wrote."""
 
     event: str
     level: str
@@ -80,7 +82,7 @@ class Stage:
 
     @property
     def group(self) -> int | None:
-        """The process group of the running process, which holds whatever it has started itself."""
+        """Its process group, with the processes that it started; None when not running."""
         return self._process.pid if self._process else None
 
     def start(self, environment: Mapping[str, str]) -> None:
@@ -106,12 +108,13 @@ class Stage:
     def check(self) -> str | None:
         """What happened since the last check, in a sentence; None when it is still running.
 
-        Raises SettingError with the stage's own sentence when it calls its usage wrong, and
-        ReelstreamError after SAME_FAILURES identical ones: starting it again would not help.
+        Raises:
+            SettingError: The stage reported wrong usage; the message is its own.
+            ReelstreamError: It failed MAX_SAME_FAILURES times in a row with the same message.
         """
         if self._process is None or (exit_code := self._process.poll()) is None:
             return None
-        with suppress(ProcessLookupError):  # what it had started itself must not hold its port
+        with suppress(ProcessLookupError):  # its own children must not hold its port
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process = None
         if exit_code == 0 and self._ends:
@@ -127,7 +130,7 @@ class Stage:
         """Lines in the log since the last call that a person should see."""
         if self._reading is None:
             with suppress(FileNotFoundError):
-                self._reading = open(self._log, "rb")  # noqa: SIM115  (it is read on at every call)
+                self._reading = open(self._log, "rb")  # noqa: SIM115  (each call reads on)
         if self._reading is None:
             return []
         found = []
@@ -146,7 +149,7 @@ class Stage:
         return found
 
     def reap(self) -> None:
-        """Take leave of the process if it has ended, so that its group is gone."""
+        """Collect the exit code of an ended process, so that its group disappears."""
         if self._process is not None:
             self._process.poll()
 
@@ -165,9 +168,10 @@ class Stage:
     def _count_failure(self) -> None:
         failure, self._failure = self._failure, self._last_words()
         self._same_failures = self._same_failures + 1 if failure == self._failure else 1
-        if self._same_failures == SAME_FAILURES:
+        if self._same_failures == MAX_SAME_FAILURES:
             raise ReelstreamError(
-                f"{self.name} failed {SAME_FAILURES} times alike, see {self._log}: {self._failure}"
+                f"{self.name} failed {MAX_SAME_FAILURES} times with the same error, see "
+                f"{self._log}: {self._failure}"
             )
 
     def _plan_restart(self, exit_code: int) -> str:

@@ -1,4 +1,4 @@
-"""What a run shows: one live table in a terminal, plain lines elsewhere."""
+"""What a run prints: one live table in a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _COLOURS = {StageState.RUNNING: "green", StageState.WAITING: "yellow", StageStat
 
 
 class StatusView:
-    """Shows the newest status in `with`, and sentences above it."""
+    """Shows the newest status, and sentences above it; used in `with`."""
 
     def __init__(
         self, stages: Sequence[Stage], urls: Mapping[str, str], on_stderr: bool = False
@@ -56,14 +56,14 @@ class StatusView:
             self._live.stop()
 
     def add_line(self, sentence: str) -> None:
-        """A sentence that stays."""
+        """Print a sentence above the status."""
         if self._live is not None:
             self._console.print(sentence, markup=False, highlight=False)
         else:
             print(sentence, file=self._console.file, flush=True)
 
     def show(self, status: PipelineStatus) -> None:
-        """The newest status; plain lines only when something changed."""
+        """Show a status; as a plain line only when something changed."""
         if self._live is not None:
             self._live.update(self._picture(status), refresh=True)
             return

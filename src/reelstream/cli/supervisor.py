@@ -1,4 +1,4 @@
-"""Keeps the stages of a run alive, and ends them all."""
+"""Keeps the stages of a run alive, and ends all of them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from reelstream.cli.stage import Stage, StageState
 from reelstream.telemetry import LOG_FORMAT_VARIABLE
 
 END_SECONDS = 3.5
-"""How long the stages get to end in order; what is left then is killed."""
+"""How long the stages may take to end after SIGTERM; then they are killed."""
 
 
 class Supervisor:
@@ -22,7 +22,7 @@ class Supervisor:
     """
 
     def __init__(self, stages: Sequence[Stage], report: Callable[[str], None]) -> None:
-        """`report` is told, in sentences, whatever a person should know."""
+        """`report` is called with each sentence that a person should read."""
         self.stages = stages
         self._report = report
         self._guardian: subprocess.Popen[str] | None = None
@@ -41,7 +41,7 @@ class Supervisor:
         for stage in self.stages:
             stage.close()
         if self._guardian is not None:
-            self._guardian.kill()  # its pipe would end now: nothing is left to be guarded
+            self._guardian.kill()  # no stage is left for it to end
             self._guardian.communicate()
 
     def check(self) -> None:
@@ -88,7 +88,7 @@ class Supervisor:
         try:
             print(line, file=self._guardian.stdin, flush=True)
         except BrokenPipeError:
-            return  # it was killed: the next check starts another, which is told everything
+            return  # it was killed: the next check starts another
 
     def _reap(self) -> None:
         for stage in self.stages:

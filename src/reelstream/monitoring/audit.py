@@ -1,6 +1,4 @@
-"""Holds the log, the batches and the releases against each other: nothing lost, nothing twice,
-nothing changed.
-"""
+"""Reconciles log, batches and releases: nothing lost, nothing twice, nothing changed."""
 
 from __future__ import annotations
 
@@ -15,15 +13,16 @@ from reelstream.broker.headers import source_row
 from reelstream.broker.interface import Broker, Record
 from reelstream.broker.reading import read_between
 from reelstream.errors import DamagedError
-from reelstream.storage.batch_files import BatchFolder, Manifest, OffsetRange
+from reelstream.ratings.columns import EventColumns
+from reelstream.storage.batch_files import BatchFolder, Manifest, OffsetRange, RejectedRow
 
 
 class AuditedRelease(Protocol):
-    """What the audit looks at in a release of a model set."""
+    """What the audit needs of a release of a model set."""
 
     @property
     def number(self) -> int:
-        """That of the last batch before it was trained."""
+        """The set's number."""
 
     @property
     def manifests(self) -> Sequence[tuple[int, int]]:
@@ -35,12 +34,12 @@ class AuditedRelease(Protocol):
 
     @property
     def trained_end_offsets(self) -> Mapping[int, int]:
-        """Partition -> offset behind the last batch."""
+        """Partition -> end offset of the last batch."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class AuditTotals:
-    """How many there are."""
+    """Counts over everything that was audited."""
 
     log_records: int
     """Offsets that the log holds."""
@@ -48,20 +47,20 @@ class AuditTotals:
     batched_rows: int
     rejected_rows: int
     repeats: int
-    """Records passed over because their source's row was in the log before."""
+    """Records skipped because their source's row was in the log already."""
     lost: int
-    """Offsets that the log deleted before a batch took them, accepted by hand."""
+    """Offsets that the log deleted before a batch took them, a loss that somebody accepted."""
     waiting: int
-    """Offsets of the log behind the newest batch."""
+    """Offsets of the log that no batch holds yet."""
     releases: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class AuditReport:
     """What the audit found."""
 
     problems: tuple[str, ...]
-    """One sentence each; the first in the order of the stream comes first."""
+    """One sentence each, in the order of the stream."""
     totals: AuditTotals
 
     @property
@@ -88,19 +87,18 @@ class _Audit:
     def __init__(self, broker: Broker, topic: str, folder: BatchFolder, group: str) -> None:
         self._broker, self._topic, self._folder = broker, topic, folder
         self._problems: list[str] = []
-        # The group is asked before the manifests: a batch closed in between is not one that a
-        # manifest lacks.
+        # Read before the manifests: the manifest of an offset that is committed exists already.
         self._committed = broker.committed_offsets(group, topic)
         try:
             self._manifests = folder.manifests()
         except DamagedError as error:
             self._manifests = []
             self._problems.append(str(error))
-        # The log is asked after the manifests: a batch closed in between cannot lie behind its end.
+        # Read after the manifests: no batch of theirs can end after the log.
         self._starts, self._ends = broker.start_offsets(topic), broker.end_offsets(topic)
 
     def run(self, releases: Sequence[AuditedRelease]) -> AuditReport:
-        """What adds up and what does not."""
+        """Problems and totals."""
         chain_is_whole = not self._problems
         if chain_is_whole:
             self._problems += self._check_log()
@@ -111,7 +109,7 @@ class _Audit:
             self._problems += self._check_hint()
             for release in releases:
                 self._problems += self._check_release(release)
-        return AuditReport(tuple(self._problems), self._totals(len(releases)))
+        return AuditReport(problems=tuple(self._problems), totals=self._totals(len(releases)))
 
     def _totals(self, n_releases: int) -> AuditTotals:
         next_offsets = self._manifests[-1].next_offsets if self._manifests else {}
@@ -150,53 +148,43 @@ class _Audit:
                 )
 
     def _check_batch(self, manifest: Manifest) -> Iterator[str]:
-        """Its files are those published, and hold every offset of its ranges once, but for the
-        repeats.
-        """
+        """Its files are those published, and hold every offset of its ranges once, save repeats."""
         try:
             ratings, rejected = self._folder.read(manifest), self._folder.read_rejected(manifest)
         except DamagedError as error:
             yield f"batch {manifest.number}: {error}"
             return
-        partitions = np.concatenate(
-            [ratings.partition, np.array([row.partition for row in rejected], np.int32)]
-        )
-        offsets = np.concatenate(
-            [ratings.offset, np.array([row.offset for row in rejected], np.int64)]
-        )
+        held = _held_offsets(ratings, rejected)
         repeats, is_known = 0, True
-        for partition in sorted({*np.unique(partitions).tolist(), *manifest.partitions}):
+        for partition in sorted({*held, *manifest.partitions}):
             taken = manifest.partitions.get(partition, OffsetRange(0, 0))
-            held = np.sort(offsets[partitions == partition])
-            where = f"of partition {partition}"
-            for offset in np.unique(held[1:][np.diff(held) == 0]).tolist():
-                yield f"batch {manifest.number} holds offset {offset} {where} twice"
-            for offset in held[(held < taken.first) | (held >= taken.next)].tolist():
-                yield (
-                    f"batch {manifest.number} holds offset {offset} {where}, outside {taken.first}"
-                    f" to {taken.next}"
-                )
-            missing = np.setdiff1d(np.arange(taken.first, taken.next), held)
+            offsets = held.get(partition, np.empty(0, np.int64))
+            yield from _misplaced(manifest.number, partition, offsets, taken)
+            missing = np.setdiff1d(np.arange(taken.first, taken.next), offsets)
             is_known &= not len(missing) or int(missing[0]) >= self._starts[partition]
             for record in self._records(partition, missing):
                 if _is_repeat(record, manifest):
                     repeats += 1
                 else:
                     yield (
-                        f"batch {manifest.number} lacks offset {record.offset} {where}, which the"
-                        " log holds"
+                        f"batch {manifest.number} lacks offset {record.offset} of partition "
+                        f"{partition}, which the log holds"
                     )
         if is_known and repeats != manifest.repeats:
             yield (
-                f"batch {manifest.number} says that it passed over {manifest.repeats} repeats, it"
-                f" was {repeats}"
+                f"batch {manifest.number} claims to have skipped {manifest.repeats} repeats, "
+                f"there were {repeats}"
             )
-        first = manifest.number == 1
-        for partition, taken in manifest.partitions.items() if first else ():
+        if manifest.number == 1:
+            yield from self._check_first(manifest)
+
+    def _check_first(self, manifest: Manifest) -> Iterator[str]:
+        """The first batch begins where the log does."""
+        for partition, taken in manifest.partitions.items():
             if taken.first > self._starts[partition]:
                 yield (
-                    f"no batch holds offsets {self._starts[partition]} to {taken.first - 1} of"
-                    f" partition {partition}"
+                    f"no batch holds offsets {self._starts[partition]} to {taken.first - 1} of "
+                    f"partition {partition}"
                 )
 
     def _records(self, partition: int, offsets: NDArray[np.int64]) -> Iterator[Record]:
@@ -204,11 +192,8 @@ class _Audit:
         offsets = offsets[offsets >= self._starts[partition]]
         if not len(offsets):
             return
-        wanted, starts, ends = (
-            set(offsets.tolist()),
-            {partition: int(offsets[0])},
-            {partition: int(offsets[-1]) + 1},
-        )
+        wanted = set(offsets.tolist())
+        starts, ends = {partition: int(offsets[0])}, {partition: int(offsets[-1]) + 1}
         for records in read_between(self._broker, self._topic, starts, ends):
             yield from (record for record in records if record.offset in wanted)
 
@@ -226,7 +211,7 @@ class _Audit:
                 )
 
     def _check_release(self, release: AuditedRelease) -> Iterator[str]:
-        """It was trained on batches that exist, and through offsets that they cover."""
+        """It was trained on batches that exist, up to the offsets where they end."""
         manifests = {manifest.number: manifest for manifest in self._manifests}
         for number, revision in release.manifests:
             if number not in manifests or manifests[number].revision < revision:
@@ -239,9 +224,29 @@ class _Audit:
         for partition, offset in release.trained_end_offsets.items():
             if offset != covered.get(partition, 0):
                 yield (
-                    f"set {release.number} was trained through offset {offset} of partition"
+                    f"set {release.number} was trained up to offset {offset} of partition"
                     f" {partition}, its batches end at {covered.get(partition, 0)}"
                 )
+
+
+def _held_offsets(
+    ratings: EventColumns, rejected: Sequence[RejectedRow]
+) -> dict[int, NDArray[np.int64]]:
+    """Partition -> offsets of a batch's rows, rising."""
+    partitions = np.concatenate([ratings.partition, [row.partition for row in rejected]])
+    offsets = np.concatenate([ratings.offset, [row.offset for row in rejected]]).astype(np.int64)
+    return {int(p): np.sort(offsets[partitions == p]) for p in np.unique(partitions)}
+
+
+def _misplaced(
+    number: int, partition: int, offsets: NDArray[np.int64], taken: OffsetRange
+) -> Iterator[str]:
+    """Offsets (rising) that batch `number` holds twice, or outside of its range."""
+    where = f"of partition {partition}"
+    for offset in np.unique(offsets[1:][np.diff(offsets) == 0]).tolist():
+        yield f"batch {number} holds offset {offset} {where} twice"
+    for offset in offsets[(offsets < taken.first) | (offsets >= taken.next)].tolist():
+        yield f"batch {number} holds offset {offset} {where}, outside {taken.first} to {taken.next}"
 
 
 def _is_repeat(record: Record, manifest: Manifest) -> bool:

@@ -1,4 +1,4 @@
-"""How far each stage is behind the end of the log, partition by partition."""
+"""How far each stage lags the end of the log, partition by partition."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from collections.abc import Mapping
 import msgspec
 
 
-class PartitionLag(msgspec.Struct, frozen=True):
+class PartitionLag(msgspec.Struct, frozen=True, kw_only=True):
     """One partition of the log."""
 
     partition: int
     first: int
     """The first offset that the log still holds."""
     end: int
-    """Behind its last record."""
+    """Its end offset."""
     unbatched: int
     """Offsets that no batch holds yet."""
     untrained: int
@@ -37,5 +37,13 @@ def partition_lags(
         unbatched, untrained = (
             max(end - position.get(partition, first), 0) for position in (batched, trained)
         )
-        lags.append(PartitionLag(partition, first, end, unbatched, untrained))
+        lags.append(
+            PartitionLag(
+                partition=partition,
+                first=first,
+                end=end,
+                unbatched=unbatched,
+                untrained=untrained,
+            )
+        )
     return lags

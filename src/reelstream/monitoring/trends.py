@@ -1,6 +1,4 @@
-"""What the closed batches say of the stream: how fast it comes, how much is rejected, and whether
-ratings drift.
-"""
+"""Trends of the stream, from its closed batches: throughput, rejected rows, drift."""
 
 from __future__ import annotations
 
@@ -13,20 +11,20 @@ from scipy.spatial.distance import jensenshannon
 from reelstream.storage.manifest import Manifest
 
 RECENT_BATCHES = 10
-"""So many of the last batches are what a new one is held against."""
+"""How many batches a new one is compared with."""
 RECENT_SECONDS = 60
 """Throughput is that of the batches closed in this time."""
 MIN_RATINGS = 200
-"""Of fewer ratings a distance says nothing: chance alone makes it about 0.1."""
+"""With fewer ratings chance alone makes a distance of about 0.1."""
 NOTABLE_DRIFT = 0.2
 """A population stability index of 0.22: by convention a shift is moderate from 0.1, significant
 from 0.25 on.
 """
 NOTABLE_REJECTED_SHARE = 0.01
-"""Above it somebody sends what is no rating."""
+"""From here on a source probably sends something that is no rating."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Trends:
     """The closed batches, in a few numbers."""
 
@@ -35,7 +33,7 @@ class Trends:
     rejected: int
     """Rows rejected in all batches."""
     repeats: int
-    """Records passed over in all batches."""
+    """Records skipped in all batches because the log had them already."""
     ratings_a_second: float
     """Over the last minute, counted when their batch closes."""
     rejected_share: float | None
@@ -69,9 +67,7 @@ def rejected_share(batch: Manifest) -> float | None:
 def drift_of(
     batch: Manifest, manifests: Sequence[Manifest], excluded: Collection[int]
 ) -> float | None:
-    """The `rating_drift` of one of the manifests against the recent ones before it that are not
-    excluded.
-    """
+    """The `rating_drift` of a batch from the recent ones before it that are not excluded."""
     before = [
         manifest for manifest in manifests[: batch.number - 1] if manifest.number not in excluded
     ]
@@ -79,8 +75,7 @@ def drift_of(
 
 
 def rating_drift(batch: Manifest, before: Sequence[Manifest]) -> float | None:
-    """How differently a batch's ratings are distributed than those of the batches before it: 0
-    (alike) to 1.
+    """Distance of a batch's ratings from those of the batches before it: 0 (the same) to 1.
 
     The Jensen-Shannon distance, the square root of the divergence in bits between the two shares of
     each rating (Lin, IEEE Trans. Inf. Theory 1991; a metric: Endres & Schindelin, ibid. 2003). For
