@@ -21,8 +21,9 @@ DECLARED := pyproject.toml requirements.lock
 LOWEST := $(addprefix tests/,test_settings.py test_telemetry.py datasets api/test_resources.py api/test_server.py ui broker \
 	cli/test_contract.py cli/test_stage_metrics.py engines/spark/test_one_task.py)
 
-# Over the cores of this machine; tests that share a broker, a cluster or a browser stay together.
-SPREAD := -n logical --maxprocesses 4 --dist loadgroup
+# One more than there are cores, since many tests wait. Tests that share a broker, a cluster or a browser stay together.
+TEST_PROCESSES ?= $(shell expr $$(getconf _NPROCESSORS_ONLN || echo 2) + 1)
+SPREAD = -n $(TEST_PROCESSES) --maxprocesses 5 --dist loadgroup
 
 .PHONY: help venv run kafka test test-fast crash-test compose-test check check-lowest docs clean
 .DELETE_ON_ERROR:

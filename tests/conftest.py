@@ -31,9 +31,13 @@ settings.register_profile(
 )
 settings.load_profile("any machine")
 
-SHARED_PROCESSES = {"spark": {"spark_engine", "spark_cluster"}, "kafka": {"kafka_cluster"}}
-"""Group of tests -> the fixtures that make a test one of them. One worker runs a whole group, so
-that each process is started once.
+SHARED_PROCESSES = {
+    "spark_cluster": "spark cluster",
+    "spark_engine": "spark",
+    "kafka_cluster": "kafka",
+}
+"""Fixture -> the group of the tests that use it, the first that counts. One worker runs a whole
+group, so that each process is started once.
 """
 
 
@@ -43,10 +47,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     one of them at the end.
     """
     for item in items:
-        for group, fixtures in SHARED_PROCESSES.items():
-            if fixtures & set(getattr(item, "fixturenames", ())):
-                item.add_marker(pytest.mark.java)
-                item.add_marker(pytest.mark.xdist_group(group))
+        used = set(getattr(item, "fixturenames", ()))
+        for group in [SHARED_PROCESSES[name] for name in SHARED_PROCESSES if name in used][:1]:
+            item.add_marker(pytest.mark.java)
+            item.add_marker(pytest.mark.xdist_group(group))
     items.sort(key=lambda item: not any(item.iter_markers("slow")))
 
 

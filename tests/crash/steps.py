@@ -20,9 +20,9 @@ PRODUCER = [
     "resume_point_found",
     f"file_synced@{CHECKPOINT}",
     f"pointer_replaced@{CHECKPOINT}",
+    "rows_sent",
     "records_inserted",
     "records_committed",
-    "rows_sent",
     "rows_flushed",
 ]
 """The checkpoint is then replaced again, and so on."""
