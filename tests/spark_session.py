@@ -31,7 +31,15 @@ def spark_engine() -> Iterator[Any]:
     engine = SparkEngine("local[2]", CONF)
     engine.prepare()
     yield engine
-    engine._session().stop()
+    session_of(engine).stop()
+
+
+def session_of(engine: Any) -> Any:
+    """The session that the engine works in; started anew if it was stopped."""
+    from pyspark.sql import SparkSession  # noqa: PLC0415  (an extra)
+
+    engine.prepare()
+    return SparkSession.active()
 
 
 def publish(folder: Path, parts: list[EventColumns]) -> BatchFolder:

@@ -234,7 +234,7 @@ def test_several_processes_append_at_once(broker: Broker, broker_url: str, topic
     command = [sys.executable, "-c", APPEND, broker_url, topic]
     senders = [subprocess.Popen([*command, name], stdin=subprocess.PIPE) for name in "abc"]
     for sender in senders:
-        sender.communicate(timeout=60)
+        sender.communicate(timeout=120)
     assert [sender.returncode for sender in senders] == [0, 0, 0]
     rows = defaultdict(list)
     for record in read_all(broker, topic):

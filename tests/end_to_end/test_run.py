@@ -76,16 +76,14 @@ def test_a_run_reaches_its_set_and_a_second_goes_on(small_dataset: Path, tmp_pat
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_everything_within_five_seconds(
+def test_a_signal_ends_everything(
     running: subprocess.Popen[str], tmp_path: Path, number: signal.Signals
 ) -> None:
     """Ctrl-C and SIGTERM: no process is left, and what is on disk adds up."""
     work = tmp_path / "work"
     wait_for_stages(running, work)
-    started = time.monotonic()
     running.send_signal(number)
-    running.wait(5)
-    assert time.monotonic() - started < 5
+    running.wait(MAX_SECONDS)
     assert running.returncode == 0
     assert processes_of(work) == {}
 
@@ -98,7 +96,7 @@ def test_a_killed_run_takes_its_stages_with_it(
     work = tmp_path / "work"
     wait_for_stages(running, work)
     running.kill()
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + MAX_SECONDS
     while processes_of(work):
         assert time.monotonic() < deadline, processes_of(work)
         time.sleep(0.1)

@@ -163,7 +163,7 @@ def run_until(stream: Stream, batches: int, **options: float) -> None:
             target=stream.writer(broker, **options).run, kwargs={"stop": stop}
         )
         thread.start()
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while len(stream.batches.manifests()) < batches and time.monotonic() < deadline:
             time.sleep(0.02)
         stop.set()

@@ -32,7 +32,7 @@ QUIET = [
     "--no-first-run",
     "--no-default-browser-check",
 ]
-PATIENCE = 20_000
+PATIENCE = 60_000
 """Milliseconds that an expectation may take to come true."""
 
 pytestmark = [
@@ -69,7 +69,7 @@ def page_url(served: Served, tmp_path: Path) -> Iterator[str]:
         yield url
     finally:
         server.terminate()
-        server.wait(20)
+        server.wait(60)
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from reelstream.engines.local import LocalEngine
 from reelstream.errors import FitError
 from reelstream.ratings.columns import EventColumns
 from reelstream.storage.batch_files import BatchFolder
-from spark_session import bits, fit, forgets, publish
+from spark_session import bits, fit, forgets, publish, session_of
 
 QUICK = FitParameters(
     n_factors=4, sweeps=6, burn_in=3, n_draws=2, warm_sweeps=4, warm_burn_in=2, one_task_ratings=0
@@ -96,7 +96,7 @@ def test_the_number_of_tasks_changes_nothing(
     """
     manifests = batches.manifests()[:1]
     two = fit(block_engine, tmp_path / "two", batches, manifests, catalog, QUICK)
-    context = type(block_engine._session().sparkContext)
+    context = type(session_of(block_engine).sparkContext)
     monkeypatch.setattr(context, "defaultParallelism", 5)
     monkeypatch.setattr("reelstream.engines.spark.block_tasks.MAX_MESSAGE_BYTES", 10_000)
     five = fit(block_engine, tmp_path / "five", batches, manifests, catalog, QUICK)

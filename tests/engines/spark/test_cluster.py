@@ -34,6 +34,7 @@ from reelstream.errors import FitError
 from reelstream.storage.model_registry import ModelRegistry
 from reelstream.storage.snapshot_store import SnapshotStore
 from spark_cluster import MAX_SECONDS, SparkCluster, spark_program
+from spark_session import session_of
 
 SOURCE = Path(reelstream.__file__).parent.parent
 
@@ -104,9 +105,9 @@ def on_cluster(
     """An engine with a session on the cluster, in this process; the one on this machine's cores
     makes room meanwhile.
     """
-    spark_engine._session().stop()
+    session_of(spark_engine).stop()
     engine = SparkEngine(spark_cluster.master, spark_cluster.conf)
-    session = engine._session()
+    session = session_of(engine)
     assert session.sparkContext.master == spark_cluster.master
     yield engine
     session.stop()
@@ -285,14 +286,14 @@ def test_executors_that_die_again_and_again_are_said(on_cluster: SparkEngine) ->
         daemon = Path(f"/proc/{os.getppid()}/stat").read_text().rpartition(")")[2].split()
         os.kill(int(daemon[1]), signal.SIGKILL)
 
-    context = on_cluster._session().sparkContext
+    context = session_of(on_cluster).sparkContext
     with pytest.raises(FitError, match="executors were lost again and again"), spark_errors():
         context.parallelize([0], 1).foreach(kill_executor)
 
 
 def test_a_heap_that_is_too_small_is_said(on_cluster: SparkEngine) -> None:
     """A task that wants two gigabytes at once of an executor that has a third of them."""
-    session = on_cluster._session()
+    session = session_of(on_cluster)
     with (
         pytest.raises(FitError, match=r"(raise|give them more) spark\.executor\.memory"),
         spark_errors(),

@@ -31,7 +31,7 @@ from reelstream.storage.model_registry import ModelRegistry
 from reelstream.storage.snapshot import read_snapshot
 from reelstream.storage.work_folder import WorkFolder
 from reelstream.training.rebuild import rebuild
-from spark_session import publish
+from spark_session import publish, session_of
 
 USERS, ITEMS = np.indices((30, 20)).reshape(2, -1)
 RATINGS = event_columns(USERS, ITEMS, (USERS + ITEMS) % 10 / 2 + 0.5, USERS + ITEMS)
@@ -71,7 +71,7 @@ def test_a_file_that_spark_passes_over_is_missed(spark_engine: Any, tmp_path: Pa
     passed_over = there.with_name(f"_{there.name}")
     passed_over.write_bytes(there.read_bytes())
     with pytest.raises(FitError, match="must lie on a disk that all of them share"):
-        read_compacted(spark_engine._session(), [there, passed_over], 1)
+        read_compacted(session_of(spark_engine), [there, passed_over], 1)
 
 
 def test_likes_are_counted_as_the_like_model_counts_them(spark_engine: Any, tmp_path: Path) -> None:
@@ -79,7 +79,7 @@ def test_likes_are_counted_as_the_like_model_counts_them(spark_engine: Any, tmp_
     ratings = replace(RATINGS, rating=np.where(USERS % 2, 4.1, 4.0).astype(np.float32))
     batches = publish(tmp_path / "batched_data", [ratings])
     settled = read_compacted(
-        spark_engine._session(), batches.rating_files(batches.manifests()[0]), 2
+        session_of(spark_engine), batches.rating_files(batches.manifests()[0]), 2
     )
     counts = count(mark_learned(settled), 4.1)
     learned = ratings[~in_holdout(USERS, ITEMS)]

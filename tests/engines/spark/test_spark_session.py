@@ -19,6 +19,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
 from reelstream.engines.spark.session import open_session, spark_errors
+from spark_session import session_of
 
 
 @pytest.fixture
@@ -32,7 +33,7 @@ def no_session(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_session_that_is_there_is_used(spark_engine: Any) -> None:
     """Whoever has started Spark with their own settings keeps them."""
-    running = spark_engine._session()
+    running = session_of(spark_engine)
     assert open_session("local[7]", {"spark.driver.memory": "9g"}) is running
 
 
@@ -150,7 +151,7 @@ def test_workers_with_another_python_are_said(
     """A Python that is not there, and one of another version, as on a cluster whose machines
     differ.
     """
-    context = spark_engine._session().sparkContext
+    context = session_of(spark_engine).sparkContext
     monkeypatch.setattr(context, name, value)
     with pytest.raises(FitError, match=r"set spark\.pyspark\.python"), spark_errors():
         context.parallelize([0], 1).count()
@@ -169,7 +170,7 @@ def test_the_python_of_the_workers_is_the_one_that_is_set(
 
 def test_what_a_task_raises_is_said_without_its_traceback(spark_engine: Any) -> None:
     """Whatever nobody has foreseen."""
-    context = spark_engine._session().sparkContext
+    context = session_of(spark_engine).sparkContext
     with pytest.raises(FitError) as caught, spark_errors():
         context.parallelize(["odd"], 1).foreach(int)
     assert (
@@ -181,14 +182,14 @@ def test_what_a_task_raises_is_said_without_its_traceback(spark_engine: Any) -> 
 
 def test_a_worker_without_enough_memory_is_said(spark_engine: Any) -> None:
     """A task that asks for a petabyte."""
-    context = spark_engine._session().sparkContext
+    context = session_of(spark_engine).sparkContext
     with pytest.raises(FitError, match="a worker's Python ran out of memory"), spark_errors():
         context.parallelize([0], 1).foreach(lambda _: bytearray(1 << 50))
 
 
 def test_a_driver_that_may_not_take_the_result_is_said(spark_engine: Any) -> None:
     """A kilobyte is allowed, and a megabyte comes."""
-    context = spark_engine._session().sparkContext
+    context = session_of(spark_engine).sparkContext
     settings = context._jsc.sc().conf()
     settings.set("spark.driver.maxResultSize", "1k")
     try:
