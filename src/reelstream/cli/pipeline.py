@@ -46,8 +46,7 @@ class Pipeline:
     ) -> tuple[int, PipelineStatus | None]:
         """Keep the stages alive until the wanted set serves or cannot, or `stop` is set.
 
-        Returns:
-            The exit code, and the last status.
+        Returns the exit code, and the last status.
         """
         stages, reports = self.stages(), list[str]()
         with Supervisor(stages, reports.append) as supervisor:

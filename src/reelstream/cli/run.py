@@ -19,9 +19,10 @@ from reelstream.files import FileLock
 from reelstream.settings import Settings
 
 ADDRESSES = ("serve.host", "ui.host", "serve.port", "ui.port", "metrics.port")
+SETTINGS = ("data.folder", "work", *NEW_LOG, *ENGINE, *BATCH, *SOURCE, *ADDRESSES)
 
 
-@with_settings("data.folder", "work", *NEW_LOG, *ENGINE, *BATCH, *SOURCE, *ADDRESSES)
+@with_settings(*SETTINGS)
 def run(
     settings: Settings,
     until_set: Annotated[
