@@ -25,6 +25,7 @@ from reelstream.ratings.scale import RatingScale
 from reelstream.storage.batch_files import BatchFolder, Manifest, OffsetRange
 from reelstream.storage.model_registry import ModelRegistry
 from reelstream.storage.snapshot_store import SnapshotStore
+from reelstream.storage.work_folder import WorkFolder
 from reelstream.training.trainer import Trainer
 
 N_USERS, N_ITEMS = 300, 300
@@ -166,3 +167,16 @@ class TrainingWorld:
             FitParameters(),
             keep=keep,
         )
+
+
+def work_folder(root: Path) -> TrainingWorld:
+    """A work folder in which two sets were trained on two batches, and a third batch waits."""
+    world = TrainingWorld(root)
+    folder = WorkFolder(root)
+    folder.bind()
+    CATALOG.write(folder.films)
+    for _ in range(2):
+        close_batch(world.batches, 2000)
+        world.trainer.run_once()
+    close_batch(world.batches, 2000)
+    return world

@@ -17,7 +17,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from mean_engine import CATALOG, TrainingWorld, close_batch
+from mean_engine import TrainingWorld, work_folder
 from reelstream import RatingScale, Recommender, load_model_set
 from reelstream.datasets import detect
 from reelstream.errors import (
@@ -360,16 +360,7 @@ print(json.dumps(Recommender.fit(sys.argv[1]).predict(users, items)["mean"].to_l
 
 @pytest.fixture
 def work(tmp_path: Path) -> TrainingWorld:
-    """A work folder in which two sets were trained on two batches, and a third batch waits."""
-    world = TrainingWorld(tmp_path / "work")
-    folder = WorkFolder(world.root)
-    folder.bind()
-    CATALOG.write(folder.films)
-    for _ in range(2):
-        close_batch(world.batches, 2000)
-        world.trainer.run_once()
-    close_batch(world.batches, 2000)
-    return world
+    return work_folder(tmp_path / "work")
 
 
 def test_a_set_of_a_running_system_can_be_queried(work: TrainingWorld) -> None:
