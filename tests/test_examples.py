@@ -11,7 +11,6 @@ from pathlib import Path
 import nbclient
 import nbformat
 import pytest
-from traitlets.config import Config
 
 from mean_engine import work_folder
 
@@ -47,10 +46,7 @@ def test_notebooks_run(
     for cell in notebook.cells:
         cell.pop("outputs", None)
     nbclient.NotebookClient(
-        notebook,
-        timeout=240,
-        resources={"metadata": {"path": str(tmp_path)}},
-        config=Config({"KernelManager": {"transport": "ipc"}}),  # no port that others can reach
+        notebook, timeout=240, resources={"metadata": {"path": str(tmp_path)}}
     ).execute()
     assert any(cell.get("outputs") for cell in notebook.cells)
 
