@@ -1,6 +1,6 @@
 """A compiled function on all cores: every thread takes its share of the rows.
 
-The threads are Python's, since compiled functions let go of its lock. numba can spread a loop over
+The threads are Python's, since compiled functions release its lock. numba can spread a loop over
 threads by itself, but such a function takes far longer to compile, and must not be called by two
 threads at once.
 """
@@ -12,9 +12,11 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from functools import cache
-from typing import Any
+from typing import Concatenate, ParamSpec
 
 from threadpoolctl import threadpool_limits
+
+_Parameters = ParamSpec("_Parameters")
 
 _count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
@@ -30,17 +32,22 @@ def use(threads: int) -> None:
     _count = threads
 
 
-def share(function: Callable[..., None], *arguments: Any) -> None:
-    """Call `function(thread, threads, *arguments)` for thread 0, 1, ... at once, and return when
-    all have returned.
+def share(
+    function: Callable[Concatenate[int, int, _Parameters], None],
+    *arguments: _Parameters.args,
+    **named: _Parameters.kwargs,
+) -> None:
+    """Call `function(thread, threads, *arguments)` for thread 0, 1, ... at once; return when all have returned.
+
+    A compiled function takes positional arguments only. Raises what a call raised, once all have ended.
     """
     threads = _count
     others = [
-        _pool(threads - 1).submit(function, thread, threads, *arguments)
+        _pool(threads - 1).submit(function, thread, threads, *arguments, **named)
         for thread in range(1, threads)
     ]
     try:
-        function(0, threads, *arguments)
+        function(0, threads, *arguments, **named)
     finally:
         wait(others)
     for other in others:
@@ -49,9 +56,7 @@ def share(function: Callable[..., None], *arguments: Any) -> None:
 
 @contextmanager
 def one_for_blas() -> Iterator[None]:
-    """Meanwhile BLAS has one thread: with more, long sums have another order and so another last
-    bit.
-    """
+    """Meanwhile BLAS has one thread: with more, long sums have another order and so another last bit."""
     with threadpool_limits(1, "blas"):
         yield
 
@@ -68,5 +73,4 @@ def _pool(threads: int) -> ThreadPoolExecutor:
 
 
 if hasattr(os, "register_at_fork"):
-    # a forked process has none of its parent's threads
-    os.register_at_fork(after_in_child=_pool.cache_clear)
+    os.register_at_fork(after_in_child=_pool.cache_clear)  # a forked process has none of its parent's threads

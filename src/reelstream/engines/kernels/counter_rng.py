@@ -9,18 +9,29 @@ OOPSLA 2014).
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from reelstream.compute.arrays import FAST_MATH
+from reelstream.compute.arrays import FAST_MATH, Ints
 from reelstream.engines.kernels.vector_math import log, on_circle
 
 USER_ROW, ITEM_ROW, SESSION, SESSION_SCALE, USER_NOISE = (
     np.uint64(purpose) for purpose in range(5)
 )
 """What a key is for: no two draws of one sweep share numbers."""
+
+
+class RowKeys(NamedTuple):
+    """What the random numbers of n rows are keyed by: the key of row r is `key_of(stream, ids[r])`."""
+
+    stream: np.uint64
+    """See `stream_of`."""
+    ids: Ints
+    """(n,): external ids."""
+
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
@@ -50,9 +61,8 @@ def key_of(stream: np.uint64, external_id: int) -> np.uint64:
 
 def stream_of(seed: int, sweep: int, purpose: np.uint64) -> np.uint64:
     """What the keys of one sweep and purpose have in common."""
-    return np.uint64(
-        _stream_of(seed, sweep, purpose)
-    )  # numba hands a uint64 back as an int, and takes that for an int64
+    # numba hands a uint64 back as an int, and would take that for an int64.
+    return np.uint64(_stream_of(seed, sweep, purpose))
 
 
 @njit(cache=True, nogil=True)

@@ -1,43 +1,132 @@
-"""The posterior of one row given the other side: the heart of the fit.
+"""The posterior of one row given the other side: where a fit spends most of its time.
 
 A row is `w = [bias, factors]`, D numbers. Its ratings are `y_j = w . x_j + e_j` with
 `x_j = [1, factors of the other row]`, `e_j ~ N(0, 1 / weight_j)`, where the other row's bias is
 already taken off `y_j`; its prior is `N(m, inv(L))`. So its posterior is normal with precision
 `A = L + sum(weight x x')` and mean `inv(A) (L m + sum(weight x y))` (Salakhutdinov and Mnih,
-*Bayesian Probabilistic Matrix Factorization using MCMC*, ICML 2008). Rows of one side are
-independent of each other given the other side: they are drawn in parallel, over threads here and
-over machines on a cluster.
+*Bayesian Probabilistic Matrix Factorization using MCMC*, ICML 2008). Rows of one side are independent
+of each other given the other side: they are drawn in parallel, over threads here and over machines on
+a cluster.
 
-The work is in two parts. The Gram matrix of [x, y] over a row's ratings is gathered and given to
-BLAS. What follows, the factor of A and the solves, is too small for LAPACK, whose call costs more
-than its arithmetic: it is written out, for LANES rows side by side, so that every operation is one
-on whole vectors.
+The work has two parts. The Gram matrix of [x, y] over a row's ratings is gathered and given to BLAS.
+What follows, the factor of A and the solves, is too small for LAPACK, whose call costs more than its
+arithmetic: it is written out here for LANES rows side by side, so that every operation works on whole
+vectors.
+
+In this module arrays of floats are float32.
 """
 
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
 from reelstream.compute.arrays import FAST_MATH, Floats, Ints
-from reelstream.engines.kernels.counter_rng import fill_lanes, key_of
+from reelstream.engines.kernels.counter_rng import RowKeys, fill_lanes, key_of
 
 LANES = 32
 """Rows that are solved side by side: the last axis of every array of the solve."""
 CHUNK = 256
 """Ratings that one call of BLAS takes: their design still lies in the fastest cache."""
+GRAM_UNIT = 2.0**-24
+"""Grams that are added up in parts are whole numbers of it, so that the order of adding changes no bit.
+
+It lies far below the rounding of a float32 Gram matrix of more than a rating or two.
+"""
+
+
+class RowRatings(NamedTuple):
+    """The ratings of n rows of one side, grouped by row: N ratings."""
+
+    starts: Ints
+    """(n + 1,): where each row's ratings begin."""
+    others: Ints
+    """(N,): rows of the other side."""
+    targets: Floats
+    """(N,): ratings less mu and session effect."""
+    regressors: Floats
+    """(n_other, D + 1): the other side, by `fill_regressors`."""
+
+
+class RowTerms(NamedTuple):
+    """What makes a system of equations of a row's Gram matrix."""
+
+    weight: Floats
+    """(n,): a row's own share of its ratings' weight."""
+    precision: Floats
+    """(D, D): L of the prior."""
+    prior: Floats
+    """(n, D): L m of the prior."""
+
+
+class RowDraws(NamedTuple):
+    """Where the results are written: n rows."""
+
+    draws: Floats
+    """(n, D)"""
+    means: Floats
+    """(n, D): conditional means."""
+    covs: Floats
+    """(n, D, D): inv(A); empty where it is not wanted."""
+    squares: Floats
+    """(n,): the sum of squared residuals of the drawn row, weighted by the other side; may be empty."""
+
+
+class _Chunk(NamedTuple):
+    """Scratch of one thread for the Gram matrix of a few ratings."""
+
+    design: Floats
+    """(CHUNK, D + 1)"""
+    gram: Floats
+    """(D + 1, D + 1)"""
+
+
+class _Lanes(NamedTuple):
+    """Scratch of one thread for the rows that it solves side by side."""
+
+    grams: Floats
+    """(D + 1, D + 1, LANES): lower halves."""
+    keys: NDArray[np.uint64]
+    """(LANES,)"""
+    factors: Floats
+    """(D + 1, D, LANES)"""
+    pivots: Floats
+    """(D + 1, LANES)"""
+    drawn: Floats
+    """(D, LANES)"""
+    mean: Floats
+    """(D, LANES)"""
+    squares: Floats
+    """(LANES,)"""
+
+
+@njit(cache=True, nogil=True)
+def _chunk(D: int) -> _Chunk:
+    return _Chunk(np.empty((CHUNK, D + 1), np.float32), np.empty((D + 1, D + 1), np.float32))
+
+
+@njit(cache=True, nogil=True)
+def _lanes(D: int) -> _Lanes:
+    return _Lanes(
+        np.zeros((D + 1, D + 1, LANES), np.float32),
+        np.zeros(LANES, np.uint64),
+        np.empty((D + 1, D, LANES), np.float32),
+        np.empty((D + 1, LANES), np.float32),
+        np.empty((D, LANES), np.float32),
+        np.empty((D, LANES), np.float32),
+        np.empty(LANES, np.float32),
+    )
 
 
 @njit(cache=True, nogil=True, fastmath=FAST_MATH)
 def fill_regressors(
     thread: int, threads: int, rows: Floats, root_weight: Floats, regressors: Floats
 ) -> None:
-    """Fill regressors (n, D+1), what the other side sees of rows (n, D): root_weight [1, factors,
-    bias].
-    """
+    """Fill regressors (n, D + 1), what the other side sees of rows (n, D): root_weight [1, factors, bias]."""
     D = rows.shape[1]
     for row in range(thread, rows.shape[0], threads):
         w = root_weight[row]
@@ -47,27 +136,25 @@ def fill_regressors(
         regressors[row, D] = w * rows[row, 0]
 
 
+@njit(cache=True, nogil=True)
+def take(thread: int, threads: int, values: Floats, positions: Ints, taken: Floats) -> None:
+    """Fill `taken` with values[positions]."""
+    for j in range(
+        thread * positions.size // threads, (thread + 1) * positions.size // threads
+    ):
+        taken[j] = values[positions[j]]
+
+
 # Rows are passed as (array, row) and not as slices: a slice counts references to its array, and two
 # threads that count on one counter are four times slower.
 
 
 @njit(cache=True, nogil=True, fastmath=FAST_MATH)
-def _fill_gram(
-    begin: int,
-    end: int,
-    others: Ints,
-    targets: Floats,
-    regressors: Floats,
-    design: Floats,
-    part: Floats,
-    grams: Floats,
-    lane: int,
-) -> None:
-    """Fill the lower half of `grams[:, :, lane]`: the weighted Gram matrix of [x, y] over the
-    ratings `begin` to `end`.
-
-    Scratch: design (CHUNK, D+1) and part (D+1, D+1).
-    """
+def _fill_gram(row: int, ratings: RowRatings, chunk: _Chunk, grams: Floats, lane: int) -> None:
+    """Fill the lower half of `grams[:, :, lane]`: the weighted Gram matrix of [x, y] over a row's ratings."""
+    others, targets, regressors = ratings.others, ratings.targets, ratings.regressors
+    design, part = chunk.design, chunk.gram
+    begin, end = ratings.starts[row], ratings.starts[row + 1]
     D = regressors.shape[1] - 1
     for a in range(D + 1):
         for b in range(a + 1):
@@ -86,37 +173,27 @@ def _fill_gram(
 
 
 @njit(cache=True, nogil=True, fastmath=FAST_MATH)
-def _fill_system(
-    first: int,
-    n: int,
-    precision: Floats,
-    prior_terms: Floats,
-    weight: Floats,
-    grams: Floats,
-    factors: Floats,
-) -> None:
-    """Fill factors (D+1, D, LANES) with A, and below it its right-hand side, of the rows from
-    `first` on.
+def _fill_system(first: int, terms: RowTerms, grams: Floats, factors: Floats) -> None:
+    """Fill factors (D + 1, D, LANES) with A, and below it its right-hand side, of the rows from `first` on.
 
-    Lanes behind row n repeat what the last row has: they are solved and not used.
+    Lanes beyond the last row repeat it: they are solved and not used.
     """
-    D = precision.shape[0]
+    n, D = terms.prior.shape
     for a in range(D + 1):
         for b in range(min(a + 1, D)):
             for k in range(factors.shape[2]):
                 row = min(first + k, n - 1)
-                prior = precision[a, b] if a < D else prior_terms[row, b]
-                factors[a, b, k] = prior + weight[row] * grams[a, b, k]
+                prior = terms.precision[a, b] if a < D else terms.prior[row, b]
+                factors[a, b, k] = prior + terms.weight[row] * grams[a, b, k]
 
 
 @njit(cache=True, nogil=True, fastmath=FAST_MATH)
 def _factorize(factors: Floats, pivots: Floats) -> None:
-    """Replace A in factors (D+1, D, LANES) by its lower Cholesky factor C with the diagonal
-    inverted, b below it by inv(C) b.
+    """Replace A in factors by its lower Cholesky factor C, the diagonal inverted, and b below by inv(C) b.
 
-    To factorize A bordered by b is to solve for b forwards on the way. Scratch: pivots (D+1,
-    LANES), one column of the factor: read from an array that nothing is written to meanwhile, it
-    makes the inner loop vector code.
+    To factorize A bordered by b is to solve for b forwards on the way. Scratch: pivots (D + 1, LANES),
+    one column of the factor: read from an array that nothing is written to meanwhile, it makes the
+    inner loop vector code.
     """
     D = factors.shape[1]
     for b in range(D):
@@ -145,15 +222,12 @@ def _solve_backwards(factors: Floats, z: Floats) -> None:
 
 
 @njit(cache=True, nogil=True, fastmath=FAST_MATH)
-def _draw_lanes(
-    keys: NDArray[np.uint64], factors: Floats, pivots: Floats, drawn: Floats, mean: Floats
-) -> None:
-    """Factorize what `_fill_system` has filled, and fill drawn and mean (D, LANES): a draw of each
-    row, and its mean.
-    """
+def _solve_lanes(lanes: _Lanes) -> None:
+    """Factorize what `_fill_system` has filled; fill drawn and mean: a draw of each row, and its mean."""
+    factors, drawn, mean = lanes.factors, lanes.drawn, lanes.mean
     D = mean.shape[0]
-    _factorize(factors, pivots)
-    fill_lanes(keys, drawn)
+    _factorize(factors, lanes.pivots)
+    fill_lanes(lanes.keys, drawn)
     for a in range(D):
         for k in range(mean.shape[1]):
             mean[a, k] = factors[D, a, k]
@@ -164,9 +238,7 @@ def _draw_lanes(
 
 @njit(cache=True, nogil=True, fastmath=FAST_MATH)
 def _fill_squares(grams: Floats, w: Floats, squares: Floats) -> None:
-    """Fill squares (LANES,) with sum (y - w.x)^2, weighted as the Gram matrix G of [x, y] is: [w,
-    -1]' G [w, -1].
-    """
+    """Fill squares (LANES,) with sum (y - w.x)^2, weighted as the Gram matrix G of [x, y] is: [w, -1]' G [w, -1]."""
     D = w.shape[0]
     for k in range(squares.size):
         squares[k] = grams[D, D, k]
@@ -179,9 +251,9 @@ def _fill_squares(grams: Floats, w: Floats, squares: Floats) -> None:
 
 
 @njit(cache=True, nogil=True, fastmath=FAST_MATH)
-def _fill_covariances(first: int, n: int, factors: Floats, z: Floats, covs: Floats) -> None:
+def _fill_covariances(first: int, factors: Floats, z: Floats, covs: Floats) -> None:
     """Fill `covs` (n, D, D) of the rows from `first` on with inv(A). Scratch: z (D, LANES)."""
-    D = factors.shape[1]
+    n, D = covs.shape[0], factors.shape[1]
     for column in range(D):
         for a in range(D):  # forwards: z = inv(C) e_column
             for k in range(z.shape[1]):
@@ -198,136 +270,74 @@ def _fill_covariances(first: int, n: int, factors: Floats, z: Floats, covs: Floa
 
 
 @njit(cache=True, nogil=True, fastmath=FAST_MATH)
-def draw_rows(
-    thread: int,
-    threads: int,
-    starts: Ints,
-    others: Ints,
-    targets: Floats,
-    regressors: Floats,
-    weight: Floats,
-    precision: Floats,
-    prior_terms: Floats,
-    stream: np.uint64,
-    ids: Ints,
-    draws: Floats,
-    means: Floats,
-    covs: Floats,
-    squares: Floats,
-) -> None:
-    """Draw every row of one side given the other.
-
-    starts (n+1,): where each row's ratings begin in others (N,), their rows of the other side, and
-    in targets (N,): the ratings less mu and mood; regressors (n_other, D+1): the other side by
-    `fill_regressors`; weight (n,): a row's own share of a rating's weight; precision (D, D) and
-    prior_terms (n, D): L and L m; ids (n,): external ids, which with `stream` key the noise.
-    Written: draws and means (n, D); squares (n,), the sum of squared residuals of the drawn row,
-    weighted by the other side; covs (n, D, D) = inv(A) where it has rows. Floats are float32.
-    """
-    n = starts.size - 1
-    D = precision.shape[0]
-    design = np.empty((CHUNK, D + 1), np.float32)
-    part = np.empty((D + 1, D + 1), np.float32)
-    grams = np.zeros((D + 1, D + 1, LANES), np.float32)
-    factors = np.empty((D + 1, D, LANES), np.float32)
-    pivots = np.empty((D + 1, LANES), np.float32)
-    drawn, mean = np.empty((D, LANES), np.float32), np.empty((D, LANES), np.float32)
-    keys = np.zeros(LANES, np.uint64)
-    lane_squares = np.empty(LANES, np.float32)
-    for first in range(thread * LANES, n, threads * LANES):
+def _draw_lanes(first: int, terms: RowTerms, lanes: _Lanes, out: RowDraws) -> None:
+    """Draw the rows from `first` on, whose Gram matrices and keys are in `lanes`."""
+    n, D = out.draws.shape
+    drawn, mean = lanes.drawn, lanes.mean
+    _fill_system(first, terms, lanes.grams, lanes.factors)
+    _solve_lanes(lanes)
+    for k in range(min(LANES, n - first)):
+        for a in range(D):
+            out.draws[first + k, a], out.means[first + k, a] = drawn[a, k], mean[a, k]
+    if out.squares.size > 0:
+        _fill_squares(lanes.grams, drawn, lanes.squares)
         for k in range(min(LANES, n - first)):
-            row = first + k
-            _fill_gram(
-                starts[row], starts[row + 1], others, targets, regressors, design, part, grams, k
-            )
-            keys[k] = key_of(stream, ids[row])
-        _fill_system(first, n, precision, prior_terms, weight, grams, factors)
-        _draw_lanes(keys, factors, pivots, drawn, mean)
-        _fill_squares(grams, drawn, lane_squares)
-        for k in range(min(LANES, n - first)):
-            squares[first + k] = lane_squares[k]
-            for a in range(D):
-                draws[first + k, a], means[first + k, a] = drawn[a, k], mean[a, k]
-        if covs.shape[0] > 0:
-            _fill_covariances(first, n, factors, drawn, covs)
-
-
-# Where the ratings of a row lie in several places, each place adds up its part, and the sums are
-# drawn from: the same rows, to rounding. Parts are whole numbers of PART, so that their sum does
-# not depend on the order in which they are added.
-
-PART = 2.0**-24
-"""Far below the rounding of a float32 Gram matrix of more than a rating or two."""
+            out.squares[first + k] = lanes.squares[k]
+    if out.covs.shape[0] > 0:
+        _fill_covariances(first, lanes.factors, drawn, out.covs)
 
 
 @njit(cache=True, nogil=True, fastmath=FAST_MATH)
-def add_grams(
-    thread: int,
-    threads: int,
-    starts: Ints,
-    others: Ints,
-    targets: Floats,
-    regressors: Floats,
-    sums: Ints,
+def draw_rows(
+    thread: int, threads: int, ratings: RowRatings, terms: RowTerms, keys: RowKeys, out: RowDraws
 ) -> None:
-    """Add to `sums` (n, (D+1)(D+2)/2), int64, the Gram matrices of n rows over the ratings of one
-    place.
+    """Draw every row of one side given the other."""
+    n, D = out.draws.shape
+    chunk, lanes = _chunk(D), _lanes(D)
+    for first in range(thread * LANES, n, threads * LANES):
+        for k in range(min(LANES, n - first)):
+            _fill_gram(first + k, ratings, chunk, lanes.grams, k)
+            lanes.keys[k] = key_of(keys.stream, keys.ids[first + k])
+        _draw_lanes(first, terms, lanes, out)
 
-    The other arrays as in `draw_rows`, of that place alone.
+
+# Where the ratings of a row lie in several places, each place adds up its part, and the rows are drawn
+# from the sums: the same rows, to rounding.
+
+
+@njit(cache=True, nogil=True, fastmath=FAST_MATH)
+def add_grams(thread: int, threads: int, ratings: RowRatings, sums: Ints) -> None:
+    """Add to `sums` (n, (D + 1)(D + 2) / 2), int64, the Gram matrices of n rows in units of GRAM_UNIT.
+
+    `ratings`: those of one place.
     """
-    n = starts.size - 1
-    D = regressors.shape[1] - 1
-    design = np.empty((CHUNK, D + 1), np.float32)
-    part = np.empty((D + 1, D + 1), np.float32)
-    grams = np.empty((D + 1, D + 1, 1), np.float32)
-    for row in range(thread, n, threads):
+    starts = ratings.starts
+    D = ratings.regressors.shape[1] - 1
+    chunk, gram = _chunk(D), np.empty((D + 1, D + 1, 1), np.float32)
+    for row in range(thread, starts.size - 1, threads):
         if starts[row] == starts[row + 1]:
             continue
-        _fill_gram(
-            starts[row], starts[row + 1], others, targets, regressors, design, part, grams, 0
-        )
+        _fill_gram(row, ratings, chunk, gram, 0)
         c = 0
         for a in range(D + 1):
             for b in range(a + 1):
-                sums[row, c] += np.int64(np.rint(np.float64(grams[a, b, 0]) / PART))
+                sums[row, c] += np.int64(np.rint(np.float64(gram[a, b, 0]) / GRAM_UNIT))
                 c += 1
 
 
 @njit(cache=True, nogil=True, fastmath=FAST_MATH)
 def draw_summed_rows(
-    thread: int,
-    threads: int,
-    sums: Ints,
-    weight: Floats,
-    precision: Floats,
-    prior_terms: Floats,
-    stream: np.uint64,
-    ids: Ints,
-    draws: Floats,
-    means: Floats,
-    covs: Floats,
+    thread: int, threads: int, sums: Ints, terms: RowTerms, keys: RowKeys, out: RowDraws
 ) -> None:
-    """Draw n rows from the `sums` (n, (D+1)(D+2)/2) of `add_grams`; the other arrays as in
-    `draw_rows`.
-    """
-    n, D = sums.shape[0], precision.shape[0]
-    grams = np.zeros((D + 1, D + 1, LANES), np.float32)
-    factors = np.empty((D + 1, D, LANES), np.float32)
-    pivots = np.empty((D + 1, LANES), np.float32)
-    drawn, mean = np.empty((D, LANES), np.float32), np.empty((D, LANES), np.float32)
-    keys = np.zeros(LANES, np.uint64)
+    """Draw n rows from the `sums` (n, (D + 1)(D + 2) / 2) of `add_grams`."""
+    n, D = out.draws.shape
+    lanes = _lanes(D)
     for first in range(thread * LANES, n, threads * LANES):
         for k in range(min(LANES, n - first)):
-            keys[k] = key_of(stream, ids[first + k])
+            lanes.keys[k] = key_of(keys.stream, keys.ids[first + k])
             c = 0
             for a in range(D + 1):
                 for b in range(a + 1):
-                    grams[a, b, k] = np.float32(sums[first + k, c] * PART)
+                    lanes.grams[a, b, k] = np.float32(sums[first + k, c] * GRAM_UNIT)
                     c += 1
-        _fill_system(first, n, precision, prior_terms, weight, grams, factors)
-        _draw_lanes(keys, factors, pivots, drawn, mean)
-        for k in range(min(LANES, n - first)):
-            for a in range(D):
-                draws[first + k, a], means[first + k, a] = drawn[a, k], mean[a, k]
-        if covs.shape[0] > 0:
-            _fill_covariances(first, n, factors, drawn, covs)
+        _draw_lanes(first, terms, lanes, out)

@@ -1,38 +1,87 @@
-"""Mood: a short-lived lift of a user's ratings that the ratings of one sitting share.
+"""The session effect: a short-lived lift of a user's ratings that the ratings of one sitting share.
 
-`f_u(t)` is an Ornstein-Uhlenbeck process with covariance `variance exp(-rate |t - t'|)`, variance =
-q k_u. In discrete time it is a first-order autoregression, so a Kalman filter gives the likelihood
-of a user's residuals with the mood integrated out, and filtering forwards and sampling backwards
-draws the mood itself (Carter and Kohn, *On Gibbs sampling for state space models*, Biometrika
-1994); both take one pass over the user's ratings in order of time.
+`f_u(t)` is an Ornstein-Uhlenbeck process with covariance `variance exp(-rate |t - t'|)`, variance = q k_u.
+In discrete time it is a first-order autoregression, so a Kalman filter gives the likelihood of a user's
+residuals with the effect integrated out, and filtering forwards and sampling backwards draws the effect
+itself (Carter and Kohn, *On Gibbs sampling for state space models*, Biometrika 1994). Both take one pass
+over the user's ratings in order of time.
 
-With noise variance n, the filter's variance before a rating, P, and after it, nP / (P + n), would
-make every rating wait for the division of the one before. So their ratios are carried instead:
-`P = n p / i`, where i is the product of all innovations so far, each over n; then
-`p' = v (1 - c^2) i + c^2 p` with v = variance / n, and `i' = p' + i`, without division.
+With noise variance n, the filter's variance before a rating, P, and after it, nP / (P + n), would make
+every rating wait for the division of the one before. So their ratios are carried instead: `P = n p / i`,
+where i is the product of all innovations so far, each over n; then `p' = v (1 - c^2) i + c^2 p` with
+v = variance / n, and `i' = p' + i`, without division.
 """
 
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 
 from reelstream.compute.arrays import FAST_MATH, Floats, Ints
-from reelstream.engines.kernels.counter_rng import fill_normals, key_of, normal, uniform
+from reelstream.engines.kernels.counter_rng import RowKeys, fill_normals, key_of, normal, uniform
 from reelstream.engines.kernels.vector_math import exp_minus
 
 SCALE_STEP = 0.8
-"""Standard deviation of the random walk on log k_u: about a third of the proposals are taken."""
+"""Standard deviation of the random walk on log k_u: about a third of the proposals are accepted."""
 _LARGE = 1e100
 """A product of innovations above it is set back to one."""
 
 
+class TimedRatings(NamedTuple):
+    """What n users rated, N ratings in all, each user's in order of time."""
+
+    starts: Ints
+    """(n + 1,): where each user's ratings begin."""
+    items: Ints
+    """(N,) int32: rows of items."""
+    centred: Floats
+    """(N,) float32: ratings less mu."""
+    gaps: Floats
+    """(N,) float32: seconds since the user's rating before, infinite at the first."""
+    max_ratings: int
+    """Of one user."""
+
+
+class SessionUsers(NamedTuple):
+    """What the chain knows of the same n users, and of the items."""
+
+    rows: Floats
+    """(n, D) float32"""
+    item_rows: Floats
+    """(n_items, D) float32"""
+    noise_variance: Floats
+    """(n,) float64: of one rating."""
+    scale: Floats
+    """(n,) float64: k_u, by which a user's variance differs."""
+
+
+class SessionProcess(NamedTuple):
+    """The law of the session effect."""
+
+    variance: float
+    """q"""
+    rate: float
+    """Per second."""
+    scale_sd: float
+    """Standard deviation of log k_u."""
+
+
+class SessionScratch(NamedTuple):
+    """Where the effect of one user is drawn: arrays (n,) or longer, float32."""
+
+    normals: Floats
+    """Standard normal."""
+    gains: Floats
+    effects: Floats
+    """Receives the draw."""
+
+
 @njit(cache=True, nogil=True, fastmath=FAST_MATH)
 def fill_decays(begin: int, end: int, gaps: Floats, rate: float, decays: Floats) -> None:
-    """Fill `decays` with what is left of a mood at each of one user's ratings, `begin` to `end`,
-    since the one before.
+    """Fill `decays` with what is left of the effect at each of one user's ratings, `begin` to `end`.
 
     gaps (N,) float32: seconds since the user's rating before, infinite at the first.
     """
@@ -42,19 +91,11 @@ def fill_decays(begin: int, end: int, gaps: Floats, rate: float, decays: Floats)
 
 
 @njit(cache=True, nogil=True, fastmath=FAST_MATH)
-def fill_residuals(
-    u: int,
-    begin: int,
-    end: int,
-    items: Ints,
-    centred: Floats,
-    user_rows: Floats,
-    item_rows: Floats,
-    residuals: Floats,
-) -> None:
-    """Fill `residuals` with what the rows leave of user u's ratings, `begin` to `end`: mood and
-    noise.
-    """
+def _fill_residuals(u: int, ratings: TimedRatings, users: SessionUsers, residuals: Floats) -> None:
+    """Fill `residuals` with what the rows leave of user u's ratings: session effect and noise."""
+    items, centred = ratings.items, ratings.centred
+    user_rows, item_rows = users.rows, users.item_rows
+    begin, end = ratings.starts[u], ratings.starts[u + 1]
     for j in range(end - begin):
         i = items[begin + j]
         v = centred[begin + j] - user_rows[u, 0] - item_rows[i, 0]
@@ -67,9 +108,7 @@ def fill_residuals(
 def _step(
     filtered: tuple[float, float, float, float, float], v: float, c: float, residual: float
 ) -> tuple[float, float, float, float, float]:
-    """The filter after one more residual: its mean, p, i, the weighted squares of its errors, the
-    logs of former i.
-    """
+    """The filter after one more residual: mean, p, i, the weighted squares of its errors, the logs of former i."""
     mean, p, i, squares, logs = filtered
     p = v * (1.0 - c * c) * i + c * c * p
     error = residual - c * mean
@@ -91,11 +130,10 @@ def log_ratio(
     other_decays: Floats,
     other_variance: float,
 ) -> float:
-    """Log of how much likelier one user's residuals (n,), in order of time, are under the second
-    mood than under the first.
+    """Log likelihood of one user's residuals (n,) under the second process less that under the first.
 
-    The moods are integrated out. Both filters run side by side, where one alone would wait for its
-    own last step.
+    The residuals are in order of time; the effects are integrated out. Both filters run side by side,
+    where one alone would wait for its own last step.
     """
     v, other_v = variance / noise_variance, other_variance / noise_variance
     one = other = (0.0, 0.0, 1.0, 0.0, 0.0)
@@ -112,19 +150,16 @@ def draw_session_effect(
     decays: Floats,
     noise_variance: float,
     variance: float,
-    normals: Floats,
-    gains: Floats,
-    moods: Floats,
+    scratch: SessionScratch,
 ) -> None:
-    """Fill `moods` with a draw of one user's f. All (n,); normals: standard normal; gains:
-    scratch.
-    """
+    """Fill `scratch.effects` with a draw of one user's f, given residuals and decays (n,)."""
     n = residuals.size
+    normals, gains, effects = scratch.normals, scratch.gains, scratch.effects
     v = variance / noise_variance
     mean, p, i = 0.0, 0.0, 1.0
     for j in range(n):
-        # Given the next mood f', f is normal: mean m + g (f' - c' m), g = c' p / p', variance n p /
-        # i (1 - g c').
+        # Given the next effect f', f is normal: mean m + g (f' - c' m), g = c' p / p', variance
+        # n p / i (1 - g c').
         c = decays[j]
         before = p
         p = v * (1.0 - c * c) * i + c * c * p
@@ -132,62 +167,46 @@ def draw_session_effect(
             gain = c * before / p
             left = max(1.0 - gain * c, 0.0)
             gains[j - 1] = gain
-            moods[j - 1] = (
-                mean * left + math.sqrt(noise_variance * before / i * left) * normals[j - 1]
-            )
+            spread = math.sqrt(noise_variance * before / i * left)
+            effects[j - 1] = mean * left + spread * normals[j - 1]
         i += p
         mean = c * mean + (residuals[j] - c * mean) * p / i
         if i > _LARGE:
             p /= i
             i = 1.0
-    moods[n - 1] = mean + math.sqrt(noise_variance * p / i) * normals[n - 1]
+    effects[n - 1] = mean + math.sqrt(noise_variance * p / i) * normals[n - 1]
     for j in range(n - 2, -1, -1):
-        moods[j] += gains[j] * moods[j + 1]
+        effects[j] += gains[j] * effects[j + 1]
 
 
 @njit(cache=True, nogil=True)
 def log_ratios(
     thread: int,
     threads: int,
-    longest: int,
-    chosen: Ints,
-    starts: Ints,
-    items: Ints,
-    centred: Floats,
-    gaps: Floats,
-    user_rows: Floats,
-    item_rows: Floats,
-    noise_variances: Floats,
-    scale: Floats,
-    variance: float,
-    rate: float,
-    other_variance: float,
-    other_rate: float,
+    ratings: TimedRatings,
+    users: SessionUsers,
+    process: SessionProcess,
+    other: SessionProcess,
     out: Floats,
 ) -> None:
-    """Fill `out` with the `log_ratio` of every chosen user, of the other (variance, rate) against
-    the first.
-
-    chosen: rows of users; items (N,) int32, centred and gaps (N,) float32: what the users of starts
-    (n_users + 1,) rated, each in order of time, at most `longest` ratings; noise_variances and
-    scale (n_users,): of a rating, and the k_u by which a user's variance differs; rates per second.
-    """
-    residuals, decays = np.empty(longest, np.float32), np.empty(longest, np.float32)
-    other_decays = np.empty(longest, np.float32)
-    for c in range(thread, chosen.size, threads):
-        u = chosen[c]
+    """Fill `out` (n,) with the `log_ratio` of every user, of the `other` process against the first."""
+    starts, gaps = ratings.starts, ratings.gaps
+    residuals = np.empty(ratings.max_ratings, np.float32)
+    decays = np.empty(ratings.max_ratings, np.float32)
+    other_decays = np.empty(ratings.max_ratings, np.float32)
+    for u in range(thread, starts.size - 1, threads):
         begin, end = starts[u], starts[u + 1]
-        n = end - begin
-        fill_residuals(u, begin, end, items, centred, user_rows, item_rows, residuals)
-        fill_decays(begin, end, gaps, rate, decays)
-        fill_decays(begin, end, gaps, other_rate, other_decays)
-        out[c] = log_ratio(
-            residuals[:n],
-            noise_variances[u],
+        _fill_residuals(u, ratings, users, residuals)
+        fill_decays(begin, end, gaps, process.rate, decays)
+        fill_decays(begin, end, gaps, other.rate, other_decays)
+        variance, other_variance = process.variance * users.scale[u], other.variance * users.scale[u]
+        out[u] = log_ratio(
+            residuals[: end - begin],
+            users.noise_variance[u],
             decays,
-            variance * scale[u],
+            variance,
             other_decays,
-            other_variance * scale[u],
+            other_variance,
         )
 
 
@@ -195,56 +214,36 @@ def log_ratios(
 def draw_session_effects(
     thread: int,
     threads: int,
-    longest: int,
-    starts: Ints,
-    items: Ints,
-    centred: Floats,
-    gaps: Floats,
-    user_rows: Floats,
-    item_rows: Floats,
-    noise_variances: Floats,
-    scale: Floats,
-    scale_sd: float,
-    variance: float,
-    rate: float,
-    scale_stream: np.uint64,
-    mood_stream: np.uint64,
-    ids: Ints,
+    ratings: TimedRatings,
+    users: SessionUsers,
+    process: SessionProcess,
+    keys: tuple[RowKeys, RowKeys],
     targets: Floats,
 ) -> None:
-    """Draw every user's k_u by Metropolis with the mood integrated out, then the mood; arrays as
-    `log_ratios`.
+    """Draw every user's k_u by Metropolis with the effect integrated out, then the effect.
 
-    Written: scale (n_users,), the k_u, and targets (N,): `centred` without the mood. log k_u ~ N(0,
-    scale_sd^2).
+    keys: those of the k_u, and of the effects. Written: `users.scale`, the k_u, and targets (N,), the
+    centred ratings without the effect. The prior is log k_u ~ N(0, scale_sd^2).
     """
-    residuals, decays, normals = (
-        np.empty(longest, np.float32),
-        np.empty(longest, np.float32),
-        np.empty(longest, np.float32),
-    )
-    gains, moods = np.empty(longest, np.float32), np.empty(longest, np.float32)
+    scale_keys, effect_keys = keys
+    starts, centred, longest = ratings.starts, ratings.centred, ratings.max_ratings
+    scale, noise_variance = users.scale, users.noise_variance
+    residuals, decays = np.empty(longest, np.float32), np.empty(longest, np.float32)
+    normals, effects = np.empty(longest, np.float32), np.empty(longest, np.float32)
+    scratch = SessionScratch(normals, np.empty(longest, np.float32), effects)
+    variance, scale_sd = process.variance, process.scale_sd
     for u in range(thread, starts.size - 1, threads):
         begin, end = starts[u], starts[u + 1]
         n = end - begin
-        fill_residuals(u, begin, end, items, centred, user_rows, item_rows, residuals)
-        fill_decays(begin, end, gaps, rate, decays)
-        key = key_of(scale_stream, ids[u])
-        proposed = scale[u] * math.exp(SCALE_STEP * normal(key, 0))
-        gain = log_ratio(
-            residuals[:n],
-            noise_variances[u],
-            decays,
-            variance * scale[u],
-            decays,
-            variance * proposed,
-        )
+        _fill_residuals(u, ratings, users, residuals)
+        fill_decays(begin, end, ratings.gaps, process.rate, decays)
+        key = key_of(scale_keys.stream, scale_keys.ids[u])
+        noise, proposed = noise_variance[u], scale[u] * math.exp(SCALE_STEP * normal(key, 0))
+        gain = log_ratio(residuals[:n], noise, decays, variance * scale[u], decays, variance * proposed)
         gain -= (math.log(proposed) ** 2 - math.log(scale[u]) ** 2) / (2.0 * scale_sd * scale_sd)
         if math.log(uniform(key, 2)) < gain:
             scale[u] = proposed
-        fill_normals(key_of(mood_stream, ids[u]), normals[:n])
-        draw_session_effect(
-            residuals[:n], decays, noise_variances[u], variance * scale[u], normals, gains, moods
-        )
+        fill_normals(key_of(effect_keys.stream, effect_keys.ids[u]), normals[:n])
+        draw_session_effect(residuals[:n], decays, noise, variance * scale[u], scratch)
         for j in range(n):
-            targets[begin + j] = centred[begin + j] - moods[j]
+            targets[begin + j] = centred[begin + j] - effects[j]
