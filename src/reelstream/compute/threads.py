@@ -73,4 +73,6 @@ def _pool(threads: int) -> ThreadPoolExecutor:
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_pool.cache_clear)  # a forked process has none of its parent's threads
+    os.register_at_fork(
+        after_in_child=_pool.cache_clear
+    )  # a forked process has none of its parent's threads

@@ -1,145 +1,135 @@
-"""The chain before its first sweep, and what is kept of it; however its sweeps are made."""
+"""The Gibbs chain of the rating model, wherever its ratings are.
+
+One sweep, each step given the last result of the others:
+
+1. (q, rate) of the session effect by Metropolis, with every effect integrated out
+2. every user's k_u, by Metropolis with the effect integrated out, and the effect f_u
+3. (G, L) of the users' prior, then every user row
+4. every user's noise lam_u, its shape nu, and the precision alpha
+5. (G, L) of the items' prior, then every item row
+
+Steps 1 and 2 fall away where times do not count. What all users have in common is drawn here; a back end
+draws users and items. All back ends use the same random numbers, so their chains agree to rounding.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
 
 import numpy as np
+from msgspec import structs
 from numpy.typing import NDArray
 
-from reelstream.engines.interface import FitParameters
-from reelstream.features.vocabulary import Vocabulary
-from reelstream.models.rating.model import Hyperparameters, ItemDraws, RatingModel
-
-START_SD = 0.3
-"""Standard deviation of the rows of a cold chain."""
-START_SESSION_VARIANCE, START_SESSION_RATE = 0.06, 0.1 / 60
-"""Where the mood of a cold chain starts: a quarter of a star, ten minutes."""
+from reelstream.engines.chain_start import ChainStart
+from reelstream.engines.hyperparameters import (
+    MAX_SHAPE_RATINGS,
+    SessionShape,
+    noise_shape,
+    session_scale_sd,
+)
+from reelstream.engines.kernels.row_prior import RowPrior
+from reelstream.engines.sweep import Backend, ItemRange, SweepPlan, UserSums
+from reelstream.engines.user_draws import UserDraws
+from reelstream.models.rating.model import Hyperparameters
 
 
 @dataclass(frozen=True, slots=True)
-class ChainStart:
-    """Where a chain begins, or goes on: U users, I items, D numbers a row."""
-
-    user_rows: NDArray[np.float32]
-    """(U, D)"""
-    item_rows: NDArray[np.float32]
-    """(I, D)"""
-    user_noise: NDArray[np.float64]
-    """(U,): lam_u."""
-    session_scale: NDArray[np.float64]
-    """(U,): k_u."""
-    hyperparameters: Hyperparameters
-    seed: int
-    sweeps: int
-    """Sweeps behind it; they key the noise of the next."""
-
-
-class Prior(Protocol):
-    """What a chain knows of the prior of its users' rows."""
+class PriorDraw:
+    """Of the prior of one side's rows, `N(G'x, inv(L))` with the side features x of a row."""
 
     G: NDArray[np.float64]
+    """(n_features, D)"""
     L: NDArray[np.float64]
+    """(D, D)"""
 
 
-class ItemRows(Prior, Protocol):
-    """And of its items, with the rows."""
+@dataclass(frozen=True, slots=True)
+class ItemSide:
+    """The items of a chain: I of them."""
 
-    draws: NDArray[np.float32]
-    means: NDArray[np.float32]
-
-
-class Chain(Protocol):
-    """What makes sweeps: the sampler here, or one that has its blocks elsewhere."""
-
-    hyperparameters: Hyperparameters
-
-    @property
-    def users(self) -> Prior:
-        """Of the last sweep."""
-
-    @property
-    def items(self) -> ItemRows:
-        """Of the last sweep."""
-
-    def sweep(self, item_covs: NDArray[np.float32] | None = None) -> None:
-        """One sweep. `item_covs` (I, D, D) receives the items' conditional covariances."""
+    ids: NDArray[np.int64]
+    """(I,)"""
+    features: NDArray[np.float64]
+    """(I, n_features), the first column one."""
 
 
-def start_chain(
-    user_ids: NDArray[np.int64],
-    item_ids: NDArray[np.int64],
-    n_ratings: int,
-    previous: RatingModel | None,
-    parameters: FitParameters,
-) -> ChainStart:
-    """The chain before its first sweep; rows that `previous` does not know, and factors that it had
-    not, begin at random.
-    """
-    seed, sweeps = (previous.seed, previous.sweeps) if previous else (parameters.seed, 0)
-    generator = np.random.default_rng([seed, sweeps, n_ratings])
-    D = parameters.n_factors + 1
-    if previous:
-        D = max(D, previous.state.item_rows.shape[1])
-    user_rows, item_rows = (
-        (generator.standard_normal((len(ids), D)) * START_SD).astype(np.float32)
-        for ids in (user_ids, item_ids)
-    )
-    user_noise, session_scale = np.ones(len(user_ids)), np.ones(len(user_ids))
-    hyperparameters = Hyperparameters(
-        1.5, 10.0, START_SESSION_VARIANCE if parameters.use_times else 0.0, START_SESSION_RATE, 1.0
-    )
-    if previous:
-        state = previous.state
-        known, at = _known(state.user_ids, user_ids)
-        factors = state.item_rows.shape[1]
-        user_rows[known, :factors] = state.user_rows[at]
-        user_noise[known], session_scale[known] = state.user_noise[at], state.session_scale[at]
-        known, at = _known(previous.item_ids, item_ids)
-        item_rows[known, :factors] = state.item_rows[at]
-        hyperparameters = previous.hyperparameters
-    return ChainStart(
-        user_rows, item_rows, user_noise, session_scale, hyperparameters, seed, sweeps
-    )
+class Chain:
+    """A chain: its state, and the step from one sweep to the next."""
 
+    user_prior: PriorDraw
+    """Of the last sweep; a user's only feature is one."""
+    item_prior: PriorDraw
+    """Of the last sweep."""
 
-def _known(
-    old_ids: NDArray[np.int64], ids: NDArray[np.int64]
-) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
-    """Which of `ids` are among `old_ids`, and where there."""
-    at = Vocabulary(old_ids).rows(ids)
-    known = at >= 0
-    return known, at[known]
+    def __init__(
+        self, backend: Backend, start: ChainStart, items: ItemSide, n_ratings: int
+    ) -> None:
+        """A chain that begins at `start`, whose users become the back end's."""
+        self.hyperparameters, self.seed, self.sweeps = (
+            start.hyperparameters,
+            start.seed,
+            start.sweeps,
+        )
+        self.items = ItemRange.of(start.item_rows)
+        self._backend, self._item_ids, self._n_ratings = backend, items.ids, n_ratings
+        self._n_users = len(start.users)
+        # Which genres a user rates adds nothing beside the session effect.
+        self._user_rows_prior = RowPrior(np.ones((self._n_users, 1)))
+        self._item_rows_prior = RowPrior(items.features)
+        self._sampled = np.arange(0, self._n_users, n_ratings // MAX_SHAPE_RATINGS + 1)
+        self._sample = start.users[self._sampled]
+        self._row_sums = backend.begin(start.users, start.sweeps)
+        self._session_shape = SessionShape(backend.ratings_of(self._sampled))
 
+    def users(self) -> UserDraws:
+        """All users as the last sweep left them."""
+        return self._backend.users()
 
-def run_chain(chain: Chain, parameters: FitParameters, *, is_warm: bool) -> ItemDraws:
-    """Run the chain and keep its draws, evenly spread behind the burn-in."""
-    sweeps = parameters.warm_sweeps if is_warm else parameters.sweeps
-    burn_in = parameters.warm_burn_in if is_warm else parameters.burn_in
-    n_draws = parameters.n_draws
-    n_items, D = chain.items.draws.shape
-    kept: list[dict[str, Any]] = []
-    spacing = max((sweeps - burn_in) // n_draws, 1)
-    for sweep in range(1, sweeps + 1):
-        keeps = sweep > burn_in and (sweeps - sweep) % spacing == 0 and len(kept) < n_draws
-        covs = np.empty((n_items, D, D), np.float32) if keeps else None
-        drawn = chain.items.draws.copy() if keeps else None
-        chain.sweep(covs)
-        if keeps:
-            h = chain.hyperparameters
-            kept.append(
-                {
-                    "drawn": drawn,
-                    "means": chain.items.means.copy(),
-                    "covs": covs,
-                    "item_weights": chain.items.G,
-                    "item_precision": chain.items.L,
-                    "user_mean": chain.users.G[0],
-                    "user_precision": chain.users.L,
-                    "alpha": h.alpha,
-                    "session_variance": h.session_variance,
-                    "session_rate": h.session_rate,
-                }
+    def sweep(self, *, wants_covs: bool = False) -> None:
+        """One sweep; `wants_covs`: whether `items` shall have their conditional covariances."""
+        # Random numbers are drawn in this order by all versions: a set must come out again.
+        generator = np.random.default_rng([self.seed, self.sweeps])
+        has_session = self.hyperparameters.session_variance > 0
+        if has_session:
+            self.hyperparameters = self._session_shape.draw(
+                self.hyperparameters, self._sample, self.items.draws, generator
             )
-    return ItemDraws(**{name: np.stack([draw[name] for draw in kept]) for name in kept[0]})
+        scale_gamma = generator.standard_gamma(1 + self._n_users / 2) if has_session else None
+        rows, products = self._row_sums
+        G, L = self._user_rows_prior.draw_from(self._n_users, rows[None], products, generator)
+        self.user_prior = PriorDraw(G, L)
+        alpha_gamma = generator.standard_gamma(1 + self._n_ratings / 2)
+        shape_uniform = generator.random()
+        self.item_prior = PriorDraw(*self._item_rows_prior.draw(self.items.draws, generator))
+        plan = self._plan(alpha_gamma, wants_covs=wants_covs)
+        sums, self.items = self._backend.sweep(plan)
+        self._row_sums, self._sample = sums.rows, sums.sampled
+        self.hyperparameters = structs.replace(
+            self._with_scale_sd(scale_gamma, sums),
+            alpha=plan.alpha(sums.squares),
+            noise_shape=noise_shape(shape_uniform, self._n_users, sums.log_density),
+        )
+        self.sweeps += 1
+
+    def _plan(self, alpha_gamma: float, *, wants_covs: bool) -> SweepPlan:
+        users, items = self.user_prior, self.item_prior
+        return SweepPlan(
+            sweep=self.sweeps,
+            seed=self.seed,
+            hyperparameters=self.hyperparameters,
+            user_terms=(users.G @ users.L)[0].astype(np.float32),
+            user_precision=users.L.astype(np.float32),
+            item_ids=self._item_ids,
+            item_rows=self.items.draws,
+            item_terms=self._item_rows_prior.terms(items.G, items.L),
+            item_precision=items.L.astype(np.float32),
+            alpha_gamma=alpha_gamma,
+            sampled=self._sampled,
+            wants_covs=wants_covs,
+        )
+
+    def _with_scale_sd(self, scale_gamma: float | None, sums: UserSums) -> Hyperparameters:
+        if scale_gamma is None:
+            return self.hyperparameters
+        scale_sd = session_scale_sd(scale_gamma, sums.squared_logs)
+        return structs.replace(self.hyperparameters, session_scale_sd=scale_sd)

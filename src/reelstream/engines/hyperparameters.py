@@ -1,4 +1,4 @@
-"""The chain's steps for what all users have in common: mood, noise and their spread."""
+"""The chain's steps for what all users have in common: session effect, noise and their spread."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from scipy.special import gammaln
 
 from reelstream.compute import threads
-from reelstream.engines.kernels import session_effect
+from reelstream.engines.kernels.session_effect import SessionProcess, SessionUsers, log_ratios
 from reelstream.engines.training_data import TrainingData
+from reelstream.engines.user_draws import UserDraws
 from reelstream.models.rating.model import Hyperparameters
 
 NOISE_SHAPES = np.array([1, 1.5, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 30, 50])
@@ -20,57 +21,45 @@ NOISE_SHAPES = np.array([1, 1.5, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 30, 50])
 VARIANCE_STEP, RATE_STEP = 0.15, 0.3
 """Standard deviations of the random walks on log q and log rate."""
 
-
 MAX_SHAPE_RATINGS = 250_000
-"""The mood's (q, rate) is learned from an even sample of the users, who gave about so many: they
-settle it within a few per cent.
+"""(q, rate) is learned from an even sample of the users, who gave about so many ratings: they determine
+it within a few per cent.
 """
 
 
 class SessionShape:
-    """The step of the mood's (q, rate): the users that it is learned from, and what they rated."""
+    """The step of the session effect's (q, rate), on a sample of the users."""
 
-    def __init__(self, data: TrainingData, chosen: NDArray[np.int64]) -> None:
-        """`chosen`: rows of users."""
-        self._data, self._chosen = data, chosen
-        self._longest = int(np.diff(data.users.starts)[chosen].max())
+    def __init__(self, data: TrainingData) -> None:
+        """`data`: what the sampled users rated, n of them."""
+        self._ratings = data.timed_ratings()
+        self._n_users = len(data.users.ids)
 
     def draw(
         self,
         h: Hyperparameters,
-        user_rows: NDArray[np.float32],
+        users: UserDraws,
         item_rows: NDArray[np.float32],
-        user_noise: NDArray[np.float64],
-        session_scale: NDArray[np.float64],
         generator: np.random.Generator,
     ) -> Hyperparameters:
-        """The hyperparameters with (q, rate) as they were, or a random step from there. The arrays
-        are all users'.
+        """The hyperparameters with (q, rate) as they were, or a random step from there.
+
+        users: the sampled ones; item_rows (I, D): all.
         """
-        data = self._data
         variance = h.session_variance * math.exp(VARIANCE_STEP * generator.standard_normal())
         rate = h.session_rate * math.exp(RATE_STEP * generator.standard_normal())
-        gains = np.empty(len(self._chosen))
+        gains = np.empty(self._n_users)
         threads.share(
-            session_effect.log_ratios,
-            self._longest,
-            self._chosen,
-            data.users.starts,
-            data.users.others,
-            data.centred,
-            data.gaps,
-            user_rows,
-            item_rows,
-            1 / (h.alpha * user_noise),
-            session_scale,
-            h.session_variance,
-            h.session_rate,
-            variance,
-            rate,
+            log_ratios,
+            self._ratings,
+            SessionUsers(users.rows, item_rows, 1 / (h.alpha * users.noise), users.scale),
+            SessionProcess(h.session_variance, h.session_rate, h.session_scale_sd),
+            SessionProcess(variance, rate, h.session_scale_sd),
             gains,
         )
-        is_taken = math.log(generator.random()) < gains.sum()
-        return structs.replace(h, session_variance=variance, session_rate=rate) if is_taken else h
+        if math.log(generator.random()) < gains.sum():
+            return structs.replace(h, session_variance=variance, session_rate=rate)
+        return h
 
 
 # What follows draws a hyperparameter from a random number and a sum over users, so that who adds up

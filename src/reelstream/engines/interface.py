@@ -1,6 +1,4 @@
-"""What an engine is: it fits the three models of a set from batch files, and writes the history
-that these add up to.
-"""
+"""What an engine is: it writes history snapshots of batch files, and fits the models of a set to them."""
 
 from __future__ import annotations
 
@@ -18,18 +16,18 @@ from reelstream.storage.batch_files import BatchFolder, Manifest
 
 FEW_FACTORS, FEW_DRAWS = 15, 4
 MORE_FACTORS, MORE_DRAWS, ENOUGH_RATINGS = 23, 8, 300_000
-"""What more factors and draws gain grows with the data: from ENOUGH_RATINGS on it is worth that a
-fit takes twice the time, and an answer four times.
+"""What more factors and draws gain grows with the data: from ENOUGH_RATINGS on it is worth a fit that
+takes twice the time, and an answer that takes four times as long.
 """
 MANY_RATINGS = 5_000_000
-"""With more, a fit has to end within minutes, and an answer needs less: factors and draws are few
-again. And a cold chain settles sooner: of films and users with hundreds of ratings each, the first
-sweeps know nearly all. Of a million simulated ratings 20 sweeps score within 0.001 RMSE of 160, of
-32 million 40 sweeps no longer climb. A chain that has had more factors keeps them.
+"""With more, a fit has to end within minutes, and an answer needs less: factors and draws are few again.
+And a cold chain converges sooner: of films and users with hundreds of ratings each, the first sweeps know
+nearly all. On a million simulated ratings 20 sweeps score within 0.001 RMSE of 160, on 32 million 40
+sweeps no longer improve. A chain that has had more factors keeps them.
 """
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FitParameters:
     """How to fit; nothing here needs tuning to the data."""
 
@@ -40,24 +38,22 @@ class FitParameters:
     burn_in: int = 64
     """Sweeps before the first kept draw of a cold chain."""
     warm_sweeps: int = 48
-    """Of a chain that goes on from the set in service."""
+    """Of a chain that is warm-started from the set in service."""
     warm_burn_in: int = 16
     """Sweeps before the first kept draw of such a chain."""
     n_draws: int = 0
     """Draws of the item side that a model keeps. 0: by the size of the data."""
     use_times: bool = True
-    """Whether the times of ratings count: without them there is no mood and no drift."""
+    """Whether the times of ratings count: without them there is no session effect and no drift."""
     seed: int = 0
     """Of all randomness; a seed gives the same model whatever the number of threads."""
     one_task_ratings: int = 5_000_000
-    """Up to so many ratings a cluster runs the whole chain in one task; above, it works in blocks:
-    the same chain to rounding, so that a set is made again in the same way.
+    """Up to so many ratings a cluster runs the whole chain in one task; above, it works in blocks. Both
+    are the same chain to rounding; the number is kept with a set so that it can be reproduced.
     """
 
     def for_size(self, n_ratings: int) -> FitParameters:
-        """The same, with factors and draws settled; more than MANY_RATINGS halve the sweeps of a
-        cold chain.
-        """
+        """The same with factors and draws chosen; more than MANY_RATINGS halve a cold chain's sweeps."""
         has_more = ENOUGH_RATINGS <= n_ratings <= MANY_RATINGS
         halves = 2 if n_ratings > MANY_RATINGS else 1
         return replace(
@@ -69,7 +65,7 @@ class FitParameters:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FittedModels:
     """The three models of a set."""
 
@@ -78,35 +74,47 @@ class FittedModels:
     segment: SegmentModel
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SnapshotJob:
-    """All that an engine needs for a history snapshot."""
+    """All that an engine needs to write a history snapshot."""
 
     batches: BatchFolder
     """Where the batch files lie."""
     manifests: Sequence[Manifest]
-    """The batches that the snapshot holds, all of them, excluded ones left out."""
-    history: Path | None
-    """A published history snapshot that holds a part of these batches."""
+    """The batches that the snapshot shall hold, all of them, excluded ones left out."""
+    base: Path | None
+    """A published snapshot that holds a part of these batches."""
     new_manifests: Sequence[Manifest]
-    """The batches that `history` does not hold yet."""
-    history_out: Path
-    """An empty folder: the engine writes the new history snapshot into it."""
+    """The batches that `base` does not hold yet."""
+    out: Path
+    """An empty folder for the snapshot."""
 
 
-@dataclass(frozen=True, slots=True)
-class FitJob(SnapshotJob):
-    """All that an engine needs for one set, which learns from what its snapshot holds."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FitRequest:
+    """What a fit knows besides the ratings."""
 
     catalog: Catalog
     scale: RatingScale
-    previous: FittedModels | None
-    """The models in service: the chain goes on from theirs."""
-    parameters: FitParameters
+    previous: FittedModels | None = None
+    """The models in service, from which the chain is warm-started."""
+    parameters: FitParameters = FitParameters()
+    has_gate: bool = True
+    """Whether half of the holdout is kept for the gate; else all of it fits the like model."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FitJob(FitRequest):
+    """All that an engine needs to fit the models of a set."""
+
+    snapshot: Path
+    """The folder of the history snapshot that they learn from."""
+    batch_rows: int
+    """Rows of the batches in it: a cluster decides by them whether it works in blocks."""
 
 
 class Engine(Protocol):
-    """Fits models; the only part of the system that an engine replaces."""
+    """Writes snapshots and fits models; the only part of the system that an engine replaces."""
 
     @property
     def name(self) -> str:
@@ -115,11 +123,11 @@ class Engine(Protocol):
     def prepare(self) -> None:
         """Get ready while there is nothing to fit yet: compile, import, connect."""
 
-    def write_history(self, job: SnapshotJob) -> None:
-        """Write the history snapshot. Raises FitError, StorageError."""
+    def write_snapshot(self, job: SnapshotJob) -> None:
+        """Write a history snapshot. Raises FitError, StorageError."""
 
     def fit(self, job: FitJob) -> FittedModels:
-        """Fit the models of a set and write its history snapshot. Raises FitError, StorageError.
+        """Fit the models of a set. Raises FitError, StorageError.
 
-        NothingToLearnError while there are only ratings of the holdout, and deletions.
+        NothingToLearnError while the snapshot has only ratings of the holdout, and deletions.
         """

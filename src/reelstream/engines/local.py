@@ -10,19 +10,24 @@ import sklearn.linear_model  # noqa: F401  (the models import both only where th
 
 from reelstream.catalog import Catalog
 from reelstream.compute import threads
-from reelstream.engines.chain import run_chain, start_chain
-from reelstream.engines.gibbs import Sampler
-from reelstream.engines.interface import FitJob, FitParameters, FittedModels, SnapshotJob
+from reelstream.engines.in_memory import InMemoryBackend
+from reelstream.engines.interface import (
+    FitJob,
+    FitParameters,
+    FitRequest,
+    FittedModels,
+    SnapshotJob,
+)
+from reelstream.engines.rating_fit import RatingTotals, fit_rating_model
 from reelstream.engines.training_data import TrainingData
 from reelstream.errors import NothingToLearnError
 from reelstream.features.audience import audience_features
 from reelstream.features.holdout import in_gate_half, in_holdout
-from reelstream.features.item_features import ItemFeatures
 from reelstream.features.user_profiles import GenreShares
 from reelstream.features.vocabulary import Vocabulary
 from reelstream.models.like.model import LikeModel
 from reelstream.models.model_set import ModelSet, TrainedOn
-from reelstream.models.rating.model import ChainState, RatingModel
+from reelstream.models.rating.model import RatingModel
 from reelstream.models.replay import posterior_of_events
 from reelstream.models.segment.model import SegmentModel
 from reelstream.ratings.columns import EventColumns
@@ -46,82 +51,67 @@ class LocalEngine:
         users, items = np.indices((20, 10)).reshape(2, -1)
         ratings = EventColumns.of(users, items, (users + items) % 5 + 1, users + items)
         short = FitParameters(sweeps=2, burn_in=0, n_draws=2)
-        fit_models(Histories.of(ratings), Catalog([]), RatingScale(), None, short)
+        request = FitRequest(catalog=Catalog([]), scale=RatingScale(), parameters=short)
+        fit_models(Histories.of(ratings), request)
 
-    def write_history(self, job: SnapshotJob) -> None:
-        """See `Engine.write_history`."""
-        merge_history(job)
+    def write_snapshot(self, job: SnapshotJob) -> None:
+        """See `Engine.write_snapshot`."""
+        write_snapshot(merge_history(job), job.out)
 
     def fit(self, job: FitJob) -> FittedModels:
         """See `Engine.fit`."""
-        return fit_models(merge_history(job), job.catalog, job.scale, job.previous, job.parameters)
+        return fit_models(read_snapshot(job.snapshot), job)
 
 
 def merge_history(job: SnapshotJob) -> Histories:
-    """The history that the job wants, in memory and written."""
-    history = read_snapshot(job.history) if job.history else Histories.of(EventColumns.empty())
-    history = history.merge(
-        EventColumns.concatenate(job.batches.read(manifest) for manifest in job.new_manifests)
-    )
-    write_snapshot(history, job.history_out)
-    return history
+    """The history that the job's snapshot shall hold."""
+    base = read_snapshot(job.base) if job.base else Histories.of(EventColumns.empty())
+    batches = (job.batches.read(manifest) for manifest in job.new_manifests)
+    return base.merge(EventColumns.concatenate(batches))
 
 
-def fit_models(
-    history: Histories,
-    catalog: Catalog,
-    scale: RatingScale,
-    previous: FittedModels | None,
-    parameters: FitParameters,
-    *,
-    has_gate: bool = True,
-) -> FittedModels:
-    """The three models from a history in memory. Without a gate, all of the holdout fits the like
-    model.
-
-    Raises NothingToLearnError.
-    """
+def fit_models(history: Histories, request: FitRequest) -> FittedModels:
+    """The three models from a history in memory, or mapped. Raises NothingToLearnError."""
     held_out = in_holdout(history.ratings.user_id, history.ratings.item_id)
     if held_out.all():
         raise NothingToLearnError
     learned = history.ratings[~held_out]
-    rating = fit_rating(learned, catalog, previous.rating if previous else None, parameters)
+    previous = request.previous.rating if request.previous else None
+    rating = fit_rating(learned, request.catalog, previous, request.parameters)
     # A film's share of likes must not hold the answers that the like model is fitted on.
-    like = LikeModel.count(learned.item_id, learned.rating, scale.like_threshold)
-    segment = previous.segment if previous else None
-    return complete_models(
-        rating, like, history, catalog, scale, segment, parameters, has_gate=has_gate
-    )
+    threshold = request.scale.like_threshold
+    like = LikeModel.count(learned.item_id, learned.rating, threshold)
+    return complete_models(rating, like, history, request)
 
 
 @threads.one_for_blas()
 def complete_models(
-    rating: RatingModel,
-    like: LikeModel,
-    history: Histories,
-    catalog: Catalog,
-    scale: RatingScale,
-    previous: SegmentModel | None,
-    parameters: FitParameters,
-    *,
-    has_gate: bool = True,
+    rating: RatingModel, like: LikeModel, history: Histories, request: FitRequest
 ) -> FittedModels:
-    """The three models, given the rating model and the counts of likes. It needs little memory
-    beside the history's.
+    """The three models, given the rating model and the counts of likes.
+
+    It needs little memory beside the history's.
     """
-    shares = GenreShares(catalog, catalog.genres)
+    catalog = request.catalog
     segment = SegmentModel.fit(
         history.ratings,
         history.starts,
-        shares,
+        GenreShares(catalog, catalog.genres),
         catalog.genres,
-        previous,
-        parameters.seed,
+        request.previous.segment if request.previous else None,
+        request.parameters.seed,
     )
     unfitted = ModelSet(
-        0, rating, like, segment, catalog, scale, TrainedOn(_everything(history.ratings), {})
+        number=0,
+        rating=rating,
+        like=like,
+        segment=segment,
+        catalog=catalog,
+        scale=request.scale,
+        trained_on=TrainedOn(_end_offsets(history.ratings), {}),
     )
-    return FittedModels(rating, fit_like(unfitted, history, has_gate=has_gate), segment)
+    like = fit_like(unfitted, history, has_gate=request.has_gate)
+    return FittedModels(rating=rating, like=like, segment=segment)
 
 
 def fit_like(
@@ -143,46 +133,26 @@ def fit_like(
 
 @threads.one_for_blas()
 def fit_rating(
-    ratings: EventColumns, catalog: Catalog, previous: RatingModel | None, parameters: FitParameters
+    ratings: EventColumns,
+    catalog: Catalog,
+    previous: RatingModel | None,
+    parameters: FitParameters,
 ) -> RatingModel:
-    """The rating model from ratings sorted by user and time: a chain, cold or going on from
-    `previous`, and its draws.
-    """
+    """The rating model of ratings sorted by user and time: cold, or warm-started from `previous`."""
     users, items = Vocabulary.of(ratings.user_id), Vocabulary.of(ratings.item_id)
-    user_rows, item_rows = users.rows(ratings.user_id), items.rows(ratings.item_id)
-    data = TrainingData.of(
-        users.ids, user_rows, items.ids, item_rows, ratings.rating, ratings.timestamp
+    data = TrainingData.of(ratings, users, items)
+    totals = RatingTotals(
+        user_ids=users.ids,
+        item_ids=items.ids,
+        item_ratings=np.diff(data.items.starts),
+        mean=data.mean,
+        audience=audience_features(data.user_rows, data.item_rows, len(users), len(items)),
     )
-    counts = np.bincount(item_rows, minlength=len(items))
-    encoder = previous.features if previous else ItemFeatures(catalog.genres)
-    audience = audience_features(user_rows, item_rows, len(users), len(items))
-    features = encoder.encode([catalog.get(int(item)) for item in items.ids], counts, audience)
-    parameters = parameters.for_size(len(ratings))
-    start = start_chain(users.ids, items.ids, len(ratings), previous, parameters)
-    sampler = Sampler(data, features, start)
-    draws = run_chain(sampler, parameters, is_warm=previous is not None)
-    state = ChainState(
-        users.ids,
-        sampler.users.draws,
-        sampler.user_noise,
-        sampler.session_scale,
-        sampler.items.draws,
-    )
-    return RatingModel(
-        data.mean,
-        items.ids,
-        counts,
-        draws,
-        encoder,
-        sampler.hyperparameters,
-        state,
-        sampler.sweeps,
-        sampler.seed,
-    )
+    return fit_rating_model(InMemoryBackend(data), totals, catalog, previous, parameters)
 
 
-def _everything(ratings: EventColumns) -> Mapping[int, int]:
-    """The offsets behind all of `ratings`."""
+def _end_offsets(ratings: EventColumns) -> Mapping[int, int]:
+    """Partition -> the offset after the last of `ratings`."""
     return {
         int(p): int(ratings.offset[ratings.partition == p].max()) + 1
         for p in np.unique(ratings.partition)

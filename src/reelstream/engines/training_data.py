@@ -1,4 +1,4 @@
-"""Ratings as the sampler reads them."""
+"""Ratings as a chain reads them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+from reelstream.engines.kernels.session_effect import TimedRatings
+from reelstream.features.vocabulary import Vocabulary
+from reelstream.ratings.columns import EventColumns
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,16 +26,14 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class TrainingData:
-    """Ratings as the sampler reads them: in order of user and time, and again grouped by item."""
+    """N ratings as a chain reads them: in order of user and time, and again grouped by item."""
 
     users: Side
     items: Side
     centred: NDArray[np.float32]
     """(N,): ratings less their mean, by user and time."""
     gaps: NDArray[np.float32]
-    """(N,): seconds since the user's rating before, by user and time; infinite at a user's
-    first.
-    """
+    """(N,): seconds since the user's rating before, by user and time; infinite at a user's first."""
     by_item: NDArray[np.uint32]
     """(N,): positions in that order, grouped by item."""
     mean: float
@@ -39,30 +41,81 @@ class TrainingData:
     @classmethod
     def of(
         cls,
-        user_ids: NDArray[np.int64],
-        user_rows: NDArray[np.int64],
-        item_ids: NDArray[np.int64],
-        item_rows: NDArray[np.int64],
-        ratings: NDArray[np.float32],
-        times: NDArray[np.int64],
+        ratings: EventColumns,
+        users: Vocabulary,
+        items: Vocabulary,
+        *,
         mean: float | None = None,
     ) -> TrainingData:
-        """From ratings sorted by user and time, each with its user's and item's row; `mean` where
-        they are not all.
-        """
-        mean = float(ratings.mean(dtype=np.float64)) if mean is None else mean
+        """From ratings sorted by user and time; `mean` is theirs unless they are a part of all."""
+        user_rows, item_rows = users.rows(ratings.user_id), items.rows(ratings.item_id)
+        if mean is None:
+            mean = float(ratings.rating.mean(dtype=np.float64))
         by_item = np.argsort(item_rows, kind="stable").astype(np.uint32)
-        starts = _starts(user_rows, len(user_ids))
+        starts = _starts(user_rows, len(users))
+        times = ratings.timestamp
         gaps = np.diff(times, prepend=times[:1]).astype(np.float32)
         gaps[starts[:-1]] = np.inf
         return cls(
-            Side(user_ids, starts, item_rows.astype(np.int32)),
-            Side(item_ids, _starts(item_rows, len(item_ids)), user_rows.astype(np.int32)[by_item]),
-            ratings - np.float32(mean),
+            Side(users.ids, starts, item_rows.astype(np.int32)),
+            Side(items.ids, _starts(item_rows, len(items)), user_rows.astype(np.int32)[by_item]),
+            ratings.rating - np.float32(mean),
             gaps,
             by_item,
             mean,
         )
+
+    @property
+    def user_rows(self) -> NDArray[np.int64]:
+        """(N,): the user of each rating, by user and time."""
+        return np.repeat(np.arange(len(self.users.ids)), np.diff(self.users.starts))
+
+    @property
+    def item_rows(self) -> NDArray[np.int64]:
+        """(N,): the item of each rating, by user and time."""
+        return self.users.others.astype(np.int64)
+
+    def of_users(self, rows: NDArray[np.int64]) -> TrainingData:
+        """A copy of what the users of these rows (rising) rated; nothing grouped by item."""
+        counts = np.diff(self.users.starts)[rows]
+        starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+        offsets = np.arange(starts[-1]) - np.repeat(starts[:-1], counts)
+        chosen = np.repeat(self.users.starts[rows], counts) + offsets
+        return TrainingData.by_user(
+            Side(self.users.ids[rows], starts, self.users.others[chosen]),
+            self.centred[chosen],
+            self.gaps[chosen],
+        )
+
+    @classmethod
+    def by_user(
+        cls, users: Side, centred: NDArray[np.float32], gaps: NDArray[np.float32]
+    ) -> TrainingData:
+        """Data of which nothing is grouped by item."""
+        nothing = np.empty(0, np.int64)
+        items = Side(nothing, nothing, nothing.astype(np.int32))
+        return cls(users, items, centred, gaps, nothing.astype(np.uint32), 0.0)
+
+    @classmethod
+    def joined(cls, parts: list[TrainingData]) -> TrainingData:
+        """Several users' data, one after the other; nothing grouped by item."""
+        counts = np.concatenate([np.diff(part.users.starts) for part in parts])
+        users = Side(
+            np.concatenate([part.users.ids for part in parts]),
+            np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+            np.concatenate([part.users.others for part in parts]),
+        )
+        return cls.by_user(
+            users,
+            np.concatenate([part.centred for part in parts]),
+            np.concatenate([part.gaps for part in parts]),
+        )
+
+    def timed_ratings(self) -> TimedRatings:
+        """The ratings as the session effect's kernels read them."""
+        starts = self.users.starts
+        longest = int(np.diff(starts).max())
+        return TimedRatings(starts, self.users.others, self.centred, self.gaps, longest)
 
 
 def _starts(rows: NDArray[np.int64], n: int) -> NDArray[np.int64]:

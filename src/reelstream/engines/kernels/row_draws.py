@@ -139,9 +139,7 @@ def fill_regressors(
 @njit(cache=True, nogil=True)
 def take(thread: int, threads: int, values: Floats, positions: Ints, taken: Floats) -> None:
     """Fill `taken` with values[positions]."""
-    for j in range(
-        thread * positions.size // threads, (thread + 1) * positions.size // threads
-    ):
+    for j in range(thread * positions.size // threads, (thread + 1) * positions.size // threads):
         taken[j] = values[positions[j]]
 
 

@@ -199,7 +199,10 @@ def log_ratios(
         _fill_residuals(u, ratings, users, residuals)
         fill_decays(begin, end, gaps, process.rate, decays)
         fill_decays(begin, end, gaps, other.rate, other_decays)
-        variance, other_variance = process.variance * users.scale[u], other.variance * users.scale[u]
+        variance, other_variance = (
+            process.variance * users.scale[u],
+            other.variance * users.scale[u],
+        )
         out[u] = log_ratio(
             residuals[: end - begin],
             users.noise_variance[u],
@@ -239,7 +242,9 @@ def draw_session_effects(
         fill_decays(begin, end, ratings.gaps, process.rate, decays)
         key = key_of(scale_keys.stream, scale_keys.ids[u])
         noise, proposed = noise_variance[u], scale[u] * math.exp(SCALE_STEP * normal(key, 0))
-        gain = log_ratio(residuals[:n], noise, decays, variance * scale[u], decays, variance * proposed)
+        gain = log_ratio(
+            residuals[:n], noise, decays, variance * scale[u], decays, variance * proposed
+        )
         gain -= (math.log(proposed) ** 2 - math.log(scale[u]) ** 2) / (2.0 * scale_sd * scale_sd)
         if math.log(uniform(key, 2)) < gain:
             scale[u] = proposed

@@ -1,0 +1,107 @@
+"""The fit of a rating model: a chain over any back end, and what is kept of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reelstream.catalog import Catalog
+from reelstream.engines.chain import Chain, ItemSide
+from reelstream.engines.chain_start import start_chain
+from reelstream.engines.interface import FitParameters
+from reelstream.engines.sweep import Backend
+from reelstream.features.item_features import ItemFeatures
+from reelstream.models.rating.model import ChainState, ItemDraws, RatingModel
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RatingTotals:
+    """What has to be known of all ratings together before a chain starts: U users, I items."""
+
+    user_ids: NDArray[np.int64]
+    """(U,), rising."""
+    item_ids: NDArray[np.int64]
+    """(I,), rising."""
+    item_ratings: NDArray[np.int64]
+    """(I,): ratings of each item."""
+    mean: float
+    """Of all ratings."""
+    audience: NDArray[np.float64]
+    """(I, N_AUDIENCE): see `audience_features`."""
+
+    @property
+    def n_ratings(self) -> int:
+        """Ratings in all."""
+        return int(self.item_ratings.sum())
+
+
+def fit_rating_model(
+    backend: Backend,
+    totals: RatingTotals,
+    catalog: Catalog,
+    previous: RatingModel | None,
+    parameters: FitParameters,
+) -> RatingModel:
+    """The rating model of the ratings that `backend` has: cold, or warm-started from `previous`."""
+    parameters = parameters.for_size(totals.n_ratings)
+    encoder = previous.features if previous else ItemFeatures(catalog.genres)
+    films = [catalog.get(item) for item in totals.item_ids.tolist()]
+    features = encoder.encode(films, totals.item_ratings, totals.audience)
+    start = start_chain(totals.user_ids, totals.item_ids, totals.n_ratings, previous, parameters)
+    chain = Chain(backend, start, ItemSide(totals.item_ids, features), totals.n_ratings)
+    draws = run_chain(chain, parameters, is_warm=previous is not None)
+    users = chain.users()
+    return RatingModel(
+        mean=totals.mean,
+        item_ids=totals.item_ids,
+        item_counts=totals.item_ratings,
+        draws=draws,
+        features=encoder,
+        hyperparameters=chain.hyperparameters,
+        state=ChainState(
+            user_ids=totals.user_ids,
+            user_rows=users.rows,
+            user_noise=users.noise,
+            session_scale=users.scale,
+            item_rows=chain.items.draws,
+        ),
+        sweeps=chain.sweeps,
+        seed=chain.seed,
+    )
+
+
+def run_chain(chain: Chain, parameters: FitParameters, *, is_warm: bool) -> ItemDraws:
+    """Run the chain and keep draws of it, evenly spread over the sweeps after the burn-in."""
+    sweeps = parameters.warm_sweeps if is_warm else parameters.sweeps
+    burn_in = parameters.warm_burn_in if is_warm else parameters.burn_in
+    spacing = max((sweeps - burn_in) // parameters.n_draws, 1)
+    kept: list[dict[str, Any]] = []
+    for sweep in range(1, sweeps + 1):
+        keeps = (
+            sweep > burn_in and (sweeps - sweep) % spacing == 0 and len(kept) < parameters.n_draws
+        )
+        item_rows = chain.items.draws
+        chain.sweep(wants_covs=keeps)
+        if keeps:
+            kept.append(_draw_of(chain, item_rows))
+    return ItemDraws(**{name: np.stack([draw[name] for draw in kept]) for name in kept[0]})
+
+
+def _draw_of(chain: Chain, item_rows: NDArray[np.float32]) -> dict[str, Any]:
+    """The last sweep as one of `ItemDraws`; item_rows (I, D): the items before it."""
+    hyperparameters = chain.hyperparameters
+    return {
+        "drawn": item_rows,
+        "means": chain.items.means,
+        "covs": chain.items.covs,
+        "item_weights": chain.item_prior.G,
+        "item_precision": chain.item_prior.L,
+        "user_mean": chain.user_prior.G[0],
+        "user_precision": chain.user_prior.L,
+        "alpha": hyperparameters.alpha,
+        "session_variance": hyperparameters.session_variance,
+        "session_rate": hyperparameters.session_rate,
+    }
