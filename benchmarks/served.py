@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from reelstream.catalog import Catalog
-from reelstream.engines.interface import FitParameters, FittedModels
+from reelstream.engines.interface import FitContext, FitParameters, FittedModels
 from reelstream.engines.local import LocalEngine, fit_models
 from reelstream.evaluation.offline import TRAIN, Split
 from reelstream.evaluation.prequential import Learns, replay
@@ -54,8 +54,9 @@ def fit(
     like model.
     """
     history = Histories.of(train)
+    context = FitContext(catalog=catalog, scale=scale, parameters=parameters, has_gate=False)
     started = time.perf_counter()
-    models = fit_models(history, catalog, scale, previous, parameters, has_gate=False)
+    models = fit_models(history, context, previous)
     seconds = time.perf_counter() - started
     learned = TrainedOn({TRAIN: len(train)}, {})
     return Fitted(

@@ -27,16 +27,17 @@ from measuring import Usage, in_own_process, timed_sweeps, watched
 from peers.contest import Question
 from reelstream.catalog import Catalog
 from reelstream.datasets import Dataset, detect, simulate
-from reelstream.engines import block_chain
-from reelstream.engines.block_chain import BlockChain
-from reelstream.engines.gibbs import Sampler
+from reelstream.engines import blocks
+from reelstream.engines.chain import Chain
 from reelstream.engines.interface import (
     FEW_FACTORS,
     MANY_RATINGS,
     Engine,
+    FitContext,
     FitJob,
     FitParameters,
     FittedModels,
+    SnapshotJob,
 )
 from reelstream.engines.local import LocalEngine
 from reelstream.engines.spark.engine import SparkEngine
@@ -206,24 +207,28 @@ def fit(
     """A first set from all batches."""
     history_out.mkdir(parents=True)
     manifests = batches.manifests()
+    engine.write_snapshot(
+        SnapshotJob(
+            batches=batches,
+            manifests=manifests,
+            base=None,
+            new_manifests=manifests,
+            out=history_out,
+        )
+    )
     return engine.fit(
         FitJob(
-            batches,
-            manifests,
-            None,
-            manifests,
-            history_out,
-            catalog,
-            RatingScale(),
-            None,
-            parameters,
+            snapshot=history_out,
+            batch_rows=sum(manifest.rows for manifest in manifests),
+            context=FitContext(catalog=catalog, scale=RatingScale(), parameters=parameters),
+            previous=None,
         )
     )
 
 
 def small_blocks() -> AbstractContextManager[Any]:
     """Meanwhile 100 k ratings lie in several blocks."""
-    return patch.object(block_chain, "BLOCK_RATINGS", SMALL_BLOCK)
+    return patch.object(blocks, "BLOCK_RATINGS", SMALL_BLOCK)
 
 
 def score_models(
@@ -335,11 +340,10 @@ def measure_sweeps(name: str, data: Path, has_small_blocks: bool = False) -> dic
         one_task_ratings=one_task_ratings(name),
     )
     engine = open_engine(name)
-    chain = Sampler if name == LOCAL else BlockChain
     with (
         small_blocks() if has_small_blocks else nullcontext(),
         watched() as usage,
-        timed_sweeps(chain) as seconds,
+        timed_sweeps(Chain) as seconds,
     ):
         models = fit(engine, batches, data / f"history-{name}", catalog, parameters)
     return {

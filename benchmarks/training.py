@@ -26,8 +26,14 @@ from measuring import in_own_process, timed_sweeps
 from peers import Missing, Question, contestants
 from reelstream.catalog import Catalog
 from reelstream.datasets import Dataset, detect, simulate
-from reelstream.engines.gibbs import Sampler
-from reelstream.engines.interface import FEW_DRAWS, FEW_FACTORS, FitParameters, FittedModels
+from reelstream.engines.chain import Chain
+from reelstream.engines.interface import (
+    FEW_DRAWS,
+    FEW_FACTORS,
+    FitContext,
+    FitParameters,
+    FittedModels,
+)
 from reelstream.engines.local import fit_models, fit_rating
 from reelstream.evaluation.offline import Split, split_at_random
 from reelstream.evaluation.scores import score, score_points
@@ -106,12 +112,13 @@ def measure_size(folder: Path) -> dict[str, Any]:
     n = len(history)
     row: dict[str, Any] = {"data": dataset.name, "ratings": n, "users": len(history.user_ids)}
     row["read_seconds"] = time.perf_counter() - started
-    with timed_sweeps(Sampler) as seconds:
+    with timed_sweeps(Chain) as seconds:
         fit_rating(history.ratings, catalog, None, BASE)
     row["base"] = pace(seconds, n)
+    context = FitContext(catalog=catalog, scale=dataset.scale, parameters=SAME_AT_ALL_SIZES)
     started = time.perf_counter()
-    with timed_sweeps(Sampler) as seconds:
-        models = fit_models(history, catalog, dataset.scale, None, SAME_AT_ALL_SIZES)
+    with timed_sweeps(Chain) as seconds:
+        models = fit_models(history, context)
     row["fit_seconds"] = time.perf_counter() - started
     row["all_parts"] = pace(seconds, n)
     row["rmse"] = [rmse_unseen(half, history, catalog, dataset.scale) for half in halves(models)]

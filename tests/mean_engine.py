@@ -12,7 +12,7 @@ import numpy as np
 from events import event_columns
 from reelstream.catalog import Catalog, Film
 from reelstream.engines.interface import FitJob, FitParameters, FittedModels, SnapshotJob
-from reelstream.engines.local import merge_history
+from reelstream.engines.local import merged_histories
 from reelstream.errors import NothingToLearnError
 from reelstream.features.item_features import ItemFeatures
 from reelstream.features.user_profiles import GenreShares
@@ -24,6 +24,7 @@ from reelstream.ratings.columns import NO_ITEM, EventColumns
 from reelstream.ratings.scale import RatingScale
 from reelstream.storage.batch_files import BatchFolder, Manifest, OffsetRange
 from reelstream.storage.model_registry import ModelRegistry
+from reelstream.storage.snapshot import read_snapshot, write_snapshot
 from reelstream.storage.snapshot_store import SnapshotStore
 from reelstream.storage.work_folder import WorkFolder
 from reelstream.training.trainer import Trainer
@@ -41,20 +42,22 @@ class MeanEngine:
     def __init__(self, spoiled: Collection[int] = ()) -> None:
         self.spoiled = spoiled
         self.jobs: list[FitJob] = []
+        self.snapshots: list[SnapshotJob] = []
 
     def prepare(self) -> None:
         """Nothing is compiled."""
 
-    def write_history(self, job: SnapshotJob) -> None:
-        merge_history(job)
+    def write_snapshot(self, job: SnapshotJob) -> None:
+        self.snapshots.append(job)
+        write_snapshot(merged_histories(job), job.out)
 
     def fit(self, job: FitJob) -> FittedModels:
         self.jobs.append(job)
-        history = merge_history(job)
-        if not len(history):
+        histories = read_snapshot(job.snapshot)
+        if not len(histories):
             raise NothingToLearnError
-        models = mean_models(history.ratings, history.starts, job.catalog)
-        if job.manifests[-1].number in self.spoiled:
+        models = mean_models(histories.ratings, histories.starts, job.context.catalog)
+        if self.snapshots[-1].manifests[-1].number in self.spoiled:
             models.rating.draws.means[:] = np.roll(models.rating.draws.means, 1, axis=1)
         return models
 
@@ -86,7 +89,7 @@ def mean_models(ratings: EventColumns, starts: np.ndarray, catalog: Catalog) -> 
     )
     shares = GenreShares(catalog, catalog.genres)
     return FittedModels(
-        RatingModel(
+        rating=RatingModel(
             mean,
             items.ids,
             counts,
@@ -97,8 +100,8 @@ def mean_models(ratings: EventColumns, starts: np.ndarray, catalog: Catalog) -> 
             1,
             0,
         ),
-        LikeModel.count(ratings.item_id, ratings.rating, SCALE.like_threshold),
-        SegmentModel.fit(ratings, starts, shares, catalog.genres, None, 0),
+        like=LikeModel.count(ratings.item_id, ratings.rating, SCALE.like_threshold),
+        segment=SegmentModel.fit(ratings, starts, shares, catalog.genres, None, 0),
     )
 
 

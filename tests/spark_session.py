@@ -13,7 +13,14 @@ import pytest
 
 from events import event_columns
 from reelstream.catalog import Catalog
-from reelstream.engines.interface import Engine, FitJob, FitParameters, FittedModels
+from reelstream.engines.interface import (
+    Engine,
+    FitContext,
+    FitJob,
+    FitParameters,
+    FittedModels,
+    SnapshotJob,
+)
 from reelstream.ratings.columns import NO_ITEM, EventColumns
 from reelstream.ratings.scale import RatingScale
 from reelstream.storage.batch_files import BatchFolder, Manifest, OffsetRange
@@ -93,10 +100,21 @@ def fit(
 ) -> FittedModels:
     """A fit of these batches whose history lands in `out`."""
     out.mkdir(parents=True)
+    engine.write_snapshot(snapshot_job(batches, manifests, out))
     return engine.fit(
         FitJob(
-            batches, manifests, None, manifests, out, catalog, RatingScale(), previous, parameters
+            snapshot=out,
+            batch_rows=sum(manifest.rows for manifest in manifests),
+            context=FitContext(catalog=catalog, scale=RatingScale(), parameters=parameters),
+            previous=previous,
         )
+    )
+
+
+def snapshot_job(batches: BatchFolder, manifests: list[Manifest], out: Path) -> SnapshotJob:
+    """A snapshot of these batches, made from them alone."""
+    return SnapshotJob(
+        batches=batches, manifests=manifests, base=None, new_manifests=manifests, out=out
     )
 
 

@@ -14,21 +14,22 @@ import pytest
 
 from reelstream.catalog import Catalog
 from reelstream.datasets import detect
-from reelstream.engines import block_chain
-from reelstream.engines.block_chain import BlockChain, cut_blocks
+from reelstream.engines import blocks
+from reelstream.engines.block_backend import BlockBackend
 from reelstream.engines.blocks import (
     BlockFolder,
     BlockSums,
-    ItemRange,
-    SweepPlan,
+    cut_blocks,
     multiply_audience,
     step_items,
     step_users,
 )
-from reelstream.engines.chain import start_chain
-from reelstream.engines.gibbs import Sampler
+from reelstream.engines.chain import Chain, ItemSide
+from reelstream.engines.chain_start import start_chain
+from reelstream.engines.in_memory import InMemoryBackend
 from reelstream.engines.interface import FitParameters
-from reelstream.engines.kernels.row_draws import PART
+from reelstream.engines.kernels.row_draws import GRAM_UNIT
+from reelstream.engines.sweep import Backend, ItemRange, SweepPlan
 from reelstream.engines.training_data import TrainingData
 from reelstream.features.audience import audience_features, features_of_products
 from reelstream.features.item_features import ItemFeatures
@@ -37,10 +38,13 @@ from reelstream.ratings.columns import EventColumns
 
 
 class TasksHere:
-    """Blocks dealt out to as many tasks as are wanted, one after the other."""
+    """Blocks dealt out to as many tasks as are wanted, each run `attempts` times."""
 
-    def __init__(self, folder: BlockFolder, firsts: np.ndarray, n_tasks: int) -> None:
+    def __init__(
+        self, folder: BlockFolder, firsts: np.ndarray, n_tasks: int, attempts: int = 1
+    ) -> None:
         self.folder, self.firsts, self.n_tasks = folder, firsts, n_tasks
+        self.attempts = attempts
 
     def deal(self) -> list[list[int]]:
         return [
@@ -48,13 +52,18 @@ class TasksHere:
         ]
 
     def sweep(self, plan: SweepPlan) -> tuple[Sequence[BlockSums], Sequence[ItemRange]]:
-        made = [step_users(self.folder, self.firsts[:-1], numbers, plan) for numbers in self.deal()]
+        for _ in range(self.attempts):
+            answer = self.sweep_once(plan)
+        return answer
+
+    def sweep_once(self, plan: SweepPlan) -> tuple[Sequence[BlockSums], Sequence[ItemRange]]:
+        made = [step_users(self.folder, self.firsts, numbers, plan) for numbers in self.deal()]
         sums = [each for _, parts in made for each in parts]
         grams = np.sum([gram for gram, _ in made], axis=0)
         edges = np.linspace(0, len(grams), self.n_tasks + 1).astype(int)
-        ranges = itertools.pairwise(edges)
         return sums, [
-            step_items(plan, int(first), grams[first:after], sums) for first, after in ranges
+            step_items(plan, int(first), grams[first:after], sums)
+            for first, after in itertools.pairwise(edges)
         ]
 
 
@@ -66,71 +75,41 @@ class World:
     ) -> None:
         self.ratings, self.root, self.parameters = ratings.by_user(), folder, parameters
         self.users, self.items = Vocabulary.of(ratings.user_id), Vocabulary.of(ratings.item_id)
-        self.user_rows = self.users.rows(self.ratings.user_id)
-        self.item_rows = self.items.rows(self.ratings.item_id)
-        self.counts = np.bincount(self.item_rows)
+        self.data = TrainingData.of(self.ratings, self.users, self.items)
+        self.counts = np.diff(self.data.items.starts)
         self.audience = audience_features(
-            self.user_rows, self.item_rows, len(self.users), len(self.items)
+            self.data.user_rows, self.data.item_rows, len(self.users), len(self.items)
         )
         films = [catalog.get(int(item)) for item in self.items.ids]
         self.features = ItemFeatures(catalog.genres).encode(films, self.counts, self.audience)
-        self.mean = float(self.ratings.rating.mean(dtype=np.float64))
-        self.firsts = cut_blocks(np.bincount(self.user_rows))
+        self.firsts = cut_blocks(np.diff(self.data.users.starts))
 
-    def start(self) -> object:
-        return start_chain(self.users.ids, self.items.ids, len(self.ratings), None, self.parameters)
+    def chain(self, backend: Backend) -> Chain:
+        n_ratings = len(self.ratings)
+        start = start_chain(self.users.ids, self.items.ids, n_ratings, None, self.parameters)
+        return Chain(backend, start, ItemSide(self.items.ids, self.features), n_ratings)
 
-    def sampler(self) -> Sampler:
-        ratings = self.ratings
-        data = TrainingData.of(
-            self.users.ids,
-            self.user_rows,
-            self.items.ids,
-            self.item_rows,
-            ratings.rating,
-            ratings.timestamp,
-        )
-        return Sampler(data, self.features, self.start())
+    def in_memory(self) -> Chain:
+        return self.chain(InMemoryBackend(self.data))
 
     def folder(self, name: str) -> BlockFolder:
         folder = BlockFolder(self.root / name)
         for number, (first, after) in enumerate(itertools.pairwise(self.firsts)):
-            these = slice(*np.searchsorted(self.user_rows, [first, after]))
-            part = self.ratings[these]
-            ids = self.users.ids[first:after]
-            rows = self.user_rows[these] - first
-            folder.write(
-                number,
-                TrainingData.of(
-                    ids,
-                    rows,
-                    self.items.ids,
-                    self.item_rows[these],
-                    part.rating,
-                    part.timestamp,
-                    self.mean,
-                ),
-            )
+            users = Vocabulary(self.users.ids[first:after])
+            part = self.ratings[slice(*self.data.users.starts[[first, after]])]
+            folder.write(number, TrainingData.of(part, users, self.items, mean=self.data.mean))
         return folder
 
-    def blocks(self, n_tasks: int) -> BlockChain:
-        folder = self.folder(f"tasks-{n_tasks}")
-        tasks = TasksHere(folder, self.firsts, n_tasks)
-        return BlockChain(
-            folder,
-            self.firsts,
-            tasks,
-            self.items.ids,
-            self.features,
-            len(self.ratings),
-            self.start(),
-        )
+    def blocks(self, n_tasks: int, attempts: int = 1) -> Chain:
+        folder = self.folder(f"tasks-{n_tasks}-{attempts}")
+        tasks = TasksHere(folder, self.firsts, n_tasks, attempts)
+        return self.chain(BlockBackend(folder, self.firsts, tasks))
 
 
 @pytest.fixture
 def world(movielens: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     """A few blocks of real ratings."""
-    monkeypatch.setattr(block_chain, "BLOCK_RATINGS", 4000)
+    monkeypatch.setattr(blocks, "BLOCK_RATINGS", 4000)
     dataset = detect(movielens)
     return World(
         dataset.read_ratings()[:30_000], dataset.read_catalog().catalog, tmp_path, FitParameters()
@@ -138,30 +117,25 @@ def world(movielens: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> W
 
 
 @pytest.mark.parametrize("use_times", [True, False])
-def test_after_one_sweep_blocks_agree_with_the_sampler(world: World, use_times: bool) -> None:
-    """Rows, covariances, users' noise and mood, and what all have in common."""
+def test_after_one_sweep_blocks_agree_with_the_chain_in_memory(
+    world: World, use_times: bool
+) -> None:
+    """Rows, covariances, users' noise and session scale, and what all have in common."""
     world.parameters = replace(world.parameters, use_times=use_times)
-    sampler, blocks = world.sampler(), world.blocks(2)
     assert len(world.firsts) > 4
-    n, D = sampler.items.draws.shape
-    covs, block_covs = np.empty((n, D, D), np.float32), np.empty((n, D, D), np.float32)
-    sampler.sweep(covs)
-    blocks.sweep(block_covs)
-    state = blocks.user_state()
-    for ours, theirs in (
-        (state.rows, sampler.users.draws),
-        (state.noise, sampler.user_noise),
-        (state.scale, sampler.session_scale),
-        (blocks.items.draws, sampler.items.draws),
-        (blocks.items.means, sampler.items.means),
-        (block_covs, covs),
-    ):
+    whole, in_blocks = world.in_memory(), world.blocks(2)
+    for chain in (whole, in_blocks):
+        chain.sweep(wants_covs=True)
+    for name in ("rows", "noise", "scale"):
+        ours, theirs = (getattr(chain.users(), name) for chain in (in_blocks, whole))
         np.testing.assert_allclose(ours, theirs, atol=1e-4)
-    assert blocks.hyperparameters.alpha == pytest.approx(sampler.hyperparameters.alpha, rel=1e-5)
-    assert blocks.hyperparameters.noise_shape == sampler.hyperparameters.noise_shape
-    assert blocks.hyperparameters.session_scale_sd == pytest.approx(
-        sampler.hyperparameters.session_scale_sd
-    )
+    for name in ("draws", "means", "covs"):
+        ours, theirs = (getattr(chain.items, name) for chain in (in_blocks, whole))
+        np.testing.assert_allclose(ours, theirs, atol=1e-4)
+    ours, theirs = in_blocks.hyperparameters, whole.hyperparameters
+    assert ours.alpha == pytest.approx(theirs.alpha, rel=1e-5)
+    assert ours.noise_shape == theirs.noise_shape
+    assert ours.session_scale_sd == pytest.approx(theirs.session_scale_sd)
 
 
 def test_who_draws_which_block_changes_nothing(world: World) -> None:
@@ -172,29 +146,18 @@ def test_who_draws_which_block_changes_nothing(world: World) -> None:
             chain.sweep()
     one, three = chains
     assert np.array_equal(one.items.draws, three.items.draws)
-    assert np.array_equal(one.user_state().rows, three.user_state().rows)
+    assert np.array_equal(one.users().rows, three.users().rows)
     assert one.hyperparameters == three.hyperparameters
 
 
 def test_a_step_made_again_is_the_same_step(world: World) -> None:
     """What a second attempt at a task finds and leaves is what the first did."""
-    chain = world.blocks(2)
-    tasks, chain._tasks = chain._tasks, None
-    plans: list[SweepPlan] = []
-
-    class Twice:
-        def sweep(self, plan: SweepPlan) -> tuple[Sequence[BlockSums], Sequence[ItemRange]]:
-            plans.append(plan)
-            tasks.sweep(plan)
-            return tasks.sweep(plan)
-
-    chain._tasks = Twice()
-    once = world.blocks(1)
+    once, twice = world.blocks(2), world.blocks(2, attempts=2)
     for _ in range(2):
-        chain.sweep()
         once.sweep()
-    assert len(plans) == 2
-    assert np.array_equal(chain.user_state().rows, once.user_state().rows)
+        twice.sweep()
+    assert np.array_equal(once.users().rows, twice.users().rows)
+    assert np.array_equal(once.items.draws, twice.items.draws)
 
 
 def test_audiences_add_up(world: World) -> None:
@@ -202,7 +165,7 @@ def test_audiences_add_up(world: World) -> None:
     folder = world.folder("audience")
     numbers = range(len(world.firsts) - 1)
     features = features_of_products(
-        lambda x: multiply_audience(folder, numbers, x) * PART, world.counts, len(world.users)
+        lambda x: multiply_audience(folder, numbers, x) * GRAM_UNIT, world.counts, len(world.users)
     )
     np.testing.assert_allclose(features, world.audience, atol=1e-4)
 
@@ -211,6 +174,6 @@ def test_blocks_are_cut_by_their_ratings(monkeypatch: pytest.MonkeyPatch) -> Non
     """Between users, the last of a block being the one that fills it; one user may be more than a
     block.
     """
-    monkeypatch.setattr(block_chain, "BLOCK_RATINGS", 10)
+    monkeypatch.setattr(blocks, "BLOCK_RATINGS", 10)
     assert cut_blocks(np.array([4, 4, 4, 4, 25, 1, 1])).tolist() == [0, 3, 5, 7]
     assert cut_blocks(np.array([1])).tolist() == [0, 1]

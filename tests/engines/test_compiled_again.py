@@ -17,7 +17,7 @@ from dataclasses import fields
 from pathlib import Path
 import numpy as np
 from reelstream.datasets import detect
-from reelstream.engines.interface import FitParameters
+from reelstream.engines.interface import FitContext, FitParameters
 from reelstream.engines.local import fit_models
 from reelstream.ratings.histories import Histories
 
@@ -25,7 +25,10 @@ dataset = detect(Path(sys.argv[1]))
 history, catalog = Histories.of(dataset.read_ratings()), dataset.read_catalog().catalog
 for n_factors in (15, 4):  # a row of whole vectors, and one with a remainder
     parameters = FitParameters(n_factors=n_factors, sweeps=4, burn_in=2, n_draws=2)
-    models = fit_models(history, catalog, dataset.scale, None, parameters, has_gate=False)
+    context = FitContext(
+        catalog=catalog, scale=dataset.scale, parameters=parameters, has_gate=False
+    )
+    models = fit_models(history, context)
     parts = models.rating.draws, models.rating.state
     arrays = [getattr(part, field.name) for part in parts for field in fields(part)]
     arrays.append(models.like.weights)

@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_limits
 from events import event_columns
 from reelstream.catalog import Catalog
 from reelstream.datasets import detect
-from reelstream.engines.chain import start_chain
+from reelstream.engines.chain_start import start_chain
 from reelstream.engines.interface import (
     ENOUGH_RATINGS,
     FEW_DRAWS,
@@ -23,6 +23,7 @@ from reelstream.engines.interface import (
     MANY_RATINGS,
     MORE_DRAWS,
     MORE_FACTORS,
+    FitContext,
     FitParameters,
 )
 from reelstream.engines.local import fit_models, fit_rating
@@ -102,7 +103,7 @@ def test_a_chain_goes_on_with_more_factors_than_the_set_before_had(
     start = start_chain(
         history.user_ids, first.item_ids, len(history.ratings), first, replace(QUICK, n_factors=9)
     )
-    assert start.item_rows.shape[1] == start.user_rows.shape[1] == 10
+    assert start.item_rows.shape[1] == start.users.rows.shape[1] == 10
     np.testing.assert_array_equal(start.item_rows[:, :5], first.state.item_rows)
     assert np.abs(start.item_rows[:, 5:]).min() > 0
     second = fit_rating(history.ratings, catalog, first, replace(QUICK, n_factors=9))
@@ -148,7 +149,8 @@ def test_the_film_means_are_as_good_as_many_draws(history: Histories, catalog: C
 
 def test_nothing_but_holdout_is_an_error_that_says_so(catalog: Catalog) -> None:
     with pytest.raises(FitError, match="wait for more"):
-        fit_models(Histories.of(EventColumns.empty()), catalog, RatingScale(), None, QUICK)
+        context = FitContext(catalog=catalog, scale=RatingScale(), parameters=QUICK)
+        fit_models(Histories.of(EventColumns.empty()), context)
 
 
 def test_ratings_at_one_instant_do_no_harm(history: Histories, catalog: Catalog) -> None:

@@ -8,7 +8,7 @@ import pytest
 from fitted_set import Fitted
 
 from reelstream.datasets import detect
-from reelstream.engines.interface import FitParameters
+from reelstream.engines.interface import FitContext, FitParameters
 from reelstream.engines.local import fit_models
 from reelstream.models.model_set import ModelSet, TrainedOn
 from reelstream.ratings.columns import EventColumns
@@ -22,9 +22,9 @@ def fitted(small_dataset: Path) -> Fitted:
     ratings: EventColumns = dataset.read_ratings()
     catalog = dataset.read_catalog().catalog
     history = Histories.of(ratings)
-    models = fit_models(
-        history, catalog, RatingScale(), None, FitParameters(n_factors=4, sweeps=40, burn_in=20)
-    )
+    parameters = FitParameters(n_factors=4, sweeps=40, burn_in=20)
+    context = FitContext(catalog=catalog, scale=RatingScale(), parameters=parameters)
+    models = fit_models(history, context)
     trained_on = TrainedOn({0: len(ratings)}, {})
     return Fitted(
         ModelSet(3, models.rating, models.like, models.segment, catalog, RatingScale(), trained_on),

@@ -11,7 +11,7 @@ import pytest
 from events import event
 from fake_sets import FakeModelSet, release
 from reelstream.datasets import detect
-from reelstream.engines.interface import FitParameters
+from reelstream.engines.interface import FitContext, FitParameters
 from reelstream.engines.local import fit_models
 from reelstream.features.holdout import in_holdout
 from reelstream.models.model_set import ModelSet, TrainedOn
@@ -30,13 +30,9 @@ FILM = 5
 def model_set(small_dataset: Path) -> ModelSet:
     dataset = detect(small_dataset)
     ratings, catalog = dataset.read_ratings(), dataset.read_catalog().catalog
-    models = fit_models(
-        Histories.of(ratings),
-        catalog,
-        RatingScale(),
-        None,
-        FitParameters(n_factors=3, sweeps=20, burn_in=10, n_draws=2),
-    )
+    parameters = FitParameters(n_factors=3, sweeps=20, burn_in=10, n_draws=2)
+    context = FitContext(catalog=catalog, scale=RatingScale(), parameters=parameters)
+    models = fit_models(Histories.of(ratings), context)
     trained_on = TrainedOn({0: len(ratings)}, {})
     return ModelSet(
         1, models.rating, models.like, models.segment, catalog, RatingScale(), trained_on

@@ -1,4 +1,4 @@
-"""What the compiled functions have in common: types of their arrays, and how exactly they compute."""
+"""What the compiled functions share: types of their arrays, and how exactly they compute."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ Bools: TypeAlias = NDArray[np.bool_]
 FAST_MATH = {"contract", "nnan", "ninf", "nsz", "arcp", "afn"}
 """Of what numba's `fastmath` allows, all but to add in another order.
 
-LLVM sees a function once when numba has just compiled it and twice when it comes from numba's cache.
-Free to choose an order, it chose two different ones, and a model set could not be reproduced.
+LLVM sees a function once when numba has just compiled it and twice when it comes from numba's
+cache. Free to choose an order, it chose two different ones, and a model set could not be
+reproduced.
 """

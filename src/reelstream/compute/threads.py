@@ -37,9 +37,11 @@ def share(
     *arguments: _Parameters.args,
     **named: _Parameters.kwargs,
 ) -> None:
-    """Call `function(thread, threads, *arguments)` for thread 0, 1, ... at once; return when all have returned.
+    """Call `function(thread, threads, *arguments)` for thread 0, 1, ... at once; return when all
+    have returned.
 
-    A compiled function takes positional arguments only. Raises what a call raised, once all have ended.
+    A compiled function takes positional arguments only. Raises what a call raised, once all have
+    ended.
     """
     threads = _count
     others = [
@@ -56,7 +58,9 @@ def share(
 
 @contextmanager
 def one_for_blas() -> Iterator[None]:
-    """Meanwhile BLAS has one thread: with more, long sums have another order and so another last bit."""
+    """Meanwhile BLAS has one thread: with more, long sums have another order and so another last
+    bit.
+    """
     with threadpool_limits(1, "blas"):
         yield
 

@@ -21,14 +21,16 @@ class BlockRunner(Protocol):
     """Runs the steps of a sweep where the blocks are."""
 
     def sweep(self, plan: SweepPlan) -> tuple[Sequence[BlockSums], Sequence[ItemRange]]:
-        """`step_users` of every block, then `step_items` of every item, each in any parts and order."""
+        """`step_users` of every block, then `step_items` of every item, each in any parts and
+        order.
+        """
 
 
 class BlockBackend:
     """Brings plans to the blocks, and what they add up to back to the chain."""
 
     def __init__(self, folder: BlockFolder, firsts: NDArray[np.int64], runner: BlockRunner) -> None:
-        """`firsts` (n_blocks + 1,): the row of each block's first user among all, and their number."""
+        """`firsts` (n_blocks + 1,): the row of each block's first user among all, and n_users."""
         self._folder, self._firsts, self._runner = folder, firsts, runner
         self._numbers = range(len(firsts) - 1)
         self._sweep = 0

@@ -1,9 +1,9 @@
 """Blocks: the ratings of ranges of users, in files of their own, and the chain's work on them.
 
-This is what a cluster does in many places at once. In a sweep the task of a block draws session effects,
-user rows and user noise, and adds up what these users say of every item: the Gram matrices that its
-ratings are for an item's row. Sums over all blocks are then enough to draw the items. So the ratings
-never move, and no block needs the users of another.
+This is what a cluster does in many places at once. In a sweep the task of a block draws session
+effects, user rows and user noise, and adds up what these users say of every item: the Gram matrices
+that its ratings are for an item's row. Sums over all blocks are then enough to draw the items. So
+the ratings never move, and no block needs the users of another.
 """
 
 from __future__ import annotations
@@ -48,7 +48,8 @@ _ARRAYS = {
 class BlockFolder:
     """The blocks of one fit, and their users after each sweep, on a disk that all tasks share.
 
-    What a task writes is a function of what it reads: written again by another attempt, it is the same.
+    What a task writes is a function of what it reads: written again by another attempt, it is the
+    same.
     """
 
     def __init__(self, path: Path) -> None:
@@ -101,7 +102,9 @@ class BlockSums:
 
 
 def cut_blocks(counts: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The first row of each block, and n_users (n_blocks + 1,), of users with so many ratings (n_users,)."""
+    """The first row of each block, and n_users (n_blocks + 1,), of users with so many ratings
+    (n_users,).
+    """
     ends = np.cumsum(counts)
     block = (ends - counts) // BLOCK_RATINGS
     firsts = np.flatnonzero(np.append(True, block[1:] != block[:-1]))
@@ -140,8 +143,8 @@ def step_users(
 ) -> tuple[NDArray[np.int64], list[BlockSums]]:
     """One sweep's step of the users of these blocks, whose draws it writes to `folder`.
 
-    Returns the Gram matrices of all items (I, (D + 1)(D + 2) / 2), added up, and each block's own sums.
-    firsts (n_blocks + 1,): the row of each block's first user among all.
+    Returns the Gram matrices of all items (I, (D + 1)(D + 2) / 2), added up, and each block's own
+    sums. firsts (n_blocks + 1,): the row of each block's first user among all.
     """
     n_items, D = plan.item_rows.shape
     regressors = np.empty((n_items, D + 1), np.float32)

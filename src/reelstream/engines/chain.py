@@ -8,8 +8,9 @@ One sweep, each step given the last result of the others:
 4. every user's noise lam_u, its shape nu, and the precision alpha
 5. (G, L) of the items' prior, then every item row
 
-Steps 1 and 2 fall away where times do not count. What all users have in common is drawn here; a back end
-draws users and items. All back ends use the same random numbers, so their chains agree to rounding.
+Steps 1 and 2 fall away where times do not count. What all users have in common is drawn here; a
+back end draws users and items. All back ends use the same random numbers, so their chains agree to
+rounding.
 """
 
 from __future__ import annotations

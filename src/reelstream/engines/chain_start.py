@@ -1,4 +1,6 @@
-"""Where a chain begins: at random, or warm, from the state that the previous model's chain was left in."""
+"""Where a chain begins: at random, or warm, from the state that the previous model's chain was left
+in.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +40,7 @@ def start_chain(
     previous: RatingModel | None,
     parameters: FitParameters,
 ) -> ChainStart:
-    """The chain of these users and items; rows and factors that `previous` lacks begin at random."""
+    """A chain of these users and items; rows and factors that `previous` lacks begin at random."""
     seed, sweeps = (previous.seed, previous.sweeps) if previous else (parameters.seed, 0)
     generator = np.random.default_rng([seed, sweeps, n_ratings])
     D = parameters.n_factors + 1

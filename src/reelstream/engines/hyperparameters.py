@@ -22,8 +22,8 @@ VARIANCE_STEP, RATE_STEP = 0.15, 0.3
 """Standard deviations of the random walks on log q and log rate."""
 
 MAX_SHAPE_RATINGS = 250_000
-"""(q, rate) is learned from an even sample of the users, who gave about so many ratings: they determine
-it within a few per cent.
+"""(q, rate) is learned from an even sample of the users, who gave about so many ratings: they
+determine it within a few per cent.
 """
 
 

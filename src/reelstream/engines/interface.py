@@ -1,4 +1,6 @@
-"""What an engine is: it writes history snapshots of batch files, and fits the models of a set to them."""
+"""What an engine is: it writes history snapshots of batch files, and fits the models of a set to
+them.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +11,7 @@ from typing import Protocol
 
 from reelstream.catalog import Catalog
 from reelstream.models.like.model import LikeModel
+from reelstream.models.model_set import ModelSet
 from reelstream.models.rating.model import RatingModel
 from reelstream.models.segment.model import SegmentModel
 from reelstream.ratings.scale import RatingScale
@@ -16,14 +19,14 @@ from reelstream.storage.batch_files import BatchFolder, Manifest
 
 FEW_FACTORS, FEW_DRAWS = 15, 4
 MORE_FACTORS, MORE_DRAWS, ENOUGH_RATINGS = 23, 8, 300_000
-"""What more factors and draws gain grows with the data: from ENOUGH_RATINGS on it is worth a fit that
-takes twice the time, and an answer that takes four times as long.
+"""What more factors and draws gain grows with the data: from ENOUGH_RATINGS on it is worth a fit
+that takes twice the time, and an answer that takes four times as long.
 """
 MANY_RATINGS = 5_000_000
-"""With more, a fit has to end within minutes, and an answer needs less: factors and draws are few again.
-And a cold chain converges sooner: of films and users with hundreds of ratings each, the first sweeps know
-nearly all. On a million simulated ratings 20 sweeps score within 0.001 RMSE of 160, on 32 million 40
-sweeps no longer improve. A chain that has had more factors keeps them.
+"""With more, a fit has to end within minutes, and an answer needs less: factors and draws are few
+again. And a cold chain converges sooner: of films and users with hundreds of ratings each, the
+first sweeps know nearly all. On a million simulated ratings 20 sweeps score within 0.001 RMSE of
+160, on 32 million 40 sweeps no longer improve. A chain that has had more factors keeps them.
 """
 
 
@@ -48,12 +51,14 @@ class FitParameters:
     seed: int = 0
     """Of all randomness; a seed gives the same model whatever the number of threads."""
     one_task_ratings: int = 5_000_000
-    """Up to so many ratings a cluster runs the whole chain in one task; above, it works in blocks. Both
-    are the same chain to rounding; the number is kept with a set so that it can be reproduced.
+    """Up to so many ratings a cluster runs the whole chain in one task; above, it works in blocks.
+    Both are the same chain to rounding; the number is kept with a set so that it can be reproduced.
     """
 
     def for_size(self, n_ratings: int) -> FitParameters:
-        """The same with factors and draws chosen; more than MANY_RATINGS halve a cold chain's sweeps."""
+        """The same with factors and draws chosen; more than MANY_RATINGS halve a cold chain's
+        sweeps.
+        """
         has_more = ENOUGH_RATINGS <= n_ratings <= MANY_RATINGS
         halves = 2 if n_ratings > MANY_RATINGS else 1
         return replace(
@@ -73,6 +78,11 @@ class FittedModels:
     like: LikeModel
     segment: SegmentModel
 
+    @classmethod
+    def of(cls, model_set: ModelSet) -> FittedModels:
+        """The models of a set."""
+        return cls(rating=model_set.rating, like=model_set.like, segment=model_set.segment)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SnapshotJob:
@@ -91,26 +101,27 @@ class SnapshotJob:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FitRequest:
-    """What a fit knows besides the ratings."""
+class FitContext:
+    """What a fit knows besides the ratings and the models before."""
 
     catalog: Catalog
     scale: RatingScale
-    previous: FittedModels | None = None
-    """The models in service, from which the chain is warm-started."""
     parameters: FitParameters = FitParameters()
     has_gate: bool = True
     """Whether half of the holdout is kept for the gate; else all of it fits the like model."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FitJob(FitRequest):
+class FitJob:
     """All that an engine needs to fit the models of a set."""
 
     snapshot: Path
     """The folder of the history snapshot that they learn from."""
     batch_rows: int
     """Rows of the batches in it: a cluster decides by them whether it works in blocks."""
+    context: FitContext
+    previous: FittedModels | None
+    """The models in service, from which the chain is warm-started."""
 
 
 class Engine(Protocol):

@@ -12,9 +12,9 @@ from reelstream.catalog import Catalog
 from reelstream.compute import threads
 from reelstream.engines.in_memory import InMemoryBackend
 from reelstream.engines.interface import (
+    FitContext,
     FitJob,
     FitParameters,
-    FitRequest,
     FittedModels,
     SnapshotJob,
 )
@@ -51,55 +51,62 @@ class LocalEngine:
         users, items = np.indices((20, 10)).reshape(2, -1)
         ratings = EventColumns.of(users, items, (users + items) % 5 + 1, users + items)
         short = FitParameters(sweeps=2, burn_in=0, n_draws=2)
-        request = FitRequest(catalog=Catalog([]), scale=RatingScale(), parameters=short)
-        fit_models(Histories.of(ratings), request)
+        context = FitContext(catalog=Catalog([]), scale=RatingScale(), parameters=short)
+        fit_models(Histories.of(ratings), context)
 
     def write_snapshot(self, job: SnapshotJob) -> None:
         """See `Engine.write_snapshot`."""
-        write_snapshot(merge_history(job), job.out)
+        write_snapshot(merged_histories(job), job.out)
 
     def fit(self, job: FitJob) -> FittedModels:
         """See `Engine.fit`."""
-        return fit_models(read_snapshot(job.snapshot), job)
+        return fit_models(read_snapshot(job.snapshot), job.context, job.previous)
 
 
-def merge_history(job: SnapshotJob) -> Histories:
-    """The history that the job's snapshot shall hold."""
+def merged_histories(job: SnapshotJob) -> Histories:
+    """The histories that the job's snapshot shall hold."""
     base = read_snapshot(job.base) if job.base else Histories.of(EventColumns.empty())
     batches = (job.batches.read(manifest) for manifest in job.new_manifests)
     return base.merge(EventColumns.concatenate(batches))
 
 
-def fit_models(history: Histories, request: FitRequest) -> FittedModels:
-    """The three models from a history in memory, or mapped. Raises NothingToLearnError."""
-    held_out = in_holdout(history.ratings.user_id, history.ratings.item_id)
+def fit_models(
+    histories: Histories, context: FitContext, previous: FittedModels | None = None
+) -> FittedModels:
+    """The three models, warm-started from `previous`. Raises NothingToLearnError."""
+    held_out = in_holdout(histories.ratings.user_id, histories.ratings.item_id)
     if held_out.all():
         raise NothingToLearnError
-    learned = history.ratings[~held_out]
-    previous = request.previous.rating if request.previous else None
-    rating = fit_rating(learned, request.catalog, previous, request.parameters)
+    learned = histories.ratings[~held_out]
+    previous_rating, previous_segment = (
+        (previous.rating, previous.segment) if previous else (None, None)
+    )
+    rating = fit_rating(learned, context.catalog, previous_rating, context.parameters)
     # A film's share of likes must not hold the answers that the like model is fitted on.
-    threshold = request.scale.like_threshold
-    like = LikeModel.count(learned.item_id, learned.rating, threshold)
-    return complete_models(rating, like, history, request)
+    like = LikeModel.count(learned.item_id, learned.rating, context.scale.like_threshold)
+    return complete_models(rating, like, histories, context, previous_segment)
 
 
 @threads.one_for_blas()
 def complete_models(
-    rating: RatingModel, like: LikeModel, history: Histories, request: FitRequest
+    rating: RatingModel,
+    like: LikeModel,
+    histories: Histories,
+    context: FitContext,
+    previous: SegmentModel | None,
 ) -> FittedModels:
     """The three models, given the rating model and the counts of likes.
 
-    It needs little memory beside the history's.
+    It needs little memory besides that of the histories.
     """
-    catalog = request.catalog
+    catalog = context.catalog
     segment = SegmentModel.fit(
-        history.ratings,
-        history.starts,
+        histories.ratings,
+        histories.starts,
         GenreShares(catalog, catalog.genres),
         catalog.genres,
-        request.previous.segment if request.previous else None,
-        request.parameters.seed,
+        previous,
+        context.parameters.seed,
     )
     unfitted = ModelSet(
         number=0,
@@ -107,22 +114,22 @@ def complete_models(
         like=like,
         segment=segment,
         catalog=catalog,
-        scale=request.scale,
-        trained_on=TrainedOn(_end_offsets(history.ratings), {}),
+        scale=context.scale,
+        trained_on=TrainedOn(_end_offsets(histories.ratings), {}),
     )
-    like = fit_like(unfitted, history, has_gate=request.has_gate)
+    like = fit_like(unfitted, histories, has_gate=context.has_gate)
     return FittedModels(rating=rating, like=like, segment=segment)
 
 
 def fit_like(
-    model_set: ModelSet, history: Histories, *, has_gate: bool, looks_ahead: bool = False
+    model_set: ModelSet, histories: Histories, *, has_gate: bool, looks_ahead: bool = False
 ) -> LikeModel:
     """The set's like model, fitted on what its rating model says of the holdout, or of the half
     that is not the gate's.
 
     `looks_ahead` as in `posterior_of_events`.
     """
-    some = history.of_users(history.user_ids[:: len(history.user_ids) // MAX_LIKE_USERS + 1])
+    some = histories.of_users(histories.user_ids[:: len(histories.user_ids) // MAX_LIKE_USERS + 1])
     held_out = in_holdout(some.user_id, some.item_id)
     judges = held_out & ~in_gate_half(some.user_id, some.item_id) if has_gate else held_out
     posterior = posterior_of_events(model_set, some, judges, ~held_out, looks_ahead=looks_ahead)
@@ -138,7 +145,7 @@ def fit_rating(
     previous: RatingModel | None,
     parameters: FitParameters,
 ) -> RatingModel:
-    """The rating model of ratings sorted by user and time: cold, or warm-started from `previous`."""
+    """The rating model of ratings sorted by user and time, warm-started from `previous`."""
     users, items = Vocabulary.of(ratings.user_id), Vocabulary.of(ratings.item_id)
     data = TrainingData.of(ratings, users, items)
     totals = RatingTotals(

@@ -33,7 +33,7 @@ class TrainingData:
     centred: NDArray[np.float32]
     """(N,): ratings less their mean, by user and time."""
     gaps: NDArray[np.float32]
-    """(N,): seconds since the user's rating before, by user and time; infinite at a user's first."""
+    """(N,): seconds since the user's rating before, by user and time; infinite at the first."""
     by_item: NDArray[np.uint32]
     """(N,): positions in that order, grouped by item."""
     mean: float

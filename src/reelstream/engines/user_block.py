@@ -68,8 +68,8 @@ class UserBlock:
     def sums(self, rows: RowSums, sampled: NDArray[np.int64]) -> UserSums:
         """What the users add up to; `sampled`: rows among these users.
 
-        The sums of their rows are left to the back end: each has always added in an order of its own,
-        and a model set must come out again bit for bit.
+        The sums of their rows are left to the back end: each has always added in an order of its
+        own, and a model set must come out again bit for bit.
         """
         squares = self._squares.astype(np.float64)
         return UserSums(

@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 
 from reelstream.catalog import Catalog
-from reelstream.engines.interface import FitParameters, FittedModels
+from reelstream.engines.interface import FitContext, FitParameters, FittedModels
 from reelstream.engines.local import fit_like, fit_models
 from reelstream.errors import InputError
 from reelstream.evaluation.baselines import BiasBaseline, GlobalMean
@@ -134,8 +134,9 @@ def evaluate(
     parameters = replace(parameters, use_times=times == "use")
     history = Histories.of(split.train)
     compile_seconds = _compile(split, catalog, scale, parameters)
+    context = FitContext(catalog=catalog, scale=scale, parameters=parameters, has_gate=False)
     started = time.perf_counter()
-    models = fit_models(history, catalog, scale, None, parameters, has_gate=False)
+    models = fit_models(history, context)
     fit_seconds = time.perf_counter() - started
     model_set = _model_set(models, catalog, scale, len(split.train))
     static = live_users = None
@@ -196,7 +197,8 @@ def _compile(
         split.train[:RATINGS_TO_COMPILE], split.test[:RATINGS_TO_COMPILE], learns_test=False
     )
     short = replace(parameters, sweeps=2, burn_in=0, n_draws=2)
-    models = fit_models(Histories.of(few.train), catalog, scale, None, short, has_gate=False)
+    context = FitContext(catalog=catalog, scale=scale, parameters=short, has_gate=False)
+    models = fit_models(Histories.of(few.train), context)
     _scores(_model_set(models, catalog, scale, len(few.train)), few, "users and films")
     return time.perf_counter() - started
 

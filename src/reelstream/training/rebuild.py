@@ -8,7 +8,14 @@ import tempfile
 from pathlib import Path
 
 from reelstream.catalog import Catalog
-from reelstream.engines.interface import Engine, FitJob, FitParameters, FittedModels
+from reelstream.engines.interface import (
+    Engine,
+    FitContext,
+    FitJob,
+    FitParameters,
+    FittedModels,
+    SnapshotJob,
+)
 from reelstream.errors import SettingError
 from reelstream.files import TEMPORARY_PREFIX
 from reelstream.models.model_set import ModelSet, TrainedOn
@@ -40,19 +47,27 @@ def rebuild(
     manifests = _manifests(release, batches)
     previous = _predecessor(release, registry, catalog)
     with tempfile.TemporaryDirectory(prefix=TEMPORARY_PREFIX, dir=scratch) as folder:
-        history = Path(folder) / "history"
-        history.mkdir()
+        snapshot = Path(folder) / "history"
+        snapshot.mkdir()
+        engine.write_snapshot(
+            SnapshotJob(
+                batches=batches,
+                manifests=manifests,
+                base=None,
+                new_manifests=manifests,
+                out=snapshot,
+            )
+        )
         models = engine.fit(
             FitJob(
-                batches,
-                manifests,
-                None,
-                manifests,
-                history,
-                catalog,
-                release.scale,
-                previous,
-                FitParameters(**release.parameters),
+                snapshot=snapshot,
+                batch_rows=sum(manifest.rows for manifest in manifests),
+                context=FitContext(
+                    catalog=catalog,
+                    scale=release.scale,
+                    parameters=FitParameters(**release.parameters),
+                ),
+                previous=previous,
             )
         )
         trained_on = TrainedOn(release.trained_end_offsets, release.excluded_offsets)
@@ -85,13 +100,13 @@ def _manifests(release: Release, batches: BatchFolder) -> list[Manifest]:
 def _predecessor(
     release: Release, registry: ModelRegistry, catalog: Catalog
 ) -> FittedModels | None:
-    """The models whose chain the set goes on from; None for one that started cold."""
+    """The models that the set was warm-started from; None for one that started cold."""
     if release.champion is None:
         return None
     if release.champion not in {kept.number for kept in registry.releases()}:
         raise SettingError(
             f"model set {release.number} cannot be made again: set {release.champion}, whose chain"
-            " it goes on from, was removed; more sets are kept with `train --keep`"
+            " it was warm-started from, was removed; more sets are kept with `train --keep`"
         )
     champion = registry.load(release.champion, catalog)
-    return FittedModels(champion.rating, champion.like, champion.segment)
+    return FittedModels.of(champion)

@@ -2,15 +2,15 @@
 
     1. bring the history snapshot to the newest release
     2. replay the new batches against the set in service: the prequential record
-    3. fit, going on from that set; the engine writes the new history snapshot beside
+    3. write the snapshot that holds the new batches as well; fit to it, warm-started from that set
     4. compare the new set with it on the gate's half of the holdout
     5. publish the set: its release is the commit point
     6. publish the history snapshot
     7. prune
 
 Killed before 5 the set does not exist, and the next trainer makes it again; killed after it, the
-next trainer begins with what is missing. A refused set is kept, not served, and its chain is not
-gone on with.
+next trainer begins with what is missing. A refused set is kept but not served, and
+later fits do not warm-start from it.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import time
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
+from pathlib import Path
 
 import numpy as np
 import structlog
@@ -29,7 +30,14 @@ from prometheus_client import Histogram
 
 from reelstream import __version__
 from reelstream.catalog import Catalog
-from reelstream.engines.interface import Engine, FitJob, FitParameters, FittedModels, SnapshotJob
+from reelstream.engines.interface import (
+    Engine,
+    FitContext,
+    FitJob,
+    FitParameters,
+    FittedModels,
+    SnapshotJob,
+)
 from reelstream.errors import DamagedError, NoModelSetError, NothingToLearnError
 from reelstream.evaluation.prequential import replay, replay_batches
 from reelstream.evaluation.scores import clipped_errors, score
@@ -155,8 +163,14 @@ class Trainer:
         if base is None:
             return
         written = self._histories.new_folder()
-        self._engine.write_history(
-            SnapshotJob(self._batches, held, base.folder, held[base.known :], written)
+        self._engine.write_snapshot(
+            SnapshotJob(
+                batches=self._batches,
+                manifests=held,
+                base=base.folder,
+                new_manifests=held[base.known :],
+                out=written,
+            )
         )
         next_offsets = manifests[-1].next_offsets if manifests else {}
         self._histories.publish(written, _revisions(held), _numbers(left_out), next_offsets)
@@ -188,43 +202,27 @@ class Trainer:
         # 2. The record.
         record = replay_batches(self._batches, new, self._histories.stored(), champion, self._scale)
         reached("batches_scored")
-        # 3. The fit.
-        history_out = self._histories.new_folder()
-        models = self._engine.fit(
-            FitJob(
-                self._batches,
-                held,
-                self._histories.current_folder(),
-                new,
-                history_out,
-                self._catalog,
-                self._scale,
-                None
-                if champion is None
-                else FittedModels(champion.rating, champion.like, champion.segment),
-                self._parameters,
+        # 3. The snapshot, and the fit.
+        snapshot = self._histories.new_folder()
+        self._engine.write_snapshot(
+            SnapshotJob(
+                batches=self._batches,
+                manifests=held,
+                base=self._histories.current_folder(),
+                new_manifests=new,
+                out=snapshot,
             )
         )
+        challenger = self._fit(snapshot, champion, held, left_out, last)
         reached("models_fitted")
-        trained_on = TrainedOn(last.next_offsets, _offset_ranges(left_out))
-        number = max(last.number, self._registry.newest_number() + 1)
-        challenger = ModelSet(
-            number,
-            models.rating,
-            models.like,
-            models.segment,
-            self._catalog,
-            self._scale,
-            trained_on,
-        )
         # 4. The gate.
-        report, holdout = self._judge(challenger, champion, SnapshotReader(history_out), held)
+        report, holdout = self._judge(challenger, champion, SnapshotReader(snapshot), held)
         # 5. The set.
         release = self._registry.publish(
             challenger, self._release(challenger, champion, held, left_out, report, holdout, record)
         )
         # 6. The history.
-        self._histories.publish(history_out, release.manifests, release.excluded, last.next_offsets)
+        self._histories.publish(snapshot, release.manifests, release.excluded, last.next_offsets)
         # 7. What is no longer kept.
         self._registry.prune(self._keep)
         _TRAINING_SECONDS.labels(report.verdict).observe(time.monotonic() - started)
@@ -238,8 +236,37 @@ class Trainer:
         )
         return release
 
+    def _fit(
+        self,
+        snapshot: Path,
+        champion: ModelSet | None,
+        held: Sequence[Manifest],
+        left_out: Sequence[Manifest],
+        last: Manifest,
+    ) -> ModelSet:
+        """The set of the `held` batches; `last`: the newest batch, held or left out."""
+        models = self._engine.fit(
+            FitJob(
+                snapshot=snapshot,
+                batch_rows=sum(manifest.rows for manifest in held),
+                context=FitContext(
+                    catalog=self._catalog, scale=self._scale, parameters=self._parameters
+                ),
+                previous=None if champion is None else FittedModels.of(champion),
+            )
+        )
+        return ModelSet(
+            number=max(last.number, self._registry.newest_number() + 1),
+            rating=models.rating,
+            like=models.like,
+            segment=models.segment,
+            catalog=self._catalog,
+            scale=self._scale,
+            trained_on=TrainedOn(last.next_offsets, _offset_ranges(left_out)),
+        )
+
     def _champion(self) -> ModelSet | None:
-        """The set in service, whose chain is gone on with; None before the first.
+        """The set in service, from which a fit is warm-started; None before the first.
 
         Raises DamagedError when there are sets and none is sound: one that started cold would pass
         no gate.

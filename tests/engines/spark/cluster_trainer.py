@@ -9,7 +9,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from reelstream.engines import block_chain
+from reelstream.engines import blocks
 from reelstream.engines.interface import Engine, FitParameters
 from reelstream.engines.spark.engine import SparkEngine
 from reelstream.storage.batch_files import BatchFolder
@@ -39,6 +39,6 @@ def trainer(work: Path, engine: Engine, one_task_ratings: int) -> Trainer:
 
 
 if __name__ == "__main__":
-    block_chain.BLOCK_RATINGS = BLOCK_RATINGS
+    blocks.BLOCK_RATINGS = BLOCK_RATINGS
     work, master, conf = sys.argv[1:]
     trainer(Path(work), SparkEngine(master, json.loads(conf)), one_task_ratings=0).run_once()

@@ -13,13 +13,13 @@ import pytest
 from events import deletions_of, event_columns
 from reelstream.catalog import Catalog
 from reelstream.datasets import detect
-from reelstream.engines import block_chain
-from reelstream.engines.interface import FitParameters, SnapshotJob
+from reelstream.engines import blocks
+from reelstream.engines.interface import FitParameters
 from reelstream.engines.local import LocalEngine
 from reelstream.errors import FitError
 from reelstream.ratings.columns import EventColumns
 from reelstream.storage.batch_files import BatchFolder
-from spark_session import bits, fit, forgets, publish, session_of
+from spark_session import bits, fit, forgets, publish, session_of, snapshot_job
 
 QUICK = FitParameters(
     n_factors=4, sweeps=6, burn_in=3, n_draws=2, warm_sweeps=4, warm_burn_in=2, one_task_ratings=0
@@ -29,7 +29,8 @@ QUICK = FitParameters(
 @pytest.fixture
 def block_engine(spark_engine: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     """The same engine, which cuts small blocks."""
-    monkeypatch.setattr(block_chain, "BLOCK_RATINGS", 500)
+    monkeypatch.setattr(blocks, "BLOCK_RATINGS", 500)
+    monkeypatch.setattr("reelstream.engines.spark.engine.ONE_TASK_ROWS", 0)
     return spark_engine
 
 
@@ -117,10 +118,10 @@ def test_a_history_alone_is_written_as_the_local_engine_writes_it(
     all.
     """
     for name, manifests in (("some", batches.manifests()[1:]), ("none", [])):
-        for engine in (LocalEngine(), block_engine):
-            out = tmp_path / engine.name / name
+        for each in (LocalEngine(), block_engine):
+            out = tmp_path / each.name / name
             out.mkdir(parents=True)
-            engine.write_history(SnapshotJob(batches, manifests, None, manifests, out))
+            each.write_snapshot(snapshot_job(batches, manifests, out))
         files = [
             {path.name: path.read_bytes() for path in (tmp_path / each / name).iterdir()}
             for each in ("local", "spark")

@@ -25,7 +25,7 @@ import cluster_trainer
 
 import reelstream
 from reelstream.cli.app import invoke
-from reelstream.engines import block_chain
+from reelstream.engines import blocks
 from reelstream.engines.interface import Engine
 from reelstream.engines.local import LocalEngine
 from reelstream.engines.spark.engine import SparkEngine
@@ -94,7 +94,7 @@ def bare_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module", autouse=True)
 def _small_blocks() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(block_chain, "BLOCK_RATINGS", cluster_trainer.BLOCK_RATINGS)
+        patch.setattr(blocks, "BLOCK_RATINGS", cluster_trainer.BLOCK_RATINGS)
         yield
 
 

@@ -16,11 +16,12 @@ pytest.importorskip("pyspark", reason="PySpark is not installed")
 from cluster_trainer import SHORT, trainer
 
 from events import event_columns
-from reelstream.engines import block_chain
-from reelstream.engines.interface import FitJob, SnapshotJob
+from reelstream.engines import blocks
+from reelstream.engines.interface import FitContext, FitJob
+from reelstream.engines.spark.block_writer import count
 from reelstream.engines.spark.frames import read_compacted
-from reelstream.engines.spark.layout import count, mark_learned
-from reelstream.engines.spark.one_task import _task_of
+from reelstream.engines.spark.one_task import fit_task
+from reelstream.engines.spark.snapshot import snapshot_task
 from reelstream.errors import DamagedError, FitError
 from reelstream.features.holdout import in_holdout
 from reelstream.models.like.model import LikeModel
@@ -28,10 +29,10 @@ from reelstream.ratings.histories import Histories
 from reelstream.ratings.scale import RatingScale
 from reelstream.storage.batch_files import BatchFolder
 from reelstream.storage.model_registry import ModelRegistry
-from reelstream.storage.snapshot import read_snapshot
+from reelstream.storage.snapshot import read_snapshot, write_snapshot
 from reelstream.storage.work_folder import WorkFolder
 from reelstream.training.rebuild import rebuild
-from spark_session import publish, session_of
+from spark_session import publish, session_of, snapshot_job
 
 USERS, ITEMS = np.indices((30, 20)).reshape(2, -1)
 RATINGS = event_columns(USERS, ITEMS, (USERS + ITEMS) % 10 / 2 + 0.5, USERS + ITEMS)
@@ -41,7 +42,7 @@ def history_of(engine: Any, batches: BatchFolder, out: Path) -> Histories:
     """The snapshot of all batches."""
     out.mkdir(parents=True)
     manifests = batches.manifests()
-    engine.write_history(SnapshotJob(batches, manifests, None, manifests, out))
+    engine.write_snapshot(snapshot_job(batches, manifests, out))
     return read_snapshot(out)
 
 
@@ -77,11 +78,9 @@ def test_a_file_that_spark_passes_over_is_missed(spark_engine: Any, tmp_path: Pa
 def test_likes_are_counted_as_the_like_model_counts_them(spark_engine: Any, tmp_path: Path) -> None:
     """A threshold that binary numbers meet only nearly: 4.1 on a scale in tenths."""
     ratings = replace(RATINGS, rating=np.where(USERS % 2, 4.1, 4.0).astype(np.float32))
-    batches = publish(tmp_path / "batched_data", [ratings])
-    settled = read_compacted(
-        session_of(spark_engine), batches.rating_files(batches.manifests()[0]), 2
-    )
-    counts = count(mark_learned(settled), 4.1)
+    (tmp_path / "snapshot").mkdir()
+    write_snapshot(Histories.of(ratings), tmp_path / "snapshot")
+    counts = count(session_of(spark_engine).sparkContext, tmp_path / "snapshot", 4.1)
     learned = ratings[~in_holdout(USERS, ITEMS)]
     local = LikeModel.count(learned.item_id, learned.rating, 4.1)
     np.testing.assert_array_equal(counts.item_likes, local.item_likes)
@@ -95,7 +94,7 @@ def test_a_set_is_made_again_the_way_it_was_made(
     """In blocks or in one task, as its release says, and where workers can write: it comes out bit
     for bit.
     """
-    monkeypatch.setattr(block_chain, "BLOCK_RATINGS", 500)
+    monkeypatch.setattr(blocks, "BLOCK_RATINGS", 500)
     trainer(work, spark_engine, one_task_ratings).run_once()
     folder = WorkFolder(work)
     registry, batches = ModelRegistry(folder.models), BatchFolder(folder.batches)
@@ -110,19 +109,11 @@ def test_another_attempt_writes_into_nothing_that_is_read(work: Path, tmp_path: 
     """
     import pyarrow as pa  # noqa: PLC0415  (an extra)
 
-    folder = WorkFolder(work)
-    (tmp_path / "history").mkdir()
-    job = FitJob(
-        BatchFolder(folder.batches),
-        [],
-        None,
-        [],
-        tmp_path / "history",
-        folder.read_catalog(),
-        RatingScale(),
-        None,
-        SHORT,
+    context = FitContext(
+        catalog=WorkFolder(work).read_catalog(), scale=RatingScale(), parameters=SHORT
     )
+    out, scratch = tmp_path / "history", tmp_path / "scratch"
+    job = FitJob(snapshot=out, batch_rows=len(RATINGS), context=context, previous=None)
     columns = {
         "userId": USERS,
         "movieId": ITEMS,
@@ -130,22 +121,27 @@ def test_another_attempt_writes_into_nothing_that_is_read(work: Path, tmp_path: 
         "timestamp": RATINGS.timestamp,
     }
     columns |= {"partition": RATINGS.partition, "offset": RATINGS.offset}
-    scratch = tmp_path / "scratch"
+    out.mkdir()
     scratch.mkdir()
     ratings = pa.RecordBatch.from_pydict(
         {name: pa.array(column) for name, column in columns.items()}
     )
-    list(_task_of(job, scratch)([ratings]))
-    paths = _files(job.history_out, scratch)
+
+    def attempt() -> None:
+        list(snapshot_task(scratch, out)([ratings]))
+        list(fit_task(job, scratch)([ratings]))
+
+    attempt()
+    paths = _files(out, scratch)
     before = [path.read_bytes() for path in paths]
     with ExitStack() as files:
         held = [files.enter_context(open(path, "rb")) for path in paths]
-        list(_task_of(job, scratch)([ratings]))
+        attempt()
         assert [file.read() for file in held] == before == [path.read_bytes() for path in paths]
         assert all(os.fstat(file.fileno()).st_nlink == 0 for file in held), (
             "new files took the names of the old ones"
         )
-    assert paths == _files(job.history_out, scratch)
+    assert paths == _files(out, scratch)
 
 
 def _files(*folders: Path) -> list[Path]:

@@ -25,7 +25,7 @@ USER_ROW, ITEM_ROW, SESSION, SESSION_SCALE, USER_NOISE = (
 
 
 class RowKeys(NamedTuple):
-    """What the random numbers of n rows are keyed by: the key of row r is `key_of(stream, ids[r])`."""
+    """What keys the random numbers of n rows: the key of row r is `key_of(stream, ids[r])`."""
 
     stream: np.uint64
     """See `stream_of`."""

@@ -1,17 +1,17 @@
 """The posterior of one row given the other side: where a fit spends most of its time.
 
-A row is `w = [bias, factors]`, D numbers. Its ratings are `y_j = w . x_j + e_j` with
-`x_j = [1, factors of the other row]`, `e_j ~ N(0, 1 / weight_j)`, where the other row's bias is
-already taken off `y_j`; its prior is `N(m, inv(L))`. So its posterior is normal with precision
-`A = L + sum(weight x x')` and mean `inv(A) (L m + sum(weight x y))` (Salakhutdinov and Mnih,
-*Bayesian Probabilistic Matrix Factorization using MCMC*, ICML 2008). Rows of one side are independent
-of each other given the other side: they are drawn in parallel, over threads here and over machines on
-a cluster.
+A row is `w = [bias, factors]`, D numbers. Its ratings are `y_j = w . x_j + e_j` with `x_j = [1,
+factors of the other row]`, `e_j ~ N(0, 1 / weight_j)`, where the other row's bias is already taken
+off `y_j`; its prior is `N(m, inv(L))`. So its posterior is normal with precision `A = L +
+sum(weight x x')` and mean `inv(A) (L m + sum(weight x y))` (Salakhutdinov and Mnih, *Bayesian
+Probabilistic Matrix Factorization using MCMC*, ICML 2008). Rows of one side are independent of each
+other given the other side: they are drawn in parallel, over threads here and over machines on a
+cluster.
 
-The work has two parts. The Gram matrix of [x, y] over a row's ratings is gathered and given to BLAS.
-What follows, the factor of A and the solves, is too small for LAPACK, whose call costs more than its
-arithmetic: it is written out here for LANES rows side by side, so that every operation works on whole
-vectors.
+The work has two parts. The Gram matrix of [x, y] over a row's ratings is gathered and given to
+BLAS. What follows, the factor of A and the solves, is too small for LAPACK, whose call costs more
+than its arithmetic: it is written out here for LANES rows side by side, so that every operation
+works on whole vectors.
 
 In this module arrays of floats are float32.
 """
@@ -33,7 +33,8 @@ LANES = 32
 CHUNK = 256
 """Ratings that one call of BLAS takes: their design still lies in the fastest cache."""
 GRAM_UNIT = 2.0**-24
-"""Grams that are added up in parts are whole numbers of it, so that the order of adding changes no bit.
+"""Grams that are added up in parts are whole numbers of it, so that the order of adding changes no
+bit.
 
 It lies far below the rounding of a float32 Gram matrix of more than a rating or two.
 """
@@ -73,7 +74,9 @@ class RowDraws(NamedTuple):
     covs: Floats
     """(n, D, D): inv(A); empty where it is not wanted."""
     squares: Floats
-    """(n,): the sum of squared residuals of the drawn row, weighted by the other side; may be empty."""
+    """(n,): the sum of squared residuals of the drawn row, weighted by the other side; may be
+    empty.
+    """
 
 
 class _Chunk(NamedTuple):
@@ -126,7 +129,9 @@ def _lanes(D: int) -> _Lanes:
 def fill_regressors(
     thread: int, threads: int, rows: Floats, root_weight: Floats, regressors: Floats
 ) -> None:
-    """Fill regressors (n, D + 1), what the other side sees of rows (n, D): root_weight [1, factors, bias]."""
+    """Fill regressors (n, D + 1), what the other side sees of rows (n, D): root_weight [1, factors,
+    bias].
+    """
     D = rows.shape[1]
     for row in range(thread, rows.shape[0], threads):
         w = root_weight[row]
@@ -149,7 +154,9 @@ def take(thread: int, threads: int, values: Floats, positions: Ints, taken: Floa
 
 @njit(cache=True, nogil=True, fastmath=FAST_MATH)
 def _fill_gram(row: int, ratings: RowRatings, chunk: _Chunk, grams: Floats, lane: int) -> None:
-    """Fill the lower half of `grams[:, :, lane]`: the weighted Gram matrix of [x, y] over a row's ratings."""
+    """Fill the lower half of `grams[:, :, lane]`: the weighted Gram matrix of [x, y] over a row's
+    ratings.
+    """
     others, targets, regressors = ratings.others, ratings.targets, ratings.regressors
     design, part = chunk.design, chunk.gram
     begin, end = ratings.starts[row], ratings.starts[row + 1]
@@ -172,7 +179,8 @@ def _fill_gram(row: int, ratings: RowRatings, chunk: _Chunk, grams: Floats, lane
 
 @njit(cache=True, nogil=True, fastmath=FAST_MATH)
 def _fill_system(first: int, terms: RowTerms, grams: Floats, factors: Floats) -> None:
-    """Fill factors (D + 1, D, LANES) with A, and below it its right-hand side, of the rows from `first` on.
+    """Fill factors (D + 1, D, LANES) with A, and below it its right-hand side, of the rows from
+    `first` on.
 
     Lanes beyond the last row repeat it: they are solved and not used.
     """
@@ -187,11 +195,12 @@ def _fill_system(first: int, terms: RowTerms, grams: Floats, factors: Floats) ->
 
 @njit(cache=True, nogil=True, fastmath=FAST_MATH)
 def _factorize(factors: Floats, pivots: Floats) -> None:
-    """Replace A in factors by its lower Cholesky factor C, the diagonal inverted, and b below by inv(C) b.
+    """Replace A in factors by its lower Cholesky factor C, the diagonal inverted, and b below by
+    inv(C) b.
 
-    To factorize A bordered by b is to solve for b forwards on the way. Scratch: pivots (D + 1, LANES),
-    one column of the factor: read from an array that nothing is written to meanwhile, it makes the
-    inner loop vector code.
+    To factorize A bordered by b is to solve for b forwards on the way. Scratch: pivots (D + 1,
+    LANES), one column of the factor: read from an array that nothing is written to meanwhile, it
+    makes the inner loop vector code.
     """
     D = factors.shape[1]
     for b in range(D):
@@ -221,7 +230,9 @@ def _solve_backwards(factors: Floats, z: Floats) -> None:
 
 @njit(cache=True, nogil=True, fastmath=FAST_MATH)
 def _solve_lanes(lanes: _Lanes) -> None:
-    """Factorize what `_fill_system` has filled; fill drawn and mean: a draw of each row, and its mean."""
+    """Factorize what `_fill_system` has filled; fill drawn and mean: a draw of each row, and its
+    mean.
+    """
     factors, drawn, mean = lanes.factors, lanes.drawn, lanes.mean
     D = mean.shape[0]
     _factorize(factors, lanes.pivots)
@@ -236,7 +247,9 @@ def _solve_lanes(lanes: _Lanes) -> None:
 
 @njit(cache=True, nogil=True, fastmath=FAST_MATH)
 def _fill_squares(grams: Floats, w: Floats, squares: Floats) -> None:
-    """Fill squares (LANES,) with sum (y - w.x)^2, weighted as the Gram matrix G of [x, y] is: [w, -1]' G [w, -1]."""
+    """Fill squares (LANES,) with sum (y - w.x)^2, weighted as the Gram matrix G of [x, y] is: [w,
+    -1]' G [w, -1].
+    """
     D = w.shape[0]
     for k in range(squares.size):
         squares[k] = grams[D, D, k]
@@ -299,13 +312,14 @@ def draw_rows(
         _draw_lanes(first, terms, lanes, out)
 
 
-# Where the ratings of a row lie in several places, each place adds up its part, and the rows are drawn
-# from the sums: the same rows, to rounding.
+# Where the ratings of a row lie in several places, each place adds up its part, and the rows are
+# drawn from the sums: the same rows, to rounding.
 
 
 @njit(cache=True, nogil=True, fastmath=FAST_MATH)
 def add_grams(thread: int, threads: int, ratings: RowRatings, sums: Ints) -> None:
-    """Add to `sums` (n, (D + 1)(D + 2) / 2), int64, the Gram matrices of n rows in units of GRAM_UNIT.
+    """Add to `sums` (n, (D + 1)(D + 2) / 2), int64, the Gram matrices of n rows in units of
+    GRAM_UNIT.
 
     `ratings`: those of one place.
     """

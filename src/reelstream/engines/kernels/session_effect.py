@@ -1,15 +1,15 @@
 """The session effect: a short-lived lift of a user's ratings that the ratings of one sitting share.
 
-`f_u(t)` is an Ornstein-Uhlenbeck process with covariance `variance exp(-rate |t - t'|)`, variance = q k_u.
-In discrete time it is a first-order autoregression, so a Kalman filter gives the likelihood of a user's
-residuals with the effect integrated out, and filtering forwards and sampling backwards draws the effect
-itself (Carter and Kohn, *On Gibbs sampling for state space models*, Biometrika 1994). Both take one pass
-over the user's ratings in order of time.
+`f_u(t)` is an Ornstein-Uhlenbeck process with covariance `variance exp(-rate |t - t'|)`, variance =
+q k_u. In discrete time it is a first-order autoregression, so a Kalman filter gives the likelihood
+of a user's residuals with the effect integrated out, and filtering forwards and sampling backwards
+draws the effect itself (Carter and Kohn, *On Gibbs sampling for state space models*, Biometrika
+1994). Both take one pass over the user's ratings in order of time.
 
-With noise variance n, the filter's variance before a rating, P, and after it, nP / (P + n), would make
-every rating wait for the division of the one before. So their ratios are carried instead: `P = n p / i`,
-where i is the product of all innovations so far, each over n; then `p' = v (1 - c^2) i + c^2 p` with
-v = variance / n, and `i' = p' + i`, without division.
+With noise variance n, the filter's variance before a rating, P, and after it, nP / (P + n), would
+make every rating wait for the division of the one before. So their ratios are carried instead: `P =
+n p / i`, where i is the product of all innovations so far, each over n; then `p' = v (1 - c^2) i +
+c^2 p` with v = variance / n, and `i' = p' + i`, without division.
 """
 
 from __future__ import annotations
@@ -81,7 +81,8 @@ class SessionScratch(NamedTuple):
 
 @njit(cache=True, nogil=True, fastmath=FAST_MATH)
 def fill_decays(begin: int, end: int, gaps: Floats, rate: float, decays: Floats) -> None:
-    """Fill `decays` with what is left of the effect at each of one user's ratings, `begin` to `end`.
+    """Fill `decays` with what is left of the effect at each of one user's ratings, `begin` to
+    `end`.
 
     gaps (N,) float32: seconds since the user's rating before, infinite at the first.
     """
@@ -108,7 +109,9 @@ def _fill_residuals(u: int, ratings: TimedRatings, users: SessionUsers, residual
 def _step(
     filtered: tuple[float, float, float, float, float], v: float, c: float, residual: float
 ) -> tuple[float, float, float, float, float]:
-    """The filter after one more residual: mean, p, i, the weighted squares of its errors, the logs of former i."""
+    """The filter after one more residual: mean, p, i, the weighted squares of its errors, the logs
+    of former i.
+    """
     mean, p, i, squares, logs = filtered
     p = v * (1.0 - c * c) * i + c * c * p
     error = residual - c * mean
@@ -130,10 +133,11 @@ def log_ratio(
     other_decays: Floats,
     other_variance: float,
 ) -> float:
-    """Log likelihood of one user's residuals (n,) under the second process less that under the first.
+    """Log likelihood of one user's residuals (n,) under the second process less that under the
+    first.
 
-    The residuals are in order of time; the effects are integrated out. Both filters run side by side,
-    where one alone would wait for its own last step.
+    The residuals are in order of time; the effects are integrated out. Both filters run side by
+    side, where one alone would wait for its own last step.
     """
     v, other_v = variance / noise_variance, other_variance / noise_variance
     one = other = (0.0, 0.0, 1.0, 0.0, 0.0)
@@ -189,7 +193,7 @@ def log_ratios(
     other: SessionProcess,
     out: Floats,
 ) -> None:
-    """Fill `out` (n,) with the `log_ratio` of every user, of the `other` process against the first."""
+    """Fill `out` (n,) with every user's `log_ratio` of the `other` process against the first."""
     starts, gaps = ratings.starts, ratings.gaps
     residuals = np.empty(ratings.max_ratings, np.float32)
     decays = np.empty(ratings.max_ratings, np.float32)
@@ -225,8 +229,8 @@ def draw_session_effects(
 ) -> None:
     """Draw every user's k_u by Metropolis with the effect integrated out, then the effect.
 
-    keys: those of the k_u, and of the effects. Written: `users.scale`, the k_u, and targets (N,), the
-    centred ratings without the effect. The prior is log k_u ~ N(0, scale_sd^2).
+    keys: those of the k_u, and of the effects. Written: `users.scale`, the k_u, and targets (N,),
+    the centred ratings without the effect. The prior is log k_u ~ N(0, scale_sd^2).
     """
     scale_keys, effect_keys = keys
     starts, centred, longest = ratings.starts, ratings.centred, ratings.max_ratings

@@ -1,4 +1,6 @@
-"""How noisy each user's ratings are: `lam_u`, by which the precision of a rating differs between users."""
+"""How noisy each user's ratings are: `lam_u`, by which the precision of a rating differs between
+users.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +16,8 @@ def draw_user_noise(
 ) -> None:
     """Fill user_noise (n,) with lam_u ~ Gamma((nu + n_u) / 2, rate (nu + alpha squares_u) / 2).
 
-    starts (n + 1,): where each user's ratings begin; squares (n,) float64: the squares of what the rows
-    leave of them; shape: nu.
+    starts (n + 1,): where each user's ratings begin; squares (n,) float64: the squares of what the
+    rows leave of them; shape: nu.
     """
     for u in range(user_noise.size):
         n = starts[u + 1] - starts[u]

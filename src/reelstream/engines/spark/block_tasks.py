@@ -14,14 +14,13 @@ from reelstream.compute import threads
 from reelstream.engines.blocks import (
     BlockFolder,
     BlockSums,
-    ItemRange,
-    SweepPlan,
     gram_size,
     multiply_audience,
     step_items,
     step_users,
 )
-from reelstream.engines.kernels.row_draws import PART
+from reelstream.engines.kernels.row_draws import GRAM_UNIT
+from reelstream.engines.sweep import ItemRange, SweepPlan
 
 MAX_MESSAGE_BYTES = 256 * 2**20
 """Of what one task sends to one other: Python's side of Spark takes no more than 2 GiB at once."""
@@ -33,7 +32,7 @@ class SparkTasks:
     def __init__(
         self, context: SparkContext, folder: BlockFolder, firsts: NDArray[np.int64]
     ) -> None:
-        """`firsts` (n_blocks + 1,) as `BlockChain` has it."""
+        """`firsts` (n_blocks + 1,) as `BlockBackend` has it."""
         n_blocks = len(firsts) - 1
         self._context, self._folder, self._firsts = context, folder, firsts
         self._n_tasks = min(n_blocks, _tasks_at_once(context))
@@ -42,8 +41,8 @@ class SparkTasks:
         self._numbers = context.parallelize(range(n_blocks), self._n_tasks).map(int).persist()
 
     def sweep(self, plan: SweepPlan) -> tuple[Sequence[BlockSums], Sequence[ItemRange]]:
-        """See `BlockTasks.sweep`."""
-        folder, firsts = self._folder, self._firsts[:-1]
+        """See `BlockRunner.sweep`."""
+        folder, firsts = self._folder, self._firsts
         n_items, D = plan.item_rows.shape
         n_places = min(
             max(self._n_tasks, 8 * n_items * gram_size(D) // MAX_MESSAGE_BYTES + 1), n_items
@@ -90,7 +89,7 @@ class SparkTasks:
 
         product: NDArray[np.int64] = self._numbers.mapPartitions(multiply).treeReduce(np.add)
         shared.destroy()
-        return product.astype(np.float64) * PART
+        return product.astype(np.float64) * GRAM_UNIT
 
     def close(self) -> None:
         """Forget where the blocks are."""

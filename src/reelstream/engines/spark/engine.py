@@ -1,28 +1,31 @@
-"""The Spark engine: Spark prepares the ratings and fits; the result is that of the local engine."""
+"""The Spark engine: Spark compacts the ratings and fits; the result is the local engine's."""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 from pyspark.sql import DataFrame, SparkSession
 
 from reelstream.engines.interface import FitJob, FittedModels, SnapshotJob
 from reelstream.engines.spark.block_fit import fit_in_blocks
 from reelstream.engines.spark.frames import check_files, read_compacted
-from reelstream.engines.spark.layout import write_history
 from reelstream.engines.spark.one_task import fit_in_one_task
 from reelstream.engines.spark.session import open_session, spark_errors
-from reelstream.errors import NothingToLearnError
+from reelstream.engines.spark.snapshot import write_in_one_task, write_in_parts
 from reelstream.files import temporary_path
 from reelstream.ratings.columns import EventColumns
 from reelstream.ratings.histories import Histories
 from reelstream.storage.batch_files import BatchFile
 from reelstream.storage.snapshot import write_snapshot
 
-PARTITION_RATINGS = 1_000_000
-"""About how many ratings Spark sorts at once."""
+PARTITION_ROWS = 1_000_000
+"""About how many rows of batches Spark sorts at once."""
+ONE_TASK_ROWS = 5_000_000
+"""Up to so many rows of batches one task writes the snapshot."""
 
 
 class SparkEngine:
@@ -41,43 +44,39 @@ class SparkEngine:
         with spark_errors():
             self._session().sparkContext.parallelize([0], 1).foreach(_import_all)
 
-    def write_history(self, job: SnapshotJob) -> None:
-        """See `Engine.write_history`."""
+    def write_snapshot(self, job: SnapshotJob) -> None:
+        """See `Engine.write_snapshot`."""
         if not any(manifest.files for manifest in job.manifests):
-            write_snapshot(Histories.of(EventColumns.empty()), job.history_out)
+            write_snapshot(Histories.of(EventColumns.empty()), job.out)
             return
+        # A task has another working directory than this process.
+        out, rows = job.out.absolute(), sum(manifest.rows for manifest in job.manifests)
         with spark_errors():
-            write_history(self._read(job), job.history_out.absolute())
+            if rows > ONE_TASK_ROWS:
+                cores = self._session().sparkContext.defaultParallelism
+                write_in_parts(self._read(job, max(cores, rows // PARTITION_ROWS)), out)
+                return
+            with _scratch_beside(out) as scratch:
+                write_in_one_task(self._read(job, 1), scratch, out)
 
     def fit(self, job: FitJob) -> FittedModels:
         """See `Engine.fit`."""
-        if not any(manifest.files for manifest in job.manifests):
-            raise NothingToLearnError
-        # A task has another working directory than this process.
-        job = replace(job, history_out=job.history_out.absolute())
-        scratch = temporary_path(job.history_out)
-        scratch.mkdir()
-        try:
-            with spark_errors():
-                if _rows(job) > job.parameters.one_task_ratings:
-                    return fit_in_blocks(self._read(job), job, scratch)
-                return fit_in_one_task(self._read(job, partitions=1), job, scratch)
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)  # what is mapped stays readable
+        job = replace(job, snapshot=job.snapshot.absolute())
+        in_blocks = job.batch_rows > job.context.parameters.one_task_ratings
+        fit = fit_in_blocks if in_blocks else fit_in_one_task
+        with spark_errors(), _scratch_beside(job.snapshot) as scratch:
+            return fit(self._session(), job, scratch)
 
-    def _read(self, job: SnapshotJob, partitions: int | None = None) -> DataFrame:
-        """The settled ratings of the job's batches, checked once in the life of this process.
-        Raises DamagedError.
+    def _read(self, job: SnapshotJob, partitions: int) -> DataFrame:
+        """The compacted events of the job's batches.
+
+        Each file is checked once in the life of this process. Raises DamagedError.
         """
         session = self._session()
         paths = [path for manifest in job.manifests for path in job.batches.rating_files(manifest)]
         files = {file for manifest in job.manifests for file in manifest.files}
         check_files(session, job.batches.path, files - self._checked)
         self._checked |= files
-        if partitions is None:
-            partitions = max(
-                session.sparkContext.defaultParallelism, _rows(job) // PARTITION_RATINGS
-            )
         return read_compacted(session, paths, partitions)
 
     def _session(self) -> SparkSession:
@@ -86,8 +85,15 @@ class SparkEngine:
         return self._opened
 
 
-def _rows(job: SnapshotJob) -> int:
-    return sum(manifest.rows for manifest in job.manifests)
+@contextmanager
+def _scratch_beside(folder: Path) -> Iterator[Path]:
+    """A folder that all machines see, for as long as it is needed."""
+    scratch = temporary_path(folder)
+    scratch.mkdir()
+    try:
+        yield scratch
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)  # what is mapped stays readable
 
 
 def _import_all(_: int) -> None:

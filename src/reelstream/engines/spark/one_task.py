@@ -1,95 +1,61 @@
-"""The whole fit in one task: below some millions of ratings nothing is faster, and the result is
-the local engine's.
+"""The whole fit in one task: below some millions of ratings nothing is faster.
+
+The result is the local engine's, bit for bit.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pyarrow as pa
-from pyspark.sql import DataFrame
+from pyspark.sql import SparkSession
 
 from reelstream.engines.interface import FitJob, FittedModels
 from reelstream.engines.local import fit_models
-from reelstream.engines.spark.frames import to_columns
+from reelstream.engines.spark.one_step import in_one_step
 from reelstream.errors import NothingToLearnError
-from reelstream.files import temporary_path
 from reelstream.models.like.model import LikeModel
 from reelstream.models.rating.model import RatingModel
 from reelstream.models.segment.model import SegmentModel
-from reelstream.ratings.histories import Histories
-from reelstream.storage.snapshot import write_snapshot
+from reelstream.storage.snapshot import read_snapshot
 
 RESULT = "is_fitted boolean"
 """What the task says: whether there was anything to learn from."""
 
 
-def fit_in_one_task(settled: DataFrame, job: FitJob, scratch: Path) -> FittedModels:
-    """The models and the history snapshot, from ratings that are all in one partition. Raises
-    NothingToLearnError.
-    """
-    said = settled.mapInArrow(_task_of(job, scratch), RESULT).collect()
+def fit_in_one_task(session: SparkSession, job: FitJob, scratch: Path) -> FittedModels:
+    """The models of the job, made in `scratch`. Raises NothingToLearnError."""
+    one = session.range(1, numPartitions=1)
+    said = one.mapInArrow(fit_task(job, scratch), RESULT).collect()
     if not said[0].is_fitted:
         raise NothingToLearnError
     return load_models(scratch)
 
 
-def _task_of(
+def fit_task(
     job: FitJob, scratch: Path
 ) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
-    """What turns all settled ratings into the history snapshot and, in `scratch`, the models."""
-    history_out, catalog, scale, previous, parameters = (
-        job.history_out,
-        job.catalog,
-        job.scale,
-        job.previous,
-        job.parameters,
-    )
+    """What fits the models and leaves them in `scratch`."""
 
     def fit(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        is_fitted = True
-        with in_one_step(scratch, history_out) as folder:
-            history = Histories.of(to_columns(batches))
-            write_snapshot(history, folder)
-        try:
-            models = fit_models(history, catalog, scale, previous, parameters)
-        except NothingToLearnError:
-            is_fitted = False
-        else:
+        for _ in batches:
+            try:
+                models = fit_models(read_snapshot(job.snapshot), job.context, job.previous)
+            except NothingToLearnError:
+                yield pa.RecordBatch.from_pydict({"is_fitted": [False]})
+                return
             with in_one_step(scratch, scratch) as folder:
                 save_models(models, folder)
-        yield pa.RecordBatch.from_pydict({"is_fitted": [is_fitted]})
+        yield pa.RecordBatch.from_pydict({"is_fitted": [True]})
 
     return fit
 
 
-@contextmanager
-def in_one_step(scratch: Path, out: Path) -> Iterator[Path]:
-    """An empty folder whose content then moves into `out`.
-
-    Another attempt at the same task may be at work, or have done it already: what it wrote is the
-    same, and is not written into.
-    """
-    folder = temporary_path(scratch / "attempt")
-    folder.mkdir()
-    yield folder
-    for path in sorted(folder.rglob("*")):
-        if path.is_file():
-            target = out / path.relative_to(folder)
-            target.parent.mkdir(exist_ok=True)
-            os.replace(path, target)
-
-
 def save_models(models: FittedModels, folder: Path) -> None:
     """Write the three models into subfolders of `folder`."""
-    for name, model in (
-        ("rating", models.rating),
-        ("like", models.like),
-        ("segment", models.segment),
-    ):
+    parts = (("rating", models.rating), ("like", models.like), ("segment", models.segment))
+    for name, model in parts:
         (folder / name).mkdir()
         model.save(folder / name)
 
@@ -97,7 +63,7 @@ def save_models(models: FittedModels, folder: Path) -> None:
 def load_models(folder: Path) -> FittedModels:
     """What `save_models` wrote."""
     return FittedModels(
-        RatingModel.load(folder / "rating"),
-        LikeModel.load(folder / "like"),
-        SegmentModel.load(folder / "segment"),
+        rating=RatingModel.load(folder / "rating"),
+        like=LikeModel.load(folder / "like"),
+        segment=SegmentModel.load(folder / "segment"),
     )

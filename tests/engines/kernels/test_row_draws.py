@@ -9,7 +9,15 @@ import pytest
 
 from reelstream.compute import threads
 from reelstream.engines.kernels import counter_rng
-from reelstream.engines.kernels.row_draws import CHUNK, LANES, draw_rows, fill_regressors
+from reelstream.engines.kernels.row_draws import (
+    CHUNK,
+    LANES,
+    RowDraws,
+    RowRatings,
+    RowTerms,
+    draw_rows,
+    fill_regressors,
+)
 
 N_ROWS, N_OTHERS, D = LANES + 8, 30, 6
 
@@ -39,9 +47,13 @@ class Regressions:
         regressors = np.empty((N_OTHERS, D + 1), np.float32)
         threads.share(fill_regressors, self.other, self.root_weight, regressors)
         stream = counter_rng.stream_of(0, sweep, counter_rng.USER_ROW)
-        prior = (self.precision, self.prior_terms)
-        ratings = (self.starts, self.others, self.targets, regressors, self.weight)
-        threads.share(draw_rows, *ratings, *prior, stream, self.ids, draws, means, covs, squares)
+        threads.share(
+            draw_rows,
+            RowRatings(self.starts, self.others, self.targets, regressors),
+            RowTerms(self.weight, self.precision, self.prior_terms),
+            counter_rng.RowKeys(stream, self.ids),
+            RowDraws(draws, means, covs, squares),
+        )
         return draws, means, covs, squares
 
     def of_row(self, row: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

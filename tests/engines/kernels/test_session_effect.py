@@ -1,4 +1,4 @@
-"""The mood's filter against a dense Gaussian process in double precision."""
+"""The session effect's filter against a dense Gaussian process in double precision."""
 
 from __future__ import annotations
 
@@ -58,8 +58,7 @@ def test_draws_have_the_posterior_mean_and_covariance() -> None:
     drawn = np.empty((20_000, N), np.float32)
     for row in drawn:
         normals = rng.standard_normal(N).astype(np.float32)
-        session_effect.draw_session_effect(
-            RESIDUALS, decays(), NOISE, VARIANCE, normals, np.empty(N, np.float32), row
-        )
+        scratch = session_effect.SessionScratch(normals, np.empty(N, np.float32), row)
+        session_effect.draw_session_effect(RESIDUALS, decays(), NOISE, VARIANCE, scratch)
     np.testing.assert_allclose(drawn.mean(0), mean, atol=0.015)
     np.testing.assert_allclose(np.cov(drawn.T), cov, atol=0.015)
