@@ -27,7 +27,7 @@ from numpy.typing import ArrayLike, NDArray
 from reelstream.catalog import Catalog, Film
 from reelstream.datasets.sources import FilmSource, RatingSource, read_films, read_ratings
 from reelstream.datasets.tables import ids_in, seconds_in
-from reelstream.engines.interface import FitParameters
+from reelstream.engines.interface import FitContext, FitParameters
 from reelstream.engines.local import fit_models
 from reelstream.errors import InputError, NothingToLearnError
 from reelstream.models.model_set import ModelSet, TrainedOn
@@ -95,9 +95,14 @@ class Recommender:
         read = read_ratings(ratings, scale)
         catalog = _with_items(read_films(films, read.dataset), read.events)
         histories = Histories.of(read.events)
-        parameters = FitParameters(seed=seed, use_times=read.has_times)
+        context = FitContext(
+            catalog=catalog,
+            scale=read.scale,
+            parameters=FitParameters(seed=seed, use_times=read.has_times),
+            has_gate=False,
+        )
         try:
-            models = fit_models(histories, catalog, read.scale, None, parameters, has_gate=False)
+            models = fit_models(histories, context)
         except NothingToLearnError as error:
             raise InputError(f"{len(histories)} ratings are too few to fit on") from error
         learned = TrainedOn({0: len(read.events)}, {})
