@@ -7,10 +7,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeVar
 
-import httpx
-
 from reelstream.broker.interface import Broker
-from reelstream.errors import BrokerError, StorageError
+from reelstream.client import Client
+from reelstream.errors import ApiError, BrokerError, StorageError
 from reelstream.storage.batch_files import BatchFolder, Manifest
 from reelstream.storage.release import Release, pointed_at, read_releases, released_in
 from reelstream.storage.work_folder import WorkFolder
@@ -68,7 +67,7 @@ class StatusReader:
         """`log` is open; None, for one that does not answer, counts as one without messages."""
         self._batches, self._models = BatchFolder(folder.batches), folder.models
         self._log, self._topic = log, topic
-        self._http = httpx.Client(base_url=api_url, timeout=1.0, trust_env=False)
+        self._api = Client(api_url, timeout_seconds=1.0)
         self._released = released_in(folder.models)
         self._releases: dict[int, Release] = {}
         self._damage: list[str] = []
@@ -77,7 +76,7 @@ class StatusReader:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._http.close()
+        self._api.close()
 
     def log_start(self) -> tuple[str | None, dict[int, int]]:
         """The topic's identity, None while the log does not answer, and each first offset."""
@@ -133,7 +132,6 @@ class StatusReader:
         return {}
 
     def _serving(self) -> int | None:
-        with suppress(httpx.HTTPError, ValueError, AttributeError):
-            number = self._http.get("/health/ready").json().get("model_set")
-            return number if isinstance(number, int) else None
+        with suppress(ApiError):
+            return self._api.ready().model_set
         return None
