@@ -129,24 +129,26 @@ def test_an_interrupt_is_quiet(command: Command, monkeypatch: pytest.MonkeyPatch
     assert (answer.code, answer.err) == (130, "")
 
 
-def test_help_imports_nothing_heavy() -> None:
-    """`--help` answers at once: neither numpy nor what needs it is imported."""
-    heavy = (
-        "numpy",
-        "numba",
-        "polars",
-        "sklearn",
-        "streamlit",
-        "pydantic",
-        "rich.live",
-        "structlog",
-    )
+HEAVY = ["numpy", "numba", "polars", "sklearn", "streamlit", "rich.live"]
+OURS = ["reelstream.settings", "reelstream.cli.run", "reelstream.cli.models"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "modules"),
+    [
+        (["--help"], [*HEAVY, *OURS, "pydantic", "structlog"]),
+        (["models", "--help"], [*HEAVY, *OURS]),
+    ],
+    ids=["all", "models"],
+)
+def test_help_imports_no_command(arguments: list[str], modules: list[str]) -> None:
+    """It lists commands at once, without them and what they need."""
     code = (
-        f"import sys, reelstream.cli.app; print([name for name in {heavy!r} if name in"
-        " sys.modules])"
+        f"import sys; from reelstream.cli.app import invoke; code = invoke({arguments}); "
+        f"print(code, [name for name in {modules} if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "[]\n"
+    assert done.stdout.splitlines()[-1] == "0 []"
 
 
 def test_python_m_is_the_command() -> None:
