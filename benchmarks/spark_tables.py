@@ -94,11 +94,11 @@ def memory(results: Result) -> Iterable[str]:
         f"A standalone cluster, {results['users']:,} users and {results['items']:,} films whatever"
         " the number of ratings. The trainer makes a first set of so many ratings, and one of a"
         f" further batch of {results['new_ratings']:,}, record and gate included: peak of the"
-        " driver's two processes. Of the further batch the record asks an even sample of the"
-        " users, so that its work is bounded too.\n"
+        " driver's two processes. The record scores an even sample of the further batch's users, so"
+        " that its work is bounded too.\n"
     )
     yield table(
-        ["ratings", "of the further batch asked", "Python: GiB", "Java: GiB"],
+        ["ratings", "of the further batch scored", "Python: GiB", "Java: GiB"],
         [
             [
                 f"{row['ratings']:,}",

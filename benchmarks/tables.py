@@ -25,9 +25,9 @@ SHARES = [(each / 5, f"{each / 5:.1f}") for each in range(6)]
 
 INTRODUCTION = """# Benchmarks
 
-Each benchmark is one file in `benchmarks/` and one question. It writes its result to `benchmarks/results/`, with the
-machine, the versions and the commit, and fails when one of its bars is missed. This page is made from those files by
-`make bench-tables`: no figure on it is typed by hand.
+Each benchmark is one file in `benchmarks/` and answers one question. It writes its result to `benchmarks/results/`, with
+the machine, the versions and the commit, and fails when one of its bars is missed. `make bench-tables` makes this page
+from those files: no figure on it is typed by hand.
 
 ```sh
 export REELSTREAM_TEST_DATA=folder   # holds ml-latest-small/ and the-movies-dataset/
@@ -157,11 +157,11 @@ def accuracy(results: Result) -> Iterable[str]:
     """The means over the random splits, then the time split."""
     data, seeds = results["data"], list(results["random"])
     yield (
-        "The same ratings to learn and to predict for everybody. *Behind* is the RMSE beyond that"
-        " of the reelstream that knows no more: times withheld against libraries that ignore time,"
-        " times used against those that use it; ± is one standard error, with a user's ratings as"
-        " one cluster. AUC is for liking (rating ≥ 4): by the like probability for reelstream, by"
-        " the predicted rating for the others.\n"
+        "Every library learns and predicts the same ratings. *Gap* is its RMSE less that of the"
+        " reelstream with the same information: times withheld against libraries that ignore time,"
+        " times used against those that use it; ± is one standard error, clustered by user. AUC is"
+        " for liking (rating ≥ 4): by the like probability for reelstream, by the predicted rating"
+        " for the others.\n"
     )
     yield (
         f"### Random 80/20\n\n{data['name']}, {data['ratings']:,} ratings, mean of seeds"
@@ -171,13 +171,13 @@ def accuracy(results: Result) -> Iterable[str]:
     yield (
         f"### By time\n\nThe newest third of {data['name']}, predicted in order. Every library is"
         f" fitted again before each of {data['batches']} batches; LightGBM's features are up to"
-        " date at each question. reelstream is fitted once and learns each rating after it was"
-        " predicted.\n"
+        " date at each query. reelstream is fitted once and learns each rating after predicting"
+        " it.\n"
     )
     yield standings(results["time"])
     if results["missing"]:
         yield (
-            "Not asked: "
+            "Left out: "
             + "; ".join(f"{name} ({reason})" for name, reason in results["missing"].items())
             + ".\n"
         )
@@ -199,7 +199,7 @@ def over_seeds(tables: Sequence[Sequence[Mapping[str, Any]]]) -> list[dict[str, 
 def standings(rows: Sequence[Mapping[str, Any]]) -> str:
     """Best RMSE first."""
     return table(
-        ["", "RMSE", "behind", "AUC", "log loss", "ECE", "within 1 sd", "within 2 sd"],
+        ["", "RMSE", "gap", "AUC", "log loss", "ECE", "within 1 sd", "within 2 sd"],
         [
             [
                 f"**{row['name']}**" if row["name"].startswith("reelstream") else row["name"],
@@ -220,16 +220,16 @@ def standings(rows: Sequence[Mapping[str, Any]]) -> str:
 def calibration(results: Result) -> Iterable[str]:
     """Reliability, then groups."""
     yield (
-        "Of all films that were said to be liked with probability 0.7, seven in ten should be."
+        "Of all films with a like probability of 0.7, seven in ten should be liked."
         " *Random* is the three random splits with times withheld, *in time* the newest third with"
         " users and films learning.\n"
     )
     yield (
-        "![Said against came, in ten bins of like probability](images/benchmark-reliability.svg)\n"
+        "![Predicted against observed, in ten bins of like probability](images/benchmark-reliability.svg)\n"
     )
     yield (
-        "One standard deviation should hold about 0.68 of the ratings and two about 0.95, for"
-        " everybody: also for users and films of whom little was known at the question.\n"
+        "One standard deviation should cover about 0.68 of the ratings and two about 0.95, also"
+        " for users and films with few ratings before the query.\n"
     )
     yield (
         "![Share of ratings within 1 and 2 sd, by ratings known of the"
@@ -239,7 +239,14 @@ def calibration(results: Result) -> Iterable[str]:
         for by, whom in (("by_user", "user"), ("by_item", "film")):
             yield f"{title}, by ratings known of the {whom}:\n"
             yield table(
-                [f"known of the {whom}", "asked", "RMSE", "mean sd", "within 1 sd", "within 2 sd"],
+                [
+                    f"known of the {whom}",
+                    "ratings",
+                    "RMSE",
+                    "mean sd",
+                    "within 1 sd",
+                    "within 2 sd",
+                ],
                 [
                     [
                         row["known"],
@@ -262,14 +269,14 @@ def mood(results: Result) -> Iterable[str]:
     yield (
         f"By time, users and films learning: RMSE {results['rmse_with']:.4f} with times and"
         f" {results['rmse_without']:.4f} without. What times add beyond a rating's place in the"
-        " order is mood, which fades within minutes. So the gain should come from questions soon"
-        " after another rating by the same user; *part* is each row's part of the whole gain in"
-        " squared error.\n"
+        " order is the session effect (mood), which fades within minutes. So the gain should come"
+        " from queries soon after another rating by the same user; *part* is each row's part of the"
+        " whole gain in squared error.\n"
     )
     yield table(
         [
             "since the user's rating before",
-            "asked",
+            "ratings",
             "RMSE with times",
             "without",
             "part of the gain",
@@ -299,8 +306,8 @@ def mood(results: Result) -> Iterable[str]:
 def segments(results: Result) -> Iterable[str]:
     """Chains, then re-fits."""
     yield (
-        "Sets go on from each other while the data grow by 1 %, from a tenth of it to all: the"
-        " share of users that keep their segment number from one set to the next. *Agreement* is"
+        "Each set starts warm from the one before while the data grow by 1 %, from a tenth to all:"
+        " the share of users that keep their segment number from one set to the next. *Agreement* is"
         " the adjusted Rand index of two cold fits of all users: 1 is the same segments, 0 what"
         " chance gives. *Redrawn* users are drawn with replacement.\n"
     )
@@ -409,7 +416,7 @@ def training(results: Result) -> Iterable[str]:
     )
     if results["missing"]:
         yield (
-            "Not asked: "
+            "Left out: "
             + "; ".join(f"{name} ({reason})" for name, reason in results["missing"].items())
             + ".\n"
         )
@@ -508,11 +515,11 @@ SECTIONS: dict[
         calibration,
         {"reliability": reliability_plot, "coverage": coverage_plot},
     ),
-    "mood": ("What the gain from times rests on", mood, {}),
+    "mood": ("Where the gain from times comes from", mood, {}),
     "segments": ("Segments that stay", segments, {}),
     "training": ("Training", training, {"growth": growth_plot}),
     "startup": ("From nothing to the third model set", startup, {}),
-    "ingest": ("Through Kafka", ingest, {}),
+    "ingest": ("Ingest from Kafka", ingest, {}),
     "spark": ("On Spark", spark, {"spark-growth": spark_growth_plot}),
     "memory": ("What the trainer holds on Spark's driver", memory, {}),
 }

@@ -115,8 +115,8 @@ class Recommender:
         """Learn new ratings at once, without a refit.
 
         They join their users' histories, and items learn from them: new items too, and new users.
-        A rating replaces an earlier one of the same user and item. A call takes a millisecond or two
-        for each user it concerns, and some for the rest, so pass what there is at once.
+        A rating replaces an earlier one of the same user and item. A call takes a millisecond or
+        two for each user it concerns, and some for the rest: pass what there is at once.
 
         Args:
             ratings: As for `fit`. Ratings without times count as made at the time of the newest
