@@ -46,7 +46,7 @@ def test_a_removed_predecessor_is_an_error_that_says_so(command: Command, work: 
         registry.prune(1)
     answer = command("models", "rebuild", 2, "--work", work)
     assert answer.code == 2
-    assert "set 1, whose chain it goes on from, was removed" in answer.err
+    assert "set 1, whose chain it was warm-started from, was removed" in answer.err
 
 
 def test_a_changed_batch_is_an_error_that_says_so(command: Command, work: Path) -> None:

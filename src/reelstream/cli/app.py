@@ -75,7 +75,7 @@ def invoke(arguments: Sequence[str]) -> int:
     except BrokenPipeError:  # the reader has closed its end: there is nothing to flush to
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
-    except Exception as error:  # whatever it is, a person reads it
+    except Exception as error:  # a person gets one sentence, whatever it is
         if os.environ.get(DEBUG_VARIABLE) == "1":
             traceback.print_exception(error)
         sentence, exit_code = _explain(error)

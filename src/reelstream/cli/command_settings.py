@@ -105,6 +105,7 @@ def _setting_options(names: Iterable[str], flags: Mapping[str, str]) -> list[_Se
 
 def _own_parameters(function: Callable[..., int]) -> list[inspect.Parameter]:
     """What a function takes beside the settings, its annotations evaluated."""
+    # typer evaluates annotations in the module of the command, which is this one: do it before.
     hints = get_type_hints(function, include_extras=True)
     _, *own = inspect.signature(function).parameters.values()
     return [_keyword(each.name, hints[each.name], each.default) for each in own]

@@ -112,7 +112,7 @@ def evaluate(
     """Split, fit, predict and score."""
     split.check(settings.data.folder)
     # As for `train`: help and a wrong flag need not wait for what fits.
-    from reelstream.cli.evaluation import evaluate_split  # noqa: PLC0415
+    from reelstream.cli.offline_evaluation import evaluate_split  # noqa: PLC0415
 
     name, result = evaluate_split(settings.data, split, fit)
     if as_json:

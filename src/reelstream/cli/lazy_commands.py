@@ -33,6 +33,7 @@ class LazyGroup(TyperGroup):
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
         """The command that the first of `args` names, and the other arguments."""
+        # Help lists commands with get_command; only this is called for the one that is to run.
         name, command, others = super().resolve_command(ctx, args)
         return name, command.load() if isinstance(command, LazyCommand) else command, others
 

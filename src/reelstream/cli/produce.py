@@ -45,6 +45,7 @@ def produce(
     as_json: Json = False,
 ) -> int:
     """Bind the work folder to data set and log, and send the ratings."""
+    # Before the work folder is bound: a folder without ratings must not leave one behind.
     dataset = open_dataset(settings)
     folder, binding = bind_work_folder(settings, dataset)
     if bind_only:

@@ -56,20 +56,21 @@ def _prepare(settings: Settings, *, with_ui: bool) -> Pipeline:
     """Whatever can be refused is refused here, in one sentence, and not by every stage."""
     api_port = free_port(settings.serve.host, settings.serve.port, "--port")
     urls = {"API": url(settings.serve.host, api_port)}
-    found: dict[str, object] = {"serve.port": api_port, "ui.api": settings.ui.api or urls["API"]}
+    chosen: dict[str, object] = {"serve.port": api_port, "ui.api": settings.ui.api or urls["API"]}
     if with_ui:
         check_page()
-        found["ui.port"] = ui_port = free_port(settings.ui.host, settings.ui.port, "--ui-port")
+        chosen["ui.port"] = ui_port = free_port(settings.ui.host, settings.ui.port, "--ui-port")
         urls["page"] = url(settings.ui.host, ui_port)
     dataset = open_dataset(settings)
     folder, binding = bind_work_folder(settings, dataset)
     folder.check_writable()
     with open_log(binding, settings.kafka):
-        pass
-    found |= {
+        pass  # an unreachable log is better reported once, here
+    # A stage must not choose again: what is a default now may be another when it restarts.
+    chosen |= {
         "work": folder.root,
         "data.folder": dataset.ratings_file,
         "broker.url": binding.broker,
         "broker.topic": binding.topic,
     }
-    return Pipeline(settings=settings.replaced(found), folder=folder, binding=binding, urls=urls)
+    return Pipeline(settings=settings.replaced(chosen), folder=folder, binding=binding, urls=urls)

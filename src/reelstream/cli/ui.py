@@ -22,5 +22,6 @@ def ui(settings: Settings, as_json: Json = False) -> int:
     port = free_port(settings.ui.host, settings.ui.port, "--port")
     api = settings.ui.api or url(settings.serve.host, settings.serve.port)
     announce("page", settings.ui.host, port, as_json=as_json)
+    # Not a child: SIGTERM and the run's process group reach the page without a relay.
     launch = [sys.executable, "-m", "reelstream.ui.launcher", api, settings.ui.host, str(port)]
     os.execv(sys.executable, launch)
