@@ -45,8 +45,7 @@ def produce(
     as_json: Json = False,
 ) -> int:
     """Bind the work folder to data set and log, and send the ratings."""
-    # Before the work folder is bound: a folder without ratings must not leave one behind.
-    dataset = open_dataset(settings)
+    dataset = open_dataset(settings)  # first: without ratings no work folder is made
     folder, binding = bind_work_folder(settings, dataset)
     if bind_only:
         return _print_binding(folder, dataset, as_json=as_json)
