@@ -8,6 +8,7 @@ import json
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -203,6 +204,25 @@ def steps(text: str) -> list[str]:
     """Lines `1. ...` with their continuations, on one line each."""
     found = re.findall(r"^ *(\d\. \S.*(?:\n {3,}(?! *\d\. )\S.*)*)", text, re.MULTILINE)
     return [" ".join(step.split()) for step in found]
+
+
+def test_architecture_has_the_packages_and_layers_that_are_checked() -> None:
+    """Its table has a row for each package, its diagram the layers that import-linter reads."""
+    text = page("architecture.md")
+    package = ROOT / "src" / "reelstream"
+    names = {
+        path.name + "/" * path.is_dir()
+        for path in package.iterdir()
+        if not path.name.startswith("__") and (path.is_dir() or path.suffix == ".py")
+    }
+    rows = re.findall(r"^\| `([^`]+)` \|", text.split("## What lies on disk")[0], re.MULTILINE)
+    assert sorted(rows) == sorted(names)
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
+    (layers,) = (each["layers"] for each in contracts["contracts"] if each["type"] == "layers")
+    _, shown = re.findall(r"^```text\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    assert [line.split() for line in shown.splitlines()] == [
+        [name.strip() for name in layer.split("|")] for layer in layers
+    ]
 
 
 def test_make_help_lists_every_target_that_says_what_it_does() -> None:
