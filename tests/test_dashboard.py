@@ -53,7 +53,15 @@ def metrics(tmp_path: Path) -> set[str]:
         updates = LiveUpdates(
             predictor, registry, batches, snapshots, broker, "ratings", CATALOG, scale
         )
-        app = create_app(Service(predictor, updates, registry, CATALOG, scale))
+        app = create_app(
+            Service(
+                predictor=predictor,
+                live_updates=updates,
+                registry=registry,
+                catalog=CATALOG,
+                scale=scale,
+            )
+        )
         text = app.test_client().get("/metrics").text + generate_latest(REGISTRY).decode()
     return {
         family.name + suffix

@@ -119,7 +119,15 @@ def flask_app(tmp_path: Path) -> Iterator[Flask]:
         updates = LiveUpdates(
             predictor, registry, batches, snapshots, broker, "ratings", CATALOG, scale
         )
-        yield create_app(Service(predictor, updates, registry, CATALOG, scale))
+        yield create_app(
+            Service(
+                predictor=predictor,
+                live_updates=updates,
+                registry=registry,
+                catalog=CATALOG,
+                scale=scale,
+            )
+        )
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,15 @@ def waiting_api(tmp_path: Path) -> Iterator[SimpleNamespace]:
         predictor.histories.add(
             LogEvent(event(*row), 0, offset) for offset, row in enumerate(RATED)
         )
-        app = create_app(Service(predictor, updates, registry, CATALOG, scale))
+        app = create_app(
+            Service(
+                predictor=predictor,
+                live_updates=updates,
+                registry=registry,
+                catalog=CATALOG,
+                scale=scale,
+            )
+        )
         yield SimpleNamespace(
             client=app.test_client(),
             app=app,

@@ -36,7 +36,15 @@ def make_app(root: Path) -> Flask:
         SCALE,
     )
     updates.start()
-    return create_app(Service(predictor, updates, registry, CATALOG, SCALE))
+    return create_app(
+        Service(
+            predictor=predictor,
+            live_updates=updates,
+            registry=registry,
+            catalog=CATALOG,
+            scale=SCALE,
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -14,6 +14,11 @@ from reelstream.api.views import add_operation
 MAX_BODY_BYTES = 2 * 1024**2
 """A list of `MAX_QUERIES` queries fits in several times over."""
 
+_CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'"
+)
+
 _RESOURCES = (
     predictions.resource,
     items.resource,
@@ -41,14 +46,11 @@ def create_app(service: Service) -> Flask:
 
 
 def _secure(response: Response) -> Response:
-    """Nothing here is to be guessed at, framed, or kept; the page needs its style sheet and no
-    more.
+    """Forbid browsers to guess content types, to show an answer in a frame, to load anything but
+    the style sheet of /docs, and to cache answers.
     """
     response.headers["X-Content-Type-Options"] = "nosniff"
-    response.headers["Content-Security-Policy"] = (
-        "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors"
-        " 'none'"
-    )
+    response.headers["Content-Security-Policy"] = _CONTENT_SECURITY_POLICY
     response.headers["Referrer-Policy"] = "no-referrer"
     if request.endpoint != "static":
         response.headers["Cache-Control"] = "no-store"

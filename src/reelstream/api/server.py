@@ -14,12 +14,11 @@ from granian import Granian
 from granian.constants import Interfaces
 
 BLOCKING_THREADS = 4
-"""Threads that run Python. The models let go of Python's lock while they compute: meanwhile other
-users are folded in, and other questions answered. Only predictions wait for each other, as
-`LiveItems` has them.
+"""Threads that run Python. The models release Python's lock while they compute: meanwhile other
+users are folded in, and other queries answered. Only predictions wait for each other (`LiveItems`).
 """
 STOP_SECONDS = 1
-"""What a stopping server grants to the requests under way."""
+"""How long a stopping server waits for the requests in progress."""
 
 
 def serve(
@@ -27,8 +26,8 @@ def serve(
 ) -> None:
     """Serve until SIGTERM or SIGINT, then end within two seconds.
 
-    `make_app` is called in the worker process; it is a module's function, or a `functools.partial`
-    of one, as it may travel there by name. Whether the port is free is for the caller to try.
+    make_app: called in the worker process; a module's function or a `functools.partial` of one, as
+    it must be picklable. The caller checks that the port is free.
     Raises SystemExit(1) when the worker dies.
     """
     server = Granian(
@@ -46,7 +45,7 @@ def serve(
 
 
 class _Loader:
-    """Makes the application in the worker; a class, so that it can travel there."""
+    """Makes the application in the worker; a class, because a closure cannot be pickled."""
 
     def __init__(self, make_app: Callable[[], Flask]) -> None:
         self._make_app = make_app
@@ -57,7 +56,9 @@ class _Loader:
 
 
 def _end_with_parent() -> None:
-    """A supervisor that was killed cannot stop its worker, which would go on holding the port."""
+    """End this worker when its supervisor ends: a killed one cannot stop it, and it would hold the
+    port.
+    """
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()

@@ -1,4 +1,4 @@
-"""What the resources answer from."""
+"""The parts of a server that the resources answer from."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from reelstream.serving.predictor import Predictor
 from reelstream.storage.model_registry import ModelRegistry
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Service:
-    """The parts of a server, put together by whoever starts it."""
+    """The parts of a server, assembled by whoever starts it."""
 
     predictor: Predictor
     live_updates: LiveUpdates
@@ -28,6 +28,6 @@ class Service:
         return film.title or None if film is not None else None
 
     def popularity(self) -> Mapping[int, int]:
-        """Film -> number of ratings, as far as the set in service knows it."""
+        """Film -> how many ratings the set in service has learned; empty without a set."""
         serving = self.predictor.in_service
         return {} if serving is None else serving.popularity

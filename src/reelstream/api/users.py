@@ -56,12 +56,12 @@ def user(service: Service, query: UserQuery) -> UserAnswer:
     )
 
 
-def beginning_with(user_ids: NDArray[np.int64], digits: str, most: int) -> NDArray[np.int64]:
-    """The first `most` of these rising ids whose decimal form begins with `digits`, the shortest
-    first.
+def beginning_with(user_ids: NDArray[np.int64], digits: str, limit: int) -> NDArray[np.int64]:
+    """At most `limit` of these ascending ids (n,) whose decimal form begins with `digits`, the
+    shortest first.
     """
     if not digits:
-        return user_ids[:most]
+        return user_ids[:limit]
     begin, found = int(digits), [user_ids[:0]]
     if digits == str(begin):  # no id has leading zeros
         for width in range(MAX_DIGITS - len(digits) + 1 if begin else 1):
@@ -69,5 +69,5 @@ def beginning_with(user_ids: NDArray[np.int64], digits: str, most: int) -> NDArr
             if first <= MAX_ID:
                 low = np.searchsorted(user_ids, first)
                 high = np.searchsorted(user_ids, min(last, MAX_ID), side="right")
-                found.append(user_ids[low:high][:most])
-    return np.concatenate(found)[:most]
+                found.append(user_ids[low:high][:limit])
+    return np.concatenate(found)[:limit]

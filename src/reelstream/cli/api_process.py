@@ -41,4 +41,12 @@ def make_app(work: Path, kafka: Mapping[str, str]) -> Flask:
     )
     warm_up_set().prepare()
     live_updates.start()
-    return create_app(Service(predictor, live_updates, registry, catalog, binding.scale))
+    return create_app(
+        Service(
+            predictor=predictor,
+            live_updates=live_updates,
+            registry=registry,
+            catalog=catalog,
+            scale=binding.scale,
+        )
+    )
