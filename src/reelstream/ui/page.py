@@ -14,9 +14,9 @@ from reelstream.ui.launcher import API_URL_VARIABLE
 from reelstream.ui.model_sets import show_model_sets
 from reelstream.ui.prediction import show_prediction
 from reelstream.ui.segments import show_segments
-from reelstream.ui.stream import read_standing, watch_stream
+from reelstream.ui.stream import read_api_state, watch_stream
 
-_WIDEST = 1240  # pixels: lines that run wider are hard to read
+_MAX_WIDTH_PIXELS = 1240  # wider lines are hard to read
 _FAVICON = Path(__file__).with_name("favicon.svg")  # a named icon would be fetched from outside
 
 
@@ -26,16 +26,16 @@ def _open_client(url: str) -> Client:
 
 
 def show_page() -> None:
-    """The stream's standing always; questions, segments and model sets once a set is in service."""
+    """The stream's state always; prediction, segments and model sets once a set is in service."""
     st.set_page_config(page_title="reelstream", page_icon=_FAVICON, layout="wide")
     client = _open_client(os.environ.get(API_URL_VARIABLE, DEFAULT_API_URL))
-    with st.container(horizontal_alignment="center"), st.container(width=_WIDEST):
+    with st.container(horizontal_alignment="center"), st.container(width=_MAX_WIDTH_PIXELS):
         with st.container(horizontal=True, vertical_alignment="bottom"):
             st.title("reelstream", anchor=False, width="content")
             st.caption("Movie ratings arrive as a stream; each answer says how sure it is.")
-        standing = read_standing(client)
-        watch_stream(client, standing)
-        if standing.model_set is not None and standing.status is not None:
+        state = read_api_state(client)
+        watch_stream(client, state)
+        if state.model_set is not None and state.status is not None:
             show_prediction(client)
             st.header("Segments", anchor=False)
             show_segments(client)

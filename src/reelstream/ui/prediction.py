@@ -21,15 +21,15 @@ def show_prediction(client: Client) -> None:
     """Two searches on the left, the answer on the right; typing redraws nothing else of the
     page.
     """
-    questions, answers = st.columns([4, 7], gap="large")
-    with questions, api_errors_shown():
+    searches, answers = st.columns([4, 7], gap="large")
+    with searches, api_errors_shown():
         user_id = _choose_user(client)
         film = _choose_film(client)
     if user_id is None or film is None:
         return
     with answers, api_errors_shown(), st.container(border=True):
         _show_answer(client.predict(user_id, film.item_id), user_id, film)
-    with questions, api_errors_shown():
+    with searches, api_errors_shown():
         _show_history(client, user_id)
 
 

@@ -1,4 +1,4 @@
-"""The strip at the top of the page: where the stream stands, redrawn every two seconds."""
+"""The strip at the top of the page: the state of the stream, redrawn every two seconds."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from reelstream.ui.wording import age, plain
 
 
 @dataclass(frozen=True, kw_only=True)
-class Standing:
+class ApiState:
     """Whether the API answers, and what it says of itself and of the stream."""
 
     health: HealthAnswer | None = None
@@ -27,25 +27,25 @@ class Standing:
         return self.health.model_set if self.health else None
 
 
-def read_standing(client: Client) -> Standing:
-    """Fetch health and status; that the API cannot be reached is a standing too."""
+def read_api_state(client: Client) -> ApiState:
+    """Fetch health and status; an API that cannot be reached has a state too."""
     try:
-        return Standing(health=client.ready(), status=client.status())
+        return ApiState(health=client.ready(), status=client.status())
     except ApiError as error:
-        return Standing(error=str(error))
+        return ApiState(error=str(error))
 
 
 @st.fragment(run_every=2.0)
-def watch_stream(client: Client, drawn_for: Standing) -> None:
-    """Show how the stream stands; draw the whole page anew when another set answers, or the API
-    comes or goes.
+def watch_stream(client: Client, drawn_for: ApiState) -> None:
+    """Show the stream's counts and what is wrong; redraw the whole page when another model set is
+    in service, or the API comes or goes.
     """
-    standing = read_standing(client)
-    if standing.model_set != drawn_for.model_set:
+    state = read_api_state(client)
+    if state.model_set != drawn_for.model_set:
         st.rerun()
-    if standing.status:
-        _show_counts(standing.status)
-    for sentence in _sentences(standing):
+    if state.status:
+        _show_counts(state.status)
+    for sentence in _sentences(state):
         st.info(sentence)
 
 
@@ -65,12 +65,12 @@ def _show_counts(status: StatusAnswer) -> None:
         st.metric("Serving for", age(time.time() - service.since) if service else "–", border=True)
 
 
-def _sentences(standing: Standing) -> list[str]:
+def _sentences(state: ApiState) -> list[str]:
     """What keeps the API from simply being ready, each reason as a sentence."""
-    if standing.error:
-        return [f"{plain(standing.error)} This page tries again every two seconds."]
-    reasons = standing.health.reasons if standing.health else []
-    if standing.model_set is None:
+    if state.error:
+        return [f"{plain(state.error)} This page tries again every two seconds."]
+    reasons = state.health.reasons if state.health else []
+    if state.model_set is None:
         return [
             " ".join([*map(_sentence, reasons), "This page shows answers as soon as one serves."])
         ]
