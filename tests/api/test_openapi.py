@@ -17,7 +17,7 @@ EXAMPLES_AN_OPERATION = 20
 @pytest.mark.slow
 @pytest.mark.parametrize("mode", list(GenerationMode))
 def test_answers_are_as_the_document_says(api: SimpleNamespace, mode: GenerationMode) -> None:
-    """No server error and no answer beside the schema, whatever is asked: right questions and wrong
+    """No server error and no answer beside the schema, whatever is asked: valid queries and invalid
     ones.
     """
     schema = schemathesis.openapi.from_wsgi("/openapi.json", api.app)

@@ -21,7 +21,7 @@ OF_SET = {"model_set": 2, "basis": BASIS}
 
 
 @pytest.mark.parametrize(
-    ("path", "question", "answer"),
+    ("path", "fields", "answer"),
     [
         ("/predict_regression", {"userId": 1, "movieId": 31}, {**PAIR, **REGRESSION, **OF_SET}),
         (
@@ -38,13 +38,13 @@ OF_SET = {"model_set": 2, "basis": BASIS}
     ],
 )
 def test_each_family_answers_to_post_to_get_and_to_lists(
-    client: FlaskClient, path: str, question: dict[str, int], answer: dict[str, object]
+    client: FlaskClient, path: str, fields: dict[str, int], answer: dict[str, object]
 ) -> None:
     """The same answer every way."""
-    assert client.post(path, json=question).json == answer
-    query = {name: str(value).lower() for name, value in question.items()}
+    assert client.post(path, json=fields).json == answer
+    query = {name: str(value).lower() for name, value in fields.items()}
     assert client.get(path, query_string=query).json == answer
-    assert client.post(path, json=[question, question]).json == [answer, answer]
+    assert client.post(path, json=[fields, fields]).json == [answer, answer]
     assert client.post(path, json=[]).json == []
 
 
@@ -100,7 +100,7 @@ def test_in_a_list_an_error_stands_in_the_place_of_its_answer(client: FlaskClien
     assert {wrong["where"] for wrong in answers[3]["error"]["errors"]} == {"3.userId", "3.movieId"}
 
 
-def test_ten_thousand_questions_are_answered_and_one_more_is_too_many(api: SimpleNamespace) -> None:
+def test_ten_thousand_queries_are_answered_and_one_more_is_too_many(api: SimpleNamespace) -> None:
     """Each user is folded in once for all of them."""
     asked = [{"userId": number % 3, "movieId": 31} for number in range(10_000)]
     folded = len(api.registry.sets[2].folded)
@@ -111,7 +111,7 @@ def test_ten_thousand_questions_are_answered_and_one_more_is_too_many(api: Simpl
     assert refused.status_code == 422 and "10001" in refused.json["detail"]
 
 
-def test_the_time_of_a_question_is_passed_on(api: SimpleNamespace) -> None:
+def test_the_time_of_a_query_is_passed_on(api: SimpleNamespace) -> None:
     """But never before the user's last rating."""
     api.client.get("/predict_regression?userId=1&movieId=31&at=150")
     api.client.get("/predict_regression?userId=1&movieId=31&at=999")
@@ -131,7 +131,7 @@ def test_the_time_of_a_question_is_passed_on(api: SimpleNamespace) -> None:
         ("userId=true&movieId=31", "userId"),
     ],
 )
-def test_a_question_that_is_not_understood_is_told_why(
+def test_a_query_that_is_not_understood_is_told_why(
     client: FlaskClient, query: str, where: str
 ) -> None:
     """422, with the field that is wrong."""

@@ -188,7 +188,7 @@ def send(broker: Broker, *values: bytes) -> None:
         producer.flush()
 
 
-def test_the_status_says_how_far_each_stage_is_behind(followed: SimpleNamespace) -> None:
+def test_the_status_has_the_lag_of_each_stage(followed: SimpleNamespace) -> None:
     """Partition by partition, with what the newest batch brought and what became of the newest
     set.
     """

@@ -131,13 +131,13 @@ def test_five_swaps_under_load_fail_no_request_and_mix_no_sets(
     def ask(client_number: int) -> set[int]:
         """The sets that answered this client."""
         sets = set()
-        questions = [{"userId": user, "movieId": item} for user, item in PAIRS]
+        queries = [{"userId": user, "movieId": item} for user, item in PAIRS]
         with httpx.Client(base_url=server.client.base_url, trust_env=False, timeout=30) as client:
             for user, item in itertools.cycle(PAIRS[client_number:] + PAIRS[:client_number]):
                 if done.is_set():
                     return sets
                 full = client.get(f"/v1/users/{user}/items/{item}")
-                listed = client.post("/predict_regression", json=questions)
+                listed = client.post("/predict_regression", json=queries)
                 assert (full.status_code, listed.status_code) == (200, 200), full.text + listed.text
                 answer, number = full.json(), full.json()["model_set"]
                 assert expected[number, user, item] == (
@@ -162,7 +162,7 @@ def test_five_swaps_under_load_fail_no_request_and_mix_no_sets(
                         server.number() == wanted or any(asked.done() for asked in asking)
                     )
                 )
-                time.sleep(0.1)  # some questions to this set
+                time.sleep(0.1)  # some queries to this set
         finally:
             done.set()
         answered = [asked.result() for asked in asking]

@@ -1,4 +1,4 @@
-"""LiveUpdates: model sets, batch files and log are followed, and trouble with one stops nothing
+"""LiveUpdates: model sets, batch files and log are followed, and a failure of one stops nothing
 else.
 """
 
@@ -159,7 +159,7 @@ def test_a_message_that_is_no_rating_is_passed_over(world: World) -> None:
     world.send(b"not json", b'{"userId":1,"movieId":31,"rating":11,"timestamp":1}')
     world.rate((1, 31, 4.0, 100))
     until(lambda: world.ratings_of(1) == [4.0])
-    assert not world.updates.report().troubles
+    assert not world.updates.report().failures
 
 
 def test_a_forgotten_user_is_answered_as_one_that_nobody_knows(world: World) -> None:
@@ -223,10 +223,10 @@ def test_a_damaged_batch_is_reported_and_the_log_stands_in_for_it(world: World) 
     content = file.read_bytes()
     file.write_bytes(b"")
     world.updates.start()
-    assert manifest.files[0].name in world.updates.report().troubles["batch files"]
+    assert manifest.files[0].name in world.updates.report().failures["batch files"]
     until(lambda: world.ratings_of(1) == [4.0])
     file.write_bytes(content)
-    until(lambda: not world.updates.report().troubles)
+    until(lambda: not world.updates.report().failures)
     assert world.ratings_of(1) == [4.0]
 
 
@@ -259,11 +259,11 @@ def test_a_damaged_set_is_reported_and_the_previous_one_keeps_serving(world: Wor
     world.updates.start()
     world.registry.damaged = {2}
     world.registry.add(2)
-    until(lambda: "model set 2 is damaged" in world.updates.report().troubles.get("model sets", ""))
+    until(lambda: "model set 2 is damaged" in world.updates.report().failures.get("model sets", ""))
     assert world.predictor.number == 1
     world.registry.add(3)
     until(lambda: world.predictor.number == 3)
-    until(lambda: not world.updates.report().troubles)
+    until(lambda: not world.updates.report().failures)
     assert world.updates.report().errors["model sets"] >= 1
 
 
@@ -275,7 +275,7 @@ def test_a_server_that_starts_on_a_damaged_set_serves_the_one_before(tmp_path: P
         world.registry.damaged = {2}
         world.updates.start()
         assert world.predictor.number == 1
-        assert "model set 2 is damaged" in world.updates.report().troubles["model sets"]
+        assert "model set 2 is damaged" in world.updates.report().failures["model sets"]
         world.updates.close()
 
 
@@ -284,12 +284,12 @@ def test_a_log_that_cannot_be_reached_is_tried_again(tmp_path: Path) -> None:
     with open_broker(f"sqlite:{tmp_path / 'log.db'}") as broker:
         world = World(tmp_path, broker, 1)
         world.updates.start()
-        assert "no topic" in world.updates.report().troubles["log"]
+        assert "no topic" in world.updates.report().failures["log"]
         assert world.predictor.number == 1
         broker.ensure_topic(TOPIC, 2)
         world.rate((1, 31, 4.0, 100))
         until(lambda: world.ratings_of(1) == [4.0])
-        until(lambda: not world.updates.report().troubles)
+        until(lambda: not world.updates.report().failures)
         world.updates.close()
 
 
@@ -314,7 +314,7 @@ def test_a_log_that_breaks_goes_on_where_it_stopped(
     assert world.updates.report().live == 2
 
 
-def test_a_follower_shows_its_trouble_until_it_is_over() -> None:
+def test_a_follower_shows_its_failure_until_it_is_over() -> None:
     """A failure ends nothing; any exception counts as one."""
     failures: list[Exception] = [DamagedError("file x is damaged"), RuntimeError()]
 
@@ -323,9 +323,9 @@ def test_a_follower_shows_its_trouble_until_it_is_over() -> None:
             raise failures.pop(0)
 
     follower = Follower("thing", step, pause=0.0)
-    assert not follower.attempt() and follower.trouble == "file x is damaged"
-    assert not follower.attempt() and follower.trouble == "RuntimeError"
-    assert follower.attempt() and follower.trouble is None
+    assert not follower.attempt() and follower.failure == "file x is damaged"
+    assert not follower.attempt() and follower.failure == "RuntimeError"
+    assert follower.attempt() and follower.failure is None
     assert follower.errors == 2
 
 
@@ -356,7 +356,7 @@ def test_another_topic_under_the_same_name_is_reported_and_not_read(
         remade = World(tmp_path, another, 1)
         remade.rate((1, 31, 1.0, 100), (1, 7, 1.0, 101))
         remade.updates.start()
-        assert "made anew" in remade.updates.report().troubles["log"]
+        assert "made anew" in remade.updates.report().failures["log"]
         assert remade.ratings_of(1) == [4.0]
         remade.updates.close()
 
@@ -370,5 +370,5 @@ def test_a_log_that_lost_records_is_reported_and_not_read(world: World, tmp_path
     with open_broker(f"sqlite:{tmp_path / 'copy.db'}") as copy:
         restored = World(tmp_path, copy, 1)
         restored.updates.start()
-        assert "records were lost" in restored.updates.report().troubles["log"]
+        assert "records were lost" in restored.updates.report().failures["log"]
         restored.updates.close()

@@ -167,7 +167,7 @@ def test_an_api_that_is_away_and_comes_back(app: AppTest, served: Served) -> Non
 
 
 def test_a_part_that_fails_leaves_the_others(app: AppTest, api: FakeApi) -> None:
-    """One refused question is told in its place; the rest of the page is drawn."""
+    """One refused query is told in its place; the rest of the page is drawn."""
     api.refuses["/v1/models"] = (500, "the releases cannot be read")
     app.run()
     assert [element.value for element in app.info] == ["the releases cannot be read"]
@@ -175,7 +175,7 @@ def test_a_part_that_fails_leaves_the_others(app: AppTest, api: FakeApi) -> None
     assert not app.exception
 
 
-def test_troubles_behind_a_serving_set_are_told(app: AppTest, api: FakeApi) -> None:
+def test_what_fails_while_a_set_serves_is_shown(app: AppTest, api: FakeApi) -> None:
     """A degraded API answers, and the page shows its reasons beside the answers."""
     api.reasons = ["set 4 is damaged"]
     app.run()

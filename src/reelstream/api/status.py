@@ -50,7 +50,7 @@ def status(service: Service, _: NoQuery) -> StatusAnswer:
         histories=HistoryStatus(
             users=len(service.predictor.histories.user_ids()), live=report.live
         ),
-        failures=[Failure(what=what, message=message) for what, message in report.troubles.items()],
+        failures=[Failure(what=what, message=message) for what, message in report.failures.items()],
     )
 
 
@@ -64,7 +64,7 @@ def live(service: Service, _: NoQuery) -> HealthAnswer:
 def ready(service: Service, _: NoQuery) -> tuple[HealthAnswer, int]:
     """Whether queries can be answered; 503 until a model set is loaded."""
     number = service.predictor.number
-    failures = service.live_updates.report().troubles
+    failures = service.live_updates.report().failures
     reasons = [f"{what}: {message}" for what, message in failures.items()]
     if number is None:
         waiting = "no model set is in service yet: the first one follows the first closed batch"

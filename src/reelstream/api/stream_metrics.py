@@ -35,7 +35,7 @@ class StreamMetrics(Collector):
             "reelstream_follower_failing", "1 while following it fails, else 0.", labels=["what"]
         )
         for what in report.errors:
-            followed.add_metric([what], what in report.troubles)
+            followed.add_metric([what], what in report.failures)
         yield followed
 
 

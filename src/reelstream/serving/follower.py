@@ -16,14 +16,14 @@ log = structlog.get_logger()
 
 
 class Follower:
-    """Repeats a step; a failure is logged once, shown in `trouble` until the step succeeds, and
+    """Repeats a step; a failure is logged once, shown in `failure` until the step succeeds, and
     retried ever slower.
     """
 
     def __init__(self, what: str, step: Callable[[], None], pause: float) -> None:
         """`pause`: seconds between two steps."""
         self.what = what
-        self.trouble: str | None = None
+        self.failure: str | None = None
         self.errors = 0
         self._step, self._pause = step, pause
         self._thread: threading.Thread | None = None
@@ -47,22 +47,22 @@ class Follower:
         except Exception as error:
             self._note(error)
             return False
-        if self.trouble is not None:
+        if self.failure is not None:
             log.info("following_again", what=self.what)
-            self.trouble = None
+            self.failure = None
         return True
 
     def _note(self, error: Exception) -> None:
         self.errors += 1
         message = str(error) or type(error).__name__
-        if message != self.trouble:
+        if message != self.failure:
             log.error(
                 "following_failed",
                 what=self.what,
                 error=message,
                 exc_info=not isinstance(error, ReelstreamError),
             )
-        self.trouble = message
+        self.failure = message
 
     def _run(self, stop: threading.Event) -> None:
         pause = self._pause

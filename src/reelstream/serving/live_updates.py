@@ -59,7 +59,7 @@ class StreamReport:
     """Partition -> offset behind the newest batch."""
     releases: Sequence[Release]
     """Of all model sets ever published, rising."""
-    troubles: Mapping[str, str]
+    failures: Mapping[str, str]
     """What fails at present -> the message of the failure."""
     errors: Mapping[str, int]
     """What is followed -> failures since the start."""
@@ -128,9 +128,9 @@ class LiveUpdates:
             self._predictor.histories.next_offsets,
             self._releases,
             {
-                follower.what: follower.trouble
+                follower.what: follower.failure
                 for follower in followers
-                if follower.trouble is not None
+                if follower.failure is not None
             },
             {follower.what: follower.errors for follower in followers},
         )
