@@ -25,6 +25,9 @@ LOWEST := $(addprefix tests/,test_settings.py test_telemetry.py datasets api/tes
 TEST_PROCESSES ?= $(shell expr $$(getconf _NPROCESSORS_ONLN || echo 2) + 1)
 SPREAD = -n $(TEST_PROCESSES) --maxprocesses 5 --dist loadgroup
 
+# From Python 3.12 on coverage costs next to nothing.
+TRACER = $(shell $(BIN)/python -c 'import sys; print("COVERAGE_CORE=sysmon" if sys.version_info >= (3, 12) else "")')
+
 .PHONY: help venv run kafka test test-fast crash-test compose-test check check-lowest docs clean
 .DELETE_ON_ERROR:
 
@@ -42,7 +45,7 @@ kafka: $(if $(shell command -v mvn),,$(ALL_STAMP))  ## start a Kafka broker on 1
 
 test: $(ALL_STAMP)  ## run all tests; fails under 90 % line coverage
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest $(SPREAD) $(ARGS)
+	$(TRACER) $(BIN)/coverage run -m pytest $(SPREAD) $(ARGS)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --skip-covered
 

@@ -18,6 +18,7 @@ from reelstream.compute import threads
 from reelstream.datasets import detect, simulate
 from spark_session import spark_engine  # noqa: F401  (a fixture)
 from streams import Stream
+from untraced import untraced
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -86,6 +87,13 @@ def _no_log_outlives_its_stream() -> Iterator[None]:
             "configure",
             lambda **options: configure(**options | {"cache_logger_on_first_use": False}),
         )
+        yield
+
+
+@pytest.fixture(scope="module")
+def untraced_processes() -> Iterator[None]:
+    """See `untraced.untraced`."""
+    with untraced():
         yield
 
 

@@ -24,6 +24,7 @@ from reelstream.engines.interface import (
 from reelstream.ratings.columns import NO_ITEM, EventColumns
 from reelstream.ratings.scale import RatingScale
 from reelstream.storage.batch_files import BatchFolder, Manifest, OffsetRange
+from untraced import untraced
 
 CONF = {"spark.driver.memory": "1g", "spark.sql.shuffle.partitions": "2"}
 
@@ -36,7 +37,8 @@ def spark_engine() -> Iterator[Any]:
     from reelstream.engines.spark.engine import SparkEngine  # noqa: PLC0415  (an extra)
 
     engine = SparkEngine("local[2]", CONF)
-    engine.prepare()
+    with untraced():
+        engine.prepare()
     yield engine
     session_of(engine).stop()
 
