@@ -15,22 +15,22 @@ Recommender(3 users, 4 items, 9 ratings)
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
-from datetime import UTC, datetime
+from dataclasses import fields, replace
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
 import polars as pl
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from reelstream.catalog import Catalog, Film
+from reelstream.datasets.queries import Queries
 from reelstream.datasets.sources import FilmSource, RatingSource, read_films, read_ratings
-from reelstream.datasets.tables import ids_in, seconds_in
+from reelstream.datasets.tables import ids_in
 from reelstream.engines.interface import FitContext, FitParameters
 from reelstream.engines.local import fit_models
 from reelstream.errors import InputError, NothingToLearnError
-from reelstream.models.model_set import ModelSet, TrainedOn
+from reelstream.models.model_set import ModelSet, Predictions, TrainedOn
 from reelstream.models.replay import posterior_of_events
 from reelstream.ratings.columns import EventColumns
 from reelstream.ratings.histories import Histories
@@ -42,9 +42,9 @@ from reelstream.storage.recommender_folder import (
     read_recommender,
     write_recommender,
 )
-from reelstream.storage.snapshot import read_snapshot
 from reelstream.storage.snapshot_store import SnapshotStore
 from reelstream.storage.work_folder import WorkFolder
+from reelstream.storage.work_histories import read_histories
 
 SDS_OF_95_PERCENT = 1.96
 
@@ -95,6 +95,7 @@ class Recommender:
         read = read_ratings(ratings, scale)
         catalog = _with_items(read_films(films, read.dataset), read.events)
         histories = Histories.of(read.events)
+        # Without a gate all of the holdout fits the like model: there is no set to compare with.
         context = FitContext(
             catalog=catalog,
             scale=read.scale,
@@ -131,6 +132,7 @@ class Recommender:
         newer = read.events
         if not read.has_times:
             newer = replace(newer, timestamp=np.full(len(newer), self._newest_time()))
+        # The set has learned nothing of this partition, so it takes these for new.
         newer = replace(
             newer,
             partition=np.full(len(newer), parts.partition, np.int32),
@@ -139,6 +141,7 @@ class Recommender:
         catalog = _with_items(parts.model_set.catalog, newer)
         model_set = replace(parts.model_set, catalog=catalog)
         histories = parts.histories.merge(newer)
+        # A rating that a later one has already replaced is in no history: no item learns it.
         of_users = histories.of_users(np.unique(newer.user_id))
         is_new = (of_users.partition == parts.partition) & (of_users.offset >= parts.next_offset)
         posterior_of_events(model_set, of_users, is_new, np.ones(len(of_users), bool), parts.items)
@@ -177,41 +180,8 @@ class Recommender:
             UnknownItemError: An item is neither among the films nor rated.
             InputError: An id or time is none, or the lengths differ.
         """
-        parts, scale = self._parts, self.scale
-        user_ids, item_ids, times = _queries(
-            users, items, self._newest_time() if at is None else at
-        )
-        n = len(user_ids)
-        mean, sd, like = np.empty(n), np.empty(n), np.empty(n)
-        distribution = np.empty((n, len(scale.values())))
-        for rows in _rows_by_query(user_ids, times):
-            history = parts.histories.of_user(int(user_ids[rows[0]]))
-            last = int(history.timestamp[-1]) if len(history) else 0
-            predicted = parts.model_set.predict(
-                parts.model_set.fold_in(history),
-                item_ids[rows],
-                max(int(times[rows[0]]), last),
-                parts.items,
-            )
-            mean[rows], sd[rows], like[rows] = (
-                predicted.mean,
-                predicted.sd,
-                predicted.like_probability,
-            )
-            distribution[rows] = predicted.distribution
-        spread = SDS_OF_95_PERCENT * sd
-        return pl.DataFrame(
-            {
-                "user": user_ids,
-                "item": item_ids,
-                "mean": mean.clip(scale.lowest, scale.highest),
-                "sd": sd,
-                "low": (mean - spread).clip(scale.lowest, scale.highest),
-                "high": (mean + spread).clip(scale.lowest, scale.highest),
-                "like_probability": like,
-                "distribution": distribution,
-            }
-        )
+        queries = Queries.of(users, items, self._newest_time() if at is None else at)
+        return _frame(queries, self._answers(queries), self.scale)
 
     def segment(self, users: ArrayLike) -> pl.DataFrame:
         """Tell which kind of user each is.
@@ -257,6 +227,7 @@ class Recommender:
         user_id = int(ids_in("user", np.atleast_1d(user))[0])
         parts = self._parts
         ratings, tombstones = parts.histories.ratings, parts.histories.tombstones
+        # The chain's state has a row for each user; no answer needs it.
         model = parts.model_set.rating
         model = replace(model, state=model.state.without_user(user_id))
         self._parts = replace(
@@ -311,6 +282,26 @@ class Recommender:
             f" {len(histories):,} ratings)"
         )
 
+    def _answers(self, queries: Queries) -> Predictions:
+        parts, n = self._parts, len(queries)
+        answers = Predictions(
+            mean=np.empty(n),
+            sd=np.empty(n),
+            like_probability=np.empty(n),
+            distribution=np.empty((n, len(self.scale.values()))),
+        )
+        for user_id, at, rows in queries.by_user_and_time():
+            history = parts.histories.of_user(user_id)
+            # A filter cannot go back in time: such a query is answered as of the last rating.
+            last = int(history.timestamp[-1]) if len(history) else 0
+            state = parts.model_set.fold_in(history)
+            predicted = parts.model_set.predict(
+                state, queries.item_id[rows], max(at, last), parts.items
+            )
+            for field in fields(Predictions):
+                getattr(answers, field.name)[rows] = getattr(predicted, field.name)
+        return answers
+
     def _newest_time(self) -> int:
         times = self._parts.histories.ratings.timestamp
         return int(times.max()) if len(times) else 0
@@ -342,26 +333,9 @@ def load_model_set(work: Path | str, number: int | None = None) -> Recommender:
         _, model_set = registry.load_current(catalog)
     else:
         model_set = registry.load(number, catalog)
-    histories = _histories_of(BatchFolder(folder.batches), SnapshotStore(folder.history))
+    histories = read_histories(BatchFolder(folder.batches), SnapshotStore(folder.history))
     catalog = _with_items(catalog, histories.ratings)
     return Recommender(_parts_of(replace(model_set, catalog=catalog), histories))
-
-
-def _histories_of(batches: BatchFolder, snapshots: SnapshotStore) -> Histories:
-    """What all batches add up to that are not excluded, from the newest snapshot where it can
-    serve.
-    """
-    excluded = batches.excluded()
-    manifests = [each for each in batches.manifests() if each.number not in excluded]
-    base = snapshots.base_for(
-        [(each.number, each.revision) for each in manifests], sorted(excluded)
-    )
-    if base is None:
-        known, folder = len(manifests), snapshots.current_folder()
-    else:
-        known, folder = base.known, base.folder
-    histories = Histories.of(EventColumns.empty()) if folder is None else read_snapshot(folder)
-    return histories.merge(EventColumns.concatenate(map(batches.read, manifests[known:])))
 
 
 def _parts_of(model_set: ModelSet, histories: Histories) -> RecommenderParts:
@@ -383,31 +357,17 @@ def _with_items(catalog: Catalog, events: EventColumns) -> Catalog:
     return Catalog([*catalog, *map(Film, unknown)]) if unknown else catalog
 
 
-def _queries(
-    users: ArrayLike, items: ArrayLike, at: ArrayLike | datetime
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Users, items and times (n,) of n queries; one value stands for all."""
-    if isinstance(at, datetime):
-        at = int((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp())
-    columns = (
-        ids_in("user", np.atleast_1d(users)),
-        ids_in("item", np.atleast_1d(items)),
-        seconds_in("at", np.atleast_1d(at)),
+def _frame(queries: Queries, answers: Predictions, scale: RatingScale) -> pl.DataFrame:
+    spread = SDS_OF_95_PERCENT * answers.sd
+    return pl.DataFrame(
+        {
+            "user": queries.user_id,
+            "item": queries.item_id,
+            "mean": answers.mean.clip(scale.lowest, scale.highest),
+            "sd": answers.sd,
+            "low": (answers.mean - spread).clip(scale.lowest, scale.highest),
+            "high": (answers.mean + spread).clip(scale.lowest, scale.highest),
+            "like_probability": answers.like_probability,
+            "distribution": answers.distribution,
+        }
     )
-    try:
-        user_ids, item_ids, times = np.broadcast_arrays(*columns)
-    except ValueError as error:
-        lengths = ", ".join(str(len(column)) for column in columns)
-        raise InputError(
-            f"users, items and times have the lengths {lengths}: give one, or as many of each"
-        ) from error
-    return user_ids, item_ids, times
-
-
-def _rows_by_query(
-    user_ids: NDArray[np.int64], times: NDArray[np.int64]
-) -> Iterator[NDArray[np.int64]]:
-    """The rows of each user and time."""
-    order = np.lexsort((times, user_ids))
-    is_new = (np.diff(user_ids[order]) != 0) | (np.diff(times[order]) != 0)
-    return iter(np.split(order, np.flatnonzero(is_new) + 1)) if len(order) else iter(())
