@@ -29,10 +29,10 @@ from reelstream.evaluation.offline import (
     split_in_time,
 )
 from reelstream.evaluation.prequential import Learns
+from reelstream.evaluation.reports import Scores
 from reelstream.evaluation.scores import clipped_errors, score, score_points
 from reelstream.ratings.columns import EventColumns
 from reelstream.ratings.scale import RatingScale
-from reelstream.storage.release import Scores
 from served import answers, compile_all, fit, without_times
 
 SEEDS = (42, 43, 44)

@@ -44,11 +44,11 @@ from reelstream.engines.spark.engine import SparkEngine
 from reelstream.engines.spark.one_task import save_models
 from reelstream.evaluation.offline import TRAIN, Split, split_at_random
 from reelstream.evaluation.prequential import replay
+from reelstream.evaluation.reports import Scores
 from reelstream.evaluation.scores import score, score_points
 from reelstream.models.model_set import ModelSet, TrainedOn
 from reelstream.ratings.scale import RatingScale
 from reelstream.storage.batch_files import BatchFolder
-from reelstream.storage.release import Scores
 from spark_sizing import Cluster, parts_of, sweep_on
 from spark_submitted import measure_pipelines
 

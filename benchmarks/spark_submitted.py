@@ -19,12 +19,12 @@ from reelstream.datasets import Dataset
 from reelstream.evaluation.baselines import GlobalMean
 from reelstream.evaluation.offline import TRAIN, Split
 from reelstream.evaluation.prequential import replay
+from reelstream.evaluation.reports import Scores
 from reelstream.evaluation.scores import score, score_points
 from reelstream.models.model_set import TrainedOn
 from reelstream.ratings.columns import EventColumns
 from reelstream.ratings.scale import RatingScale
 from reelstream.storage.model_registry import ModelRegistry
-from reelstream.storage.release import Scores
 from reelstream.storage.work_folder import WorkFolder
 
 THEIRS, OURS = "tutorial pipeline", "reelstream"

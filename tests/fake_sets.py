@@ -11,12 +11,13 @@ import pytest
 
 from reelstream.catalog import Catalog, Film
 from reelstream.errors import DamagedError, NoModelSetError
+from reelstream.evaluation.reports import GateReport, Scores
 from reelstream.models.model_set import Predictions, TrainedOn
 from reelstream.models.replay import posterior_of_events
 from reelstream.models.segment.description import GenreLift, Segment
 from reelstream.ratings.columns import EventColumns
 from reelstream.ratings.scale import RatingScale
-from reelstream.storage.release import GateReport, Release, Scores
+from reelstream.storage.release import Release
 
 CATALOG = Catalog(
     [

@@ -18,11 +18,11 @@ from fake_sets import release
 from reelstream.api.users import beginning_with
 from reelstream.broker import open_broker
 from reelstream.broker.interface import Broker
+from reelstream.evaluation.reports import BatchScores, Scores
 from reelstream.ingest.batch_writer import BatchPolicy, BatchWriter
 from reelstream.ratings.events import MAX_ID
 from reelstream.ratings.scale import RatingScale
 from reelstream.storage.batch_files import BatchFolder
-from reelstream.storage.release import BatchScores, Scores
 
 
 def test_films_are_found_by_title(client: FlaskClient) -> None:

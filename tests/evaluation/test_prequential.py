@@ -12,13 +12,13 @@ import pytest
 
 from events import event_columns
 from mean_engine import CATALOG, N_USERS, SCALE, TrainingWorld, close_batch, mean_models
-from reelstream.evaluation import prequential
 from reelstream.evaluation.baselines import ItemSums
-from reelstream.evaluation.prequential import replay_batch, replay_batches
+from reelstream.evaluation.prequential import replay_batch
+from reelstream.evaluation.reports import BatchScores
 from reelstream.models.model_set import ModelSet, TrainedOn
 from reelstream.ratings.columns import NO_ITEM, EventColumns
 from reelstream.ratings.histories import Histories
-from reelstream.storage.release import BatchScores
+from reelstream.training.record import replay_batches
 
 FAN, STRANGER = 1, 2
 
@@ -99,7 +99,7 @@ def test_of_very_many_ratings_an_even_sample_of_users_is_asked(
 
     everybody = record(world.batches)
     assert [scores.biases.n for scores in everybody] == [2000, 1000]
-    monkeypatch.setattr(prequential, "MAX_ROWS", 4000)
+    monkeypatch.setattr(recording, "MAX_ROWS", 4000)
     some = record(world.batches)
     asked = np.arange(N_USERS)[::3]
 

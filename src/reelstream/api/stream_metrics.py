@@ -12,9 +12,10 @@ from prometheus_client.registry import Collector
 from reelstream.api.progress import partition_statuses
 from reelstream.api.service import Service
 from reelstream.contract import PartitionStatus
+from reelstream.evaluation.reports import Scores
 from reelstream.monitoring.trends import Trends
 from reelstream.serving.live_updates import StreamReport
-from reelstream.storage.release import Release, Scores
+from reelstream.storage.release import Release
 
 
 class StreamMetrics(Collector):

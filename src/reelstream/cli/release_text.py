@@ -5,7 +5,8 @@ from __future__ import annotations
 import typer
 
 from reelstream.cli.output import print_table, utc
-from reelstream.storage.release import BatchScores, Release, Scores
+from reelstream.evaluation.reports import BatchScores, Scores
+from reelstream.storage.release import Release
 
 
 def print_release(release: Release) -> None:

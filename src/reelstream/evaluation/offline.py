@@ -20,13 +20,13 @@ from reelstream.engines.local import fit_like, fit_models
 from reelstream.errors import InputError
 from reelstream.evaluation.baselines import BiasBaseline, GlobalMean
 from reelstream.evaluation.prequential import Learns, replay
+from reelstream.evaluation.reports import Scores
 from reelstream.evaluation.scores import score, score_points
 from reelstream.models.model_set import ModelSet, Predictions, TrainedOn
 from reelstream.models.replay import predict_events
 from reelstream.ratings.columns import EventColumns
 from reelstream.ratings.histories import Histories
 from reelstream.ratings.scale import RatingScale
-from reelstream.storage.release import Scores
 
 TRAIN, TEST = 0, 1
 """The partitions that stand for the two parts: the set has learned from all of the first and

@@ -8,31 +8,24 @@ beside two baselines that know the same history.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import fields
 from typing import Literal
 
 import numpy as np
 
 from reelstream.evaluation.baselines import BiasBaseline, GlobalMean, ItemSums
+from reelstream.evaluation.reports import BatchScores, WindowScores
 from reelstream.evaluation.scores import score, score_points
 from reelstream.models.model_set import ModelSet, Predictions
 from reelstream.models.rating.online_items import OnlineItems
 from reelstream.models.replay import predict_events
 from reelstream.ratings.columns import EventColumns
-from reelstream.ratings.effective import after_erasures, effective_ratings
+from reelstream.ratings.effective import after_erasures
 from reelstream.ratings.histories import Histories
 from reelstream.ratings.scale import RatingScale
-from reelstream.storage.batch_files import BatchFolder, Manifest
-from reelstream.storage.release import BatchScores, WindowScores
-from reelstream.storage.snapshot_reader import SnapshotReader
 
 Learns = Literal["nothing", "users", "users and films"]
 
-MAX_ROWS = 1_000_000
-"""Of the users who are replayed, all ratings together: half a minute's work, and less memory than
-the films of a set.
-"""
 MAX_BELIEFS = 50_000
 """Ratings replayed at once where films learn: what was known of their users then is kept, 5 kB
 each.
@@ -42,39 +35,6 @@ WINDOW = 2_000
 """Ratings that a moving window holds: enough for an RMSE to within 0.02."""
 MAX_WINDOWS = 20
 """Places of the window in a batch: it moves by half its width, and by more through a long batch."""
-
-
-def replay_batches(
-    folder: BatchFolder,
-    new: Sequence[Manifest],
-    stored: SnapshotReader,
-    model_set: ModelSet | None,
-    scale: RatingScale,
-) -> list[BatchScores]:
-    """How each of the `new` batches was predicted by `model_set`, which knew `stored` and the new
-    batches before it.
-
-    Of more users than have MAX_ROWS ratings together, stored and new, an even sample is asked:
-    filtering all would take longer than a fit. Raises DamagedError.
-    """
-    if not new:  # a set made because batches were excluded
-        return []
-    users = np.empty(0, np.int64)
-    for manifest in new:
-        users = np.union1d(users, folder.read(manifest).user_id)
-    n_rows = stored.ratings_of(users) + sum(manifest.rows for manifest in new)
-    users = users[:: n_rows // MAX_ROWS + 1]
-    known, items = stored.of_users(users), ItemSums()
-    for chunk in stored.ratings():
-        items.add(chunk)
-    record = []
-    for manifest in new:
-        batch = folder.read(manifest)
-        asked = batch[np.isin(batch.user_id, users)]
-        record.append(replay_batch(manifest.number, asked, known, items, model_set, scale))
-        known = known.merge(asked)
-        items.add(effective_ratings(batch))
-    return record
 
 
 def replay_batch(

@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import log_loss, roc_auc_score
 
+from reelstream.evaluation.reports import Scores
 from reelstream.models.model_set import Predictions
 from reelstream.ratings.scale import RatingScale
-from reelstream.storage.release import Scores
 
 ECE_BINS = 10
 

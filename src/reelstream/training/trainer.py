@@ -39,7 +39,9 @@ from reelstream.engines.interface import (
     SnapshotJob,
 )
 from reelstream.errors import DamagedError, NoModelSetError, NothingToLearnError
-from reelstream.evaluation.prequential import replay, replay_batches
+from reelstream.evaluation.gate import GateRatings, judge
+from reelstream.evaluation.prequential import replay
+from reelstream.evaluation.reports import BatchScores, GateReport, Scores
 from reelstream.evaluation.scores import clipped_errors, score
 from reelstream.failpoints import reached
 from reelstream.features.holdout import in_gate_half, in_holdout
@@ -48,10 +50,10 @@ from reelstream.ratings.columns import EventColumns
 from reelstream.ratings.scale import RatingScale
 from reelstream.storage.batch_files import BatchFolder, Manifest
 from reelstream.storage.model_registry import ModelRegistry
-from reelstream.storage.release import BatchScores, GateReport, Release, Scores
+from reelstream.storage.release import Release
 from reelstream.storage.snapshot_reader import SnapshotReader
 from reelstream.storage.snapshot_store import SnapshotStore
-from reelstream.training.gate import GateRatings, judge
+from reelstream.training.record import replay_batches
 
 MAX_SETS_PER_BACKLOG = 8
 """Of a longer backlog one set takes all batches."""

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm, t
 
-from reelstream.storage.release import Comparison, GateReport
+from reelstream.evaluation.reports import Comparison, GateReport
 
 RMSE_TOLERANCE = 0.005
 """Stars of RMSE that a set may be worse by."""

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from reelstream.training.gate import GateRatings, judge
+from reelstream.evaluation.gate import GateRatings, judge
 
 
 def answers(

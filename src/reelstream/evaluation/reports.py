@@ -1,0 +1,105 @@
+"""What an evaluation reports: scores, lines of the prequential record, and the gate's verdict.
+
+Releases store these records, so they import nothing that computes.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+Verdict = Literal["first", "accepted", "insufficient", "refused"]
+
+
+class Scores(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What predictions scored; None where the ratings cannot tell, or nothing was predicted that
+    could be scored.
+    """
+
+    n: int
+    """Ratings that were scored."""
+    rmse: float | None = None
+    """Root mean squared error in stars, predictions clipped to the scale."""
+    mae: float | None = None
+    """Mean absolute error in stars, predictions clipped to the scale."""
+    auc: float | None = None
+    """Area under the ROC curve for rating >= like threshold; None when all ratings are on one side
+    of it.
+    """
+    log_loss: float | None = None
+    """Mean negative log of the probability given to what came: liked or not."""
+    log_likelihood: float | None = None
+    """Mean log density of the ratings under N(mean, sd^2), unclipped."""
+    ece: float | None = None
+    """Expected calibration error of the like probability over 10 bins of equal width (Naeini et
+    al., AAAI 2015).
+    """
+    coverage_1sd: float | None = None
+    """Share of ratings within one standard deviation of the mean; 0.683 when errors are normal and
+    sd is right.
+    """
+    coverage_2sd: float | None = None
+    """The same within two; 0.954."""
+
+
+class WindowScores(msgspec.Struct, frozen=True):
+    """What the last so many ratings scored at one moment of a batch."""
+
+    ratings: int
+    """Of the batch, up to that moment."""
+    live: Scores
+    static: Scores
+    live_users: Scores
+
+
+class BatchScores(msgspec.Struct, frozen=True):
+    """One line of the prequential record: a batch predicted by the set in service before anybody
+    learned from it.
+    """
+
+    batch: int
+    model_set: int | None
+    """The set that predicted; None for a batch that came before the first set."""
+    live: Scores | None
+    """Each rating learned by its user and its film before the next is predicted: what the server
+    does.
+    """
+    static: Scores | None
+    """Without that: users as they were when the batch began."""
+    global_mean: Scores
+    """The mean of all ratings before the batch."""
+    biases: Scores
+    """Damped user and item biases of all ratings before the batch."""
+    live_users: Scores | None = None
+    """Each rating learned by its user alone: films as they were when the set was fitted."""
+    windows: list[WindowScores] = []
+    """A window that moves through the batch in order of time; none in a batch that is shorter."""
+
+
+class Comparison(msgspec.Struct, frozen=True):
+    """Challenger and champion on the same ratings."""
+
+    n: int
+    """Ratings compared."""
+    n_users: int
+    spread: float
+    """Standard deviation of the ratings: the RMSE that their own mean would have."""
+    champion_rmse: float
+    challenger_rmse: float
+    standard_error: float | None
+    """Of the difference of the two, clustered by user; None with fewer than two users."""
+    worse: bool
+    """Whether the challenger is worse by more than chance and more than is tolerated."""
+
+
+class GateReport(msgspec.Struct, frozen=True):
+    """Why a set may serve, or may not."""
+
+    verdict: Verdict
+    reason: str
+    """One sentence for a person."""
+    earlier: Comparison | None = None
+    """All batches together that the champion has learned from: what the verdict rests on."""
+    batches: dict[int, Comparison] = {}
+    """Each batch by itself, the newest included."""
