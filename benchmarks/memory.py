@@ -22,7 +22,7 @@ from reelstream.engines.interface import FEW_FACTORS, FitParameters
 from reelstream.engines.spark.engine import SparkEngine
 from reelstream.ratings.scale import RatingScale
 from reelstream.storage.batch_files import BatchFolder
-from reelstream.storage.model_registry import ModelRegistry
+from reelstream.storage.model_sets import ModelSetStore
 from reelstream.storage.snapshot_store import SnapshotStore
 from reelstream.training.trainer import Trainer
 from standalone import standalone
@@ -85,7 +85,7 @@ def measure_trainer(work: Path, films: Path, size: int, master: str) -> dict[str
     batch.
     """
     batches, engine = BatchFolder(work / "batches"), SparkEngine(master, CONF)
-    stores = SnapshotStore(work / "history"), ModelRegistry(work / "models")
+    stores = SnapshotStore(work / "history"), ModelSetStore.in_folder(work / "models")
     trainer = Trainer(
         batches, *stores, engine, detect(films).read_catalog().catalog, RatingScale(), SHORT, keep=5
     )

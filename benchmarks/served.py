@@ -10,10 +10,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from reelstream.catalog import Catalog
-from reelstream.engines.interface import FitContext, FitParameters, FittedModels
+from reelstream.engines.interface import FitContext, FitParameters
 from reelstream.engines.local import LocalEngine, fit_models
 from reelstream.evaluation.offline import TRAIN, Split
 from reelstream.evaluation.prequential import Learns, replay
+from reelstream.models.bundle import ModelBundle
 from reelstream.models.model_set import ModelSet, Predictions, TrainedOn
 from reelstream.ratings.columns import EventColumns
 from reelstream.ratings.histories import Histories
@@ -25,7 +26,7 @@ class Fitted:
     """A model set, and how long it took."""
 
     model_set: ModelSet
-    models: FittedModels
+    models: ModelBundle
     seconds: float
     """From arrays in memory to all three families fitted."""
 
@@ -48,7 +49,7 @@ def fit(
     catalog: Catalog,
     scale: RatingScale,
     parameters: FitParameters,
-    previous: FittedModels | None = None,
+    previous: ModelBundle | None = None,
 ) -> Fitted:
     """A set from ratings of a split's first part; there is no gate, so all of the holdout fits the
     like model.
@@ -60,7 +61,7 @@ def fit(
     seconds = time.perf_counter() - started
     learned = TrainedOn({TRAIN: len(train)}, {})
     return Fitted(
-        ModelSet(0, models.rating, models.like, models.segment, catalog, scale, learned),
+        ModelSet(number=0, models=models, catalog=catalog, scale=scale, trained_on=learned),
         models,
         seconds,
     )

@@ -36,7 +36,6 @@ from reelstream.engines.interface import (
     FitContext,
     FitJob,
     FitParameters,
-    FittedModels,
     SnapshotJob,
 )
 from reelstream.engines.local import LocalEngine
@@ -46,6 +45,7 @@ from reelstream.evaluation.offline import TRAIN, Split, split_at_random
 from reelstream.evaluation.prequential import replay
 from reelstream.evaluation.reports import Scores
 from reelstream.evaluation.scores import score, score_points
+from reelstream.models.bundle import ModelBundle
 from reelstream.models.model_set import ModelSet, TrainedOn
 from reelstream.ratings.scale import RatingScale
 from reelstream.storage.batch_files import BatchFolder
@@ -203,7 +203,7 @@ def fit(
     history_out: Path,
     catalog: Catalog,
     parameters: FitParameters,
-) -> FittedModels:
+) -> ModelBundle:
     """A first set from all batches."""
     history_out.mkdir(parents=True)
     manifests = batches.manifests()
@@ -231,12 +231,10 @@ def small_blocks() -> AbstractContextManager[Any]:
     return patch.object(blocks, "BLOCK_RATINGS", SMALL_BLOCK)
 
 
-def score_models(
-    models: FittedModels, catalog: Catalog, split: Split, scale: RatingScale
-) -> Scores:
+def score_models(models: ModelBundle, catalog: Catalog, split: Split, scale: RatingScale) -> Scores:
     """Of the served path on the test part."""
     learned = TrainedOn({TRAIN: len(split.train)}, {})
-    model_set = ModelSet(0, models.rating, models.like, models.segment, catalog, scale, learned)
+    model_set = ModelSet(number=0, models=models, catalog=catalog, scale=scale, trained_on=learned)
     return score(replay(model_set, split.train, split.test, "nothing"), split.test.rating, scale)
 
 

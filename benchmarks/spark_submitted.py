@@ -24,7 +24,7 @@ from reelstream.evaluation.scores import score, score_points
 from reelstream.models.model_set import TrainedOn
 from reelstream.ratings.columns import EventColumns
 from reelstream.ratings.scale import RatingScale
-from reelstream.storage.model_registry import ModelRegistry
+from reelstream.storage.model_sets import ModelSetStore
 from reelstream.storage.work_folder import WorkFolder
 
 THEIRS, OURS = "tutorial pipeline", "reelstream"
@@ -129,7 +129,7 @@ def _score_theirs(answers: Path, split: Split, scale: RatingScale) -> Scores:
 def _score_ours(work: Path, split: Split) -> Scores:
     """As it would be served."""
     folder = WorkFolder(work)
-    trained = ModelRegistry(folder.models).load(N_SETS, folder.read_catalog())
+    trained = ModelSetStore.in_folder(folder.models).load(N_SETS, folder.read_catalog())
     model_set = replace(trained, trained_on=TrainedOn({TRAIN: len(split.train)}, {}))
     return score(
         replay(model_set, split.train, split.test, "nothing"), split.test.rating, model_set.scale

@@ -32,12 +32,12 @@ from reelstream.engines.interface import (
     FEW_FACTORS,
     FitContext,
     FitParameters,
-    FittedModels,
 )
 from reelstream.engines.local import fit_models, fit_rating
 from reelstream.evaluation.offline import Split, split_at_random
 from reelstream.evaluation.scores import score, score_points
 from reelstream.features.holdout import in_gate_half, in_holdout
+from reelstream.models.bundle import ModelBundle
 from reelstream.models.model_set import ModelSet, TrainedOn
 from reelstream.models.rating.model import ItemDraws
 from reelstream.models.replay import predict_events
@@ -137,7 +137,7 @@ def pace(seconds: Sequence[float], n_ratings: int) -> dict[str, float]:
     }
 
 
-def halves(models: FittedModels) -> Iterator[FittedModels]:
+def halves(models: ModelBundle) -> Iterator[ModelBundle]:
     """The models with the first half of their draws, and with the second: a chain that still climbs
     tells them apart.
     """
@@ -146,11 +146,11 @@ def halves(models: FittedModels) -> Iterator[FittedModels]:
         draws = ItemDraws(
             *(getattr(models.rating.draws, field.name)[kept] for field in fields(ItemDraws))
         )
-        yield replace(models, rating=replace(models.rating, draws=draws))
+        yield models.replaced(rating=replace(models.rating, draws=draws))
 
 
 def rmse_unseen(
-    models: FittedModels, history: Histories, catalog: Catalog, scale: RatingScale
+    models: ModelBundle, history: Histories, catalog: Catalog, scale: RatingScale
 ) -> float:
     """Of the gate's half of the holdout, which no part of the fit has seen, of an even sample of
     the users.
@@ -159,7 +159,9 @@ def rmse_unseen(
     learned = ~in_holdout(some.user_id, some.item_id)
     judges = ~learned & in_gate_half(some.user_id, some.item_id)
     everything = TrainedOn({0: int(history.ratings.offset.max()) + 1}, {})
-    model_set = ModelSet(0, models.rating, models.like, models.segment, catalog, scale, everything)
+    model_set = ModelSet(
+        number=0, models=models, catalog=catalog, scale=scale, trained_on=everything
+    )
     predictions = predict_events(model_set, some, judges, learned)
     return float(score(predictions, some.rating[judges], scale).rmse or np.nan)
 

@@ -11,19 +11,20 @@ import numpy as np
 
 from events import event_columns
 from reelstream.catalog import Catalog, Film
-from reelstream.engines.interface import FitJob, FitParameters, FittedModels, SnapshotJob
+from reelstream.engines.interface import FitJob, FitParameters, SnapshotJob
 from reelstream.engines.local import merged_histories
 from reelstream.errors import NothingToLearnError
 from reelstream.features.item_features import ItemFeatures
 from reelstream.features.user_profiles import GenreShares
 from reelstream.features.vocabulary import Vocabulary
+from reelstream.models.bundle import ModelBundle
 from reelstream.models.like.model import LikeModel
 from reelstream.models.rating.model import ChainState, Hyperparameters, ItemDraws, RatingModel
 from reelstream.models.segment.model import SegmentModel
 from reelstream.ratings.columns import NO_ITEM, EventColumns
 from reelstream.ratings.scale import RatingScale
 from reelstream.storage.batch_files import BatchFolder, Manifest, OffsetRange
-from reelstream.storage.model_registry import ModelRegistry
+from reelstream.storage.model_sets import ModelSetStore
 from reelstream.storage.snapshot import read_snapshot, write_snapshot
 from reelstream.storage.snapshot_store import SnapshotStore
 from reelstream.storage.work_folder import WorkFolder
@@ -51,7 +52,7 @@ class MeanEngine:
         self.snapshots.append(job)
         write_snapshot(merged_histories(job), job.out)
 
-    def fit(self, job: FitJob) -> FittedModels:
+    def fit(self, job: FitJob) -> ModelBundle:
         self.jobs.append(job)
         histories = read_snapshot(job.snapshot)
         if not len(histories):
@@ -62,7 +63,7 @@ class MeanEngine:
         return models
 
 
-def mean_models(ratings: EventColumns, starts: np.ndarray, catalog: Catalog) -> FittedModels:
+def mean_models(ratings: EventColumns, starts: np.ndarray, catalog: Catalog) -> ModelBundle:
     """The three models of ratings sorted by user."""
     mean = float(ratings.rating.mean())
     items = Vocabulary.of(ratings.item_id)
@@ -88,7 +89,7 @@ def mean_models(ratings: EventColumns, starts: np.ndarray, catalog: Catalog) -> 
         nobody.astype(np.int64), np.empty((0, 2), np.float32), nobody, nobody, biases[0]
     )
     shares = GenreShares(catalog, catalog.genres)
-    return FittedModels(
+    return ModelBundle(
         rating=RatingModel(
             mean,
             items.ids,
@@ -157,7 +158,7 @@ class TrainingWorld:
         self.batches.make()
         self.histories, self.registry = (
             SnapshotStore(root / "history"),
-            ModelRegistry(root / "models"),
+            ModelSetStore.in_folder(root / "models"),
         )
         self.engine = MeanEngine(spoiled)
         self.trainer = Trainer(

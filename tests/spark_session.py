@@ -18,9 +18,9 @@ from reelstream.engines.interface import (
     FitContext,
     FitJob,
     FitParameters,
-    FittedModels,
     SnapshotJob,
 )
+from reelstream.models.bundle import ModelBundle
 from reelstream.ratings.columns import NO_ITEM, EventColumns
 from reelstream.ratings.scale import RatingScale
 from reelstream.storage.batch_files import BatchFolder, Manifest, OffsetRange
@@ -98,8 +98,8 @@ def fit(
     manifests: list[Manifest],
     catalog: Catalog,
     parameters: FitParameters,
-    previous: FittedModels | None = None,
-) -> FittedModels:
+    previous: ModelBundle | None = None,
+) -> ModelBundle:
     """A fit of these batches whose history lands in `out`."""
     out.mkdir(parents=True)
     engine.write_snapshot(snapshot_job(batches, manifests, out))

@@ -13,6 +13,7 @@
     │   └── LockedError          another process holds the lock
     ├── BrokerError              the log refused, or cannot be reached
     ├── NoModelSetError          nothing can be answered yet: no model set is in service
+    │   └── MissingFamilyError   the set was made before there was the family that should answer
     ├── ApiError                 the REST API cannot be reached, or answered with a problem
     └── FitError                 an engine could not fit
         └── NothingToLearnError  there are no ratings yet that a model may learn from
@@ -89,6 +90,10 @@ class BrokerError(ReelstreamError):
 
 class NoModelSetError(ReelstreamError):
     """Nothing can be answered yet: no model set is in service."""
+
+
+class MissingFamilyError(NoModelSetError):
+    """The model set was made before there was the family that should answer."""
 
 
 class ApiError(ReelstreamError):

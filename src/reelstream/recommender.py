@@ -36,7 +36,7 @@ from reelstream.ratings.columns import EventColumns
 from reelstream.ratings.histories import Histories
 from reelstream.ratings.scale import RatingScale
 from reelstream.storage.batch_files import BatchFolder
-from reelstream.storage.model_registry import ModelRegistry
+from reelstream.storage.model_sets import ModelSetStore
 from reelstream.storage.recommender_folder import (
     RecommenderParts,
     read_recommender,
@@ -108,7 +108,7 @@ class Recommender:
             raise InputError(f"{len(histories)} ratings are too few to fit on") from error
         learned = TrainedOn({0: len(read.events)}, {})
         model_set = ModelSet(
-            0, models.rating, models.like, models.segment, catalog, read.scale, learned
+            number=0, models=models, catalog=catalog, scale=read.scale, trained_on=learned
         )
         return cls(_parts_of(model_set, histories))
 
@@ -232,7 +232,9 @@ class Recommender:
         model = replace(model, state=model.state.without_user(user_id))
         self._parts = replace(
             parts,
-            model_set=replace(parts.model_set, rating=model),
+            model_set=replace(
+                parts.model_set, models=parts.model_set.models.replaced(rating=model)
+            ),
             histories=Histories.of_parts(
                 ratings[ratings.user_id != user_id], tombstones[tombstones.user_id != user_id]
             ),
@@ -328,7 +330,7 @@ def load_model_set(work: Path | str, number: int | None = None) -> Recommender:
     """
     folder = WorkFolder(Path(work))
     folder.binding()
-    catalog, registry = folder.read_catalog(), ModelRegistry(folder.models)
+    catalog, registry = folder.read_catalog(), ModelSetStore.in_folder(folder.models)
     if number is None:
         _, model_set = registry.load_current(catalog)
     else:

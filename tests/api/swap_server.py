@@ -19,12 +19,12 @@ from reelstream.serving.live_histories import LiveHistories
 from reelstream.serving.live_updates import LiveUpdates
 from reelstream.serving.predictor import Predictor
 from reelstream.storage.batch_files import BatchFolder
-from reelstream.storage.model_registry import ModelRegistry
+from reelstream.storage.model_sets import ModelSetStore
 from reelstream.storage.snapshot_store import SnapshotStore
 
 
 def make_app(root: Path) -> Flask:
-    registry, predictor = ModelRegistry(root / "models"), Predictor(LiveHistories())
+    registry, predictor = ModelSetStore.in_folder(root / "models"), Predictor(LiveHistories())
     updates = LiveUpdates(
         predictor,
         registry,

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from command_line import Command
 
-from reelstream.storage.model_registry import ModelRegistry
+from reelstream.storage.model_sets import ModelSetStore
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def test_what_comes_out_differently_is_named(command: Command, work: Path) -> No
 
 
 def test_a_removed_predecessor_is_an_error_that_says_so(command: Command, work: Path) -> None:
-    registry = ModelRegistry(work / "models")
+    registry = ModelSetStore.in_folder(work / "models")
     with registry.lock():
         registry.prune(1)
     answer = command("models", "rebuild", 2, "--work", work)

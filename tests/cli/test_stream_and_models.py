@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from command_line import Command
 
-from reelstream.storage.model_registry import ModelRegistry
+from reelstream.storage.model_sets import ModelSetStore
 
 
 @pytest.fixture
@@ -129,7 +129,7 @@ def test_a_set_can_be_pinned_and_pruning_spares_it(command: Command, work: Path)
 
 def test_sets_are_pruned_beside_a_trainer(command: Command, work: Path) -> None:
     """One that follows holds its lock for as long as it lives, and the disk may be full before."""
-    with ModelRegistry(work / "models").lock():
+    with ModelSetStore.in_folder(work / "models").lock():
         assert command("models", "prune", "--keep", 1, "--work", work, "--json").json == {
             "removed": [1]
         }

@@ -10,7 +10,7 @@ import pytest
 from pipeline_process import audit, reelstream
 
 from reelstream.storage.batch_files import BatchFolder
-from reelstream.storage.model_registry import ModelRegistry
+from reelstream.storage.model_sets import ModelSetStore
 from reelstream.storage.work_folder import WorkFolder
 
 RUN = (
@@ -55,7 +55,8 @@ def test_a_run_on_kafka_gives_what_the_embedded_log_gives(
     assert files[0] == files[1]
     assert len(files[0]) == 2
     for one, other in zip(
-        *(ModelRegistry(each.models).all_releases() for each in (embedded, kafka)), strict=True
+        *(ModelSetStore.in_folder(each.models).all_releases() for each in (embedded, kafka)),
+        strict=True,
     ):
         assert one.trained_end_offsets == other.trained_end_offsets
         for score in ("rmse", "auc", "log_loss"):

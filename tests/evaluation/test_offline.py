@@ -12,14 +12,27 @@ import pytest
 from reelstream.catalog import Catalog
 from reelstream.datasets import detect
 from reelstream.engines.interface import FitParameters
+from reelstream.engines.local import fit_for_evaluation
 from reelstream.errors import InputError
-from reelstream.evaluation import offline
-from reelstream.evaluation.offline import Split, evaluate, split_at_random, split_in_time, split_of
+from reelstream.evaluation.offline import (
+    Fit,
+    Split,
+    evaluate,
+    split_at_random,
+    split_in_time,
+    split_of,
+)
+from reelstream.models.bundle import ModelBundle
 from reelstream.ratings.columns import EventColumns
+from reelstream.ratings.histories import Histories
 from reelstream.ratings.scale import RatingScale
 
 SCALE = RatingScale()
 QUICK = FitParameters(n_factors=4, sweeps=40, burn_in=20)
+
+
+def quick_fit(catalog: Catalog) -> Fit:
+    return fit_for_evaluation(catalog, SCALE, QUICK)
 
 
 @pytest.fixture(scope="module")
@@ -47,23 +60,23 @@ def test_the_time_split_asks_only_about_what_came_later(ratings: EventColumns) -
 
 @pytest.mark.parametrize("kind", ["random", "time"])
 def test_nothing_leaks_from_test_to_train(
-    kind: str, ratings: EventColumns, catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+    kind: str, ratings: EventColumns, catalog: Catalog
 ) -> None:
     """Shuffling the values of the test ratings changes no bit of any model."""
-    fitted = []
+    fitted: list[ModelBundle] = []
 
-    def keep(*args: object, **kwargs: object) -> object:
-        models = fit_models(*args, **kwargs)
+    fit = fit_for_evaluation(catalog, SCALE, QUICK)
+
+    def keep(histories: Histories, *, use_times: bool, is_short: bool = False) -> ModelBundle:
+        models = fit(histories, use_times=use_times, is_short=is_short)
         fitted.append(models)
         return models
 
-    fit_models = offline.fit_models
-    monkeypatch.setattr(offline, "fit_models", keep)
     split = split_at_random(ratings, 0.2, 1) if kind == "random" else split_in_time(ratings, 0.333)
     shuffled = replace(split.test, rating=np.random.default_rng(0).permutation(split.test.rating))
     assert not np.array_equal(shuffled.rating, split.test.rating)
     for test in (split.test, shuffled):
-        evaluate(Split(split.train, test, split.learns_test), catalog, SCALE, QUICK, "use")
+        evaluate(Split(split.train, test, split.learns_test), catalog, SCALE, keep, "use")
     before, after = fitted[1], fitted[3]  # each evaluation fits once to compile
     assert before.rating.draws.means.tobytes() == after.rating.draws.means.tobytes()
     assert before.like.weights.tobytes() == after.like.weights.tobytes()
@@ -73,14 +86,28 @@ def test_nothing_leaks_from_test_to_train(
 def test_with_times_ignored_they_change_nothing(ratings: EventColumns, catalog: Catalog) -> None:
     split = split_at_random(ratings, 0.2, 1)
     moved = replace(split.train, timestamp=split.train.timestamp[::-1].copy())
-    one = evaluate(split, catalog, SCALE, QUICK, "ignore").scores
-    other = evaluate(Split(moved, split.test, False), catalog, SCALE, QUICK, "ignore").scores
+    one = evaluate(split, catalog, SCALE, quick_fit(catalog), "ignore").scores
+    other = evaluate(
+        Split(moved, split.test, False),
+        catalog,
+        SCALE,
+        fit_for_evaluation(catalog, SCALE, QUICK),
+        "ignore",
+    ).scores
     assert one == other
 
 
 def test_the_figures_are_one_line_of_json(ratings: EventColumns, catalog: Catalog) -> None:
     figures = json.loads(
-        json.dumps(evaluate(split_in_time(ratings, 0.333), catalog, SCALE, QUICK, "use").as_dict())
+        json.dumps(
+            evaluate(
+                split_in_time(ratings, 0.333),
+                catalog,
+                SCALE,
+                fit_for_evaluation(catalog, SCALE, QUICK),
+                "use",
+            ).as_dict()
+        )
     )
     wanted = (
         "rmse mae auc log_loss log_likelihood ece coverage_1sd coverage_2sd fit_seconds"
@@ -96,7 +123,13 @@ def test_an_empty_part_is_an_error_that_says_what_to_do(
     ratings: EventColumns, catalog: Catalog
 ) -> None:
     with pytest.raises(InputError, match="--test-share"):
-        evaluate(split_of(ratings, ratings[:0]), catalog, SCALE, QUICK, "ignore")
+        evaluate(
+            split_of(ratings, ratings[:0]),
+            catalog,
+            SCALE,
+            fit_for_evaluation(catalog, SCALE, QUICK),
+            "ignore",
+        )
 
 
 @pytest.mark.slow
@@ -107,10 +140,22 @@ def test_the_model_is_better_than_its_baselines_and_learning_live_helps(movielen
     dataset = detect(movielens)
     ratings, catalog = dataset.read_ratings(), dataset.read_catalog().catalog
     short = FitParameters(sweeps=90, burn_in=50)
-    random = evaluate(split_at_random(ratings, 0.2, 42), catalog, SCALE, short, "ignore")
+    random = evaluate(
+        split_at_random(ratings, 0.2, 42),
+        catalog,
+        SCALE,
+        fit_for_evaluation(catalog, SCALE, short),
+        "ignore",
+    )
     assert random.scores.rmse < random.baselines["biases"].rmse - 0.02
     assert 0.64 < random.scores.coverage_1sd < 0.76 and random.scores.ece < 0.03
-    stream = evaluate(split_in_time(ratings, 1 / 3), catalog, SCALE, short, "use")
+    stream = evaluate(
+        split_in_time(ratings, 1 / 3),
+        catalog,
+        SCALE,
+        fit_for_evaluation(catalog, SCALE, short),
+        "use",
+    )
     assert stream.scores.rmse < stream.static.rmse - 0.05
     assert stream.scores.auc > stream.static.auc
     if dataset.name == "ml-latest-small":

@@ -18,6 +18,7 @@ from reelstream.evaluation.reports import BatchScores
 from reelstream.models.model_set import ModelSet, TrainedOn
 from reelstream.ratings.columns import NO_ITEM, EventColumns
 from reelstream.ratings.histories import Histories
+from reelstream.training import record as recording
 from reelstream.training.record import replay_batches
 
 FAN, STRANGER = 1, 2
@@ -31,7 +32,7 @@ def model_set() -> ModelSet:
     models = mean_models(ratings, Histories.of(ratings).starts, CATALOG)
     models.rating.draws.session_variance[:] = 0.01
     return ModelSet(
-        1, models.rating, models.like, models.segment, CATALOG, SCALE, TrainedOn({}, {})
+        number=1, models=models, catalog=CATALOG, scale=SCALE, trained_on=TrainedOn({}, {})
     )
 
 

@@ -27,7 +27,13 @@ def fitted(small_dataset: Path) -> Fitted:
     models = fit_models(history, context)
     trained_on = TrainedOn({0: len(ratings)}, {})
     return Fitted(
-        ModelSet(3, models.rating, models.like, models.segment, catalog, RatingScale(), trained_on),
+        ModelSet(
+            number=3,
+            models=models,
+            catalog=catalog,
+            scale=RatingScale(),
+            trained_on=trained_on,
+        ),
         history,
         catalog,
     )

@@ -13,11 +13,9 @@ from events import event_columns
 from reelstream.catalog import Catalog, Film
 from reelstream.errors import UnknownItemError
 from reelstream.features.holdout import in_holdout
-from reelstream.models.like.model import LikeModel
-from reelstream.models.model_set import ModelSet, TrainedOn, rating_distribution
-from reelstream.models.rating.model import RatingModel
+from reelstream.models.model_set import TrainedOn, rating_distribution
+from reelstream.models.registry import load_saved_bundle, save_bundle
 from reelstream.models.replay import predict_events
-from reelstream.models.segment.model import SegmentModel
 from reelstream.ratings.columns import NO_ITEM, EventColumns
 from reelstream.ratings.scale import RatingScale
 
@@ -25,19 +23,8 @@ LATER = 2_000_000_000
 
 
 def test_a_saved_set_gives_the_same_answers(fitted: Fitted, tmp_path: Path) -> None:
-    folders = [tmp_path / family for family in ("regression", "classification", "clustering")]
-    for folder in folders:
-        folder.mkdir()
-    fitted.model_set.save(*folders)
-    loaded = ModelSet(
-        3,
-        RatingModel.load(folders[0]),
-        LikeModel.load(folders[1]),
-        SegmentModel.load(folders[2]),
-        fitted.catalog,
-        RatingScale(),
-        fitted.model_set.trained_on,
-    )
+    save_bundle(fitted.model_set.models, tmp_path)
+    loaded = replace(fitted.model_set, models=load_saved_bundle(tmp_path))
     user = int(fitted.history.user_ids[5])
     history = fitted.history.of_user(user)
     items = fitted.model_set.rating.item_ids[:20]
@@ -49,8 +36,8 @@ def test_a_saved_set_gives_the_same_answers(fitted: Fitted, tmp_path: Path) -> N
 
 
 def test_only_arrays_and_json_are_saved(fitted: Fitted, tmp_path: Path) -> None:
-    fitted.model_set.save(tmp_path, tmp_path, tmp_path)
-    assert {path.suffix for path in tmp_path.iterdir()} == {".npy", ".json"}
+    save_bundle(fitted.model_set.models, tmp_path)
+    assert {path.suffix for path in tmp_path.glob("*/*")} == {".npy", ".json"}
 
 
 def test_one_more_rating_gives_the_state_of_folding_in_all(fitted: Fitted) -> None:

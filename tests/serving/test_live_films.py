@@ -35,7 +35,7 @@ def model_set(small_dataset: Path) -> ModelSet:
     models = fit_models(Histories.of(ratings), context)
     trained_on = TrainedOn({0: len(ratings)}, {})
     return ModelSet(
-        1, models.rating, models.like, models.segment, catalog, RatingScale(), trained_on
+        number=1, models=models, catalog=catalog, scale=RatingScale(), trained_on=trained_on
     )
 
 

@@ -234,13 +234,13 @@ def test_excluding_a_batch_that_later_sets_were_refused_for_makes_a_set_at_once(
     assert verdicts == ["first", "accepted", "refused", "refused"]
     world.batches.exclude(3)
     (release,) = world.trainer.run_once()
-    assert (release.number, release.through, release.champion) == (5, 4, 2)
+    assert (release.number, release.last_batch, release.champion) == (5, 4, 2)
     assert release.gate.verdict == "accepted"
     assert [number for number, _ in release.manifests] == [1, 2, 4]
     assert world.trainer.run_once() == [], "once"
     close_batch(world.batches, ENOUGH)
     (release,) = world.trainer.run_once()
-    assert (release.number, release.through, release.gate.verdict) == (6, 5, "accepted")
+    assert (release.number, release.last_batch, release.gate.verdict) == (6, 5, "accepted")
 
 
 def test_excluding_a_batch_of_the_set_in_service_replaces_the_set(world: TrainingWorld) -> None:

@@ -9,7 +9,7 @@ from reelstream.catalog import Catalog
 from reelstream.ratings.scale import RatingScale
 from reelstream.serving.live_updates import LiveUpdates
 from reelstream.serving.predictor import Predictor
-from reelstream.storage.model_registry import ModelRegistry
+from reelstream.storage.model_sets import ModelSetStore
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -18,7 +18,7 @@ class Service:
 
     predictor: Predictor
     live_updates: LiveUpdates
-    registry: ModelRegistry
+    registry: ModelSetStore
     catalog: Catalog
     scale: RatingScale
 

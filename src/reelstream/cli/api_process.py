@@ -16,7 +16,7 @@ from reelstream.serving.live_histories import LiveHistories
 from reelstream.serving.live_updates import LiveUpdates
 from reelstream.serving.predictor import Predictor
 from reelstream.storage.batch_files import BatchFolder
-from reelstream.storage.model_registry import ModelRegistry
+from reelstream.storage.model_sets import ModelSetStore
 from reelstream.storage.snapshot_store import SnapshotStore
 from reelstream.storage.work_folder import WorkFolder
 from reelstream.telemetry import LOG_FORMAT_VARIABLE, configure_logs
@@ -27,7 +27,7 @@ def make_app(work: Path, kafka: Mapping[str, str]) -> Flask:
     configure_logs(os.environ.get(LOG_FORMAT_VARIABLE))
     folder = WorkFolder(work)
     binding = folder.binding()
-    catalog, registry = folder.read_catalog(), ModelRegistry(folder.models)
+    catalog, registry = folder.read_catalog(), ModelSetStore.in_folder(folder.models)
     predictor = Predictor(LiveHistories())
     live_updates = LiveUpdates(
         predictor,

@@ -15,7 +15,7 @@ from reelstream.cli.output import print_json
 from reelstream.monitoring.audit import audit as reconcile
 from reelstream.settings import Settings
 from reelstream.storage.batch_files import BatchFolder
-from reelstream.storage.model_registry import ModelRegistry
+from reelstream.storage.model_sets import ModelSetStore
 from reelstream.storage.requeue_folder import RequeueFolder
 
 
@@ -23,7 +23,7 @@ from reelstream.storage.requeue_folder import RequeueFolder
 def audit(settings: Settings, as_json: Json = False) -> int:
     """Print totals and problems; exit code 1 when there are any."""
     folder, binding = open_work_folder(settings)
-    registry = ModelRegistry(folder.models)
+    registry = ModelSetStore.in_folder(folder.models)
     with open_log(binding, settings.kafka) as log:
         report = reconcile(
             log,

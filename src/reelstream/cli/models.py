@@ -15,7 +15,7 @@ from reelstream.cli.output import print_json, print_table, utc
 from reelstream.cli.release_text import print_release
 from reelstream.errors import SettingError
 from reelstream.settings import Settings
-from reelstream.storage.model_registry import ModelRegistry
+from reelstream.storage.model_sets import ModelSetStore
 
 
 @with_settings("work")
@@ -108,6 +108,6 @@ def verify(settings: Settings, as_json: Json = False) -> int:
     return FAILED if problems else DONE
 
 
-def _open_registry(settings: Settings) -> ModelRegistry:
+def _open_registry(settings: Settings) -> ModelSetStore:
     folder, _ = open_work_folder(settings)
-    return ModelRegistry(folder.models)
+    return ModelSetStore.in_folder(folder.models)

@@ -11,6 +11,7 @@ from reelstream.cli.evaluate import FitOptions, SplitOptions
 from reelstream.cli.factories import rating_scale
 from reelstream.datasets import Dataset, detect, detect_file, fetch_movielens
 from reelstream.engines.interface import FEW_DRAWS, FitParameters
+from reelstream.engines.local import fit_for_evaluation
 from reelstream.errors import SettingError
 from reelstream.evaluation.offline import (
     Evaluation,
@@ -36,7 +37,8 @@ def evaluate_split(
         dataset, split = _read_split(settings, options)
     times = options.times or ("use" if split.learns_test else "ignore")
     catalog = dataset.read_catalog().catalog
-    return dataset.name, evaluate(split, catalog, dataset.scale, parameters, times)
+    fit_ratings = fit_for_evaluation(catalog, dataset.scale, parameters)
+    return dataset.name, evaluate(split, catalog, dataset.scale, fit_ratings, times)
 
 
 def _fit_parameters(options: FitOptions) -> FitParameters:

@@ -10,7 +10,7 @@ from reelstream.cli.options import Json, SetNumber
 from reelstream.cli.output import print_json, print_table
 from reelstream.models.segment.description import Segment
 from reelstream.settings import Settings
-from reelstream.storage.model_registry import ModelRegistry
+from reelstream.storage.model_sets import ModelSetStore
 
 
 @with_settings("work")
@@ -18,7 +18,7 @@ def segments(settings: Settings, number: SetNumber, as_json: Json = False) -> in
     """Describe the segments of a model set."""
     folder, _ = open_work_folder(settings)
     catalog = folder.read_catalog()
-    described = ModelRegistry(folder.models).load(number, catalog).segment.segments
+    described = ModelSetStore.in_folder(folder.models).load(number, catalog).segment.segments
     table = sorted(described, key=lambda each: each.number)
     if as_json:
         print_json({"number": number, "segments": table})

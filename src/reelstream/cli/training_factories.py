@@ -8,7 +8,7 @@ from reelstream.engines.local import LocalEngine
 from reelstream.errors import MissingExtraError, how_to_install
 from reelstream.settings import Settings
 from reelstream.storage.batch_files import BatchFolder
-from reelstream.storage.model_registry import ModelRegistry
+from reelstream.storage.model_sets import ModelSetStore
 from reelstream.storage.snapshot_store import SnapshotStore
 from reelstream.training.rebuild import rebuild
 from reelstream.training.trainer import Trainer
@@ -33,7 +33,7 @@ def open_trainer(settings: Settings) -> Trainer:
     return Trainer(
         batches=BatchFolder(folder.batches),
         histories=SnapshotStore(folder.history),
-        registry=ModelRegistry(folder.models),
+        registry=ModelSetStore.in_folder(folder.models),
         engine=open_engine(settings),
         catalog=folder.read_catalog(),
         scale=binding.scale,
@@ -49,7 +49,7 @@ def rebuild_set(settings: Settings, number: int) -> list[str]:
     folder, _ = open_work_folder(settings)
     return rebuild(
         number,
-        ModelRegistry(folder.models),
+        ModelSetStore.in_folder(folder.models),
         BatchFolder(folder.batches),
         open_engine(settings),
         folder.read_catalog(),

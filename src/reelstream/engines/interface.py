@@ -10,10 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from reelstream.catalog import Catalog
-from reelstream.models.like.model import LikeModel
-from reelstream.models.model_set import ModelSet
-from reelstream.models.rating.model import RatingModel
-from reelstream.models.segment.model import SegmentModel
+from reelstream.models.bundle import ModelBundle
 from reelstream.ratings.scale import RatingScale
 from reelstream.storage.batch_files import BatchFolder, Manifest
 
@@ -71,20 +68,6 @@ class FitParameters:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FittedModels:
-    """The three models of a set."""
-
-    rating: RatingModel
-    like: LikeModel
-    segment: SegmentModel
-
-    @classmethod
-    def of(cls, model_set: ModelSet) -> FittedModels:
-        """The models of a set."""
-        return cls(rating=model_set.rating, like=model_set.like, segment=model_set.segment)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class SnapshotJob:
     """All that an engine needs to write a history snapshot."""
 
@@ -120,7 +103,7 @@ class FitJob:
     batch_rows: int
     """Rows of the batches in it: a cluster decides by them whether it works in blocks."""
     context: FitContext
-    previous: FittedModels | None
+    previous: ModelBundle | None
     """The models in service, from which the chain is warm-started."""
 
 
@@ -137,7 +120,7 @@ class Engine(Protocol):
     def write_snapshot(self, job: SnapshotJob) -> None:
         """Write a history snapshot. Raises FitError, StorageError."""
 
-    def fit(self, job: FitJob) -> FittedModels:
+    def fit(self, job: FitJob) -> ModelBundle:
         """Fit the models of a set. Raises FitError, StorageError.
 
         NothingToLearnError while the snapshot has only ratings of the holdout, and deletions.

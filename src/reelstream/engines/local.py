@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import sklearn.cluster
@@ -15,30 +15,23 @@ from reelstream.engines.interface import (
     FitContext,
     FitJob,
     FitParameters,
-    FittedModels,
     SnapshotJob,
 )
 from reelstream.engines.rating_fit import RatingTotals, fit_rating_model
 from reelstream.engines.training_data import TrainingData
 from reelstream.errors import NothingToLearnError
+from reelstream.evaluation.offline import Fit
 from reelstream.features.audience import audience_features
-from reelstream.features.holdout import in_gate_half, in_holdout
-from reelstream.features.user_profiles import GenreShares
+from reelstream.features.holdout import in_holdout
 from reelstream.features.vocabulary import Vocabulary
-from reelstream.models.like.model import LikeModel
-from reelstream.models.model_set import ModelSet, TrainedOn
+from reelstream.models.bundle import ModelBundle
+from reelstream.models.family import FamilyInput
 from reelstream.models.rating.model import RatingModel
-from reelstream.models.replay import posterior_of_events
-from reelstream.models.segment.model import SegmentModel
+from reelstream.models.registry import fit_families
 from reelstream.ratings.columns import EventColumns
 from reelstream.ratings.histories import Histories
 from reelstream.ratings.scale import RatingScale
 from reelstream.storage.snapshot import read_snapshot, write_snapshot
-
-MAX_LIKE_USERS = 3_000
-"""Of more users an even sample fits the like model: some ten thousand held-out ratings settle its
-nine numbers.
-"""
 
 
 class LocalEngine:
@@ -58,7 +51,7 @@ class LocalEngine:
         """See `Engine.write_snapshot`."""
         write_snapshot(merged_histories(job), job.out)
 
-    def fit(self, job: FitJob) -> FittedModels:
+    def fit(self, job: FitJob) -> ModelBundle:
         """See `Engine.fit`."""
         return fit_models(read_snapshot(job.snapshot), job.context, job.previous)
 
@@ -71,70 +64,36 @@ def merged_histories(job: SnapshotJob) -> Histories:
 
 
 def fit_models(
-    histories: Histories, context: FitContext, previous: FittedModels | None = None
-) -> FittedModels:
-    """The three models, warm-started from `previous`. Raises NothingToLearnError."""
+    histories: Histories, context: FitContext, previous: ModelBundle | None = None
+) -> ModelBundle:
+    """The models of all families, warm-started from `previous`. Raises NothingToLearnError."""
     held_out = in_holdout(histories.ratings.user_id, histories.ratings.item_id)
     if held_out.all():
         raise NothingToLearnError
     learned = histories.ratings[~held_out]
-    previous_rating, previous_segment = (
-        (previous.rating, previous.segment) if previous else (None, None)
-    )
+    previous_rating = previous.rating if previous is not None else None
     rating = fit_rating(learned, context.catalog, previous_rating, context.parameters)
-    # A film's share of likes must not hold the answers that the like model is fitted on.
-    like = LikeModel.count(learned.item_id, learned.rating, context.scale.like_threshold)
-    return complete_models(rating, like, histories, context, previous_segment)
+    return complete_models(rating, histories, context, previous)
 
 
 @threads.one_for_blas()
 def complete_models(
-    rating: RatingModel,
-    like: LikeModel,
-    histories: Histories,
-    context: FitContext,
-    previous: SegmentModel | None,
-) -> FittedModels:
-    """The three models, given the rating model and the counts of likes.
+    rating: RatingModel, histories: Histories, context: FitContext, previous: ModelBundle | None
+) -> ModelBundle:
+    """The models of all families, given the rating model.
 
     It needs little memory besides that of the histories.
     """
-    catalog = context.catalog
-    segment = SegmentModel.fit(
-        histories.ratings,
-        histories.starts,
-        GenreShares(catalog, catalog.genres),
-        catalog.genres,
-        previous,
-        context.parameters.seed,
-    )
-    unfitted = ModelSet(
-        number=0,
-        rating=rating,
-        like=like,
-        segment=segment,
-        catalog=catalog,
-        scale=context.scale,
-        trained_on=TrainedOn(_end_offsets(histories.ratings), {}),
-    )
-    like = fit_like(unfitted, histories, has_gate=context.has_gate)
-    return FittedModels(rating=rating, like=like, segment=segment)
-
-
-def fit_like(
-    model_set: ModelSet, histories: Histories, *, has_gate: bool, looks_ahead: bool = False
-) -> LikeModel:
-    """The set's like model, fitted on what its rating model says of the holdout, or of the half
-    that is not the gate's.
-
-    `looks_ahead` as in `posterior_of_events`.
-    """
-    some = histories.of_users(histories.user_ids[:: len(histories.user_ids) // MAX_LIKE_USERS + 1])
-    held_out = in_holdout(some.user_id, some.item_id)
-    judges = held_out & ~in_gate_half(some.user_id, some.item_id) if has_gate else held_out
-    posterior = posterior_of_events(model_set, some, judges, ~held_out, looks_ahead=looks_ahead)
-    return model_set.like.fit(
-        posterior, some.item_id[judges], some.rating[judges] >= model_set.scale.like_threshold
+    return fit_families(
+        FamilyInput(
+            histories=histories,
+            catalog=context.catalog,
+            scale=context.scale,
+            models=ModelBundle(rating=rating),
+            previous=previous,
+            seed=context.parameters.seed,
+            has_gate=context.has_gate,
+        )
     )
 
 
@@ -158,9 +117,14 @@ def fit_rating(
     return fit_rating_model(InMemoryBackend(data), totals, catalog, previous, parameters)
 
 
-def _end_offsets(ratings: EventColumns) -> Mapping[int, int]:
-    """Partition -> the offset after the last of `ratings`."""
-    return {
-        int(p): int(ratings.offset[ratings.partition == p].max()) + 1
-        for p in np.unique(ratings.partition)
-    }
+def fit_for_evaluation(catalog: Catalog, scale: RatingScale, parameters: FitParameters) -> Fit:
+    """What fits the training part of an evaluation's split, without a gate."""
+
+    def fit(histories: Histories, *, use_times: bool, is_short: bool = False) -> ModelBundle:
+        own = replace(parameters, use_times=use_times)
+        if is_short:
+            own = replace(own, sweeps=2, burn_in=0, n_draws=2)
+        context = FitContext(catalog=catalog, scale=scale, parameters=own, has_gate=False)
+        return fit_models(histories, context)
+
+    return fit

@@ -8,20 +8,21 @@ as in training. There is no gate, so that all of the holdout fits the like model
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import msgspec
 import numpy as np
 
 from reelstream.catalog import Catalog
-from reelstream.engines.interface import FitContext, FitParameters, FittedModels
-from reelstream.engines.local import fit_like, fit_models
 from reelstream.errors import InputError
 from reelstream.evaluation.baselines import BiasBaseline, GlobalMean
 from reelstream.evaluation.prequential import Learns, replay
 from reelstream.evaluation.reports import Scores
 from reelstream.evaluation.scores import score, score_points
+from reelstream.models.bundle import ModelBundle
+from reelstream.models.like.fit import fit_weights
 from reelstream.models.model_set import ModelSet, Predictions, TrainedOn
 from reelstream.models.replay import predict_events
 from reelstream.ratings.columns import EventColumns
@@ -52,7 +53,7 @@ class Split:
     """Whether each test rating is learned once it has been predicted, in order of time."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluation:
     """What the served path scores on a split."""
 
@@ -112,15 +113,19 @@ def split_of(train: EventColumns, test: EventColumns) -> Split:
     return Split(_in_partition(train, TRAIN), _in_partition(test, TEST), learns_test=False)
 
 
+class Fit(Protocol):
+    """Fits the models of all families to the training part of a split, without a gate."""
+
+    def __call__(
+        self, histories: Histories, *, use_times: bool, is_short: bool = False
+    ) -> ModelBundle:
+        """The models. `is_short`: as few sweeps as possible, to compile what a fit needs."""
+
+
 def evaluate(
-    split: Split,
-    catalog: Catalog,
-    scale: RatingScale,
-    parameters: FitParameters,
-    times: Literal["ignore", "use"],
+    split: Split, catalog: Catalog, scale: RatingScale, fit: Fit, times: Literal["ignore", "use"]
 ) -> Evaluation:
-    """Fit on the one part, answer for the other. With times ignored they are withheld from fit and
-    question.
+    """Fit on the one part, predict the other. With times ignored, fit and queries have none.
 
     With times used, a test rating that is not learned is predicted from its user's training ratings
     before and after it. Raises InputError when a part is empty.
@@ -129,32 +134,36 @@ def evaluate(
         raise InputError(
             "one part of the split is empty: give more ratings, or another --test-share"
         )
-    if times == "ignore":
+    use_times = times == "use"
+    if not use_times:
         split = Split(_timeless(split.train), _timeless(split.test), split.learns_test)
-    parameters = replace(parameters, use_times=times == "use")
-    history = Histories.of(split.train)
-    compile_seconds = _compile(split, catalog, scale, parameters)
-    context = FitContext(catalog=catalog, scale=scale, parameters=parameters, has_gate=False)
+    histories = Histories.of(split.train)
+
+    def fitted(train: EventColumns, *, is_short: bool = False) -> ModelSet:
+        models = fit(Histories.of(train), use_times=use_times, is_short=is_short)
+        return _model_set(models, catalog, scale, len(train))
+
+    compile_seconds = _compile(split, fitted)
     started = time.perf_counter()
-    models = fit_models(history, context)
+    models = fit(histories, use_times=use_times)
     fit_seconds = time.perf_counter() - started
     model_set = _model_set(models, catalog, scale, len(split.train))
     static = live_users = None
     if split.learns_test:
         served, live_users, static = (_scores(model_set, split, learns) for learns in LEARNS)
-    elif times == "use":
+    elif use_times:
         served = score(answer_from_both_sides(model_set, split), split.test.rating, scale)
     else:
         served = _scores(model_set, split, "nothing")
     return Evaluation(
-        served,
-        _baselines(split, scale),
-        static,
-        live_users,
-        fit_seconds,
-        compile_seconds,
-        len(split.train),
-        len(split.test),
+        scores=served,
+        baselines=_baselines(split, scale),
+        static=static,
+        live_users=live_users,
+        fit_seconds=fit_seconds,
+        compile_seconds=compile_seconds,
+        n_train=len(split.train),
+        n_test=len(split.test),
     )
 
 
@@ -162,10 +171,17 @@ def answer_from_both_sides(model_set: ModelSet, split: Split) -> Predictions:
     """Each test rating predicted from all of its user's training ratings, earlier and later; the
     like model likewise.
     """
-    like = fit_like(model_set, Histories.of(split.train), has_gate=False, looks_ahead=True)
+    train = Histories.of(split.train)
+    like = fit_weights(model_set.like, model_set, train, has_gate=False, looks_ahead=True)
     events = EventColumns.concatenate([split.train, split.test])
     asks = np.arange(len(events)) >= len(split.train)
-    return predict_events(replace(model_set, like=like), events, asks, ~asks, looks_ahead=True)
+    return predict_events(
+        replace(model_set, models=model_set.models.replaced(like=like)),
+        events,
+        asks,
+        ~asks,
+        looks_ahead=True,
+    )
 
 
 def _scores(model_set: ModelSet, split: Split, learns: Learns) -> Scores:
@@ -186,9 +202,7 @@ def _baselines(split: Split, scale: RatingScale) -> dict[str, Scores]:
     }
 
 
-def _compile(
-    split: Split, catalog: Catalog, scale: RatingScale, parameters: FitParameters
-) -> float:
+def _compile(split: Split, fitted: Callable[..., ModelSet]) -> float:
     """Seconds that a small fit and its answers take, nearly all of it compilation when nothing is
     cached.
     """
@@ -196,18 +210,18 @@ def _compile(
     few = Split(
         split.train[:RATINGS_TO_COMPILE], split.test[:RATINGS_TO_COMPILE], learns_test=False
     )
-    short = replace(parameters, sweeps=2, burn_in=0, n_draws=2)
-    context = FitContext(catalog=catalog, scale=scale, parameters=short, has_gate=False)
-    models = fit_models(Histories.of(few.train), context)
-    _scores(_model_set(models, catalog, scale, len(few.train)), few, "users and films")
+    _scores(fitted(few.train, is_short=True), few, "users and films")
     return time.perf_counter() - started
 
 
-def _model_set(
-    models: FittedModels, catalog: Catalog, scale: RatingScale, n_train: int
-) -> ModelSet:
-    learned = TrainedOn({TRAIN: n_train}, {})
-    return ModelSet(0, models.rating, models.like, models.segment, catalog, scale, learned)
+def _model_set(models: ModelBundle, catalog: Catalog, scale: RatingScale, n_train: int) -> ModelSet:
+    return ModelSet(
+        number=0,
+        models=models,
+        catalog=catalog,
+        scale=scale,
+        trained_on=TrainedOn({TRAIN: n_train}, {}),
+    )
 
 
 def _in_partition(ratings: EventColumns, partition: int) -> EventColumns:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +18,7 @@ from reelstream.catalog import Catalog
 from reelstream.errors import UnknownItemError
 from reelstream.features.holdout import in_holdout
 from reelstream.features.user_profiles import GenreShares
+from reelstream.models.bundle import ModelBundle
 from reelstream.models.like.model import LikeModel, Posterior
 from reelstream.models.rating.model import RatingModel
 from reelstream.models.rating.online_items import ItemQueries, OnlineItems, predict_items
@@ -79,17 +79,30 @@ class Predictions:
         return Predictions(*(getattr(self, field.name)[chosen] for field in fields(self)))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ModelSet:
-    """The rating, like and segment models of one release."""
+    """The models of one release, one of each family."""
 
     number: int
-    rating: RatingModel
-    like: LikeModel
-    segment: SegmentModel
+    models: ModelBundle
     catalog: Catalog
     scale: RatingScale
     trained_on: TrainedOn
+
+    @cached_property
+    def rating(self) -> RatingModel:
+        """The rating model."""
+        return self.models.rating
+
+    @cached_property
+    def like(self) -> LikeModel:
+        """The like model."""
+        return self.models.like
+
+    @cached_property
+    def segment(self) -> SegmentModel:
+        """The segment model."""
+        return self.models.segment
 
     @cached_property
     def dynamics(self) -> Dynamics:
@@ -178,12 +191,6 @@ class ModelSet:
         self.predict(state, item, 0)
         self.update_item(state, int(item[0]), self.rating.mean, 0, self.online_items())
         self.segment_of(EventColumns.of([0], item, [self.rating.mean], [0]))
-
-    def save(self, regression: Path, classification: Path, clustering: Path) -> None:
-        """Write the three models into their folders, which exist."""
-        self.rating.save(regression)
-        self.like.save(classification)
-        self.segment.save(clustering)
 
     def set_items(self, item_ids: NDArray[np.int64]) -> tuple[Films, NDArray[np.int64]]:
         """The films of the set that `item_ids` (n,) are among, for the filter, and the row of

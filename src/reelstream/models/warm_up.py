@@ -9,6 +9,7 @@ import numpy as np
 from reelstream.catalog import Catalog
 from reelstream.features.item_features import ItemFeatures
 from reelstream.features.vocabulary import Vocabulary
+from reelstream.models.bundle import ModelBundle
 from reelstream.models.like.model import LikeModel
 from reelstream.models.model_set import ModelSet, TrainedOn
 from reelstream.models.rating.model import ChainState, Hyperparameters, ItemDraws, RatingModel
@@ -38,4 +39,10 @@ def warm_up_set() -> ModelSet:
     profile = np.ones(3)
     everybody = Segment(0, "everybody", 1, 1, 4.0, 0.0, (), ())
     segment = SegmentModel((), np.ones(2), profile, profile, profile[None], (everybody,), 1)
-    return ModelSet(0, rating, like, segment, Catalog([]), RatingScale(), TrainedOn({}, {}))
+    return ModelSet(
+        number=0,
+        models=ModelBundle(rating=rating, like=like, segment=segment),
+        catalog=Catalog([]),
+        scale=RatingScale(),
+        trained_on=TrainedOn({}, {}),
+    )

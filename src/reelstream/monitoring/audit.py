@@ -29,7 +29,7 @@ class AuditedRelease(Protocol):
         """(number, revision) of the batches it was trained on."""
 
     @property
-    def through(self) -> int:
+    def last_batch(self) -> int:
         """The number of the last batch that the set knew of."""
 
     @property
@@ -219,7 +219,7 @@ class _Audit:
                     f"set {release.number} was trained on manifest {number}.{revision}, which is"
                     " missing"
                 )
-        last = manifests.get(release.through)
+        last = manifests.get(release.last_batch)
         covered = last.next_offsets if last else {}
         for partition, offset in release.trained_end_offsets.items():
             if offset != covered.get(partition, 0):

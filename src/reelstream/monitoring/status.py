@@ -11,7 +11,8 @@ from reelstream.broker.interface import Broker
 from reelstream.client import Client
 from reelstream.errors import ApiError, BrokerError, StorageError
 from reelstream.storage.batch_files import BatchFolder, Manifest
-from reelstream.storage.release import Release, pointed_at, read_releases, released_in
+from reelstream.storage.release import Release
+from reelstream.storage.release_store import ReleaseStore
 from reelstream.storage.work_folder import WorkFolder
 
 T = TypeVar("T")
@@ -57,7 +58,9 @@ class PipelineStatus:
     def all_is_trained(self) -> bool:
         """Whether the newest batch has its model set, served or refused."""
         trainable = [each.number for each in self.manifests if each.number not in self.excluded]
-        return not trainable or (bool(self.releases) and self.releases[-1].through >= trainable[-1])
+        return not trainable or (
+            bool(self.releases) and self.releases[-1].last_batch >= trainable[-1]
+        )
 
 
 class StatusReader:
@@ -65,11 +68,10 @@ class StatusReader:
 
     def __init__(self, folder: WorkFolder, log: Broker | None, topic: str, api_url: str) -> None:
         """`log` is open; None, for one that does not answer, counts as one without messages."""
-        self._batches, self._models = BatchFolder(folder.batches), folder.models
+        self._batches = BatchFolder(folder.batches)
         self._log, self._topic = log, topic
         self._api = Client(api_url, timeout_seconds=1.0)
-        self._released = released_in(folder.models)
-        self._releases: dict[int, Release] = {}
+        self._releases = ReleaseStore.in_folder(folder.models)
         self._damage: list[str] = []
 
     def __enter__(self) -> StatusReader:
@@ -95,8 +97,8 @@ class StatusReader:
             manifests=manifests,
             releases=releases,
             serving=self._serving(),
-            current=self._or(lambda: pointed_at(self._models / "CURRENT"), None),
-            pinned=self._or(lambda: pointed_at(self._models / "PINNED"), None),
+            current=self._or(self._releases.current_number, None),
+            pinned=self._or(self._releases.pinned, None),
             excluded=self._or(self._batches.excluded, frozenset()),
             damage=tuple(self._damage),
         )
@@ -116,12 +118,9 @@ class StatusReader:
         return manifests
 
     def _sound_releases(self) -> list[Release]:
-        """Without the registry: that brings the models and numba, which a run does not need."""
-        self._releases, damage = read_releases(
-            self._models, self._released.numbers(), self._releases
-        )
-        self._damage += damage.values()
-        return list(self._releases.values())
+        releases, damage = self._releases.sound_releases()
+        self._damage += damage
+        return releases
 
     def _end_offsets(self) -> dict[int, int]:
         if self._log is not None:

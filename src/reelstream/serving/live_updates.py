@@ -23,7 +23,7 @@ from reelstream.serving.follower import Follower
 from reelstream.serving.live_histories import log_events
 from reelstream.serving.predictor import Predictor
 from reelstream.storage.batch_files import BatchFolder, Manifest
-from reelstream.storage.model_registry import ModelRegistry
+from reelstream.storage.model_sets import ModelSetStore
 from reelstream.storage.release import Release
 from reelstream.storage.snapshot_store import SnapshotStore
 
@@ -71,7 +71,7 @@ class LiveUpdates:
     def __init__(
         self,
         predictor: Predictor,
-        registry: ModelRegistry,
+        registry: ModelSetStore,
         batches: BatchFolder,
         snapshots: SnapshotStore,
         broker: Broker,

@@ -28,15 +28,12 @@ from reelstream.files import (
     translate_errors,
     write_synced,
 )
-from reelstream.models.like.model import LikeModel
 from reelstream.models.model_set import ModelSet, TrainedOn
-from reelstream.models.rating.model import RatingModel
 from reelstream.models.rating.online_items import OnlineItems
-from reelstream.models.segment.model import SegmentModel
+from reelstream.models.registry import load_saved_bundle, save_bundle
 from reelstream.ratings.histories import Histories
 from reelstream.ratings.scale import RatingScale
-from reelstream.storage.model_registry import sha256_of
-from reelstream.storage.release import FAMILIES
+from reelstream.storage.release_store import sha256_of
 from reelstream.storage.snapshot import read_snapshot, write_snapshot
 
 ABOUT: Final = "recommender.json"
@@ -75,9 +72,9 @@ def write_recommender(parts: RecommenderParts, folder: Path) -> None:
         raise StorageError(f"{folder} holds something else than a recommender: name another folder")
     temporary = temporary_path(folder)
     with translate_errors(temporary):
-        for name in (*FAMILIES, "histories", "items"):
+        for name in ("histories", "items"):
             (temporary / name).mkdir(parents=True)
-        parts.model_set.save(*(temporary / family for family in FAMILIES))
+        save_bundle(parts.model_set.models, temporary)
         write_snapshot(parts.histories, temporary / "histories")
         parts.items.save(temporary / "items")
     parts.model_set.catalog.write(temporary / "films.json")
@@ -108,15 +105,12 @@ def read_recommender(folder: Path) -> RecommenderParts:
             state = "has changed since it was saved" if path in found else "is missing"
             raise DamagedError(f"{folder / path} {state}: take the folder from a copy")
     catalog = Catalog.read(folder / "films.json")
-    regression, classification, clustering = (folder / family for family in FAMILIES)
     model_set = ModelSet(
-        0,
-        RatingModel.load(regression),
-        LikeModel.load(classification),
-        SegmentModel.load(clustering),
-        catalog,
-        about.scale,
-        TrainedOn(about.trained_end_offsets, about.excluded_offsets),
+        number=0,
+        models=load_saved_bundle(folder),
+        catalog=catalog,
+        scale=about.scale,
+        trained_on=TrainedOn(about.trained_end_offsets, about.excluded_offsets),
     )
     items = model_set.online_items()
     items.restore(folder / "items")

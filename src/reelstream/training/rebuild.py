@@ -13,20 +13,21 @@ from reelstream.engines.interface import (
     FitContext,
     FitJob,
     FitParameters,
-    FittedModels,
     SnapshotJob,
 )
 from reelstream.errors import SettingError
 from reelstream.files import TEMPORARY_PREFIX
-from reelstream.models.model_set import ModelSet, TrainedOn
+from reelstream.models.bundle import ModelBundle
+from reelstream.models.registry import writers_of
 from reelstream.storage.batch_files import BatchFolder, Manifest
-from reelstream.storage.model_registry import ModelRegistry, sha256_of
-from reelstream.storage.release import FAMILIES, Release
+from reelstream.storage.model_sets import ModelSetStore
+from reelstream.storage.release import Release
+from reelstream.storage.release_store import sha256_of
 
 
 def rebuild(
     number: int,
-    registry: ModelRegistry,
+    registry: ModelSetStore,
     batches: BatchFolder,
     engine: Engine,
     catalog: Catalog,
@@ -70,17 +71,14 @@ def rebuild(
                 previous=previous,
             )
         )
-        trained_on = TrainedOn(release.trained_end_offsets, release.excluded_offsets)
-        parts = (models.rating, models.like, models.segment)
-        made = [Path(folder) / release.folders[family] for family in FAMILIES]
-        for path in made:
-            path.mkdir()
-        ModelSet(number, *parts, catalog, release.scale, trained_on).save(*made)
-        found = {
-            f"{path.parent.name}/{path.name}": sha256_of(path)
-            for each in made
-            for path in each.iterdir()
-        }
+        found: dict[str, str] = {}
+        for family, write in writers_of(models).items():
+            if family not in release.folders:
+                continue  # there was no such family yet
+            made = Path(folder) / release.folders[family]
+            made.mkdir()
+            write(made)
+            found |= {f"{made.name}/{path.name}": sha256_of(path) for path in made.iterdir()}
     names = sorted(found.keys() | release.checksums.keys())
     return [name for name in names if found.get(name) != release.checksums.get(name)]
 
@@ -97,9 +95,7 @@ def _manifests(release: Release, batches: BatchFolder) -> list[Manifest]:
     return [present[number, revision] for number, revision in release.manifests]
 
 
-def _predecessor(
-    release: Release, registry: ModelRegistry, catalog: Catalog
-) -> FittedModels | None:
+def _predecessor(release: Release, registry: ModelSetStore, catalog: Catalog) -> ModelBundle | None:
     """The models that the set was warm-started from; None for one that started cold."""
     if release.champion is None:
         return None
@@ -109,4 +105,4 @@ def _predecessor(
             " it was warm-started from, was removed; more sets are kept with `train --keep`"
         )
     champion = registry.load(release.champion, catalog)
-    return FittedModels.of(champion)
+    return champion.models

@@ -35,7 +35,6 @@ from reelstream.engines.interface import (
     FitContext,
     FitJob,
     FitParameters,
-    FittedModels,
     SnapshotJob,
 )
 from reelstream.errors import DamagedError, NoModelSetError, NothingToLearnError
@@ -49,7 +48,7 @@ from reelstream.models.model_set import ModelSet, TrainedOn
 from reelstream.ratings.columns import EventColumns
 from reelstream.ratings.scale import RatingScale
 from reelstream.storage.batch_files import BatchFolder, Manifest
-from reelstream.storage.model_registry import ModelRegistry
+from reelstream.storage.model_sets import ModelSetStore
 from reelstream.storage.release import Release
 from reelstream.storage.snapshot_reader import SnapshotReader
 from reelstream.storage.snapshot_store import SnapshotStore
@@ -81,7 +80,7 @@ class Trainer:
         self,
         batches: BatchFolder,
         histories: SnapshotStore,
-        registry: ModelRegistry,
+        registry: ModelSetStore,
         engine: Engine,
         catalog: Catalog,
         scale: RatingScale,
@@ -128,7 +127,7 @@ class Trainer:
         # Read once: what changes from here on is the next run's.
         manifests, excluded = self._batches.manifests(), self._batches.excluded()
         known = self._registry.all_releases()
-        done = known[-1].through if known else 0
+        done = known[-1].last_batch if known else 0
         # 1. The history of all that has a release.
         released = [manifest for manifest in manifests if manifest.number <= done]
         self._bring_history_to(released, excluded)
@@ -220,7 +219,7 @@ class Trainer:
         # 4. The gate.
         report, holdout = self._judge(challenger, champion, SnapshotReader(snapshot), held)
         # 5. The set.
-        release = self._registry.publish(
+        release = self._registry.publish_set(
             challenger, self._release(challenger, champion, held, left_out, report, holdout, record)
         )
         # 6. The history.
@@ -254,14 +253,12 @@ class Trainer:
                 context=FitContext(
                     catalog=self._catalog, scale=self._scale, parameters=self._parameters
                 ),
-                previous=None if champion is None else FittedModels.of(champion),
+                previous=None if champion is None else champion.models,
             )
         )
         return ModelSet(
             number=max(last.number, self._registry.newest_number() + 1),
-            rating=models.rating,
-            like=models.like,
-            segment=models.segment,
+            models=models,
             catalog=self._catalog,
             scale=self._scale,
             trained_on=TrainedOn(last.next_offsets, _offset_ranges(left_out)),

@@ -13,7 +13,7 @@ from reelstream.engines import blocks
 from reelstream.engines.interface import Engine, FitParameters
 from reelstream.engines.spark.engine import SparkEngine
 from reelstream.storage.batch_files import BatchFolder
-from reelstream.storage.model_registry import ModelRegistry
+from reelstream.storage.model_sets import ModelSetStore
 from reelstream.storage.snapshot_store import SnapshotStore
 from reelstream.storage.work_folder import WorkFolder
 from reelstream.training.trainer import Trainer
@@ -31,7 +31,7 @@ def trainer(work: Path, engine: Engine, one_task_ratings: int) -> Trainer:
     stores = (
         BatchFolder(folder.batches),
         SnapshotStore(folder.history),
-        ModelRegistry(folder.models),
+        ModelSetStore.in_folder(folder.models),
     )
     parameters = replace(SHORT, one_task_ratings=one_task_ratings)
     catalog, scale = folder.read_catalog(), folder.binding().scale

@@ -31,7 +31,7 @@ from reelstream.engines.local import LocalEngine
 from reelstream.engines.spark.engine import SparkEngine
 from reelstream.engines.spark.session import spark_errors
 from reelstream.errors import FitError
-from reelstream.storage.model_registry import ModelRegistry
+from reelstream.storage.model_sets import ModelSetStore
 from reelstream.storage.snapshot_store import SnapshotStore
 from spark_cluster import MAX_SECONDS, SparkCluster, spark_program
 from spark_session import session_of
@@ -117,7 +117,7 @@ def published(work: Path) -> dict[int, Any]:
     """Number -> the checksums of the set's files."""
     return {
         release.number: release.checksums
-        for release in ModelRegistry(work / "models").all_releases()
+        for release in ModelSetStore.in_folder(work / "models").all_releases()
     }
 
 

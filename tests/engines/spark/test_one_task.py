@@ -16,9 +16,11 @@ import pytest
 from events import deletions_of, event_columns
 from reelstream.catalog import Catalog
 from reelstream.datasets import detect
-from reelstream.engines.interface import FitParameters, FittedModels
+from reelstream.engines.interface import FitParameters
 from reelstream.engines.local import LocalEngine
 from reelstream.errors import DamagedError, FitError
+from reelstream.models.bundle import ModelBundle
+from reelstream.models.registry import save_bundle
 from reelstream.ratings.columns import EventColumns
 from reelstream.storage.batch_files import BatchFolder
 from spark_session import bits, fit, forgets, publish
@@ -56,7 +58,7 @@ def test_a_chain_of_sets_equals_the_local_engine_bit_for_bit(
     history.
     """
     manifests = batches.manifests()
-    sets: dict[str, list[FittedModels]] = {}
+    sets: dict[str, list[ModelBundle]] = {}
     for engine in (LocalEngine(), spark_engine):
         first = fit(engine, tmp_path / engine.name / "1", batches, manifests[:1], catalog, QUICK)
         second = fit(
@@ -107,10 +109,7 @@ def test_a_server_of_sets_from_spark_never_imports_it(
     manifest = batches.manifests()[0]
     models = fit(spark_engine, tmp_path / "history", batches, [manifest], catalog, QUICK)
     catalog.write(tmp_path / "films.json")
-    folders = [tmp_path / family for family in ("regression", "classification", "clustering")]
-    for folder, model in zip(folders, (models.rating, models.like, models.segment), strict=True):
-        folder.mkdir()
-        model.save(folder)
+    save_bundle(models, tmp_path)
     said = subprocess.run(
         [sys.executable, "-c", ASKS, str(tmp_path)], capture_output=True, text=True, check=False
     )
@@ -125,18 +124,19 @@ import numpy as np
 import reelstream.api.app, reelstream.cli.api_process, reelstream.serving.live_updates
 from reelstream.catalog import Catalog
 from reelstream.models.model_set import ModelSet, TrainedOn
-from reelstream.models.like.model import LikeModel
-from reelstream.models.rating.model import RatingModel
-from reelstream.models.segment.model import SegmentModel
+from reelstream.models.registry import load_saved_bundle
 from reelstream.ratings.columns import EventColumns
 from reelstream.ratings.scale import RatingScale
 
 root = Path(sys.argv[1])
-rating = RatingModel.load(root / "regression")
-like, segment = LikeModel.load(root / "classification"), SegmentModel.load(root / "clustering")
-catalog = Catalog.read(root / "films.json")
-asked = ModelSet(1, rating, like, segment, catalog, RatingScale(), TrainedOn({0: 10**9}, {}))
-answers = asked.predict(asked.fold_in(EventColumns.empty()), rating.item_ids[:1], 0)
+asked = ModelSet(
+    number=1,
+    models=load_saved_bundle(root),
+    catalog=Catalog.read(root / "films.json"),
+    scale=RatingScale(),
+    trained_on=TrainedOn({0: 10**9}, {}),
+)
+answers = asked.predict(asked.fold_in(EventColumns.empty()), asked.rating.item_ids[:1], 0)
 print("answered" if np.isfinite(answers.mean).all() else "failed")
 packages = {name.partition(".")[0] for name in sys.modules}
 print("with" if packages & {"pyspark", "py4j"} else "without")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,18 +17,15 @@ from cluster_trainer import SHORT, trainer
 from events import event_columns
 from reelstream.engines import blocks
 from reelstream.engines.interface import FitContext, FitJob
-from reelstream.engines.spark.block_writer import count
 from reelstream.engines.spark.frames import read_compacted
 from reelstream.engines.spark.one_task import fit_task
 from reelstream.engines.spark.snapshot import snapshot_task
 from reelstream.errors import DamagedError, FitError
-from reelstream.features.holdout import in_holdout
-from reelstream.models.like.model import LikeModel
 from reelstream.ratings.histories import Histories
 from reelstream.ratings.scale import RatingScale
 from reelstream.storage.batch_files import BatchFolder
-from reelstream.storage.model_registry import ModelRegistry
-from reelstream.storage.snapshot import read_snapshot, write_snapshot
+from reelstream.storage.model_sets import ModelSetStore
+from reelstream.storage.snapshot import read_snapshot
 from reelstream.storage.work_folder import WorkFolder
 from reelstream.training.rebuild import rebuild
 from spark_session import publish, session_of, snapshot_job
@@ -75,18 +71,6 @@ def test_a_file_that_spark_passes_over_is_missed(spark_engine: Any, tmp_path: Pa
         read_compacted(session_of(spark_engine), [there, passed_over], 1)
 
 
-def test_likes_are_counted_as_the_like_model_counts_them(spark_engine: Any, tmp_path: Path) -> None:
-    """A threshold that binary numbers meet only nearly: 4.1 on a scale in tenths."""
-    ratings = replace(RATINGS, rating=np.where(USERS % 2, 4.1, 4.0).astype(np.float32))
-    (tmp_path / "snapshot").mkdir()
-    write_snapshot(Histories.of(ratings), tmp_path / "snapshot")
-    counts = count(session_of(spark_engine).sparkContext, tmp_path / "snapshot", 4.1)
-    learned = ratings[~in_holdout(USERS, ITEMS)]
-    local = LikeModel.count(learned.item_id, learned.rating, 4.1)
-    np.testing.assert_array_equal(counts.item_likes, local.item_likes)
-    assert 0 < counts.item_likes.sum() < len(learned)
-
-
 @pytest.mark.parametrize("one_task_ratings", [0, 10**6], ids=["blocks", "one task"])
 def test_a_set_is_made_again_the_way_it_was_made(
     spark_engine: Any, work: Path, monkeypatch: pytest.MonkeyPatch, one_task_ratings: int
@@ -97,7 +81,7 @@ def test_a_set_is_made_again_the_way_it_was_made(
     monkeypatch.setattr(blocks, "BLOCK_RATINGS", 500)
     trainer(work, spark_engine, one_task_ratings).run_once()
     folder = WorkFolder(work)
-    registry, batches = ModelRegistry(folder.models), BatchFolder(folder.batches)
+    registry, batches = ModelSetStore.in_folder(folder.models), BatchFolder(folder.batches)
     for number in (1, 2):
         assert rebuild(number, registry, batches, spark_engine, folder.read_catalog(), work) == []
     assert not list(work.rglob(".tmp-*"))

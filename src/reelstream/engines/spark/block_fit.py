@@ -14,37 +14,32 @@ from pyspark.sql import SparkSession
 from reelstream.compute import threads
 from reelstream.engines.block_backend import BlockBackend
 from reelstream.engines.blocks import BlockFolder
-from reelstream.engines.interface import FitJob, FittedModels
+from reelstream.engines.interface import FitJob
 from reelstream.engines.local import complete_models
 from reelstream.engines.rating_fit import RatingTotals, fit_rating_model
 from reelstream.engines.spark.block_tasks import SparkTasks
 from reelstream.engines.spark.block_writer import Counts, count, write_blocks
 from reelstream.engines.spark.one_step import in_one_step
-from reelstream.engines.spark.one_task import RESULT, load_models, save_models
+from reelstream.engines.spark.one_task import RESULT
 from reelstream.errors import NothingToLearnError
 from reelstream.features.audience import features_of_products
-from reelstream.features.vocabulary import Vocabulary
-from reelstream.models.like.model import LikeModel
+from reelstream.models.bundle import ModelBundle
 from reelstream.models.rating.model import RatingModel
+from reelstream.models.registry import load_saved_bundle, save_bundle
 from reelstream.storage.snapshot import read_snapshot
 
 
-def fit_in_blocks(session: SparkSession, job: FitJob, scratch: Path) -> FittedModels:
+def fit_in_blocks(session: SparkSession, job: FitJob, scratch: Path) -> ModelBundle:
     """The models of the job, with its blocks in `scratch`. Raises NothingToLearnError."""
     context, blocks = session.sparkContext, BlockFolder(scratch / "blocks")
-    counts = count(context, job.snapshot, job.context.scale.like_threshold)
+    counts = count(context, job.snapshot)
     if not len(counts.item_ids):
         raise NothingToLearnError
     firsts = write_blocks(context, job.snapshot, counts, blocks)
     rating = _fit_rating(context, job, counts, firsts, blocks)
-    items = Vocabulary(counts.item_ids)
-    like = LikeModel.of_counts(
-        items, counts.item_ratings, counts.item_likes, job.context.scale.like_threshold
-    )
     rating.save(_made(scratch / "rating"))
-    like.save(_made(scratch / "like"))
     session.range(1, numPartitions=1).mapInArrow(_completion(job, scratch), RESULT).collect()
-    return load_models(scratch / "models")
+    return load_saved_bundle(scratch / "models")
 
 
 @threads.one_for_blas()
@@ -65,7 +60,7 @@ def _fit_rating(
         audience=features_of_products(tasks.multiply_audience, counts.item_ratings, n_users),
     )
     backend = BlockBackend(blocks, firsts, tasks)
-    previous = job.previous.rating if job.previous else None
+    previous = job.previous.rating if job.previous is not None else None
     model = fit_rating_model(backend, totals, job.context.catalog, previous, job.context.parameters)
     tasks.close()
     return model
@@ -74,17 +69,17 @@ def _fit_rating(
 def _completion(
     job: FitJob, scratch: Path
 ) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
-    """One task for what needs all histories, mapped: segments, and the like model of some users."""
+    """One task for the families that need all histories, mapped."""
     # A task that held the job would carry the whole previous rating model.
     snapshot, context = job.snapshot, job.context
-    previous = job.previous.segment if job.previous else None
+    previous = job.previous.without("rating") if job.previous is not None else None
 
     def complete(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for _ in batches:
-            rating, like = RatingModel.load(scratch / "rating"), LikeModel.load(scratch / "like")
-            models = complete_models(rating, like, read_snapshot(snapshot), context, previous)
+            rating = RatingModel.load(scratch / "rating")
+            models = complete_models(rating, read_snapshot(snapshot), context, previous)
             with in_one_step(scratch, _made(scratch / "models")) as folder:
-                save_models(models, folder)
+                save_bundle(models, folder)
         yield pa.RecordBatch.from_pydict({"is_fitted": [True]})
 
     return complete

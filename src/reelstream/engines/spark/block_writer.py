@@ -31,8 +31,6 @@ class Counts:
     """(I,)"""
     item_ratings: NDArray[np.int64]
     """(I,)"""
-    item_likes: NDArray[np.int64]
-    """(I,): of these."""
     item_sums: NDArray[np.float64]
     """(I,): of the ratings."""
 
@@ -42,16 +40,16 @@ class Counts:
         return float(self.item_sums.sum() / max(self.item_ratings.sum(), 1))
 
 
-def count(context: SparkContext, snapshot: Path, like_threshold: float) -> Counts:
+def count(context: SparkContext, snapshot: Path) -> Counts:
     """The counts of a snapshot, brought to the driver."""
     histories = read_snapshot(snapshot)
     if not len(histories):
-        return counts_of(histories.ratings, like_threshold)
+        return counts_of(histories.ratings)
     edges = histories.user_ids[cut_blocks(np.diff(histories.starts))[1:-1]]
 
     def count_some(numbers: Iterable[int]) -> Iterator[Counts]:
         here = read_snapshot(snapshot)
-        parts = [counts_of(_learned(here, edges, number), like_threshold) for number in numbers]
+        parts = [counts_of(_learned(here, edges, number)) for number in numbers]
         if parts:
             yield merged(parts)
 
@@ -81,19 +79,17 @@ def write_blocks(
     return firsts
 
 
-def counts_of(learned: EventColumns, like_threshold: float) -> Counts:
+def counts_of(learned: EventColumns) -> Counts:
     """The counts of some users' ratings, sorted by user, all of which the chain learns from."""
     user_ids, user_ratings = np.unique(learned.user_id, return_counts=True)
     items = Vocabulary.of(learned.item_id)
     rows, n_items = items.rows(learned.item_id), len(items)
     sums = np.bincount(rows, weights=learned.rating, minlength=n_items)
-    is_like = learned.rating >= like_threshold
     return Counts(
         user_ids=user_ids,
         user_ratings=user_ratings,
         item_ids=items.ids,
         item_ratings=np.bincount(rows, minlength=n_items),
-        item_likes=np.bincount(rows[is_like], minlength=n_items),
         item_sums=np.asarray(sums, np.float64),
     )
 
@@ -102,19 +98,16 @@ def merged(parts: Iterable[Counts]) -> Counts:
     """The counts of different users as one; who counted which of them changes nothing."""
     parts = sorted(parts, key=lambda part: part.user_ids[0] if len(part.user_ids) else 0)
     items = Vocabulary.of(np.concatenate([part.item_ids for part in parts]))
-    ratings, likes = np.zeros((2, len(items)), np.int64)
-    sums = np.zeros(len(items))
+    ratings, sums = np.zeros(len(items), np.int64), np.zeros(len(items))
     for part in parts:
         rows = items.rows(part.item_ids)
         ratings[rows] += part.item_ratings
-        likes[rows] += part.item_likes
         sums[rows] += part.item_sums
     return Counts(
         user_ids=np.concatenate([part.user_ids for part in parts]),
         user_ratings=np.concatenate([part.user_ratings for part in parts]),
         item_ids=items.ids,
         item_ratings=ratings,
-        item_likes=likes,
         item_sums=np.asarray(sums, np.float64),
     )
 

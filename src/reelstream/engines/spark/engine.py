@@ -10,13 +10,14 @@ from pathlib import Path
 
 from pyspark.sql import DataFrame, SparkSession
 
-from reelstream.engines.interface import FitJob, FittedModels, SnapshotJob
+from reelstream.engines.interface import FitJob, SnapshotJob
 from reelstream.engines.spark.block_fit import fit_in_blocks
 from reelstream.engines.spark.frames import check_files, read_compacted
 from reelstream.engines.spark.one_task import fit_in_one_task
 from reelstream.engines.spark.session import open_session, spark_errors
 from reelstream.engines.spark.snapshot import write_in_one_task, write_in_parts
 from reelstream.files import temporary_path
+from reelstream.models.bundle import ModelBundle
 from reelstream.ratings.columns import EventColumns
 from reelstream.ratings.histories import Histories
 from reelstream.storage.batch_files import BatchFile
@@ -59,7 +60,7 @@ class SparkEngine:
             with _scratch_beside(out) as scratch:
                 write_in_one_task(self._read(job, 1), scratch, out)
 
-    def fit(self, job: FitJob) -> FittedModels:
+    def fit(self, job: FitJob) -> ModelBundle:
         """See `Engine.fit`."""
         job = replace(job, snapshot=job.snapshot.absolute())
         in_blocks = job.batch_rows > job.context.parameters.one_task_ratings

@@ -11,26 +11,25 @@ from pathlib import Path
 import pyarrow as pa
 from pyspark.sql import SparkSession
 
-from reelstream.engines.interface import FitJob, FittedModels
+from reelstream.engines.interface import FitJob
 from reelstream.engines.local import fit_models
 from reelstream.engines.spark.one_step import in_one_step
 from reelstream.errors import NothingToLearnError
-from reelstream.models.like.model import LikeModel
-from reelstream.models.rating.model import RatingModel
-from reelstream.models.segment.model import SegmentModel
+from reelstream.models.bundle import ModelBundle
+from reelstream.models.registry import load_saved_bundle, save_bundle
 from reelstream.storage.snapshot import read_snapshot
 
 RESULT = "is_fitted boolean"
 """What the task says: whether there was anything to learn from."""
 
 
-def fit_in_one_task(session: SparkSession, job: FitJob, scratch: Path) -> FittedModels:
+def fit_in_one_task(session: SparkSession, job: FitJob, scratch: Path) -> ModelBundle:
     """The models of the job, made in `scratch`. Raises NothingToLearnError."""
     one = session.range(1, numPartitions=1)
     said = one.mapInArrow(fit_task(job, scratch), RESULT).collect()
     if not said[0].is_fitted:
         raise NothingToLearnError
-    return load_models(scratch)
+    return load_saved_bundle(scratch)
 
 
 def fit_task(
@@ -46,24 +45,7 @@ def fit_task(
                 yield pa.RecordBatch.from_pydict({"is_fitted": [False]})
                 return
             with in_one_step(scratch, scratch) as folder:
-                save_models(models, folder)
+                save_bundle(models, folder)
         yield pa.RecordBatch.from_pydict({"is_fitted": [True]})
 
     return fit
-
-
-def save_models(models: FittedModels, folder: Path) -> None:
-    """Write the three models into subfolders of `folder`."""
-    parts = (("rating", models.rating), ("like", models.like), ("segment", models.segment))
-    for name, model in parts:
-        (folder / name).mkdir()
-        model.save(folder / name)
-
-
-def load_models(folder: Path) -> FittedModels:
-    """What `save_models` wrote."""
-    return FittedModels(
-        rating=RatingModel.load(folder / "rating"),
-        like=LikeModel.load(folder / "like"),
-        segment=SegmentModel.load(folder / "segment"),
-    )

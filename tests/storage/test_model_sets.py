@@ -20,17 +20,19 @@ from reelstream.errors import (
     SettingError,
     StorageError,
 )
+from reelstream.models.like.model import LikeModel
 from reelstream.models.model_set import ModelSet, TrainedOn
 from reelstream.ratings.histories import Histories
-from reelstream.storage.model_registry import ModelRegistry, sha256_of
+from reelstream.storage.model_sets import ModelSetStore
+from reelstream.storage.release_store import sha256_of
 
 
 @pytest.fixture
-def registry(tmp_path: Path) -> ModelRegistry:
-    return ModelRegistry(tmp_path)
+def registry(tmp_path: Path) -> ModelSetStore:
+    return ModelSetStore.in_folder(tmp_path)
 
 
-def publish(registry: ModelRegistry, *numbers: int, verdict: str = "accepted") -> None:
+def publish(registry: ModelSetStore, *numbers: int, verdict: str = "accepted") -> None:
     rng = np.random.default_rng(0)
     ratings = event_columns(
         rng.integers(0, 20, 200), rng.integers(0, 30, 200), rng.integers(1, 6, 200), range(200)
@@ -40,12 +42,12 @@ def publish(registry: ModelRegistry, *numbers: int, verdict: str = "accepted") -
     for number in numbers:
         trained_on = TrainedOn({0: number * 10}, {})
         model_set = ModelSet(
-            number, models.rating, models.like, models.segment, CATALOG, SCALE, trained_on
+            number=number, models=models, catalog=CATALOG, scale=SCALE, trained_on=trained_on
         )
-        registry.publish(model_set, release(number, {0: number * 10}, verdict))
+        registry.publish_set(model_set, release(number, {0: number * 10}, verdict))
 
 
-def in_service(registry: ModelRegistry) -> int | None:
+def in_service(registry: ModelSetStore) -> int | None:
     current = registry.current()
     return None if current is None else current.number
 
@@ -55,7 +57,7 @@ def names(folder: Path) -> set[str]:
 
 
 def test_a_published_set_is_current_and_comes_back_the_same(
-    registry: ModelRegistry, tmp_path: Path
+    registry: ModelSetStore, tmp_path: Path
 ) -> None:
     """Publishing makes three folders, a release with all checksums, and CURRENT."""
     assert in_service(registry) is None
@@ -80,7 +82,7 @@ def test_a_published_set_is_current_and_comes_back_the_same(
     assert registry.verify() == []
 
 
-def test_a_number_is_published_once(registry: ModelRegistry, tmp_path: Path) -> None:
+def test_a_number_is_published_once(registry: ModelSetStore, tmp_path: Path) -> None:
     """Nothing that was published is ever replaced."""
     publish(registry, 1)
     before = (tmp_path / "release_1.json").read_bytes()
@@ -90,7 +92,7 @@ def test_a_number_is_published_once(registry: ModelRegistry, tmp_path: Path) -> 
     assert registry.verify() == []
 
 
-def test_a_refused_set_is_kept_and_not_served(registry: ModelRegistry) -> None:
+def test_a_refused_set_is_kept_and_not_served(registry: ModelSetStore) -> None:
     """The gate's word decides what becomes current."""
     publish(registry, 1)
     publish(registry, 2, verdict="refused")
@@ -101,7 +103,7 @@ def test_a_refused_set_is_kept_and_not_served(registry: ModelRegistry) -> None:
     assert in_service(registry) == 1
 
 
-def test_activate_pins_until_it_is_undone(registry: ModelRegistry) -> None:
+def test_activate_pins_until_it_is_undone(registry: ModelSetStore) -> None:
     """A pinned set serves whatever comes; without the pin the newest does."""
     publish(registry, 1, 2)
     registry.activate(1)
@@ -116,7 +118,7 @@ def test_activate_pins_until_it_is_undone(registry: ModelRegistry) -> None:
 
 @pytest.mark.parametrize("damage", ["missing", "changed", "half", "folder"])
 def test_a_damaged_set_is_refused_by_name_and_the_one_before_serves(
-    registry: ModelRegistry, tmp_path: Path, damage: str
+    registry: ModelSetStore, tmp_path: Path, damage: str
 ) -> None:
     """Checksums find every change; what serves instead is the newest sound set that the gate let
     through.
@@ -142,7 +144,7 @@ def test_a_damaged_set_is_refused_by_name_and_the_one_before_serves(
 
 @pytest.mark.parametrize("name", ["CURRENT", "release_2.json"])
 def test_a_damaged_pointer_or_release_does_not_stop_service(
-    registry: ModelRegistry, tmp_path: Path, name: str
+    registry: ModelSetStore, tmp_path: Path, name: str
 ) -> None:
     """What cannot be read is named by verify, and the newest sound set serves."""
     publish(registry, 1, 2)
@@ -153,7 +155,7 @@ def test_a_damaged_pointer_or_release_does_not_stop_service(
 
 
 def test_a_release_that_names_no_folders_is_damaged(
-    registry: ModelRegistry, tmp_path: Path
+    registry: ModelSetStore, tmp_path: Path
 ) -> None:
     """One that was edited by hand is refused by name, like any other damage."""
     publish(registry, 1, 2)
@@ -165,7 +167,7 @@ def test_a_release_that_names_no_folders_is_damaged(
     assert any("release_2.json" in problem for problem in registry.verify())
 
 
-def test_a_release_under_another_number_is_damaged(registry: ModelRegistry, tmp_path: Path) -> None:
+def test_a_release_under_another_number_is_damaged(registry: ModelSetStore, tmp_path: Path) -> None:
     """A copy is not another set."""
     publish(registry, 1, 2)
     shutil.copy(tmp_path / "release_1.json", tmp_path / "release_3.json")
@@ -173,7 +175,7 @@ def test_a_release_under_another_number_is_damaged(registry: ModelRegistry, tmp_
     assert any("release_3.json holds release 1" in problem for problem in registry.verify())
 
 
-def test_all_damaged(registry: ModelRegistry, tmp_path: Path) -> None:
+def test_all_damaged(registry: ModelSetStore, tmp_path: Path) -> None:
     """Without any sound set there is nothing to serve, and the error says so."""
     with pytest.raises(NoModelSetError):
         registry.load_current(CATALOG)
@@ -184,7 +186,7 @@ def test_all_damaged(registry: ModelRegistry, tmp_path: Path) -> None:
 
 
 def test_pruning_spares_the_newest_the_current_and_the_pinned(
-    registry: ModelRegistry, tmp_path: Path
+    registry: ModelSetStore, tmp_path: Path
 ) -> None:
     """Old sets go, with their folders; their releases stay as the record."""
     publish(registry, 1, 2, 3, 4)
@@ -203,7 +205,7 @@ def test_pruning_spares_the_newest_the_current_and_the_pinned(
 
 
 def test_a_set_that_is_pruned_meanwhile_is_no_problem(
-    registry: ModelRegistry, monkeypatch: pytest.MonkeyPatch
+    registry: ModelSetStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whether its files go before they are looked for, or between look and read; `CURRENT` may move
     on as well.
@@ -216,13 +218,13 @@ def test_a_set_that_is_pruned_meanwhile_is_no_problem(
         registry.prune(keep=1)
         return sha256_of(path)
 
-    monkeypatch.setattr("reelstream.storage.model_registry.sha256_of", prune_and_hash)
+    monkeypatch.setattr("reelstream.storage.release_store.sha256_of", prune_and_hash)
     assert registry.verify() == []
     assert [found.number for found in registry.releases()] == [3]
 
 
 def test_recovery_beside_a_prune(
-    registry: ModelRegistry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    registry: ModelSetStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Both may remove a pruned set's folders, and a note that is being written is not swept
     away.
@@ -243,7 +245,7 @@ def test_recovery_beside_a_prune(
     assert not (tmp_path / "regression_model_set_3").exists()
 
 
-def test_recovery_removes_what_no_release_names(registry: ModelRegistry, tmp_path: Path) -> None:
+def test_recovery_removes_what_no_release_names(registry: ModelSetStore, tmp_path: Path) -> None:
     """Half-published folders, temporary names and the folders of pruned sets go; sound sets
     stay.
     """
@@ -263,7 +265,7 @@ def test_recovery_removes_what_no_release_names(registry: ModelRegistry, tmp_pat
     assert in_service(registry) == 2, "CURRENT catches up with the releases"
 
 
-def test_a_release_survives_json(registry: ModelRegistry) -> None:
+def test_a_release_survives_json(registry: ModelSetStore) -> None:
     """All that a release says comes back, with partitions as numbers."""
     publish(registry, 1)
     read = registry.release(1)
@@ -274,7 +276,7 @@ def test_a_release_survives_json(registry: ModelRegistry) -> None:
 
 
 def test_recovery_leaves_what_others_put_beside_the_sets(
-    registry: ModelRegistry, tmp_path: Path
+    registry: ModelSetStore, tmp_path: Path
 ) -> None:
     """A person's copy of a set, a link or a file is none of its folders, and must not stop it
     either.
@@ -291,7 +293,7 @@ def test_recovery_leaves_what_others_put_beside_the_sets(
 
 
 def test_a_pinned_set_that_was_pruned_meanwhile_is_passed_over(
-    registry: ModelRegistry, tmp_path: Path
+    registry: ModelSetStore, tmp_path: Path
 ) -> None:
     """Pinning takes no lock: a set may be pruned in the same moment. Then the one before it
     serves.
@@ -307,7 +309,7 @@ def test_a_pinned_set_that_was_pruned_meanwhile_is_passed_over(
     assert current.number == 1
 
 
-def test_recovery_makes_a_damaged_pointer_anew(registry: ModelRegistry, tmp_path: Path) -> None:
+def test_recovery_makes_a_damaged_pointer_anew(registry: ModelSetStore, tmp_path: Path) -> None:
     """The releases say what CURRENT should hold."""
     publish(registry, 1, 2)
     (tmp_path / "CURRENT").write_bytes(b"12")
@@ -316,14 +318,14 @@ def test_recovery_makes_a_damaged_pointer_anew(registry: ModelRegistry, tmp_path
 
 
 def test_full_disk_while_a_set_is_saved_is_said(
-    registry: ModelRegistry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    registry: ModelSetStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing of the set is there afterwards."""
 
     def fill(*_: object) -> None:
         raise OSError("175104 requested and 17376 written")
 
-    monkeypatch.setattr(ModelSet, "save", fill)
+    monkeypatch.setattr(LikeModel, "save", fill)
     with pytest.raises(StorageError, match="free some space"):
         publish(registry, 1)
     registry.recover()

@@ -1,0 +1,87 @@
+"""Fits the like model: counts first, then weights on what the rating model says of the holdout."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reelstream.features.holdout import in_gate_half, in_holdout
+from reelstream.features.vocabulary import Vocabulary
+from reelstream.models.family import FamilyInput
+from reelstream.models.like.model import LikeModel
+from reelstream.models.model_set import ModelSet, TrainedOn
+from reelstream.models.replay import posterior_of_events
+from reelstream.ratings.histories import Histories
+
+# Of more users an even sample fits the weights: some ten thousand held-out ratings determine the
+# nine numbers well enough.
+MAX_LIKE_USERS = 3_000
+# Ratings counted at once: the histories may be mapped, and larger than the memory.
+COUNTED_ROWS = 1_000_000
+
+
+def fit_like_family(data: FamilyInput) -> LikeModel:
+    """The like model of a set whose rating model is fitted."""
+    counted = count_likes(data.histories, data.scale.like_threshold)
+    end_offsets = _end_offsets(data.histories)
+    unfinished = ModelSet(
+        number=0,
+        models=data.models,
+        catalog=data.catalog,
+        scale=data.scale,
+        trained_on=TrainedOn(end_offsets, {}),
+    )
+    return fit_weights(counted, unfinished, data.histories, has_gate=data.has_gate)
+
+
+def fit_weights(
+    counted: LikeModel,
+    model_set: ModelSet,
+    histories: Histories,
+    *,
+    has_gate: bool,
+    looks_ahead: bool = False,
+) -> LikeModel:
+    """The model with weights, fitted on what a set's rating model says of the holdout.
+
+    With a gate, of the half of the holdout that is not the gate's. `looks_ahead` as in
+    `posterior_of_events`.
+    """
+    some = histories.of_users(histories.user_ids[:: len(histories.user_ids) // MAX_LIKE_USERS + 1])
+    held_out = in_holdout(some.user_id, some.item_id)
+    is_query = held_out & ~in_gate_half(some.user_id, some.item_id) if has_gate else held_out
+    posterior = posterior_of_events(model_set, some, is_query, ~held_out, looks_ahead=looks_ahead)
+    return counted.fit(
+        posterior, some.item_id[is_query], some.rating[is_query] >= counted.threshold
+    )
+
+
+def count_likes(histories: Histories, threshold: float) -> LikeModel:
+    """A model without weights that knows how often each item was liked.
+
+    The holdout is left out: an item's share of likes must not hold the answers that the weights
+    are fitted on.
+    """
+    parts: list[NDArray[np.int64]] = []
+    for first in range(0, len(histories), COUNTED_ROWS):
+        chunk = histories.ratings[first : first + COUNTED_ROWS]
+        learned = chunk[~in_holdout(chunk.user_id, chunk.item_id)]
+        items, rows = np.unique(learned.item_id, return_inverse=True)
+        n_items = len(items)
+        counts = np.bincount(rows, minlength=n_items)
+        likes = np.bincount(rows[learned.rating >= threshold], minlength=n_items)
+        parts.append(np.stack([items, counts, likes]))
+    columns = np.concatenate(parts, axis=1) if parts else np.empty((3, 0), np.int64)
+    vocabulary = Vocabulary.of(columns[0])
+    rows, totals = vocabulary.rows(columns[0]), np.zeros((len(vocabulary), 2), np.int64)
+    np.add.at(totals, rows, columns[1:].T)  # an item may be in several parts
+    return LikeModel.of_counts(vocabulary, totals[:, 0], totals[:, 1], threshold)
+
+
+def _end_offsets(histories: Histories) -> dict[int, int]:
+    """Partition -> the offset after the last rating: all of them were learned from."""
+    ratings = histories.ratings
+    return {
+        int(partition): int(ratings.offset[ratings.partition == partition].max()) + 1
+        for partition in np.unique(ratings.partition)
+    }

@@ -1,0 +1,84 @@
+"""The model families, in the order in which they are fitted: each may use the models before it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from reelstream.models.bundle import FamilyModel, ModelBundle
+from reelstream.models.family import Family, FamilyInput
+from reelstream.models.like.fit import fit_like_family
+from reelstream.models.like.model import LikeModel
+from reelstream.models.rating.model import RatingModel
+from reelstream.models.segment.fit import fit_segment_family
+from reelstream.models.segment.model import SegmentModel
+
+FAMILIES: list[Family] = [
+    Family(
+        name="rating",
+        public_name="regression",
+        load=RatingModel.load,
+        fit=None,
+        since_first_set=True,
+    ),
+    Family(
+        name="like",
+        public_name="classification",
+        load=LikeModel.load,
+        fit=fit_like_family,
+        since_first_set=True,
+    ),
+    Family(
+        name="segment",
+        public_name="clustering",
+        load=SegmentModel.load,
+        fit=fit_segment_family,
+        since_first_set=True,
+    ),
+]
+
+
+def fit_families(data: FamilyInput) -> ModelBundle:
+    """`data.models` with those of all families that they lack."""
+    for family in FAMILIES:
+        if family.name not in data.models and family.fit is not None:
+            models = data.models.replaced(**{family.name: family.fit(data)})
+            data = replace(data, models=models)
+    return data.models
+
+
+def writers_of(models: ModelBundle) -> dict[str, Callable[[Path], None]]:
+    """Public name of each family in the bundle -> what writes its model into a folder."""
+    return {family.public_name: models[family.name].save for family in _families_of(models)}
+
+
+def save_bundle(models: ModelBundle, folder: Path) -> None:
+    """Write each model into a new folder in `folder`, called by its public name."""
+    for public_name, write in writers_of(models).items():
+        (folder / public_name).mkdir()
+        write(folder / public_name)
+
+
+def load_bundle(folder_of: Callable[[Family], Path | None]) -> ModelBundle:
+    """The models in the folders that `folder_of` names; None where a set lacks the family."""
+    models: dict[str, FamilyModel] = {}
+    for family in FAMILIES:
+        folder = folder_of(family)
+        if folder is not None:
+            models[family.name] = family.load(folder)
+    return ModelBundle(**models)
+
+
+def load_saved_bundle(folder: Path) -> ModelBundle:
+    """What `save_bundle` wrote."""
+
+    def folder_of(family: Family) -> Path | None:
+        own = folder / family.public_name
+        return own if own.is_dir() else None
+
+    return load_bundle(folder_of)
+
+
+def _families_of(models: ModelBundle) -> list[Family]:
+    return [family for family in FAMILIES if family.name in models]
