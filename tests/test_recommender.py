@@ -266,8 +266,8 @@ def test_the_scale_is_found_or_given(small_dataset: Path) -> None:
 WRONG: dict[str, tuple[Mapping[str, Any], str]] = {
     "nothing": ({}, "no column for user and item and rating.*found none"),
     "a missing column": (
-        {"user": [1], "movie": [1], "stars": [3]},
-        "no column for rating.*'stars'",
+        {"user": [1], "movie": [1], "praise": [3]},
+        "no column for rating.*'praise'",
     ),
     "no rows": ({"user": [], "item": [], "rating": []}, "there are no ratings"),
     "lengths": ({"user": [1], "item": [1, 2], "rating": [3, 4]}, "user 1, item 2, rating 2"),

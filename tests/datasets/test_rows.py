@@ -43,7 +43,7 @@ HOSTILE = {
     b"1,2,3.0,4,5": "the row has 5 columns instead of 4",
     b"1\x00,2,3.0,4": "is not a whole number",
     b"\x00": "columns instead of 4",
-    b"\xff\xfe,2,3.0,4": "the row is not UTF-8",
+    b"\xff\xfe,2,3.0,4": "userId 'ÿþ' is not a whole number",
     b'"1,2,3.0,4': "columns instead of 4",
     b"1,2,3.0,4\r5": "is not a whole number",
     b"1," + b"x" * 1_000_000 + b",3.0,4": "the row is 1000008 bytes long, and cut to 65536",

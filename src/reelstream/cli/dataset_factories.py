@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from reelstream.cli.notices import print_notice
-from reelstream.datasets import Dataset, detect, fetch_movielens, simulate
+from reelstream.datasets import ColumnNames, Dataset, detect, fetch_movielens, simulate
 from reelstream.errors import DatasetError, SettingError
-from reelstream.settings import Settings
+from reelstream.settings import DataSettings, Settings
 from reelstream.storage.work_folder import WorkFolder
 
 
@@ -34,14 +34,15 @@ def open_dataset(settings: Settings) -> Dataset:
     """
     folder = WorkFolder(settings.work)
     if settings.data.folder is not None:
-        return detect(settings.data.folder)
+        return detect(settings.data.folder, named_columns(settings.data))
     bound = folder.binding().data_set if folder.is_bound else None
     if bound is not None:
-        if not Path(bound.ratings_file).is_file():
+        if not Path(bound.ratings_file).exists():
             raise SettingError(
                 f"the ratings of {folder.root} are no longer at {bound.ratings_file}: name --data"
             )
-        return detect(Path(bound.ratings_file))
+        columns = settings.data.columns or bound.columns
+        return detect(Path(bound.ratings_file), columns_of(columns))
     if not folder.simulated.is_dir():
         try:
             return detect(fetch_movielens(settings.data.cache or cache_folder()))
@@ -54,6 +55,16 @@ def open_dataset(settings: Settings) -> Dataset:
             folder.check_writable()
             simulate(folder.simulated, **STAND_IN._asdict())
     return detect(folder.simulated)
+
+
+def named_columns(settings: DataSettings) -> ColumnNames:
+    """The columns that a person named. Raises DatasetError when the setting cannot be read."""
+    return columns_of(settings.columns)
+
+
+def columns_of(text: str | None) -> ColumnNames:
+    """The same from the setting's text. Raises DatasetError."""
+    return ColumnNames.parse(text) if text else ColumnNames()
 
 
 def cache_folder() -> Path:

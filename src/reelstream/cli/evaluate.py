@@ -10,7 +10,7 @@ import typer
 
 from reelstream.cli.command_settings import with_settings
 from reelstream.cli.exit_codes import DONE
-from reelstream.cli.options import Json
+from reelstream.cli.options import DATA, Json
 from reelstream.cli.output import print_json, print_table
 from reelstream.errors import SettingError
 from reelstream.settings import Settings
@@ -105,7 +105,7 @@ class FitOptions:
     ] = None
 
 
-@with_settings("data.folder")
+@with_settings(*DATA)
 def evaluate(
     settings: Settings, split: SplitOptions, fit: FitOptions, as_json: Json = False
 ) -> int:

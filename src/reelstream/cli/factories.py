@@ -52,11 +52,15 @@ def bind_work_folder(settings: Settings, dataset: Dataset | None) -> tuple[WorkF
     data_set = None
     if dataset is not None:
         ratings_file = str(dataset.ratings_file.absolute())
-        data_set = BoundDataSet(dataset.name, dataset.fingerprint, ratings_file)
+        data_set = BoundDataSet(
+            dataset.name, dataset.fingerprint, ratings_file, str(dataset.columns) or None
+        )
     binding = folder.bind(broker=broker.url, topic=broker.topic, scale=scale, data_set=data_set)
     if dataset is not None and not folder.films.exists():
         films = dataset.read_catalog()
         films.catalog.write(folder.films)
+        for note in (*dataset.notes, *films.notes):
+            print_notice(note)
         if films.skipped:
             print_notice(
                 f"{films.skipped} rows of the films of {dataset.name} cannot be read and are "
@@ -88,6 +92,8 @@ def check_topic(log: Broker, topic: str, batches: BatchFolder) -> None:
 
 def rating_scale(scale: RatingScale, settings: DataSettings) -> RatingScale:
     """The data set's scale, changed as the settings say. Raises SettingError for an invalid one."""
+    if settings.scale is not None:
+        scale = _parsed_scale(settings.scale, scale)
     names = ("lowest", "highest", "step", "like_threshold")
     changed = {name: each for name in names if (each := getattr(settings, name)) is not None}
     wanted = replace(scale, **changed)
@@ -102,6 +108,20 @@ def rating_scale(scale: RatingScale, settings: DataSettings) -> RatingScale:
             f"{wanted.lowest:g} and up to the highest {wanted.highest:g}: set data.like_threshold"
         )
     return wanted
+
+
+def _parsed_scale(text: str, found: RatingScale) -> RatingScale:
+    """The scale in a text such as `0:10:1`; what is liked stays where it was, or is the upper fifth
+    of a scale of another height.
+    """
+    try:
+        lowest, highest, step = map(float, text.split(":"))
+    except ValueError:
+        raise SettingError(
+            f"data.scale {text!r} is not a scale: write LOW:HIGH:STEP, for example 0:10:1"
+        ) from None
+    threshold = found.like_threshold if highest == found.highest else 0.8 * highest
+    return RatingScale(lowest, highest, step, threshold)
 
 
 def _scale_to_bind(

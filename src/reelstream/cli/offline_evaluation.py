@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from reelstream.cli.dataset_factories import cache_folder
+from reelstream.cli.dataset_factories import cache_folder, named_columns
 from reelstream.cli.evaluate import FitOptions, SplitOptions
 from reelstream.cli.factories import rating_scale
 from reelstream.datasets import Dataset, detect, detect_file, fetch_movielens
@@ -61,15 +61,17 @@ def _fit_parameters(options: FitOptions) -> FitParameters:
 
 def _read_files(train: Path, test: Path, settings: DataSettings) -> tuple[Dataset, Split]:
     """Two ratings files of any known layout; scale and films are those of the first."""
-    dataset = detect_file(train)
+    columns = named_columns(settings)
+    dataset = detect_file(train, columns)
     dataset = dataset.with_scale(rating_scale(dataset.scale, settings))
-    test_set = detect_file(test).with_scale(dataset.scale)
+    test_set = detect_file(test, columns).with_scale(dataset.scale)
     return dataset, split_of(dataset.read_ratings(), test_set.read_ratings())
 
 
 def _read_split(settings: DataSettings, options: SplitOptions) -> tuple[Dataset, Split]:
     """One data set, MovieLens's small one by default, in two parts."""
-    dataset = detect(settings.folder or fetch_movielens(settings.cache or cache_folder()))
+    folder = settings.folder or fetch_movielens(settings.cache or cache_folder())
+    dataset = detect(folder, named_columns(settings))
     dataset = dataset.with_scale(rating_scale(dataset.scale, settings))
     ratings = dataset.read_ratings()
     share = options.test_share or DEFAULT_TEST_SHARES[options.split]

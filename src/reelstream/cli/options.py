@@ -11,6 +11,8 @@ LOG = ("broker.url", "broker.topic", "kafka")
 """Settings of whoever opens the log."""
 NEW_LOG = (*LOG, "broker.partitions")
 """Settings of whoever may create its topic."""
+DATA = ("data.folder", "data.columns", "data.scale")
+"""Which data set, and what it means."""
 SOURCE = ("data.order", "data.rate")
 """How a producer sends."""
 BATCH = ("batch.rows", "batch.seconds")

@@ -14,7 +14,7 @@ from reelstream.cli.command_settings import with_settings
 from reelstream.cli.dataset_factories import open_dataset
 from reelstream.cli.exit_codes import DONE, INTERRUPTED
 from reelstream.cli.factories import bind_work_folder, open_log
-from reelstream.cli.options import NEW_LOG, SOURCE, AcceptLoss, Json
+from reelstream.cli.options import DATA, NEW_LOG, SOURCE, AcceptLoss, Json
 from reelstream.cli.output import print_json
 from reelstream.cli.stage_metrics import metrics_served
 from reelstream.cli.stopping import stop_on_signals
@@ -26,7 +26,7 @@ from reelstream.storage.work_folder import WorkFolder
 
 
 @with_settings(
-    "data.folder",
+    *DATA,
     "work",
     *NEW_LOG,
     *SOURCE,

@@ -10,7 +10,7 @@ from reelstream.cli.addresses import url
 from reelstream.cli.command_settings import with_settings
 from reelstream.cli.dataset_factories import open_dataset
 from reelstream.cli.factories import bind_work_folder, open_log
-from reelstream.cli.options import BATCH, ENGINE, NEW_LOG, SOURCE, Json
+from reelstream.cli.options import BATCH, DATA, ENGINE, NEW_LOG, SOURCE, Json
 from reelstream.cli.output import print_json
 from reelstream.cli.pipeline import Pipeline
 from reelstream.cli.preflight import check_page, free_port
@@ -19,7 +19,7 @@ from reelstream.files import FileLock
 from reelstream.settings import Settings
 
 ADDRESSES = ("serve.host", "ui.host", "serve.port", "ui.port", "metrics.port")
-SETTINGS = ("data.folder", "work", *NEW_LOG, *ENGINE, *BATCH, *SOURCE, *ADDRESSES)
+SETTINGS = (*DATA, "work", *NEW_LOG, *ENGINE, *BATCH, *SOURCE, *ADDRESSES)
 
 
 @with_settings(*SETTINGS)

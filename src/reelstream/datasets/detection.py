@@ -7,100 +7,197 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from reelstream.datasets.data_file import (
+    DataFile,
+    files_in,
+    files_in_archive,
+    is_archive,
+    is_parts_folder,
+)
 from reelstream.datasets.dataset import Dataset
-from reelstream.datasets.films import FilmFileKind, recognise_films
-from reelstream.datasets.layouts import read_head, recognise_ratings, recognise_scale
+from reelstream.datasets.film_files import FilmFileKind, recognise_films
+from reelstream.datasets.headers import NO_NAMES, ColumnNames
+from reelstream.datasets.layouts import RatingsFormat, Refusal, recognise_ratings
+from reelstream.datasets.scales import recognise_scale
 from reelstream.errors import DatasetError
-from reelstream.files import TEMPORARY_PREFIX, translate_errors
 
 _RATINGS_NAMES = ("ratings_small.csv", "ratings.csv", "ratings.dat", "u.data")
-_LAYOUT_OF_SEPARATOR = {"::": "ml-1m", "\t": "ml-100k", ",": "ml-latest"}
+_LAYOUT_OF_SEPARATOR = {"::": "ml-1m", "\t": "ml-100k", ",": "ml-latest", "": "json-lines"}
+_OTHER_LAYOUT = "columns"
 _LOOKED_FOR = (
     "userId,movieId,rating,timestamp (ratings.csv of MovieLens, ratings_small.csv of The Movies"
-    " Dataset), user::movie::rating::time (ratings.dat of ml-1m), or the same four separated by"
-    " tabs (u.data of ml-100k)"
+    " Dataset), user::movie::rating::time (ratings.dat of ml-1m), the same four separated by"
+    " tabs (u.data of ml-100k), or a table whose header names them"
 )
 
 
-def detect(folder: Path) -> Dataset:
-    """The data set in `folder`, or around `folder` when it is a ratings file itself.
+def detect(folder: Path, columns: ColumnNames = NO_NAMES) -> Dataset:
+    """The data set in `folder`, in an archive, or around `folder` when it is a ratings file itself.
+
+    Where the folder itself has no ratings, those in its archives count, then those in the folders
+    below it. `columns` are those that a person named.
 
     Raises StorageError, or DatasetError when it holds no ratings of a known layout, or several
     files of them.
     """
     if folder.is_file():
-        return detect_file(folder)
+        return _in_archive(folder, columns) if is_archive(folder) else detect_file(folder, columns)
     if not folder.is_dir():
         raise DatasetError(
             f"{folder} does not exist: name a folder with ratings, or a ratings file"
         )
-    candidates = [path for path in _files(folder) if recognise_ratings(read_head(path))]
-    if not candidates:
-        held = ", ".join(path.name for path in _files(folder)[:10]) or "nothing"
-        raise DatasetError(
-            f"{folder} holds no known data set. Looked for a file of {_LOOKED_FOR}; found {held}"
-        )
-    return detect_file(_choose(candidates, _RATINGS_NAMES))
+    if is_parts_folder(folder):
+        return _from_file(DataFile(folder), columns)
+    files = files_in(folder)
+    below = [path for path in sorted(folder.iterdir()) if path.is_dir() and path.name[0] != "."]
+    plain = [file for file in files if file.path.is_dir() or not is_archive(file.path)]
+    packed = [file.path for file in files if file not in plain]
+    refusals: list[str] = []
+    for groups in (
+        [plain],
+        [files_in_archive(path) for path in packed],
+        [files_in(path) for path in below],
+    ):
+        found = [dataset for group in groups if (dataset := _among(group, columns, refusals))]
+        if len(found) > 1:
+            several = ", ".join(str(each.ratings) for each in found[:10])
+            raise DatasetError(f"{folder} holds several data sets: {several}. Name one of them")
+        if found:
+            return found[0]
+    if refusals:
+        raise DatasetError(refusals[0])
+    held = ", ".join(file.path.name for file in files[:10]) or "nothing"
+    raise DatasetError(
+        f"{folder} holds no known data set. Looked for a file of {_LOOKED_FOR}; found {held}"
+    )
 
 
-def detect_file(path: Path) -> Dataset:
+def detect_file(path: Path, columns: ColumnNames = NO_NAMES) -> Dataset:
     """The data set whose ratings are in `path`, with the films of its folder.
 
     Raises StorageError, or DatasetError when the file's content is not ratings.
     """
     if not path.is_file():
         raise DatasetError(f"{path} is not a file: name a file of {_LOOKED_FOR}")
-    head = read_head(path)
-    ratings_format = recognise_ratings(head)
-    if ratings_format is None:
-        begin = head.split(b"\n")[0][:60].decode("latin-1")
+    if is_archive(path):
+        return _in_archive(path, columns)
+    return _from_file(DataFile(path), columns)
+
+
+def _from_file(file: DataFile, columns: ColumnNames) -> Dataset:
+    head = file.head()
+    recognised = recognise_ratings(head, columns)
+    if isinstance(recognised, Refusal) and recognised.is_meant:
+        raise DatasetError(f"{file} {recognised.reason}")
+    if not isinstance(recognised, RatingsFormat):
+        why = f": it {recognised.reason}" if recognised else f": it begins {_beginning(head)}"
+        raise DatasetError(f"{file} holds no ratings{why}. Looked for {_LOOKED_FOR}")
+    return _dataset(file, recognised, files_in(file.path.parent), columns)
+
+
+def _in_archive(path: Path, columns: ColumnNames) -> Dataset:
+    files, refusals = files_in_archive(path), list[str]()
+    dataset = _among(files, columns, refusals)
+    if dataset is None:
+        held = ", ".join(file.name for file in files[:10]) or "nothing"
         raise DatasetError(
-            f"{path} holds no ratings: it begins {begin!r}. Looked for {_LOOKED_FOR}"
+            refusals[0]
+            if refusals
+            else f"{path} holds no ratings. Looked for a file of {_LOOKED_FOR}; found {held}"
         )
-    films = _film_files(path)
-    layout = _LAYOUT_OF_SEPARATOR[ratings_format.separator]
+    return dataset
+
+
+def _among(files: Sequence[DataFile], columns: ColumnNames, refusals: list[str]) -> Dataset | None:
+    """The data set among the files of one folder or archive; None when there is none.
+
+    Files that look as if they were meant, and are refused, are added to `refusals`.
+    """
+    candidates = {}
+    for file in files:
+        recognised = recognise_ratings(file.head(), columns)
+        if isinstance(recognised, RatingsFormat):
+            candidates[file] = recognised
+        elif recognised is not None and (recognised.is_meant or file.name in _RATINGS_NAMES):
+            refused = f"{file} {recognised.reason}"
+            # A file of this name is meant before any other that can be read.
+            if file.name.lower() in _RATINGS_NAMES:
+                raise DatasetError(refused)
+            refusals.append(refused)
+    if not candidates:
+        return None
+    chosen = _choose(list(candidates), _RATINGS_NAMES)
+    return _dataset(chosen, candidates[chosen], files, columns)
+
+
+def _dataset(
+    ratings: DataFile,
+    ratings_format: RatingsFormat,
+    beside: Sequence[DataFile],
+    columns: ColumnNames,
+) -> Dataset:
+    films = _film_files(ratings, beside, columns)
+    layout = _LAYOUT_OF_SEPARATOR.get(ratings_format.separator, _OTHER_LAYOUT)
     if layout == "ml-latest" and {"movies_metadata.csv", "links.csv"} <= set(films):
         layout = "the-movies-dataset"
-    folder = path.parent
-    scale = recognise_scale(path, ratings_format)
-    return Dataset(folder.resolve().name, layout, folder, path, ratings_format, scale, films)
+    folder = ratings.path.parent
+    name = folder.resolve().name if ratings.member is None else ratings.path.name
+    scale = recognise_scale(ratings.plain(), ratings_format)
+    return Dataset(
+        name=name,
+        layout=layout,
+        folder=folder,
+        ratings=ratings,
+        ratings_format=ratings_format,
+        scale=scale,
+        film_files=films,
+        columns=columns,
+        notes=ratings_format.notes,
+    )
 
 
-def _film_files(ratings_file: Path) -> dict[FilmFileKind, Path]:
-    found: dict[FilmFileKind, list[Path]] = {}
-    for path in _files(ratings_file.parent):
-        if path != ratings_file and (kind := recognise_films(read_head(path))):
-            found.setdefault(kind, []).append(path)
+def _film_files(
+    ratings: DataFile, beside: Sequence[DataFile], columns: ColumnNames
+) -> dict[FilmFileKind, DataFile]:
+    found: dict[FilmFileKind, list[DataFile]] = {}
+    for file in beside:
+        if file != ratings and (recognised := _recognise_films(file, columns)):
+            found.setdefault(recognised, []).append(file)
     # The Movies Dataset has links.csv for ratings.csv and links_small.csv for ratings_small.csv.
-    small = ratings_file.stem.endswith("_small")
+    small = ratings.name.rpartition(".")[0].endswith("_small")
     return {
         kind: _choose(
-            paths, ("links_small.csv", "links.csv") if small and kind == "links.csv" else (kind,)
+            files, ("links_small.csv", "links.csv") if small and kind == "links.csv" else (kind,)
         )
-        for kind, paths in found.items()
+        for kind, files in found.items()
     }
 
 
-def _choose(candidates: Sequence[Path], names: Sequence[str]) -> Path:
-    for name in names:
-        for path in candidates:
-            if path.name.lower() == name:
-                return path
-    if len(candidates) > 1:
-        several = ", ".join(path.name for path in candidates[:10])
+def _recognise_films(file: DataFile, columns: ColumnNames) -> FilmFileKind | None:
+    recognised = recognise_films(file.head(), columns)
+    if recognised is None and file.name.lower() in ("movies.csv", "movies_metadata.csv"):
+        first = _beginning(file.head())
         raise DatasetError(
-            f"{candidates[0].parent} holds several files of one kind, none named"
+            f"{file} has no columns for item and title: it begins {first}. Name them with "
+            "--columns item=…,title=…,genres=…,year=…"
+        )
+    return recognised.kind if recognised else None
+
+
+def _choose(candidates: Sequence[DataFile], names: Sequence[str]) -> DataFile:
+    for name in names:
+        for file in candidates:
+            if file.name.lower() == name:
+                return file
+    if len(candidates) > 1:
+        several = ", ".join(file.name for file in candidates[:10])
+        raise DatasetError(
+            f"{candidates[0].path.parent} holds several files of one kind, none named"
             f" {' or '.join(names)}: {several}. Rename the one that is meant, or name a ratings"
             " file itself"
         )
     return candidates[0]
 
 
-def _files(folder: Path) -> list[Path]:
-    """What may be data in a folder, by name."""
-    with translate_errors(folder):
-        return sorted(
-            path
-            for path in folder.iterdir()
-            if path.is_file() and not path.name.startswith((".", TEMPORARY_PREFIX))
-        )
+def _beginning(head: bytes) -> str:
+    return repr(head.split(b"\n")[0][:60].decode("latin-1"))

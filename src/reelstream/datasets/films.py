@@ -1,22 +1,30 @@
-"""Catalogues from the film files of the known layouts, each recognised by its content."""
+"""Catalogues from the film files of the known layouts."""
 
 from __future__ import annotations
 
 import ast
 import csv
-import io
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal
+from typing import NamedTuple
+
+import msgspec
 
 from reelstream.catalog import Catalog, Film
-from reelstream.datasets.layouts import head_lines, split_line
+from reelstream.datasets.data_file import DataFile
+from reelstream.datasets.film_files import (
+    N_ITEM_COLUMNS,
+    FilmFileKind,
+    FilmFormat,
+    is_id,
+    recognise_films,
+)
+from reelstream.datasets.headers import NO_NAMES, ColumnNames
+from reelstream.datasets.layouts import QUOTING_SEPARATORS, decode_text
 from reelstream.errors import DatasetError
 from reelstream.files import translate_errors
-
-FilmFileKind = Literal["movies.csv", "movies.dat", "u.item", "movies_metadata.csv", "links.csv"]
+from reelstream.ratings.values import read_id
 
 _ITEM_GENRES = (
     "",  # the first flag says that the genre is unknown
@@ -43,15 +51,11 @@ _ITEM_GENRES = (
         "Western",
     ),
 )
-_HEADERS: dict[FilmFileKind, set[str]] = {
-    "movies_metadata.csv": {"id", "title", "genres", "release_date"},
-    "movies.csv": {"movieid", "title", "genres"},
-    "links.csv": {"movieid", "imdbid", "tmdbid"},
-}
-_NO_GENRES = "(no genres listed)"
+_NO_GENRES = {"(no genres listed)", "\\N"}
 _TITLE_AND_YEAR = re.compile(
     r"(?P<title>.*?)\s*\((?P<year>[0-9]{4})(?:[-–][0-9]{0,4})?\)\s*", re.DOTALL
 )
+_YEAR = re.compile(r"(?<![0-9])(1[89][0-9]{2}|20[0-9]{2})(?![0-9])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,134 +65,150 @@ class CatalogRead:
     catalog: Catalog
     skipped: int = 0
     """Rows of the film files that are not films: shifted columns, a broken id."""
+    repeated: int = 0
+    """Films with an id that a film before them has: they are left out."""
+    notes: tuple[str, ...] = ()
+    """What a person should know of how the files were read."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Link:
-    imdb_id: str | None
-    tmdb_id: int | None
+class _Link(NamedTuple):
+    imdb_id: str | None = None
+    tmdb_id: int | None = None
 
 
-def recognise_films(head: bytes) -> FilmFileKind | None:
-    """Which film file begins with `head`; None for one that is none."""
-    lines = head_lines(head)
-    first = {name.strip().lower() for name in split_line(lines[0], ",")} if lines else set()
-    for kind, names in _HEADERS.items():
-        if first >= names:
-            return kind
-    return next(
-        (kind for kind, separator, fits in _BODIES if _mostly(lines, separator, fits)), None
-    )
+class _Films(NamedTuple):
+    """What one film file says, by the id that it uses."""
+
+    films: dict[int, Film]
+    skipped: int
+    repeated: int
 
 
-def read_films(files: dict[FilmFileKind, Path]) -> CatalogRead:
+_NOTHING = _Films({}, 0, 0)
+
+
+def read_films(files: dict[FilmFileKind, DataFile], columns: ColumnNames = NO_NAMES) -> CatalogRead:
     """The catalogue in a folder's film files; an empty one when there are none.
 
-    TMDB's metadata counts before MovieLens's own titles, as its folder may hold both. Raises
-    StorageError, or DatasetError when a file breaks off inside a quoted field.
+    TMDB's metadata counts before MovieLens's own titles, as its folder may hold both; what it lacks
+    is filled from these. Raises StorageError, or DatasetError when a file breaks off inside a
+    quoted field.
     """
-    links, broken_links = _read_links(files["links.csv"]) if "links.csv" in files else ({}, 0)
-    if "movies_metadata.csv" in files and links:
-        read = _read_metadata(files["movies_metadata.csv"], links)
-    elif "movies.csv" in files:
-        read = _read_movies(_csv_rows(files["movies.csv"]), links)
-    elif "movies.dat" in files:
-        read = _read_movies(_split_rows(files["movies.dat"], "::"), links)
-    elif "u.item" in files:
-        read = _read_items(_split_rows(files["u.item"], "|"))
-    else:
-        return CatalogRead(Catalog([]))
-    return CatalogRead(read.catalog, read.skipped + broken_links)
-
-
-def _read_movies(rows: Iterator[Sequence[str]], links: dict[int, _Link]) -> CatalogRead:
-    films, skipped = [], 0
-    for row in rows:
-        if len(row) != 3 or not _is_id(row[0]):
-            skipped += 1
-            continue
-        item_id, link = int(row[0]), links.get(int(row[0]), _Link(None, None))
-        title, year = split_title(row[1])
-        genres = split_genres(row[2])
-        films.append(Film(item_id, title, year, genres, link.tmdb_id, link.imdb_id))
-    return CatalogRead(Catalog(films), skipped)
-
-
-def _read_items(rows: Iterator[Sequence[str]]) -> CatalogRead:
-    films, skipped = [], 0
-    for row in rows:
-        if len(row) != 5 + len(_ITEM_GENRES) or not _is_id(row[0]):
-            skipped += 1
-            continue
-        title, year = split_title(row[1])
-        flags = zip(_ITEM_GENRES, row[5:], strict=True)
-        films.append(
-            Film(
-                int(row[0]),
-                title,
-                year,
-                tuple(genre for genre, flag in flags if genre and flag == "1"),
-            )
+    linked = _read(files.get("links.csv"), columns)
+    own_kind = next((k for k in ("movies.csv", "movies.dat", "u.item") if k in files), None)
+    own = _read(files[own_kind], columns) if own_kind else _NOTHING
+    metadata, notes = _NOTHING, []
+    if "movies_metadata.csv" in files and linked.films:
+        metadata = _read(files["movies_metadata.csv"], columns)
+    elif "movies_metadata.csv" in files:
+        notes.append(
+            f"{files['movies_metadata.csv'].name} has ids of TMDB, and no links file says which "
+            "films of the ratings they are: it is left out"
         )
-    return CatalogRead(Catalog(films), skipped)
+    films = own.films
+    if metadata.films:
+        # A film that the links name stays in the catalogue even untitled: its ratings are real,
+        # and its id should be answered, not refused.
+        films = {item_id: own.films.get(item_id, Film(item_id)) for item_id in linked.films}
+        films |= own.films
+    joined = [
+        _joined(film, linked.films.get(film.item_id), metadata.films) for film in films.values()
+    ]
+    repeated = own.repeated
+    if repeated:
+        notes.append(f"{repeated} films have the id of a film before them: they are left out")
+    skipped = linked.skipped + own.skipped + metadata.skipped
+    return CatalogRead(Catalog(joined), skipped, repeated, tuple(notes))
 
 
-def _read_metadata(path: Path, links: dict[int, _Link]) -> CatalogRead:
-    """Films by MovieLens's id: the metadata knows TMDB's only, so that the links say which film is
-    which.
-
-    A film that the links name and the metadata lacks stays in the catalogue untitled: its ratings
-    are real, and its id should be answered, not refused.
-    """
-    rows = _csv_rows(path, keep_header=True)
-    header = [name.strip().lower() for name in next(rows, [])]
-    at_id, at_title, at_genres, at_date = (
-        header.index(name) for name in ("id", "title", "genres", "release_date")
+def _joined(film: Film, link: Film | None, metadata: dict[int, Film]) -> Film:
+    """A film with what links and metadata know of it; neither takes away what it has."""
+    tmdb_id = link.tmdb_id if link and link.tmdb_id is not None else film.tmdb_id
+    richer = metadata.get(-1 if tmdb_id is None else tmdb_id)
+    if link is None and richer is None:
+        return film
+    imdb_id = (link.imdb_id if link else None) or film.imdb_id
+    if richer is None:
+        return msgspec.structs.replace(film, tmdb_id=tmdb_id, imdb_id=imdb_id)
+    return Film(
+        film.item_id,
+        richer.title or film.title,
+        film.year if richer.year is None else richer.year,
+        richer.genres or film.genres,
+        tmdb_id,
+        imdb_id or richer.imdb_id,
     )
-    wanted = {link.tmdb_id for link in links.values()}
-    described: dict[int, tuple[str, int | None, tuple[str, ...]]] = {}
-    skipped = 0
-    for row in rows:
-        if len(row) != len(header) or not _is_id(row[at_id]):
-            skipped += 1
-        elif (tmdb_id := int(row[at_id])) in wanted and tmdb_id not in described:
-            date = row[at_date][:4]
-            described[tmdb_id] = (
-                row[at_title].strip(),
-                int(date) if _is_id(date) else None,
-                _genres(row[at_genres]),
-            )
-    films = []
-    for item_id, link in links.items():
-        title, year, genres = described.get(link.tmdb_id or -1, ("", None, ()))
-        films.append(Film(item_id, title, year, genres, link.tmdb_id, link.imdb_id))
-    return CatalogRead(Catalog(films), skipped)
 
 
-def _read_links(path: Path) -> tuple[dict[int, _Link], int]:
-    links, skipped = {}, 0
-    for row in _csv_rows(path):
-        if len(row) != 3 or not _is_id(row[0]):
+def _read(file: DataFile | None, columns: ColumnNames) -> _Films:
+    """What a film file says."""
+    if file is None:
+        return _NOTHING
+    layout = recognise_films(file.head(), columns)
+    if layout is None:
+        raise DatasetError(f"{file} is no film file any more: it has changed while it was read")
+    films: dict[int, Film] = {}
+    skipped = repeated = 0
+    for cells in _rows(file, layout):
+        if len(cells) != layout.n_columns or not is_id(cells[layout.places["item"]]):
             skipped += 1
             continue
-        links[int(row[0])] = _Link(row[1].strip() or None, int(row[2]) if _is_id(row[2]) else None)
-    return links, skipped
+        film = _film(cells, layout)
+        # Links name each film once, and metadata lists some twice: only of films is it said.
+        repeated += film.item_id in films
+        films.setdefault(film.item_id, film)
+    return _Films(films, skipped, repeated)
 
 
-def _genres(literal: str) -> tuple[str, ...]:
-    """Names in a Python literal such as `[{'id': 18, 'name': 'Drama'}]`; none when it is not
-    one.
-    """
-    try:
-        named = ast.literal_eval(literal or "[]")
-        return tuple(dict.fromkeys(str(genre["name"]) for genre in named))
-    except (ValueError, SyntaxError, TypeError, KeyError, MemoryError, RecursionError):
-        return ()
+def _film(cells: Sequence[str], layout: FilmFormat) -> Film:
+    def cell(role: str) -> str:
+        place = layout.places.get(role)
+        return "" if place is None else cells[place].strip()
+
+    title, year = cell("title"), None
+    if layout.kind != "movies_metadata.csv":
+        title, year = split_title(title)
+    if year is None and (match := _YEAR.search(cell("year"))):
+        year = int(match[1])
+    genres = split_genres(cell("genres"))
+    if layout.kind == "u.item":
+        flags = zip(_ITEM_GENRES, cells[N_ITEM_COLUMNS - len(_ITEM_GENRES) :], strict=True)
+        genres = tuple(genre for genre, flag in flags if genre and flag == "1")
+    tmdb_id = read_id("", cell("tmdb")) if is_id(cell("tmdb")) else None
+    item_id = read_id("", cells[layout.places["item"]])
+    return Film(item_id, title, year, genres, tmdb_id, _imdb_id(cell("imdb")))
+
+
+def _imdb_id(text: str) -> str | None:
+    """`0114709` for `tt0114709`, `114709` and `114709.0`."""
+    digits = text.removeprefix("tt")
+    return f"{read_id('', digits):07d}" if is_id(digits) else text or None
 
 
 def split_genres(text: str) -> tuple[str, ...]:
-    """`Comedy|Drama` as its genres; MovieLens writes a sentence where there are none."""
-    return tuple(genre for genre in text.split("|") if genre and genre != _NO_GENRES)
+    """The genres in a cell, in whatever way several are written.
+
+    >>> split_genres("Comedy|Drama"), split_genres("Comedy, Drama")
+    (('Comedy', 'Drama'), ('Comedy', 'Drama'))
+    >>> split_genres("[{'id': 18, 'name': 'Drama'}]"), split_genres("['Drama']")
+    (('Drama',), ('Drama',))
+    """
+    if text.startswith(("[", "{")):
+        return _listed_genres(text)
+    separator = next((sign for sign in "|,;" if sign in text), "|")
+    genres = (genre.strip() for genre in text.split(separator))
+    return tuple(dict.fromkeys(genre for genre in genres if genre and genre not in _NO_GENRES))
+
+
+def _listed_genres(literal: str) -> tuple[str, ...]:
+    """Names in a literal of Python or JSON; none when it is not one."""
+    try:
+        listed = ast.literal_eval(literal)
+        named = listed if isinstance(listed, list) else [listed]
+        names = (each["name"] if isinstance(each, dict) else each for each in named)
+        return tuple(dict.fromkeys(str(name) for name in names))
+    except (ValueError, SyntaxError, TypeError, KeyError, MemoryError, RecursionError):
+        return ()
 
 
 def split_title(text: str) -> tuple[str, int | None]:
@@ -197,66 +217,39 @@ def split_title(text: str) -> tuple[str, int | None]:
     return (match["title"], int(match["year"])) if match else (text.strip(), None)
 
 
-def _csv_rows(path: Path, keep_header: bool = False) -> Iterator[list[str]]:
+def _rows(file: DataFile, layout: FilmFormat) -> Iterator[list[str]]:
+    """The rows below the header, cell by cell; blank lines are no rows."""
+    path = file.plain()
+    with translate_errors(path), open(path, "rb") as stream:
+        lines = map(decode_text, stream)
+        if not layout.separator:
+            yield from (_json_cells(line, layout.names) for line in lines if line.strip())
+            return
+        is_quoting = layout.separator in QUOTING_SEPARATORS and layout.kind != "u.item"
+        rows = (
+            csv.reader(lines, delimiter=layout.separator)
+            if is_quoting
+            else (line.rstrip("\r\n").split(layout.separator) for line in lines)
+        )
+        is_header = bool(layout.names)
+        try:
+            for row in rows:
+                # The header may follow a blank line, or Excel's `sep=`.
+                if is_header:
+                    is_header = len(row) != layout.n_columns
+                elif any(map(str.strip, row)):
+                    yield row
+        except csv.Error as error:
+            raise DatasetError(
+                f"{file} is not CSV: {error}; take the file from its source again"
+            ) from error
+
+
+def _json_cells(line: str, names: Sequence[str]) -> list[str]:
+    """The values under these names as a row of CSV would hold them; none when it is not JSON."""
     try:
-        for number, row in enumerate(csv.reader(io.StringIO(_read(path), newline=""))):
-            header = number == 0 and not (row and _is_id(row[0]))
-            if row and (keep_header or not header):
-                yield row
-    except csv.Error as error:
-        raise DatasetError(
-            f"{path} is not CSV: {error}; take the file from its source again"
-        ) from error
-
-
-def _split_rows(path: Path, separator: str) -> Iterator[list[str]]:
-    return (
-        line.removesuffix("\r").split(separator) for line in _read(path).split("\n") if line.strip()
-    )
-
-
-def _read(path: Path) -> str:
-    with translate_errors(path):
-        return _decode(path.read_bytes())
-
-
-def _decode(data: bytes) -> str:
-    """The newer data sets are UTF-8; ml-100k and ml-1m are latin-1."""
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return data.decode("latin-1")
-
-
-def _is_id(text: str) -> bool:
-    text = text.strip()
-    return text.isascii() and text.isdigit() and len(text) <= 18
-
-
-def _is_number(text: str) -> bool:
-    return bool(re.fullmatch(r"\s*[+-]?[0-9.]+\s*", text))
-
-
-def _mostly(lines: Sequence[str], separator: str, fits: Callable[[list[str]], bool]) -> bool:
-    """Whether at least half of the lines begin with an id and fit."""
-    rows = [split_line(line, separator) for line in lines]
-    return bool(rows) and 2 * sum(
-        bool(row) and _is_id(row[0]) and fits(row) for row in rows
-    ) >= len(rows)
-
-
-_BODIES: tuple[tuple[FilmFileKind, str, Callable[[list[str]], bool]], ...] = (
-    ("u.item", "|", lambda cells: len(cells) == 5 + len(_ITEM_GENRES)),
-    ("movies.dat", "::", lambda cells: len(cells) == 3),
-    (
-        "links.csv",
-        ",",
-        lambda cells: len(cells) == 3 and _is_id(cells[1]) and (not cells[2] or _is_id(cells[2])),
-    ),
-    (
-        "movies.csv",
-        ",",
-        lambda cells: len(cells) == 3 and not _is_number(cells[1]) and not _is_number(cells[2]),
-    ),
-)
-"""Film files without a header, by what their lines look like."""
+        row = msgspec.json.decode(line.removeprefix("\ufeff"), type=dict[str, object])
+    except (msgspec.MsgspecError, RecursionError):
+        return []
+    values = (row.get(name) for name in names)
+    return ["" if value is None else str(value) for value in values]

@@ -1,156 +1,246 @@
-"""What a file holds, recognised by its content: how its ratings are written, and on which scale."""
+"""How the ratings in a file are written, recognised by the file's content."""
 
 from __future__ import annotations
 
 import codecs
 import csv
 import re
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final
 
-from reelstream.files import translate_errors
-from reelstream.ratings.scale import RatingScale
+import msgspec
 
-HEAD_BYTES = 65_536
-"""As much of a file as is read to recognise it."""
+from reelstream.datasets.data_file import HEAD_BYTES
+from reelstream.datasets.headers import HOW_TO_NAME, RATING_ROLES, ColumnNames, FoundColumns
+from reelstream.errors import RatingError
+from reelstream.ratings.values import read_time
 
-FIVE_WHOLE_STARS = RatingScale(1.0, 5.0, 1.0, 4.0)
-TEN_WHOLE_STARS = RatingScale(1.0, 10.0, 1.0, 8.0)
+SEPARATORS: Final = ("::", "\t", ",", ";", "|", " ")
+"""In the order in which they are tried."""
+QUOTING_SEPARATORS: Final = ",;\t|"
+"""Between these, quotes hold a cell together, as in CSV."""
 
-COLUMN_NAMES = {
-    "user": ("userid", "user"),
-    "item": ("movieid", "itemid", "movie", "item"),
-    "rating": ("rating",),
-    "timestamp": ("timestamp", "time"),
-}
-"""What each column may be called, as `plain_name` has it."""
 _NUMBER = re.compile(r"\s*[+-]?[0-9]+(\.[0-9]*)?\s*")
-_SAMPLES = 16
-"""The places, evenly spread over a ratings file, that are looked at for its scale."""
+_COMMA_NUMBER = re.compile(r"\s*[+-]?[0-9]+([.,][0-9]*)?\s*")
+_EXCEL_SEPARATOR = re.compile(r'"?sep=(.)"?', re.IGNORECASE)
+_NEEDED = ("user", "item", "rating")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RatingsFormat:
     """How the rows of a ratings file are written."""
 
     separator: str
-    """One of `,`, a tab, `::`."""
+    """One of SEPARATORS; empty for lines of JSON."""
     n_columns: int = 4
     user: int = 0
     """Number of the column with the user's id; so the next three."""
     item: int = 1
     rating: int = 2
-    timestamp: int = 3
+    timestamp: int | None = 3
+    """None where no column has times."""
+    names: tuple[str, ...] = ()
+    """What the header, or the first line of JSON, calls the columns; empty without a header."""
     header_lines: int = 0
-    """0 or 1."""
+    """0, 1, or 2 where Excel's `sep=` comes first."""
     mark_bytes: int = 0
     """Length of the UTF-8 byte order mark in front of the first line: 0 or 3."""
+    notes: tuple[str, ...] = ()
+    """What a person should know of how the columns were found."""
+
+    @property
+    def is_json(self) -> bool:
+        """Whether each line is an object of JSON."""
+        return not self.separator
+
+    @property
+    def has_decimal_commas(self) -> bool:
+        """Whether a rating may be written `3,5`."""
+        return self.separator not in (",", "")
+
+    def column_names(self) -> dict[str, str | None]:
+        """What each column is called, by role; its number, from 1, where there is no header."""
+        places = {role: getattr(self, role) for role in RATING_ROLES}
+        return {
+            role: None if place is None else self.names[place] if self.names else str(place + 1)
+            for role, place in places.items()
+        }
 
 
-def recognise_ratings(head: bytes) -> RatingsFormat | None:
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a file is not read, although its first line names columns."""
+
+    reason: str
+    """Follows the file's name in a sentence."""
+    is_meant: bool
+    """Whether the file looks as if ratings were in it."""
+
+
+def recognise_ratings(head: bytes, columns: ColumnNames) -> RatingsFormat | Refusal | None:
     """The format of a ratings file that begins with `head`; None when its content is something
     else.
 
-    A header that names the four columns is enough; else at least half of the lines have to look
-    like ratings, so that broken rows do not hide what the file is.
+    A header that names the columns decides. Without a header at least half of the lines have to
+    look like ratings, so that broken rows do not hide what the file is.
     """
     mark = len(codecs.BOM_UTF8) if head.startswith(codecs.BOM_UTF8) else 0
     lines = head_lines(head)
-    for separator in ("::", "\t", ","):
-        if lines and (named := _named_columns(split_line(lines[0], separator), separator, mark)):
-            return named
-        rows = [split_line(line, separator) for line in lines]
-        ratings = [len(row) == 4 and all(map(_NUMBER.fullmatch, row)) for row in rows]
-        # A header in other words than ours: four cells without a number above rows that are
-        # ratings.
-        header = (
-            bool(rows)
-            and len(rows[0]) == 4
-            and not any(map(_NUMBER.fullmatch, rows[0]))
-            and all(rows[0])
-        )
-        if sum(ratings) > 0 and 2 * sum(ratings) >= len(rows) - header:
-            return RatingsFormat(separator, header_lines=int(header), mark_bytes=mark)
+    excel = _EXCEL_SEPARATOR.fullmatch(lines[0]) if lines else None
+    if excel:
+        lines = lines[1:]
+    if not lines:
+        return None
+    skipped = int(excel is not None)
+    if lines[0].startswith("{"):
+        return _recognise_json(lines[0], columns, mark)
+    separators = (excel[1],) if excel else SEPARATORS
+    found = {each: columns.find(split_line(lines[0], each), RATING_ROLES) for each in separators}
+    separator = max(found, key=lambda each: len(found[each].places))
+    if found[separator].places and not columns.by_number:
+        names = split_line(lines[0], separator)
+        return _from_header(names, found[separator], columns, separator, skipped + 1, mark)
+    for each in separators:
+        if recognised := _from_positions(lines, columns, each, skipped, mark):
+            return recognised
     return None
 
 
-def _named_columns(cells: Sequence[str], separator: str, mark: int) -> RatingsFormat | None:
-    names = [plain_name(cell) for cell in cells]
-    places: dict[str, int] = {}
-    for column, accepted in COLUMN_NAMES.items():
-        place = next((names.index(name) for name in accepted if name in names), None)
-        if place is None:
-            return None
-        places[column] = place
-    return RatingsFormat(separator, len(names), **places, header_lines=1, mark_bytes=mark)
+def _recognise_json(line: str, columns: ColumnNames, mark: int) -> RatingsFormat | Refusal | None:
+    try:
+        names = list(msgspec.json.decode(line, type=dict[str, object]))
+    except msgspec.MsgspecError:
+        return None
+    found = columns.find(names, RATING_ROLES)
+    return _from_header(names, found, columns, "", 0, mark) if found.places else None
 
 
-def plain_name(name: str) -> str:
-    """A column's name without what writers differ in: case, spaces and underscores."""
-    return name.strip().lower().replace("_", "").replace(" ", "")
+def _from_header(
+    names: Sequence[str],
+    found: FoundColumns,
+    columns: ColumnNames,
+    separator: str,
+    header_lines: int,
+    mark: int,
+) -> RatingsFormat | Refusal:
+    missing = [role for role in (*_NEEDED, *columns.given) if role not in found.places]
+    missing = [role for role in dict.fromkeys(missing) if role in RATING_ROLES]
+    if missing:
+        is_meant = {"user", "rating"} <= found.places.keys() or bool(columns.given)
+        return Refusal(_refused(names, missing), is_meant)
+    notes = found.notes
+    if "timestamp" not in found.places:
+        notes = (*notes, "no column has times: all ratings get one fixed time")
+    return RatingsFormat(
+        separator=separator,
+        n_columns=len(names),
+        user=found.places["user"],
+        item=found.places["item"],
+        rating=found.places["rating"],
+        timestamp=found.places.get("timestamp"),
+        names=tuple(name.strip() for name in names),
+        header_lines=header_lines,
+        mark_bytes=mark,
+        notes=notes,
+    )
 
 
-def recognise_scale(path: Path, ratings_format: RatingsFormat) -> RatingScale:
-    """The scale that the ratings in `path` are on, from samples of it; broken ratings among them
-    change nothing.
+def _from_positions(
+    lines: Sequence[str], columns: ColumnNames, separator: str, skipped: int, mark: int
+) -> RatingsFormat | Refusal | None:
+    rows = [split_line(line, separator) for line in lines]
+    positions = columns.positions(len(rows[0]))
+    places = (positions.get(role) for role in RATING_ROLES)
+    user, item, rating, timestamp = places if columns.by_number else (0, 1, 2, 3)
+    if user is None or item is None or rating is None:
+        return None
+    n_columns = len(rows[0]) if columns.by_number else 4
+    layout = RatingsFormat(
+        separator=separator,
+        n_columns=n_columns,
+        user=user,
+        item=item,
+        rating=rating,
+        timestamp=timestamp,
+        header_lines=skipped,
+        mark_bytes=mark,
+        notes=() if columns.by_number else ("no header: user, item, rating and time by position",),
+    )
+    n_ratings = sum(_looks_like_rating(row, layout) for row in rows)
+    # A header in other words than the known ones: cells without a number above rows of numbers.
+    number = _COMMA_NUMBER if layout.has_decimal_commas else _NUMBER
+    has_header = len(rows[0]) >= 3 and all(rows[0]) and not any(map(number.fullmatch, rows[0]))
+    if n_ratings and 2 * n_ratings >= len(rows) - has_header:
+        if not has_header:
+            return layout
+        if columns.by_number:
+            return replace(layout, names=tuple(rows[0]), header_lines=skipped + 1)
+    n_numbers = sum(
+        len(row) == len(rows[0]) and sum(map(bool, map(number.fullmatch, row))) >= 3 for row in rows
+    )
+    if has_header and n_numbers and 2 * n_numbers >= len(rows) - 1:
+        return Refusal(_refused(rows[0], _NEEDED), is_meant=True)
+    return None
 
-    Ratings above 5 mean 1 to 10. Whole ratings mean 1 to 5 only in the layouts of ml-1m and
-    ml-100k: a part of a newer data set may hold whole ratings by chance. Everything else is 0.5 to
-    5 in halves. Raises StorageError.
-    """
-    ratings = Counter(_sampled_ratings(path, ratings_format))
-    total = sum(ratings.values())
-    if total and sum(n for rating, n in ratings.items() if 5 < rating <= 10) >= 0.05 * total:
-        return TEN_WHOLE_STARS
-    halves = sum(n for rating, n in ratings.items() if rating % 1)
-    if ratings_format.separator != "," and halves <= 0.01 * total:
-        return FIVE_WHOLE_STARS
-    return RatingScale()
+
+def _looks_like_rating(cells: Sequence[str], layout: RatingsFormat) -> bool:
+    number = _COMMA_NUMBER if layout.has_decimal_commas else _NUMBER
+    if len(cells) != layout.n_columns:
+        return False
+    needed = (cells[layout.user], cells[layout.item], cells[layout.rating])
+    return all(map(number.fullmatch, needed)) and (
+        layout.timestamp is None or _is_time(cells[layout.timestamp])
+    )
 
 
-def _sampled_ratings(path: Path, ratings_format: RatingsFormat) -> Iterator[float]:
-    with translate_errors(path), open(path, "rb") as file:
-        size = file.seek(0, 2)
-        for sample in range(_SAMPLES if size > _SAMPLES * HEAD_BYTES else 1):
-            file.seek(size // _SAMPLES * sample)
-            # One sample is all of a small file; the first and last line of each may be cut, and are
-            # left out.
-            text = file.read(_SAMPLES * HEAD_BYTES if size <= _SAMPLES * HEAD_BYTES else HEAD_BYTES)
-            for line in _lines(text)[sample > 0 :]:
-                cells = split_line(line, ratings_format.separator)
-                if len(cells) == ratings_format.n_columns and _NUMBER.fullmatch(
-                    cells[ratings_format.rating]
-                ):
-                    yield float(cells[ratings_format.rating])
+def _is_time(text: str) -> bool:
+    try:
+        read_time(text)
+    except RatingError:
+        return False
+    return True
 
 
-def read_head(path: Path) -> bytes:
-    """The beginning of a file. Raises StorageError."""
-    with translate_errors(path), open(path, "rb") as file:
-        return file.read(HEAD_BYTES)
+def _refused(names: Sequence[str], missing: Sequence[str]) -> str:
+    listed = ", ".join(name.strip() or "''" for name in names[:20])
+    return (
+        f"has the columns {listed}: which is the {' and the '.join(missing)}? Name them with "
+        f"{HOW_TO_NAME}"
+    )
 
 
 def head_lines(head: bytes) -> list[str]:
     """The first lines of a file that are not empty, at most 200."""
-    return [line for line in _lines(head.removeprefix(codecs.BOM_UTF8)) if line.strip()][:200]
+    return [line for line in block_lines(head.removeprefix(codecs.BOM_UTF8)) if line.strip()][:200]
 
 
-def _lines(block: bytes) -> list[str]:
+def block_lines(block: bytes) -> list[str]:
     """The lines of a block; the last is left out when the block is full, as it may be cut."""
-    lines = block.decode("latin-1").split("\n")
+    lines = decode_text(block).split("\n")
     whole = lines[:-1] if len(block) >= HEAD_BYTES and len(lines) > 1 else lines
     return [line.removesuffix("\r") for line in whole]
 
 
-def split_line(line: str, separator: str) -> list[str]:
-    """The cells of one line; quotes count only between commas, as in CSV. No cells when the quotes
-    are broken.
+def decode_text(row: bytes) -> str:
+    """UTF-8, or else what Windows writes in the west: of a row, so that one bad byte changes one
+    row.
     """
-    if separator != "," or '"' not in line:
+    try:
+        return row.decode()
+    except UnicodeDecodeError:
+        # cp1252 lacks five bytes; latin-1 has all.
+        try:
+            return row.decode("cp1252")
+        except UnicodeDecodeError:
+            return row.decode("latin-1")
+
+
+def split_line(line: str, separator: str) -> list[str]:
+    """The cells of one line. No cells when the quotes are broken."""
+    if '"' not in line or separator not in QUOTING_SEPARATORS:
         return line.split(separator)
     try:
-        return next(csv.reader([line]), [])
+        return next(csv.reader([line], delimiter=separator), [])
     except csv.Error:
         return []

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from reelstream.datasets.layouts import RatingsFormat
 from reelstream.files import translate_errors
+from reelstream.ratings.values import all_as_seconds
 
 MAX_DIGITS = 18
 """So many digits always fit an int64."""
@@ -51,7 +52,8 @@ class LineIndex:
         right number of cells.
         """
         times, known = np.zeros(len(self), np.int64), np.zeros(len(self), bool)
-        if self._format.timestamp != self._format.n_columns - 1:
+        is_last = self._format.timestamp == self._format.n_columns - 1
+        if self._format.is_json or not is_last:
             return times, known
         first = 0
         while first < len(self):
@@ -60,7 +62,7 @@ class LineIndex:
             last = min(max(whole_rows, first + 1), len(self))  # a longer row is a window of its own
             times[first:last], known[first:last] = self._times_in_window(np.arange(first, last))
             first = last
-        return times, known
+        return all_as_seconds(times), known
 
     def _times_in_window(
         self, rows: NDArray[np.int64]

@@ -5,24 +5,28 @@ from __future__ import annotations
 import mmap
 import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import repeat
+from typing import Final, TypeAlias
 
 import msgspec
 
-from reelstream.datasets.layouts import RatingsFormat, split_line
+from reelstream.datasets.layouts import RatingsFormat, decode_text, split_line
 from reelstream.datasets.line_index import MAX_DIGITS
 from reelstream.errors import RatingError
 from reelstream.ratings.events import MAX_CLOCK_LEAD_SECONDS, Event, Rated, check
 from reelstream.ratings.scale import RatingScale
+from reelstream.ratings.values import as_seconds, read_id, read_rating, read_time
 
 MAX_RAW_BYTES = 65_536
 """A longer row is cut: the log should not carry what cannot be a rating."""
 
-# More digits than any int64 has, so that a number too large is refused for its size, not for its
-# looks.
-_WHOLE = re.compile(r"[+-]?[0-9]{1,40}")
-_DECIMAL = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?")
+FIXED_TIME: Final = 946_684_800
+"""When every rating is taken to be given in a file without times: the first second of 2000, UTC.
+The same for ever, so that a file is the same events whenever it is read.
+"""
+
+Rows: TypeAlias = mmap.mmap | bytes
 
 
 class CsvRow(msgspec.Struct, frozen=True, gc=False):
@@ -48,28 +52,27 @@ class RowParser:
 
     def __init__(self, ratings_format: RatingsFormat, scale: RatingScale) -> None:
         self._format, self._scale = ratings_format, scale
-        columns = [r'[^",\n]{0,100}'] * ratings_format.n_columns
-        for column in (ratings_format.user, ratings_format.item, ratings_format.timestamp):
+        separator, timestamp = ratings_format.separator, ratings_format.timestamp
+        wanted = [ratings_format.user, ratings_format.item, ratings_format.rating]
+        wanted += [] if timestamp is None else [timestamp]
+        columns = [rf'[^"{re.escape(separator[0])}\n]{{0,100}}'] * ratings_format.n_columns
+        for column in wanted:
             columns[column] = f"([0-9]{{1,{MAX_DIGITS}}})"
-        columns[ratings_format.rating] = "([0-9.]{1,8})"
+        columns[ratings_format.rating] = "([0-9.,]{1,8})"
         self._find_plain = re.compile(
-            f"^{ratings_format.separator.join(columns)}$", re.MULTILINE
+            f"^{re.escape(separator).join(columns)}$", re.MULTILINE
         ).findall
-        wanted = (
-            ratings_format.user,
-            ratings_format.item,
-            ratings_format.rating,
-            ratings_format.timestamp,
-        )
         self._groups = tuple(sorted(wanted).index(column) for column in wanted)
-        self._on_scale = {
+        texts = {
             text: value
             for value in scale.values().tolist()
             for text in (f"{value:g}", f"{value:.1f}")
         }
+        commas = {text.replace(".", ","): value for text, value in texts.items()}
+        self._on_scale = texts | commas if ratings_format.has_decimal_commas else texts
 
     def parse(
-        self, content: mmap.mmap | bytes, number: int, spans: Sequence[tuple[int, int]]
+        self, content: Rows, number: int, spans: Sequence[tuple[int, int]]
     ) -> Iterator[CsvRow]:
         """The rows of `content` in `spans` (where each begins and ends), numbered from `number`.
 
@@ -83,9 +86,19 @@ class RowParser:
         if ratings is not None:
             return map(CsvRow, numbers, ratings, raws, repeat(None))
         return (
-            self._parse_carefully(number, raw, now)
+            checked_row(number, raw, self._read, now, self._scale)
             for number, raw in zip(numbers, raws, strict=True)
         )
+
+    def time(self, raw: bytes) -> int | None:
+        """The timestamp of a row, whatever else is wrong with it; None when it has none."""
+        cells = split_line(decode_text(raw), self._format.separator)
+        if len(cells) != self._format.n_columns or self._format.timestamp is None:
+            return None
+        try:
+            return read_time(cells[self._format.timestamp])
+        except RatingError:
+            return None
 
     def _parse_plain(self, raws: Sequence[bytes], latest: int) -> Iterator[Rated] | None:
         """The ratings when every row is plain, on the scale and not after `latest`, which is all
@@ -96,59 +109,43 @@ class RowParser:
         if len(found) != len(raws):
             return None
         cells = list(zip(*found, strict=True))
-        user_ids, item_ids, texts, times = (cells[group] for group in self._groups)
-        on_scale, seconds = self._on_scale, list(map(int, times))
+        user_ids, item_ids, texts, *times = (cells[group] for group in self._groups)
+        on_scale = self._on_scale
+        seconds = list(map(int, times[0])) if times else [FIXED_TIME] * len(raws)
+        if max(seconds) > latest:
+            seconds = list(map(as_seconds, seconds))
         if not on_scale.keys() >= set(texts) or max(seconds) > latest:
             return None
         ratings = map(on_scale.__getitem__, texts)
         return map(Rated, map(int, user_ids), map(int, item_ids), ratings, seconds)
 
-    def _parse_carefully(self, number: int, raw: bytes, now: int) -> CsvRow:
-        if len(raw) > MAX_RAW_BYTES:
-            reason = f"the row is {len(raw)} bytes long, and cut to {MAX_RAW_BYTES}"
-            return CsvRow(number, None, raw[:MAX_RAW_BYTES], reason)
-        rating = None
-        try:
-            rating = self._read(raw)
-            check(rating, now, self._scale)
-        except RatingError as error:
-            return CsvRow(number, None, raw, str(error), rating.user_id if rating else None)
-        return CsvRow(number, rating, raw, None)
-
     def _read(self, raw: bytes) -> Rated:
         if not raw.strip():
             raise RatingError("the row is empty")
-        try:
-            cells = split_line(raw.decode(), self._format.separator)
-        except UnicodeDecodeError as error:
-            raise RatingError(
-                f"the row is not UTF-8: {error.reason} at byte {error.start}"
-            ) from error
-        if len(cells) != self._format.n_columns:
-            raise RatingError(
-                f"the row has {len(cells)} columns instead of {self._format.n_columns}"
-            )
-        text = cells[self._format.rating].strip()
-        if not _DECIMAL.fullmatch(text):
-            raise RatingError(f"rating {text[:40]!r} is not a number")
-        user_id = _whole("userId", cells[self._format.user])
-        item_id = _whole("movieId", cells[self._format.item])
+        layout = self._format
+        cells = split_line(decode_text(raw), layout.separator)
+        if len(cells) != layout.n_columns:
+            raise RatingError(f"the row has {len(cells)} columns instead of {layout.n_columns}")
+        rating = read_rating(cells[layout.rating], decimal_comma=layout.has_decimal_commas)
         return Rated(
-            user_id, item_id, float(text), _whole("timestamp", cells[self._format.timestamp])
+            read_id("userId", cells[layout.user]),
+            read_id("movieId", cells[layout.item]),
+            rating,
+            FIXED_TIME if layout.timestamp is None else read_time(cells[layout.timestamp]),
         )
 
 
-def readable_time(raw: bytes, ratings_format: RatingsFormat) -> int | None:
-    """The timestamp of a row, whatever else is wrong with it; None when it has none."""
-    cells = split_line(raw.decode("latin-1"), ratings_format.separator)
-    if len(cells) != ratings_format.n_columns:
-        return None
-    text = cells[ratings_format.timestamp].strip()
-    return int(text) if _WHOLE.fullmatch(text) and 0 <= int(text) < 10**MAX_DIGITS else None
-
-
-def _whole(name: str, text: str) -> int:
-    text = text.strip()
-    if not _WHOLE.fullmatch(text):
-        raise RatingError(f"{name} {text[:40]!r} is not a whole number")
-    return int(text)
+def checked_row(
+    number: int, raw: bytes, read: Callable[[bytes], Event], now: int, scale: RatingScale
+) -> CsvRow:
+    """The row that `read` makes of `raw`, held against the contract; nothing in it raises."""
+    if len(raw) > MAX_RAW_BYTES:
+        reason = f"the row is {len(raw)} bytes long, and cut to {MAX_RAW_BYTES}"
+        return CsvRow(number, None, raw[:MAX_RAW_BYTES], reason)
+    event = None
+    try:
+        event = read(raw)
+        check(event, now, scale)
+    except RatingError as error:
+        return CsvRow(number, None, raw, str(error), event.user_id if event else None)
+    return CsvRow(number, event, raw, None)

@@ -37,7 +37,7 @@ class SourceRatings:
     events: EventColumns
     """In the order of the source."""
     has_times: bool
-    """False: all times are 0."""
+    """False: all times are the same."""
     scale: RatingScale
     dataset: Dataset | None
     """Where they lie, unless they are in memory."""
@@ -54,7 +54,7 @@ def read_ratings(source: RatingSource, scale: RatingScale | None) -> SourceRatin
     if isinstance(source, (str, Path)):
         dataset = detect(Path(source))
         dataset = dataset.with_scale(scale or dataset.scale)
-        events, scale, times = dataset.read_ratings(), dataset.scale, True
+        events, scale, times = dataset.read_ratings(), dataset.scale, dataset.has_times
     else:
         events, times = ratings_in(source), has_times(source)
         scale = scale or scale_of(events.rating)

@@ -14,16 +14,14 @@ from numpy.typing import NDArray
 
 from reelstream.catalog import Catalog, Film
 from reelstream.datasets.films import split_genres, split_title
-from reelstream.datasets.layouts import (
-    COLUMN_NAMES,
-    FIVE_WHOLE_STARS,
-    TEN_WHOLE_STARS,
-    plain_name,
-)
+from reelstream.datasets.headers import COLUMN_NAMES, RATING_ROLES, plain_name
+from reelstream.datasets.scales import FIVE_WHOLE_STARS, TEN_WHOLE_STARS
 from reelstream.errors import InputError, RatingError
 from reelstream.ratings.columns import EventColumns
 from reelstream.ratings.events import MAX_CLOCK_LEAD_SECONDS
 from reelstream.ratings.scale import RatingScale
+
+_RATING_COLUMNS = {role: COLUMN_NAMES[role] for role in RATING_ROLES}
 
 
 class DataFrame(Protocol):
@@ -44,7 +42,7 @@ def ratings_in(table: Table) -> EventColumns:
 
     Raises InputError when a column is missing, RatingError when a value is no id, rating or time.
     """
-    found = _columns(table, COLUMN_NAMES)
+    found = _columns(table, _RATING_COLUMNS)
     if missing := [name for name in ("user", "item", "rating") if name not in found]:
         accepted = " or ".join(repr(name) for name in ("userId", "user"))
         raise InputError(
@@ -64,7 +62,7 @@ def ratings_in(table: Table) -> EventColumns:
 
 def has_times(table: Table) -> bool:
     """Whether a table of ratings has a column of times."""
-    return "timestamp" in _columns(table, COLUMN_NAMES)
+    return "timestamp" in _columns(table, _RATING_COLUMNS)
 
 
 def films_in(table: Table) -> Catalog:

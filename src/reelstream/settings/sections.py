@@ -19,13 +19,27 @@ class DataSettings(_Section):
 
     folder: Path | None = setting(
         None,
-        "A data set's folder, or a ratings file.",
+        "A data set's folder, archive, or ratings file.",
         flag="--data",
         metavar="DIR",
         default_text="the work folder's, else MovieLens small, downloaded once",
     )
     cache: Path | None = setting(
         None, "Where downloads are kept.", default_text="the cache folder of your account"
+    )
+    columns: str | None = setting(
+        None,
+        "Which columns are which, by name or number: user=…,item=…,rating=…,timestamp=…",
+        flag="--columns",
+        metavar="ROLE=NAME,…",
+        default_text="by the header's names",
+    )
+    scale: str | None = setting(
+        None,
+        "Lowest rating, highest, and the step between two, such as 0:10:1.",
+        flag="--scale",
+        metavar="LOW:HIGH:STEP",
+        default_text="found from the ratings",
     )
     order: Literal["time", "file"] = setting(
         "time", "Send ratings as they happened, or as they lie in the file.", flag="--order"

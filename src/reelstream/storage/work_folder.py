@@ -31,7 +31,7 @@ DEFAULT_TOPIC = "ratings"
 _SQLITE = "sqlite:"
 
 
-class BoundDataSet(msgspec.Struct, frozen=True):
+class BoundDataSet(msgspec.Struct, frozen=True, omit_defaults=True):
     """Which data set a work folder belongs to."""
 
     name: str
@@ -41,6 +41,8 @@ class BoundDataSet(msgspec.Struct, frozen=True):
     """
     ratings_file: str
     """Where that lay when it was named, so that it need not be named again."""
+    columns: str | None = None
+    """Which of its columns are which, where a person had to say so."""
 
     def is_same(self, other: BoundDataSet) -> bool:
         """Whether both hold the same ratings, wherever they lie."""

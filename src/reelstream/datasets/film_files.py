@@ -1,0 +1,123 @@
+"""Which film file a file is, recognised by its content, and which of its columns is which."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import msgspec
+
+from reelstream.datasets.headers import ColumnNames, plain_name
+from reelstream.datasets.layouts import SEPARATORS, head_lines, split_line
+from reelstream.errors import RatingError
+from reelstream.ratings.values import read_id
+
+FilmFileKind = Literal["movies.csv", "movies.dat", "u.item", "movies_metadata.csv", "links.csv"]
+
+N_ITEM_COLUMNS = 24
+"""Of u.item: id, title, two dates, a URL, and a flag for each of 19 genres."""
+_METADATA = {"id", "title", "genres", "releasedate"}
+_IDS_ELSEWHERE = {"imdb": ("imdbid", "imdb"), "tmdb": ("tmdbid", "tmdb")}
+
+
+@dataclass(frozen=True, slots=True)
+class FilmFormat:
+    """How a film file is written."""
+
+    kind: FilmFileKind
+    separator: str
+    """Empty for lines of JSON."""
+    places: dict[str, int] = field(default_factory=dict)
+    """Number of each column by role: item, title, genres, year, imdb, tmdb."""
+    names: tuple[str, ...] = ()
+    """What the header calls the columns; empty without a header."""
+    n_columns: int = 3
+
+
+def recognise_films(head: bytes, columns: ColumnNames) -> FilmFormat | None:
+    """How the film file that begins with `head` is written; None for one that is none."""
+    lines = head_lines(head)
+    if not lines:
+        return None
+    if lines[0].startswith("{"):
+        try:
+            names = list(msgspec.json.decode(lines[0], type=dict[str, object]))
+        except msgspec.MsgspecError:
+            return None
+        return _from_header(names, "", columns)
+    headers = [
+        found
+        for separator in SEPARATORS
+        if (found := _from_header(split_line(lines[0], separator), separator, columns))
+    ]
+    if headers:
+        return max(headers, key=lambda each: len(each.places))
+    return next((each for each, fits in _BODIES if _mostly(lines, each.separator, fits)), None)
+
+
+def is_id(text: str) -> bool:
+    """Whether a cell holds the id of a film."""
+    try:
+        return 0 <= read_id("", text) < 10**18
+    except RatingError:
+        return False
+
+
+def _from_header(names: Sequence[str], separator: str, columns: ColumnNames) -> FilmFormat | None:
+    plain = [plain_name(name) for name in names]
+    places = dict(columns.find(names, ("item", "title", "genres", "year")).places)
+    for role, accepted in _IDS_ELSEWHERE.items():
+        named = [plain.index(name) for name in accepted if name in plain]
+        if named:
+            places[role] = named[0]
+    has_user = "user" in columns.find(names, ("user",)).places
+    kind: FilmFileKind
+    if "title" not in places and "item" in places and places.keys() & _IDS_ELSEWHERE.keys():
+        kind = "links.csv"
+    elif "title" in places and set(plain) >= _METADATA and "movieid" not in plain:
+        kind, places["item"] = "movies_metadata.csv", plain.index("id")
+    elif "title" in places and not has_user and not {"cast", "crew"} <= set(plain):
+        kind = "movies.csv"
+        if "item" not in places and "id" in plain:
+            places["item"] = plain.index("id")
+    else:
+        return None
+    if places.get("item") in (None, places.get("title")):
+        return None
+    return FilmFormat(kind, separator, places, tuple(names), len(names))
+
+
+def _mostly(lines: Sequence[str], separator: str, fits: Callable[[list[str]], bool]) -> bool:
+    """Whether at least half of the lines begin with an id and fit, and the first is no header."""
+    rows = [split_line(line, separator) for line in lines]
+    if not rows[0] or not is_id(rows[0][0]):
+        return False
+    n_fitting = sum(bool(row) and is_id(row[0]) and fits(row) for row in rows)
+    return 2 * n_fitting >= len(rows)
+
+
+def _is_number(text: str) -> bool:
+    return bool(re.fullmatch(r"\s*[+-]?[0-9.]+\s*", text))
+
+
+def _is_link(cells: list[str]) -> bool:
+    return len(cells) == 3 and is_id(cells[1]) and (not cells[2] or is_id(cells[2]))
+
+
+def _is_film(cells: list[str]) -> bool:
+    return len(cells) == 3 and not _is_number(cells[1]) and not _is_number(cells[2])
+
+
+# Film files without a header, by what their lines look like.
+_FILM_PLACES = {"item": 0, "title": 1, "genres": 2}
+_BODIES: tuple[tuple[FilmFormat, Callable[[list[str]], bool]], ...] = (
+    (
+        FilmFormat("u.item", "|", {"item": 0, "title": 1}, n_columns=N_ITEM_COLUMNS),
+        lambda cells: len(cells) == N_ITEM_COLUMNS,
+    ),
+    (FilmFormat("movies.dat", "::", _FILM_PLACES), lambda cells: len(cells) == 3),
+    (FilmFormat("links.csv", ",", {"item": 0, "imdb": 1, "tmdb": 2}), _is_link),
+    (FilmFormat("movies.csv", ",", _FILM_PLACES), _is_film),
+)

@@ -1,0 +1,91 @@
+"""Many rows of a ratings file at once, by polars: only what it reads as the row parser would."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from reelstream.datasets.layouts import RatingsFormat
+from reelstream.datasets.row_parser import FIXED_TIME
+from reelstream.ratings.scale import RatingScale
+from reelstream.ratings.values import all_as_seconds
+
+_NOT_READ = -1
+"""In a column of whole numbers; no row with it keeps the contract."""
+_ISO_FORMATS = ("%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%M:%S")
+
+
+class PlainColumns(NamedTuple):
+    """n rows as arrays (n,), which may not be written to."""
+
+    user_id: NDArray[np.int64]
+    item_id: NDArray[np.int64]
+    rating: NDArray[np.float64]
+    timestamp: NDArray[np.int64]
+
+
+def read_plain_rows(content: bytes, n_rows: int, layout: RatingsFormat) -> PlainColumns:
+    """Every row; -1 or NaN for what polars cannot read."""
+    whole = np.full(n_rows, _NOT_READ)
+    nothing = PlainColumns(whole, whole, np.full(n_rows, np.nan), whole)
+    # Lists of JSON have no columns, and a space may also stand around a cell.
+    if layout.is_json or layout.separator == " ":
+        return nothing
+    try:
+        table = _read(content, layout, pl.Int64())
+        # Two rows become one where a quote is open at the end of the first.
+        if len(table) != n_rows:
+            return nothing
+        if layout.timestamp is not None and table["timestamp"].null_count() > n_rows // 2:
+            table = _with_iso_times(_read(content, layout, pl.String()))
+    except pl.exceptions.PolarsError:
+        return nothing
+    user_id, item_id = (table[name].fill_null(_NOT_READ).to_numpy() for name in ("user", "item"))
+    rating = table["rating"].fill_null(float("nan")).to_numpy()
+    times = np.full(n_rows, FIXED_TIME)
+    if layout.timestamp is not None:
+        times = all_as_seconds(table["timestamp"].fill_null(_NOT_READ).to_numpy())
+    return PlainColumns(user_id, item_id, rating, times)
+
+
+def plain_rows_hold(read: PlainColumns, scale: RatingScale, latest: int) -> NDArray[np.bool_]:
+    """Which rows (n,) were read and keep the contract; `latest` is the last time allowed."""
+    user_id, item_id, rating, timestamp = read
+    with np.errstate(invalid="ignore"):
+        is_good = scale.holds(rating)
+    return is_good & (user_id >= 0) & (item_id >= 0) & (timestamp >= 0) & (timestamp <= latest)
+
+
+def _read(content: bytes, layout: RatingsFormat, time: pl.DataType) -> pl.DataFrame:
+    """The columns user, item, rating and timestamp; null where a cell is of another kind."""
+    # polars splits at single signs: between the two of `::` it finds an empty column.
+    width = len(layout.separator)
+    places: dict[int, tuple[str, pl.DataType]] = {
+        layout.user: ("user", pl.Int64()),
+        layout.item: ("item", pl.Int64()),
+        layout.rating: ("rating", pl.Float64()),
+    }
+    if layout.timestamp is not None:
+        places[layout.timestamp] = ("timestamp", time)
+    schema: dict[str, pl.DataType] = {
+        f"{n}": pl.String() for n in range((layout.n_columns - 1) * width + 1)
+    }
+    schema |= {f"{n * width}": kind for n, (_, kind) in places.items()}
+    table = pl.read_csv(
+        content,
+        has_header=False,
+        separator=layout.separator[0],
+        schema=schema,
+        ignore_errors=True,
+        decimal_comma=layout.has_decimal_commas and b"," in content,
+    )
+    return table.select(pl.col(f"{n * width}").alias(name) for n, (name, _) in places.items())
+
+
+def _with_iso_times(table: pl.DataFrame) -> pl.DataFrame:
+    text = pl.col("timestamp")
+    times = [text.str.to_datetime(form, strict=False).dt.epoch("s") for form in _ISO_FORMATS]
+    return table.with_columns(pl.coalesce(text.cast(pl.Int64, strict=False), *times))
