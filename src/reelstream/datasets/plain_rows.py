@@ -26,6 +26,12 @@ class PlainColumns(NamedTuple):
     rating: NDArray[np.float64]
     timestamp: NDArray[np.int64]
 
+    def copied(self) -> PlainColumns:
+        """The same in arrays that may be written to."""
+        return PlainColumns(
+            self.user_id.copy(), self.item_id.copy(), self.rating.copy(), self.timestamp.copy()
+        )
+
 
 def read_plain_rows(content: bytes, n_rows: int, layout: RatingsFormat) -> PlainColumns:
     """Every row; -1 or NaN for what polars cannot read."""

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from reelstream.datasets.json_rows import JsonRowParser
 from reelstream.datasets.layouts import RatingsFormat
 from reelstream.datasets.line_index import LineIndex
-from reelstream.datasets.plain_rows import PlainColumns, plain_rows_hold, read_plain_rows
+from reelstream.datasets.plain_rows import plain_rows_hold, read_plain_rows
 from reelstream.datasets.row_parser import MAX_RAW_BYTES, CsvRow, RowParser
 from reelstream.errors import DatasetError
 from reelstream.ratings.columns import EventColumns, event_cells
@@ -87,7 +87,7 @@ class RatingRows:
         """
         for first in range(0, len(self), _BLOCK_ROWS):
             rows = np.arange(first, min(first + _BLOCK_ROWS, len(self)))
-            starts, ends = self._lines.spans(rows)
+            starts, ends = self._lines.spans(rows[[0, -1]])
             content = self._lines.content[int(starts[0]) : int(ends[-1])]
             read = read_plain_rows(content, len(rows), self._format)
             latest = int(time.time()) + MAX_CLOCK_LEAD_SECONDS
@@ -96,7 +96,7 @@ class RatingRows:
                 yield RatingBlock(EventColumns.of(*read, offset=rows), [])
                 continue
             # What polars hands out cannot be written to.
-            read = PlainColumns(*(column.copy() for column in read))
+            read = read.copied()
             kinds = np.zeros(len(rows), np.int8)
             rejected = []
             for row in self._parsed(rows[~is_good]):
