@@ -6,5 +6,9 @@ from typing import TypeVar
 _Function = TypeVar("_Function", bound=Callable[..., object])
 
 def njit(
-    *, cache: bool = ..., nogil: bool = ..., fastmath: bool | set[str] = ...
+    *,
+    cache: bool = ...,
+    nogil: bool = ...,
+    fastmath: bool | set[str] = ...,
+    inline: str = ...,
 ) -> Callable[[_Function], _Function]: ...

@@ -107,12 +107,12 @@ class _Lanes(NamedTuple):
     """(LANES,)"""
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def _chunk(D: int) -> _Chunk:
     return _Chunk(np.empty((CHUNK, D + 1), np.float32), np.empty((D + 1, D + 1), np.float32))
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def _lanes(D: int) -> _Lanes:
     return _Lanes(
         np.zeros((D + 1, D + 1, LANES), np.float32),
@@ -148,6 +148,9 @@ def take(thread: int, threads: int, values: Floats, positions: Ints, taken: Floa
         taken[j] = values[positions[j]]
 
 
+# What is called from one or two places only is inlined by numba: on its own it would be optimized
+# twice, and compiling is most of what a first start waits for.
+#
 # Rows are passed as (array, row) and not as slices: a slice counts references to its array, and two
 # threads that count on one counter are four times slower.
 
@@ -228,7 +231,7 @@ def _solve_backwards(factors: Floats, z: Floats) -> None:
                 z[a, k] -= factors[b, a, k] * z[b, k]
 
 
-@njit(cache=True, nogil=True, fastmath=FAST_MATH)
+@njit(cache=True, nogil=True, fastmath=FAST_MATH, inline="always")
 def _solve_lanes(lanes: _Lanes) -> None:
     """Factorize what `_fill_system` has filled; fill drawn and mean: a draw of each row, and its
     mean.
@@ -280,7 +283,7 @@ def _fill_covariances(first: int, factors: Floats, z: Floats, covs: Floats) -> N
                 covs[first + k, a, column] = z[a, k]
 
 
-@njit(cache=True, nogil=True, fastmath=FAST_MATH)
+@njit(cache=True, nogil=True, fastmath=FAST_MATH, inline="always")
 def _draw_lanes(first: int, terms: RowTerms, lanes: _Lanes, out: RowDraws) -> None:
     """Draw the rows from `first` on, whose Gram matrices and keys are in `lanes`."""
     n, D = out.draws.shape
