@@ -144,7 +144,10 @@ def halves(models: ModelBundle) -> Iterator[ModelBundle]:
     half = models.rating.n_draws // 2
     for kept in (slice(half), slice(half, None)):
         draws = ItemDraws(
-            *(getattr(models.rating.draws, field.name)[kept] for field in fields(ItemDraws))
+            **{
+                field.name: getattr(models.rating.draws, field.name)[kept]
+                for field in fields(ItemDraws)
+            }
         )
         yield models.replaced(rating=replace(models.rating, draws=draws))
 

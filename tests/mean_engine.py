@@ -86,20 +86,27 @@ def mean_models(ratings: EventColumns, starts: np.ndarray, catalog: Catalog) -> 
     )
     nobody = np.empty(0)
     state = ChainState(
-        nobody.astype(np.int64), np.empty((0, 2), np.float32), nobody, nobody, biases[0]
+        user_ids=nobody.astype(np.int64),
+        user_rows=np.empty((0, 2), np.float32),
+        user_noise=nobody,
+        session_scale=nobody,
+        item_rows=biases[0],
+    )
+    hyperparameters = Hyperparameters(
+        alpha=2.0, noise_shape=10.0, session_variance=0.0, session_rate=1.0, session_scale_sd=1.0
     )
     shares = GenreShares(catalog, catalog.genres)
     return ModelBundle(
         rating=RatingModel(
-            mean,
-            items.ids,
-            counts,
-            draws,
-            features,
-            Hyperparameters(2.0, 10.0, 0.0, 1.0, 1.0),
-            state,
-            1,
-            0,
+            mean=mean,
+            item_ids=items.ids,
+            item_counts=counts,
+            draws=draws,
+            features=features,
+            hyperparameters=hyperparameters,
+            state=state,
+            sweeps=1,
+            seed=0,
         ),
         like=LikeModel.count(ratings.item_id, ratings.rating, SCALE.like_threshold),
         segment=SegmentModel.fit(ratings, starts, shares, catalog.genres, None, 0),

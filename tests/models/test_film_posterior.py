@@ -55,7 +55,10 @@ def test_few_draws_are_a_sample_of_many(fitted: Fitted) -> None:
     each = []
     for s in range(S):
         draw = ItemDraws(
-            *(getattr(rating.draws, field.name)[s : s + 1] for field in fields(ItemDraws))
+            **{
+                field.name: getattr(rating.draws, field.name)[s : s + 1]
+                for field in fields(ItemDraws)
+            }
         )
         each.append(answers(fitted.with_rating(replace(rating, draws=draw))))
     means, variances = np.array(each)[:, :, 0], np.array(each)[:, :, 1]

@@ -51,21 +51,10 @@ def start_chain(
         for ids in (user_ids, item_ids)
     )
     users = UserDraws(user_rows, np.ones(len(user_ids)), np.ones(len(user_ids)))
-    hyperparameters = Hyperparameters(
-        alpha=1.5,
-        noise_shape=10.0,
-        session_variance=START_SESSION_VARIANCE if parameters.use_times else 0.0,
-        session_rate=START_SESSION_RATE,
-        session_scale_sd=1.0,
-    )
-    if previous:
-        state = previous.state
-        known, at = _known(state.user_ids, user_ids)
-        factors = state.item_rows.shape[1]
-        users.rows[known, :factors] = state.user_rows[at]
-        users.noise[known], users.scale[known] = state.user_noise[at], state.session_scale[at]
-        known, at = _known(previous.item_ids, item_ids)
-        item_rows[known, :factors] = state.item_rows[at]
+    if previous is None:
+        hyperparameters = _cold_hyperparameters(use_times=parameters.use_times)
+    else:
+        _copy_known(previous, user_ids, users, item_ids, item_rows)
         hyperparameters = previous.hyperparameters
     return ChainStart(
         users=users,
@@ -74,6 +63,33 @@ def start_chain(
         seed=seed,
         sweeps=sweeps,
     )
+
+
+def _cold_hyperparameters(*, use_times: bool) -> Hyperparameters:
+    return Hyperparameters(
+        alpha=1.5,
+        noise_shape=10.0,
+        session_variance=START_SESSION_VARIANCE if use_times else 0.0,
+        session_rate=START_SESSION_RATE,
+        session_scale_sd=1.0,
+    )
+
+
+def _copy_known(
+    previous: RatingModel,
+    user_ids: NDArray[np.int64],
+    users: UserDraws,
+    item_ids: NDArray[np.int64],
+    item_rows: NDArray[np.float32],
+) -> None:
+    """Write into `users` and `item_rows` what the previous chain left of those that it had."""
+    state = previous.state
+    factors = state.item_rows.shape[1]
+    known, at = _known(state.user_ids, user_ids)
+    users.rows[known, :factors] = state.user_rows[at]
+    users.noise[known], users.scale[known] = state.user_noise[at], state.session_scale[at]
+    known, at = _known(previous.item_ids, item_ids)
+    item_rows[known, :factors] = state.item_rows[at]
 
 
 def _known(

@@ -28,12 +28,36 @@ def warm_up_set() -> ModelSet:
     encoder = ItemFeatures(())
     weights = np.zeros((1, encoder.n_features, D))
     draws = ItemDraws(
-        rows, rows, covs, weights, identity, np.zeros((1, D)), identity, number, number, number
+        drawn=rows,
+        means=rows,
+        covs=covs,
+        item_weights=weights,
+        item_precision=identity,
+        user_mean=np.zeros((1, D)),
+        user_precision=identity,
+        alpha=number,
+        session_variance=number,
+        session_rate=number,
     )
-    state = ChainState(item_ids, rows[0], number, number, rows[0])
-    hyperparameters = Hyperparameters(1.0, 5.0, 1.0, 1.0, 1.0)
+    state = ChainState(
+        user_ids=item_ids,
+        user_rows=rows[0],
+        user_noise=number,
+        session_scale=number,
+        item_rows=rows[0],
+    )
     rating = RatingModel(
-        0.0, item_ids, np.ones(1, np.int64), draws, encoder, hyperparameters, state, 0, 0
+        mean=0.0,
+        item_ids=item_ids,
+        item_counts=np.ones(1, np.int64),
+        draws=draws,
+        features=encoder,
+        hyperparameters=Hyperparameters(
+            alpha=1.0, noise_shape=5.0, session_variance=1.0, session_rate=1.0, session_scale_sd=1.0
+        ),
+        state=state,
+        sweeps=0,
+        seed=0,
     )
     like = LikeModel(4.0, 0.5, Vocabulary(item_ids), item_ids, item_ids, none, none, none, 0.0)
     profile = np.ones(3)

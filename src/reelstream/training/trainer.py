@@ -220,7 +220,16 @@ class Trainer:
         report, holdout = self._judge(challenger, champion, SnapshotReader(snapshot), held)
         # 5. The set.
         release = self._registry.publish_set(
-            challenger, self._release(challenger, champion, held, left_out, report, holdout, record)
+            challenger,
+            self._release(
+                challenger,
+                champion,
+                held,
+                left_out,
+                report=report,
+                holdout=holdout,
+                record=record,
+            ),
         )
         # 6. The history.
         self._histories.publish(snapshot, release.manifests, release.excluded, last.next_offsets)
@@ -312,6 +321,7 @@ class Trainer:
         champion: ModelSet | None,
         held: Sequence[Manifest],
         left_out: Sequence[Manifest],
+        *,
         report: GateReport,
         holdout: Scores,
         record: list[BatchScores],

@@ -52,7 +52,7 @@ def read_compacted(session: SparkSession, files: Sequence[Path], partitions: int
     partition.
 
     The last is the one with the largest (timestamp, partition, offset), and none is left that lies
-    before its user's last forget, as in `EventColumns.settled`.
+    before its user's last erasure, as in `compact`.
     """
     reader = session.read.schema(COLUMNS).options(
         header=True, mode="FAILFAST", ignoreMissingFiles=False

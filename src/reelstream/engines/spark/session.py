@@ -108,7 +108,7 @@ def open_session(master: str | None, conf: Mapping[str, str]) -> SparkSession:
     active = SparkSession.getActiveSession()
     if active is not None and active.sparkContext._jsc is not None:
         return active
-    # spark-submit has settled where and with what
+    # spark-submit has chosen where and with what
     is_submitted = "PYSPARK_GATEWAY_PORT" in os.environ
     wanted = master or (None if is_submitted else _named_master(conf))
     is_local = not is_submitted and (wanted or "local").startswith("local")

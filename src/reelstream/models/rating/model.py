@@ -3,7 +3,7 @@
 `r_ui = mu + b_u + b_i + p_u . q_i + f_u(t) + e`, `e ~ N(0, 1 / (alpha lam_u))`. Of a fitted chain a
 model keeps, for each kept draw s, the films Q_s and their conditional mean and covariance given the
 users drawn with Q_s, and the hyperparameters. Users are not kept: each is solved from his or her
-own ratings at the moment of the question (`user_posterior`).
+own ratings when a query comes (`user_filter`).
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ written with.
 """
 
 
-class Hyperparameters(msgspec.Struct, frozen=True, rename=_STORED_NAMES.get):
+class Hyperparameters(msgspec.Struct, frozen=True, kw_only=True, rename=_STORED_NAMES.get):
     """The scalars of the chain, or of one draw from it."""
 
     alpha: float
@@ -44,14 +44,14 @@ class Hyperparameters(msgspec.Struct, frozen=True, rename=_STORED_NAMES.get):
     noise_shape: float
     """nu: lam_u ~ Gamma(nu/2, nu/2)."""
     session_variance: float
-    """q: variance of the mood of an ordinary user, in squared stars; 0 is a model without mood."""
+    """q: variance of an ordinary user's session effect, in squared stars; 0: there is none."""
     session_rate: float
-    """How fast a mood fades, per second."""
+    """How fast a session effect fades, per second."""
     session_scale_sd: float
-    """Standard deviation of log k_u, by which users differ in mood."""
+    """Standard deviation of log k_u, by which users' session effects differ."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ItemDraws:
     """The kept draws: S of them, I items, D = 1 + factors numbers a row, F side features."""
 
@@ -77,10 +77,11 @@ class ItemDraws:
     """(S,) per second."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ChainState:
-    """Where the chain stopped: the next set's chain goes on from here. U users, I items of the
-    model, in order of id.
+    """Where the chain stopped; the next fit is warm-started from it.
+
+    U users, I items of the model, in order of id.
     """
 
     user_ids: NDArray[np.int64]
@@ -105,7 +106,7 @@ class ChainState:
         )
 
 
-class _About(msgspec.Struct):
+class _About(msgspec.Struct, kw_only=True):
     format: int
     mean: float
     genres: tuple[str, ...]
@@ -114,7 +115,7 @@ class _About(msgspec.Struct):
     seed: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RatingModel:
     """A fitted rating model."""
 
@@ -157,7 +158,12 @@ class RatingModel:
     def save(self, folder: Path) -> None:
         """Write the model into an existing folder: arrays as .npy, the rest as JSON."""
         about = _About(
-            FORMAT, self.mean, self.features.genres, self.hyperparameters, self.sweeps, self.seed
+            format=FORMAT,
+            mean=self.mean,
+            genres=self.features.genres,
+            hyperparameters=self.hyperparameters,
+            sweeps=self.sweeps,
+            seed=self.seed,
         )
         write_synced(folder / "model.json", encode_json(about))
         np.save(folder / "item_ids.npy", self.item_ids)
@@ -172,20 +178,24 @@ class RatingModel:
         about = read_json(folder / "model.json", _About)
 
         def array(name: str) -> Any:
-            # Copy-on-write and a plain ndarray: to the compiled functions no other type than an
-            # array just fitted.
+            # Copy-on-write and a plain ndarray: to compiled functions the same type as an array
+            # that was just fitted.
             return np.asarray(np.load(folder / f"{name}.npy", mmap_mode="c"))
 
+        def arrays(part: type[ItemDraws | ChainState], prefix: str) -> dict[str, Any]:
+            names = [field.name for field in fields(part)]
+            return {name: array(f"{prefix}_{_stored(name)}") for name in names}
+
         return cls(
-            about.mean,
-            array("item_ids"),
-            array("item_counts"),
-            ItemDraws(*(array(f"draws_{_stored(field.name)}") for field in fields(ItemDraws))),
-            ItemFeatures(about.genres),
-            about.hyperparameters,
-            ChainState(*(array(f"chain_{_stored(field.name)}") for field in fields(ChainState))),
-            about.sweeps,
-            about.seed,
+            mean=about.mean,
+            item_ids=array("item_ids"),
+            item_counts=array("item_counts"),
+            draws=ItemDraws(**arrays(ItemDraws, "draws")),
+            features=ItemFeatures(about.genres),
+            hyperparameters=about.hyperparameters,
+            state=ChainState(**arrays(ChainState, "chain")),
+            sweeps=about.sweeps,
+            seed=about.seed,
         )
 
 
