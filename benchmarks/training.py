@@ -36,7 +36,7 @@ from reelstream.engines.interface import (
 from reelstream.engines.local import fit_models, fit_rating
 from reelstream.evaluation.offline import Split, split_at_random
 from reelstream.evaluation.scores import score, score_points
-from reelstream.features.holdout import in_gate_half, in_holdout
+from reelstream.features.holdout import is_trainable, judges_at_gate
 from reelstream.models.bundle import ModelBundle
 from reelstream.models.model_set import ModelSet, TrainedOn
 from reelstream.models.rating.model import ItemDraws
@@ -159,8 +159,8 @@ def rmse_unseen(
     the users.
     """
     some = history.of_users(history.user_ids[:: len(history.user_ids) // MAX_JUDGES + 1])
-    learned = ~in_holdout(some.user_id, some.item_id)
-    judges = ~learned & in_gate_half(some.user_id, some.item_id)
+    learned = is_trainable(some)
+    judges = judges_at_gate(some)
     everything = TrainedOn({0: int(history.ratings.offset.max()) + 1}, {})
     model_set = ModelSet(
         number=0, models=models, catalog=catalog, scale=scale, trained_on=everything
@@ -239,7 +239,7 @@ def measure_ours(
     """A whole fit, and within it what other libraries do too: the rating model alone."""
     whole = [fit(split.train, catalog, scale, parameters) for _ in range(REPEATS)]
     history = Histories.of(split.train)
-    learned = history.ratings[~in_holdout(history.ratings.user_id, history.ratings.item_id)]
+    learned = history.ratings[is_trainable(history.ratings)]
     alone = []
     for _ in range(REPEATS):
         started = time.perf_counter()

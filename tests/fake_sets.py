@@ -65,7 +65,7 @@ class FakeModelSet:
         self.folded.append(len(history))
         return FakeState(list(zip(history.item_id.tolist(), history.rating.tolist(), strict=True)))
 
-    def learn(self, state: FakeState, newer: EventColumns) -> None:
+    def update(self, state: FakeState, newer: EventColumns) -> None:
         if self.learns_badly:
             state.learned.clear()
             raise RuntimeError("learning failed half-way")
@@ -176,11 +176,11 @@ class FakeRegistry:
 def teach_real_films_only(monkeypatch: pytest.MonkeyPatch) -> None:
     """A fake set has no filter: its films catch up with nothing."""
 
-    def ask(model_set: object, *arguments: object) -> object:
+    def ask(model_set: object, *arguments: object, **named: object) -> object:
         return (
             None
             if isinstance(model_set, FakeModelSet)
-            else posterior_of_events(model_set, *arguments)
+            else posterior_of_events(model_set, *arguments, **named)
         )
 
     monkeypatch.setattr("reelstream.serving.live_items.posterior_of_events", ask)

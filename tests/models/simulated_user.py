@@ -6,16 +6,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from reelstream.models.rating.online_items import ItemQueries, predict_items
-from reelstream.models.rating.smoothing import smooth_ratings
-from reelstream.models.rating.user_filter import (
-    Dynamics,
-    Events,
-    Films,
-    UserBeliefs,
-    UserState,
-    filter_ratings,
-)
+from reelstream.models.rating.online_items import ItemBeliefs, ItemQueries, predict_items
+from reelstream.models.rating.smoothing import smooth_events
+from reelstream.models.rating.user_filter import FilterEvents, FilterItems, filter_events
+from reelstream.models.rating.user_state import Dynamics, UserBeliefs, UserState
 
 D, N_ITEMS = 6, 40
 RATE, SESSION, NOISE, DRIFT = 1 / 500, 0.2, 0.6, 1e-7
@@ -49,64 +43,59 @@ class SimulatedUser:
         `film_covs`.
         """
         state = UserState.prior(self.dynamics)
-        moments = UserBeliefs.room_for(1, self.dynamics)
+        belief = UserBeliefs.allocate(1, self.dynamics)
         events = self._events(np.arange(len(self.rows)) if order is None else order, len(self.rows))
-        filter_ratings(
-            state.mean, state.cov, state.log_weight, -1, events, self._films, self.dynamics, moments
-        )
-        return self._answer(moments)
+        filter_events(state.arrays, -1, events, self._items, self.dynamics, belief)
+        return self._answer(belief)
 
     def smoothed(self) -> tuple[float, float]:
         """The same, with the question at its place among the ratings."""
-        moments = UserBeliefs.room_for(1, self.dynamics)
+        belief = UserBeliefs.allocate(1, self.dynamics)
         before = int((self.times <= self.asked_at).sum())
-        smooth_ratings(
-            self._events(np.arange(len(self.rows)), before), self._films, self.dynamics, moments
-        )
-        return self._answer(moments)
+        events = self._events(np.arange(len(self.rows)), before)
+        smooth_events(events, self._items, self.dynamics, belief)
+        return self._answer(belief)
 
     @property
     def dynamics(self) -> Dynamics:
         """One draw, one grid point."""
         return Dynamics(
-            np.array([[NOISE]]),
-            np.array([[SESSION]]),
-            np.array([RATE]),
-            DRIFT * self.prior_cov[None],
-            self.prior_mean[None],
-            self.prior_cov[None],
+            noise=np.array([[NOISE]]),
+            session_variance=np.array([[SESSION]]),
+            session_rate=np.array([RATE]),
+            drift=DRIFT * self.prior_cov[None],
+            prior_mean=self.prior_mean[None],
+            prior_cov=self.prior_cov[None],
         )
 
     @property
-    def _films(self) -> Films:
-        no_rows, no_cov = np.empty((1, 0, D), np.float32), np.empty((1, D, D), np.float32)
-        return Films(self.films, self.films, self.film_covs, no_rows, no_cov)
+    def _items(self) -> FilterItems:
+        return FilterItems(
+            drawn=self.films,
+            means=self.films,
+            covs=self.film_covs,
+            unrated_means=np.empty((1, 0, D), np.float32),
+            unrated_cov=np.empty((1, D, D), np.float32),
+        )
 
-    def _events(self, order: np.ndarray, place: int) -> Events:
+    def _events(self, order: np.ndarray, place: int) -> FilterEvents:
         """The ratings in `order`, and the question before the one at `place`."""
-        asks = np.insert(np.zeros(len(order), bool), place, True)
-        return Events(
-            np.insert(self.rows[order], place, self.asked_row),
-            np.insert(self.times[order], place, self.asked_at),
-            np.insert(self.centred[order], place, 0.0),
-            asks,
-            ~asks,
-            ~asks,
+        is_query = np.insert(np.zeros(len(order), bool), place, True)
+        return FilterEvents(
+            rows=np.insert(self.rows[order], place, self.asked_row),
+            times=np.insert(self.times[order], place, self.asked_at),
+            centred=np.insert(self.centred[order], place, 0.0),
+            is_query=is_query,
+            is_update=~is_query,
+            is_trained_on=~is_query,
         )
 
-    def _answer(self, moments: UserBeliefs) -> tuple[float, float]:
-        question = ItemQueries(*(np.array([value]) for value in (0, self.asked_row, 0.0, False)))
+    def _answer(self, belief: UserBeliefs) -> tuple[float, float]:
+        query = ItemQueries.without_updates(np.zeros(1, np.int64), np.array([self.asked_row]))
+        fitted = ItemBeliefs(self.films, self.film_covs)
+        online = ItemBeliefs(self.films[:, :0], self.film_covs[:, :0])
         answers = np.empty((1, 3))
-        predict_items(
-            question,
-            moments,
-            self.films,
-            self.film_covs,
-            self.films[:, :0],
-            self.film_covs[:, :0],
-            0.25,
-            answers,
-        )
+        predict_items(query, belief, fitted, online, 0.25, answers)
         return float(answers[0, 0]), float(answers[0, 1])
 
     def dense(self) -> tuple[float, float]:

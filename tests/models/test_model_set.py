@@ -45,8 +45,8 @@ def test_one_more_rating_gives_the_state_of_folding_in_all(fitted: Fitted) -> No
     items = fitted.model_set.rating.item_ids
     at_once = fitted.model_set.fold_in(history)
     one_by_one = fitted.model_set.fold_in(history[:-2])
-    fitted.model_set.learn(one_by_one, history[-2:-1])
-    fitted.model_set.learn(one_by_one, history[-1:])
+    fitted.model_set.update(one_by_one, history[-2:-1])
+    fitted.model_set.update(one_by_one, history[-1:])
     for field in ("mean", "sd", "like_probability"):
         np.testing.assert_allclose(
             getattr(fitted.model_set.predict(at_once, items, LATER), field),

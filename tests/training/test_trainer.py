@@ -13,7 +13,7 @@ import pytest
 
 from mean_engine import CATALOG, TrainingWorld, close_batch
 from reelstream.errors import DamagedError, LockedError
-from reelstream.features.holdout import in_gate_half, in_holdout
+from reelstream.features.holdout import judges_at_gate
 from reelstream.ratings.columns import EventColumns
 from reelstream.ratings.effective import effective_ratings
 from reelstream.storage.batch_files import Manifest, OffsetRange
@@ -166,9 +166,8 @@ def test_the_next_set_is_made_without_a_forgotten_user(world: TrainingWorld) -> 
     remaining = effective_ratings(everything)
     assert remaining.user_id.min() == 100
     assert held(world) == ([1, 2], [], len(remaining))
-    held_out = in_holdout(remaining.user_id, remaining.item_id)
     assert world.registry.load(2, CATALOG).rating.item_counts.sum() == len(remaining)
-    assert second.holdout.n == in_gate_half(remaining.user_id, remaining.item_id)[held_out].sum()
+    assert second.holdout.n == judges_at_gate(remaining).sum()
     assert second.record[0].live is not None and second.record[0].live.n == 2900
     close_batch(world.batches, 3000)
     world.trainer.run_once()

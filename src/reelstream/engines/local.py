@@ -22,7 +22,7 @@ from reelstream.engines.training_data import TrainingData
 from reelstream.errors import NothingToLearnError
 from reelstream.evaluation.offline import Fit
 from reelstream.features.audience import audience_features
-from reelstream.features.holdout import in_holdout
+from reelstream.features.holdout import is_trainable
 from reelstream.features.vocabulary import Vocabulary
 from reelstream.models.bundle import ModelBundle
 from reelstream.models.family import FamilyInput
@@ -67,10 +67,9 @@ def fit_models(
     histories: Histories, context: FitContext, previous: ModelBundle | None = None
 ) -> ModelBundle:
     """The models of all families, warm-started from `previous`. Raises NothingToLearnError."""
-    held_out = in_holdout(histories.ratings.user_id, histories.ratings.item_id)
-    if held_out.all():
+    learned = histories.ratings[is_trainable(histories.ratings)]
+    if not len(learned):
         raise NothingToLearnError
-    learned = histories.ratings[~held_out]
     previous_rating = previous.rating if previous is not None else None
     rating = fit_rating(learned, context.catalog, previous_rating, context.parameters)
     return complete_models(rating, histories, context, previous)

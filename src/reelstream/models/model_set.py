@@ -16,20 +16,28 @@ from scipy.special import ndtr
 
 from reelstream.catalog import Catalog
 from reelstream.errors import UnknownItemError
-from reelstream.features.holdout import in_holdout
+from reelstream.features.holdout import is_trainable
 from reelstream.features.user_profiles import GenreShares
 from reelstream.models.bundle import ModelBundle
 from reelstream.models.like.model import LikeModel, Posterior
 from reelstream.models.rating.model import RatingModel
-from reelstream.models.rating.online_items import ItemQueries, OnlineItems, predict_items
+from reelstream.models.rating.online_items import (
+    ItemBeliefs,
+    ItemQueries,
+    OnlineItems,
+    predict_items,
+)
 from reelstream.models.rating.user_filter import (
+    FilterEvents,
+    FilterItems,
+    fill_belief,
+    filter_events,
+)
+from reelstream.models.rating.user_state import (
     Dynamics,
-    Events,
-    Films,
     UserBeliefs,
     UserState,
     dynamics_of,
-    filter_ratings,
 )
 from reelstream.models.segment.description import Segment
 from reelstream.models.segment.model import SegmentModel
@@ -48,9 +56,7 @@ class TrainedOn:
 
     def learned(self, ratings: EventColumns) -> NDArray[np.bool_]:
         """Whether each rating was learned from; one of the holdout never is."""
-        learned = np.zeros(len(ratings), bool)
-        for partition, through in self.trained_end_offsets.items():
-            learned |= (ratings.partition == partition) & (ratings.offset < through)
+        learned = is_trainable(ratings) & ~ratings.is_after(self.trained_end_offsets)
         for partition, ranges in self.excluded.items():
             for first, after in ranges:
                 learned &= (
@@ -58,7 +64,7 @@ class TrainedOn:
                     | (ratings.offset < first)
                     | (ratings.offset >= after)
                 )
-        return learned & ~in_holdout(ratings.user_id, ratings.item_id)
+        return learned
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +118,7 @@ class ModelSet:
     @property
     def uses_times(self) -> bool:
         """Whether the time of a question changes its answer."""
-        return bool(self.dynamics.mood.any())
+        return bool(self.dynamics.session_variance.any())
 
     def knows(self, item_id: int) -> bool:
         """Whether the set can answer about this film."""
@@ -125,18 +131,28 @@ class ModelSet:
         the prior.
         """
         state = UserState.prior(self.dynamics)
-        self.learn(state, history)
+        self.update(state, history)
         return state
 
-    def learn(self, state: UserState, newer: EventColumns) -> None:
-        """Teach a state, in place, ratings of its user that are not earlier than those it knows."""
-        if len(newer):
-            learns = np.ones(len(newer), bool)
-            nothing = UserBeliefs.room_for(0, self.dynamics)
-            self.filter(state, newer, *self.set_items(newer.item_id), ~learns, learns, nothing)
+    def update(self, state: UserState, newer: EventColumns) -> None:
+        """Update a state, in place, with ratings of its user, sorted as `EventColumns.by_user`.
+
+        None of them may be earlier than those that the state has seen.
+        """
+        if not len(newer):
+            return
+        is_update = np.ones(len(newer), bool)
+        items, rows = self.filter_items(newer.item_id)
+        events = self.filter_events(newer, rows, ~is_update, is_update)
+        last = -1 if state.last is None else state.last
+        no_beliefs = UserBeliefs.allocate(0, self.dynamics)
+        filter_events(state.arrays, last, events, items, self.dynamics, no_beliefs)
+        state.last = max(int(newer.timestamp.max()), state.last or 0)
+        state.n_ratings += len(newer)
+        state.n_likes += int((newer.rating >= self.scale.like_threshold).sum())
 
     def online_items(self) -> OnlineItems:
-        """The films as fitted, ready to learn."""
+        """The items as fitted, ready to be updated."""
         return OnlineItems(self.rating, self.catalog.get)
 
     def predict(
@@ -144,38 +160,38 @@ class ModelSet:
         state: UserState,
         item_ids: NDArray[np.int64],
         at: int,
-        films: OnlineItems | None = None,
+        items: OnlineItems | None = None,
     ) -> Predictions:
-        """Answers (n,) about films at the time `at`, in seconds; the state stays as it is.
+        """Answers (n,) about items at the time `at`, in seconds since 1970; the state stays as it
+        is.
 
-        `films` are those that have learned since the set was fitted; without them, the films as
-        fitted. Raises UnknownItemError for a film that neither the catalogue nor the set knows.
+        `items` are those that were updated since the set was fitted; without them, the items as
+        fitted. Raises UnknownItemError for an item that neither the catalogue nor the set knows.
         """
         if unknown := [int(item) for item in item_ids if not self.knows(int(item))]:
             raise UnknownItemError(unknown[0])
         n = len(item_ids)
-        never = np.zeros(n, bool)
-        films = films or self.online_items()
-        questions = ItemQueries(
-            np.zeros(n, np.int64), films.rows(item_ids, learn=False), np.zeros(n), never
+        items = items or self.online_items()
+        queries = ItemQueries.without_updates(
+            np.zeros(n, np.int64), items.rows(item_ids, own=False)
         )
-        answers = self.ask(questions, self.moment(state, at), films)
+        answers = self.query(queries, self.belief_at(state, at), items)
         return self.predictions(
             self.posterior(answers, np.full(n, state.n_ratings), np.full(n, state.n_likes)),
             item_ids,
         )
 
     def update_item(
-        self, state: UserState, item_id: int, rating: float, at: int, films: OnlineItems
+        self, state: UserState, item_id: int, rating: float, at: int, items: OnlineItems
     ) -> None:
-        """Teach a film a rating by the user of `state`, who must not have learned it yet."""
-        rows = films.rows(np.array([item_id]), learn=True)
-        centred = np.array([rating - self.rating.mean])
-        self.ask(
-            ItemQueries(np.zeros(1, np.int64), rows, centred, np.ones(1, bool)),
-            self.moment(state, at),
-            films,
+        """Update an item with a rating by the user of `state`, which must not have seen it yet."""
+        query = ItemQueries(
+            beliefs=np.zeros(1, np.int64),
+            rows=items.rows(np.array([item_id]), own=True),
+            centred=np.array([rating - self.rating.mean]),
+            is_update=np.ones(1, bool),
         )
+        self.query(query, self.belief_at(state, at), items)
 
     def segment_of(self, history: EventColumns) -> Segment:
         """The segment of one user."""
@@ -192,78 +208,60 @@ class ModelSet:
         self.update_item(state, int(item[0]), self.rating.mean, 0, self.online_items())
         self.segment_of(EventColumns.of([0], item, [self.rating.mean], [0]))
 
-    def set_items(self, item_ids: NDArray[np.int64]) -> tuple[Films, NDArray[np.int64]]:
-        """The films of the set that `item_ids` (n,) are among, for the filter, and the row of
-        each.
+    def filter_items(self, item_ids: NDArray[np.int64]) -> tuple[FilterItems, NDArray[np.int64]]:
+        """The items of the set, and what of `item_ids` (n,) it has no ratings of, for the filter;
+        and the row (n,) of each of `item_ids` there.
         """
         rows = self.rating.items.rows(item_ids)
         unrated = rows < 0
         ids, which = np.unique(item_ids[unrated], return_inverse=True)
         rows[unrated] = len(self.rating.item_ids) + which
-        means = self.rating.unrated_means([self.catalog.get(int(item)) for item in ids])
         draws = self.rating.draws
-        return Films(
-            draws.drawn, draws.means, draws.covs, means, self.rating.unrated_covariance
-        ), rows
+        items = FilterItems(
+            drawn=draws.drawn,
+            means=draws.means,
+            covs=draws.covs,
+            unrated_means=self.rating.unrated_means([self.catalog.get(int(item)) for item in ids]),
+            unrated_cov=self.rating.unrated_covariance,
+        )
+        return items, rows
 
-    def filter(
+    def filter_events(
         self,
-        state: UserState,
         ratings: EventColumns,
-        films: Films,
         rows: NDArray[np.int64],
-        asks: NDArray[np.bool_],
-        learns: NDArray[np.bool_],
-        moments: UserBeliefs,
-    ) -> None:
-        """Run the filter over one user's ratings (n,), changing `state` and filling `moments`; see
-        `filter_ratings`.
+        is_query: NDArray[np.bool_],
+        is_update: NDArray[np.bool_],
+    ) -> FilterEvents:
+        """Ratings (n,) as the filter reads them, with the rows of their items in `FilterItems`."""
+        return FilterEvents(
+            rows=rows,
+            # A copy: a snapshot's array is read-only, another type to the compiled filter.
+            times=np.array(ratings.timestamp),
+            centred=ratings.rating.astype(np.float64) - self.rating.mean,
+            is_query=is_query,
+            is_update=is_update,
+            is_trained_on=self.trained_on.learned(ratings),
+        )
+
+    def belief_at(self, state: UserState, at: int) -> UserBeliefs:
+        """What is known of a user at the time `at`, in seconds since 1970; the state stays as it
+        is.
         """
-        last = -1 if state.last is None else state.last
-        events = self.events(ratings, rows, asks, learns)
-        filter_ratings(
-            state.mean, state.cov, state.log_weight, last, events, films, self.dynamics, moments
-        )
-        if learns.any():
-            state.last = max(int(ratings.timestamp[learns].max()), state.last or 0)
-            state.n_ratings += int(learns.sum())
-            state.n_likes += int((ratings.rating[learns] >= self.scale.like_threshold).sum())
+        belief = UserBeliefs.allocate(1, self.dynamics)
+        fill_belief(state.arrays, state.seconds_until(at), self.dynamics, belief)
+        return belief
 
-    def events(
-        self,
-        ratings: EventColumns,
-        rows: NDArray[np.int64],
-        asks: NDArray[np.bool_],
-        learns: NDArray[np.bool_],
-    ) -> Events:
-        """The ratings as the filter reads them, with the rows of their films."""
-        centred = ratings.rating.astype(np.float64) - self.rating.mean
-        # one of a snapshot is read-only: to the compiled filter another type
-        times = np.array(ratings.timestamp)
-        return Events(rows, times, centred, asks, learns, self.trained_on.learned(ratings))
-
-    def moment(self, state: UserState, at: int) -> UserBeliefs:
-        """What is known of a user at the time `at`; the state stays as it is."""
-        moments = UserBeliefs.room_for(1, self.dynamics)
-        asked = EventColumns.of([0], [0], [0.0], [at])
-        asks = np.ones(1, bool)
-        self.filter(
-            state.copy(), asked, *self.set_items(self.rating.item_ids[:1]), asks, ~asks, moments
-        )
-        return moments
-
-    def ask(
-        self, questions: ItemQueries, moments: UserBeliefs, films: OnlineItems
+    def query(
+        self, queries: ItemQueries, beliefs: UserBeliefs, items: OnlineItems
     ) -> NDArray[np.float64]:
-        """Mean, variance and P(like), of ratings less mu, as (n, 3); films learn from questions
-        that say so.
+        """Mean, variance and P(like), of ratings less mu, as (n, 3); items are updated where the
+        queries say so.
         """
-        answers = np.empty((len(questions.rows), 3))
+        answers = np.empty((len(queries.rows), 3))
         threshold = self.scale.like_threshold - self.scale.step / 2 - self.rating.mean
-        draws = self.rating.draws
-        predict_items(
-            questions, moments, draws.means, draws.covs, films.means, films.covs, threshold, answers
-        )
+        fitted = ItemBeliefs(self.rating.draws.means, self.rating.draws.covs)
+        predict_items(queries, beliefs, fitted, items.beliefs, threshold, answers)
         return answers
 
     def posterior(
@@ -272,7 +270,7 @@ class ModelSet:
         user_ratings: NDArray[np.int64],
         user_likes: NDArray[np.int64],
     ) -> Posterior:
-        """Answers (n, 3) of `ask` in stars, with the counts (n,) of the users' ratings they rest
+        """Answers (n, 3) of `query` in stars, with the counts (n,) of the users' ratings they rest
         on.
         """
         return Posterior(

@@ -1,33 +1,38 @@
-"""Many users' ratings at once: each filtered from his or her first event on, asked where wanted.
+"""Many users' events at once: each user is filtered from the first event on, with queries wherever
+they are wanted.
 
-Trainer and evaluation use it; a server asks about one user at a time.
+Trainer and evaluation use it; a server predicts for one user at a time.
 """
 
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from reelstream.compute import threads
-from reelstream.features.holdout import in_holdout
+from reelstream.compute.arrays import Ints
+from reelstream.features.holdout import is_trainable
 from reelstream.models.like.model import Posterior
 from reelstream.models.model_set import ModelSet, Predictions
 from reelstream.models.rating.online_items import ItemQueries, OnlineItems
 from reelstream.models.rating.smoothing import smooth_users
 from reelstream.models.rating.user_filter import (
-    UserBeliefs,
-    UserState,
-    events_between,
+    FilterEvents,
+    FilterItems,
+    UserSpans,
     filter_users,
-    moments_between,
+    slice_beliefs,
+    slice_events,
 )
+from reelstream.models.rating.user_state import UserBeliefs, UserState
 from reelstream.ratings.columns import EventColumns
 
 CHUNK_EVENTS = 2_000
-"""About how many ratings and questions a thread takes at once: some 10 MB, and some hundredths of a
+"""About how many ratings and queries a thread takes at once: some 10 MB, and some hundredths of a
 second.
 """
 
@@ -35,129 +40,204 @@ second.
 def predict_events(
     model_set: ModelSet,
     events: EventColumns,
-    asks: NDArray[np.bool_],
-    learns: NDArray[np.bool_],
-    films: OnlineItems | None = None,
+    is_query: NDArray[np.bool_],
+    is_update: NDArray[np.bool_],
+    items: OnlineItems | None = None,
     *,
     looks_ahead: bool = False,
 ) -> Predictions:
-    """Answers to the events that ask, in the order of `events`; see `posterior_of_events`."""
-    posterior = posterior_of_events(model_set, events, asks, learns, films, looks_ahead=looks_ahead)
-    return model_set.predictions(posterior, events.item_id[asks])
+    """Answers to the queries, in the order of `events`; see `posterior_of_events`."""
+    posterior = posterior_of_events(
+        model_set, events, is_query, is_update, items, looks_ahead=looks_ahead
+    )
+    return model_set.predictions(posterior, events.item_id[is_query])
 
 
 def posterior_of_events(
     model_set: ModelSet,
     events: EventColumns,
-    asks: NDArray[np.bool_],
-    learns: NDArray[np.bool_],
-    films: OnlineItems | None = None,
+    is_query: NDArray[np.bool_],
+    is_update: NDArray[np.bool_],
+    items: OnlineItems | None = None,
     *,
     looks_ahead: bool = False,
 ) -> Posterior:
-    """What the rating model says of the events that ask (n,), in the order of `events`.
+    """What the rating model says of those of n events that are queries, in the order of `events`.
 
-    `events` in any order; within a user they are taken in order of time. An event that asks is
-    predicted from all of the user's events before it that `learns`; where the set takes no notice
-    of time, those that do not ask come first. One that forgets its user must not ask; behind it the
-    user begins anew. With `films`, these learn as well, from events that both ask and learn, in
-    order of time over all users. What `looks_ahead` is predicted from the events after it too, as
-    no server can: for comparison with figures that know them; then no event may both ask and learn.
+    `events` may come in any order; within a user they are taken in order of time. A query is
+    predicted from all of its user's updates before it; where the set takes no notice of time, those
+    that are no queries come first. An erasure must not be a query; after it the user begins anew.
+    With `items`, these are updated as well, from events that are both query and update, in order of
+    time over all users. With `looks_ahead` the updates after a query count too, which no server can
+    know: for comparison with figures that do; then no event may be both query and update.
     """
-    time = events.timestamp if model_set.uses_times else asks.astype(np.int64)
-    order = np.lexsort((events.offset, events.partition, time, events.user_id))
-    erasures = events.is_erasure[order]
-    order, forgotten = order[~erasures], np.cumsum(erasures)[~erasures]
-    ordered, asks, learns = events[order], asks[order], learns[order]
-    begins = (ordered.user_id[1:] != ordered.user_id[:-1]) | (forgotten[1:] != forgotten[:-1])
-    starts = (
-        np.append(np.flatnonzero(np.append(True, begins)), len(ordered))
-        if len(ordered)
-        else np.zeros(1, np.int64)
-    )
-    asked = np.flatnonzero(asks)
-    first_asked = np.searchsorted(asked, starts)
-    set_items, set_rows = model_set.set_items(ordered.item_id)
-    everything = model_set.events(ordered, set_rows, asks, learns)
-    online = films if films is not None else model_set.online_items()
-    rows = online.rows(ordered.item_id[asked], learn=films is not None)
-    answers = np.empty((len(asked), 3))
-    prior = UserState.prior(model_set.dynamics)
-    kept = UserBeliefs.room_for(len(asked) if films is not None else 0, model_set.dynamics)
-
-    def some_users(users: slice) -> None:
-        places, questions = starts[users], first_asked[users]
-        own = events_between(everything, places[0], places[-1])
-        first, after = questions[0], questions[-1]
-        n = after - first
-        moments = (
-            UserBeliefs.room_for(n, model_set.dynamics)
-            if films is None
-            else moments_between(kept, first, after)
-        )
-        users_events = (
-            places - places[0],
-            questions - questions[0],
-            own,
-            set_items,
-            model_set.dynamics,
-            moments,
-        )
-        if looks_ahead:
-            smooth_users(*users_events)
-        else:
-            filter_users(prior.mean, prior.cov, prior.log_weight, *users_events)
-        if films is None:  # answered at once: the moments of all would fill the memory
-            ask = ItemQueries(np.arange(n), rows[first:after], np.zeros(n), np.zeros(n, bool))
-            answers[first:after] = model_set.ask(ask, moments, online)
-
-    with ThreadPoolExecutor(threads.count()) as pool:  # the filter holds no lock of Python's
-        list(pool.map(some_users, _chunks(starts)))
-    if films is not None:
-        answers = _in_time(model_set, ordered[asked], learns[asked], rows, kept, films)
-    likes = learns & (ordered.rating >= model_set.scale.like_threshold)
+    replay = _Replay.of(model_set, events, is_query, is_update)
+    online = items if items is not None else model_set.online_items()
+    rows = online.rows(replay.queries.item_id, own=items is not None)
+    if items is None:
+        answers = _answer_in_chunks(replay, rows, online, looks_ahead=looks_ahead)
+    else:
+        beliefs = _beliefs_at_queries(replay, looks_ahead=looks_ahead)
+        answers = _answer_in_time(replay, rows, beliefs, items)
     count = _counts_in_all if looks_ahead else _counts_before
-    user_ratings, user_likes = (count(counted, starts)[asked] for counted in (learns, likes))
-    back = np.argsort(order[asked])
+    likes = replay.is_update & (replay.ratings >= model_set.scale.like_threshold)
+    user_ratings, user_likes = (
+        count(counted, replay.spans.starts)[replay.query_rows]
+        for counted in (replay.is_update, likes)
+    )
+    back = np.argsort(replay.query_order)
     return model_set.posterior(answers[back], user_ratings[back], user_likes[back])
 
 
-def _in_time(
-    model_set: ModelSet,
-    asked: EventColumns,
-    learns: NDArray[np.bool_],
-    rows: NDArray[np.int64],
-    moments: UserBeliefs,
-    films: OnlineItems,
-) -> NDArray[np.float64]:
-    """Answers (n, 3) to the asked events, all users' in order of time, films learning what is not
-    held out.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Replay:
+    """n events, ordered by user and time and without erasures, q of them queries; as the filter
+    takes them.
     """
-    order = np.lexsort((asked.offset, asked.partition, asked.timestamp))
-    centred = asked.rating.astype(np.float64) - model_set.rating.mean
-    film_learns = learns & ~in_holdout(asked.user_id, asked.item_id)
-    answers = np.empty((len(asked), 3))
-    questions = ItemQueries(order, rows[order], centred[order], film_learns[order])
-    answers[order] = model_set.ask(questions, moments, films)
+
+    model_set: ModelSet
+    events: FilterEvents
+    items: FilterItems
+    spans: UserSpans
+    ratings: NDArray[np.float32]
+    """(n,)"""
+    is_update: NDArray[np.bool_]
+    """(n,)"""
+    queries: EventColumns
+    """(q,)"""
+    query_rows: NDArray[np.int64]
+    """(q,): rows of the queries among the n events."""
+    query_order: NDArray[np.int64]
+    """(q,): rows of the queries in the order in which the events were given."""
+
+    @classmethod
+    def of(
+        cls,
+        model_set: ModelSet,
+        events: EventColumns,
+        is_query: NDArray[np.bool_],
+        is_update: NDArray[np.bool_],
+    ) -> _Replay:
+        """The events in any order, see `posterior_of_events`."""
+        time = events.timestamp if model_set.uses_times else is_query.astype(np.int64)
+        order: NDArray[np.int64] = np.lexsort(
+            (events.offset, events.partition, time, events.user_id)
+        )
+        erasures = events.is_erasure[order]
+        lives = np.cumsum(erasures, dtype=np.int64)[~erasures]
+        order = order[~erasures]
+        ordered, is_query, is_update = events[order], is_query[order], is_update[order]
+        starts = _starts(ordered.user_id, lives)
+        query_rows = np.flatnonzero(is_query)
+        items, rows = model_set.filter_items(ordered.item_id)
+        return cls(
+            model_set=model_set,
+            events=model_set.filter_events(ordered, rows, is_query, is_update),
+            items=items,
+            spans=UserSpans(starts, np.searchsorted(query_rows, starts)),
+            ratings=ordered.rating,
+            is_update=is_update,
+            queries=ordered[query_rows],
+            query_rows=query_rows,
+            query_order=order[query_rows],
+        )
+
+    def fill_beliefs(self, users: slice, beliefs: UserBeliefs, *, looks_ahead: bool) -> None:
+        """Fill the beliefs at the queries of some users; `users` is the slice of the spans that
+        bounds them.
+        """
+        starts, first_query = (bounds[users] for bounds in self.spans)
+        spans = UserSpans(starts - starts[0], first_query - first_query[0])
+        events = slice_events(self.events, starts[0], starts[-1])
+        dynamics = self.model_set.dynamics
+        if looks_ahead:
+            smooth_users(spans, events, self.items, dynamics, beliefs)
+        else:
+            prior = UserState.prior(dynamics).arrays
+            filter_users(prior, spans, events, self.items, dynamics, beliefs)
+
+    def queries_of(self, users: slice) -> tuple[int, int]:
+        """The first query of some users, and the first after theirs."""
+        first_query = self.spans.first_query[users]
+        return int(first_query[0]), int(first_query[-1])
+
+    def chunks(self) -> list[slice]:
+        """The users in chunks of about CHUNK_EVENTS events, each as the slice of the spans that
+        bounds it.
+        """
+        starts = self.spans.starts
+        begins = np.searchsorted(starts, np.arange(0, starts[-1], CHUNK_EVENTS))
+        edges = np.unique(np.append(begins, len(starts) - 1))
+        return [slice(first, end + 1) for first, end in pairwise(edges.tolist())]
+
+
+def _answer_in_chunks(
+    replay: _Replay, rows: NDArray[np.int64], items: OnlineItems, *, looks_ahead: bool
+) -> NDArray[np.float64]:
+    """Answers (q, 3) to the queries, given the row (q,) of each in `items`, which stay as they
+    are.
+    """
+    answers = np.empty((len(rows), 3))
+
+    def answer(users: slice) -> None:
+        # Each chunk is answered at once: the beliefs of all users would fill the memory.
+        first, end = replay.queries_of(users)
+        beliefs = UserBeliefs.allocate(end - first, replay.model_set.dynamics)
+        replay.fill_beliefs(users, beliefs, looks_ahead=looks_ahead)
+        queries = ItemQueries.without_updates(np.arange(end - first), rows[first:end])
+        answers[first:end] = replay.model_set.query(queries, beliefs, items)
+
+    with ThreadPoolExecutor(threads.count()) as pool:  # the filter does not hold Python's lock
+        list(pool.map(answer, replay.chunks()))
     return answers
 
 
-def _chunks(starts: NDArray[np.int64]) -> list[slice]:
-    """The users in chunks of about CHUNK_EVENTS events, each as the slice of `starts` (n_users +
-    1,) that bounds it.
+def _beliefs_at_queries(replay: _Replay, *, looks_ahead: bool) -> UserBeliefs:
+    """What was known of the users at each of the q queries."""
+    beliefs = UserBeliefs.allocate(len(replay.queries), replay.model_set.dynamics)
+
+    def fill(users: slice) -> None:
+        own = slice_beliefs(beliefs, *replay.queries_of(users))
+        replay.fill_beliefs(users, own, looks_ahead=looks_ahead)
+
+    with ThreadPoolExecutor(threads.count()) as pool:
+        list(pool.map(fill, replay.chunks()))
+    return beliefs
+
+
+def _answer_in_time(
+    replay: _Replay, rows: NDArray[np.int64], beliefs: UserBeliefs, items: OnlineItems
+) -> NDArray[np.float64]:
+    """Answers (q, 3) to the queries, all users' in order of time; `items` are updated in between
+    with what is trainable.
     """
-    begins = np.searchsorted(starts, np.arange(0, starts[-1], CHUNK_EVENTS))
-    edges = np.unique(np.append(begins, len(starts) - 1))
-    return [slice(first, after + 1) for first, after in pairwise(edges.tolist())]
+    queries, model_set = replay.queries, replay.model_set
+    order = np.lexsort((queries.offset, queries.partition, queries.timestamp))
+    centred = queries.rating.astype(np.float64) - model_set.rating.mean
+    is_update = replay.is_update[replay.query_rows] & is_trainable(queries)
+    answers = np.empty((len(queries), 3))
+    in_time = ItemQueries(order, rows[order], centred[order], is_update[order])
+    answers[order] = model_set.query(in_time, beliefs, items)
+    return answers
 
 
-def _counts_before(counted: NDArray[np.bool_], starts: NDArray[np.int64]) -> NDArray[np.int64]:
-    """How many counted events of the same user lie before each event."""
+def _starts(user_ids: NDArray[np.int64], lives: Ints) -> NDArray[np.int64]:
+    """Where each user's events begin among sorted events (n,), and their number; after an erasure
+    the user begins another life.
+    """
+    if not len(user_ids):
+        return np.zeros(1, np.int64)
+    begins = (user_ids[1:] != user_ids[:-1]) | (lives[1:] != lives[:-1])
+    return np.append(np.flatnonzero(np.append(True, begins)), len(user_ids))
+
+
+def _counts_before(counted: NDArray[np.bool_], starts: Ints) -> NDArray[np.int64]:
+    """How many counted events of the same user come before each event."""
     running: NDArray[np.int64] = np.concatenate([[0], np.cumsum(counted)])
     before: NDArray[np.int64] = running[:-1] - np.repeat(running[starts[:-1]], np.diff(starts))
     return before
 
 
-def _counts_in_all(counted: NDArray[np.bool_], starts: NDArray[np.int64]) -> NDArray[np.int64]:
+def _counts_in_all(counted: NDArray[np.bool_], starts: Ints) -> NDArray[np.int64]:
     """How many counted events the user of each event has."""
     return np.repeat(np.add.reduceat(counted, starts[:-1], dtype=np.int64), np.diff(starts))

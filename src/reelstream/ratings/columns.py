@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -152,6 +152,29 @@ class EventColumns:
     def is_erasure(self) -> NDArray[np.bool_]:
         """Which events (n,) erase their user's history."""
         return self._are(EventKind.ERASED)
+
+    def is_after(self, end_offsets: Mapping[int, int]) -> NDArray[np.bool_]:
+        """Which events (n,) are not before the end offset of their partition; where a partition has
+        none, all of its events are after it.
+
+        >>> events = EventColumns.of([1, 1], [31, 47], [4.5, 3.0], [100, 101])
+        >>> events.is_after({0: 1}).tolist()
+        [False, True]
+        """
+        ends = np.zeros(len(self), np.int64)
+        for partition, end in end_offsets.items():
+            ends[self.partition == partition] = end
+        after: NDArray[np.bool_] = self.offset >= ends
+        return after
+
+    def is_among(self, others: EventColumns) -> NDArray[np.bool_]:
+        """Which events (n,) have the same position in the log as one of the others."""
+        among = np.zeros(len(self), bool)
+        for partition in np.unique(others.partition).tolist():
+            own = self.partition == partition
+            offsets = others.offset[others.partition == partition]
+            among[own] = np.isin(self.offset[own], offsets)
+        return among
 
     def by_user(self) -> EventColumns:
         """Sorted by user, then (timestamp, partition, offset): the order in which a history is

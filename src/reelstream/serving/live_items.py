@@ -8,9 +8,9 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from reelstream.features.holdout import in_holdout
+from reelstream.features.holdout import is_held_out
 from reelstream.models.model_set import ModelSet, Predictions
-from reelstream.models.rating.user_filter import UserState
+from reelstream.models.rating.user_state import UserState
 from reelstream.models.replay import posterior_of_events
 from reelstream.ratings.columns import EventColumns
 from reelstream.ratings.events import Rated
@@ -47,7 +47,7 @@ class LiveItems:
         """Teach a film one rating by the user of `state`, who has not learned it yet; not one of
         the holdout.
         """
-        if in_holdout(np.array([rating.user_id]), np.array([rating.item_id]))[0]:
+        if is_held_out(rating.user_id, rating.item_id):
             return
         at = rating.timestamp if state.last is None else max(rating.timestamp, state.last)
         with self._lock:
@@ -66,14 +66,11 @@ class LiveItems:
         events = EventColumns.concatenate(
             histories.of_user(user) for user in np.unique(newer.user_id).tolist()
         )
-        asks = np.isin(_places(events), _places(newer))
         with self._lock:
             posterior_of_events(
-                self._model_set, events, asks, np.ones(len(events), bool), self._films
+                self._model_set,
+                events,
+                is_query=events.is_among(newer),
+                is_update=np.ones(len(events), bool),
+                items=self._films,
             )
-
-
-def _places(ratings: EventColumns) -> NDArray[np.int64]:
-    """Partition and offset as one number (n,)."""
-    places: NDArray[np.int64] = (ratings.partition.astype(np.int64) << 48) + ratings.offset
-    return places

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from reelstream.models.model_set import ModelSet
-from reelstream.models.rating.user_filter import UserState
+from reelstream.models.rating.user_state import UserState
 from reelstream.ratings.columns import EventColumns
 from reelstream.serving.live_histories import LiveHistories
 
@@ -84,7 +84,7 @@ class UserStates:
             return FoldedUser(self._model_set.fold_in(history), history, version)
         newer = history[len(user.history) :]
         if len(newer):
-            self._model_set.learn(user.state, newer)
+            self._model_set.update(user.state, newer)
         user.history, user.version = history, version
         return user
 

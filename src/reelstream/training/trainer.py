@@ -43,7 +43,7 @@ from reelstream.evaluation.prequential import replay
 from reelstream.evaluation.reports import BatchScores, GateReport, Scores
 from reelstream.evaluation.scores import clipped_errors, score
 from reelstream.failpoints import reached
-from reelstream.features.holdout import in_gate_half, in_holdout
+from reelstream.features.holdout import is_trainable, judges_at_gate
 from reelstream.models.model_set import ModelSet, TrainedOn
 from reelstream.ratings.columns import EventColumns
 from reelstream.ratings.scale import RatingScale
@@ -375,9 +375,7 @@ def _split_for_gate(stored: SnapshotReader) -> tuple[EventColumns, EventColumns]
     ratings = stored.of_users(
         stored.user_ids[:: len(stored.user_ids) // MAX_GATE_USERS + 1]
     ).ratings
-    held_out = in_holdout(ratings.user_id, ratings.item_id)
-    asked = ratings[held_out]
-    return ratings[~held_out], asked[in_gate_half(asked.user_id, asked.item_id)]
+    return ratings[is_trainable(ratings)], ratings[judges_at_gate(ratings)]
 
 
 def _batches_of(ratings: EventColumns, manifests: Iterable[Manifest]) -> NDArray[np.int64]:

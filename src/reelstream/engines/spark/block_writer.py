@@ -12,7 +12,7 @@ from pyspark import SparkContext
 
 from reelstream.engines.blocks import BlockFolder, cut_blocks
 from reelstream.engines.training_data import TrainingData
-from reelstream.features.holdout import in_holdout
+from reelstream.features.holdout import is_trainable
 from reelstream.features.vocabulary import Vocabulary
 from reelstream.ratings.columns import EventColumns
 from reelstream.ratings.histories import Histories
@@ -122,4 +122,4 @@ def _learned(histories: Histories, edges: NDArray[np.int64], number: int) -> Eve
     )
     first, after = histories.starts[ends[number : number + 2]].tolist()
     ratings = histories.ratings[first:after]
-    return ratings[~in_holdout(ratings.user_id, ratings.item_id)]
+    return ratings[is_trainable(ratings)]

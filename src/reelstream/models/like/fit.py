@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from reelstream.features.holdout import in_gate_half, in_holdout
+from reelstream.features.holdout import fits_like_model, is_trainable
 from reelstream.features.vocabulary import Vocabulary
 from reelstream.models.family import FamilyInput
 from reelstream.models.like.model import LikeModel
@@ -48,9 +48,10 @@ def fit_weights(
     `posterior_of_events`.
     """
     some = histories.of_users(histories.user_ids[:: len(histories.user_ids) // MAX_LIKE_USERS + 1])
-    held_out = in_holdout(some.user_id, some.item_id)
-    is_query = held_out & ~in_gate_half(some.user_id, some.item_id) if has_gate else held_out
-    posterior = posterior_of_events(model_set, some, is_query, ~held_out, looks_ahead=looks_ahead)
+    is_query = fits_like_model(some, has_gate=has_gate)
+    posterior = posterior_of_events(
+        model_set, some, is_query, is_trainable(some), looks_ahead=looks_ahead
+    )
     return counted.fit(
         posterior, some.item_id[is_query], some.rating[is_query] >= counted.threshold
     )
@@ -65,7 +66,7 @@ def count_likes(histories: Histories, threshold: float) -> LikeModel:
     parts: list[NDArray[np.int64]] = []
     for first in range(0, len(histories), COUNTED_ROWS):
         chunk = histories.ratings[first : first + COUNTED_ROWS]
-        learned = chunk[~in_holdout(chunk.user_id, chunk.item_id)]
+        learned = chunk[is_trainable(chunk)]
         items, rows = np.unique(learned.item_id, return_inverse=True)
         n_items = len(items)
         counts = np.bincount(rows, minlength=n_items)

@@ -1,16 +1,16 @@
-"""Films at the moment of a question: what a user's moment predicts of a film, and what a rating
-teaches it.
+"""Items at the time of a query: what a belief about a user predicts of an item, and how an item is
+updated with a rating.
 
-A film's row in draw s is normal, `N(mean, C)`, given the users that were drawn with it. A new
+An item's row in draw s is normal, `N(mean, C)`, given the users that were drawn with it. A new
 rating by a user whose factors are known as `N(p, V)` is a measurement of it, `x = [1, p]`, with
 noise `1/(alpha lam) + h'V h`:
 
     K = C x / (x'C x + noise),   mean += K e,   C -= K x'C
 
 This is assumed density filtering (Opper, *A Bayesian Approach to On-line Learning*, 1998): the user
-is not corrected for what the film learns, and the other way round. Only predictions use films that
-have learned: users are always filtered with the films of the set, or their states would depend on
-the order in which all ratings arrived.
+is not corrected for what the item learns, and the other way round. Only predictions use updated
+items: users are always filtered with the items of the set, or their states would depend on the
+order in which all ratings arrived.
 """
 
 from __future__ import annotations
@@ -27,54 +27,78 @@ from numpy.typing import NDArray
 from reelstream.catalog import Film
 from reelstream.compute.arrays import Bools, Floats, Ints
 from reelstream.models.rating.model import RatingModel
-from reelstream.models.rating.user_filter import UserBeliefs, item_variance, measure
+from reelstream.models.rating.user_filter import item_variance, measure
+from reelstream.models.rating.user_state import UserBeliefs
+
+MIN_ADDED_ROWS = 16
+"""Rows by which the arrays of updated items grow at least, when they are full."""
 
 
 class ItemQueries(NamedTuple):
-    """n questions, and the ratings that came where they are to be learned."""
+    """n queries, and the ratings that came where items are to be updated with them."""
 
-    moments: Ints
-    """(n,): which moment of a user each is asked at."""
+    beliefs: Ints
+    """(n,): which of the users' beliefs each is answered from."""
     rows: Ints
-    """(n,): rows of films; those behind the model's last are rows of the films that learn."""
+    """(n,): rows of items; from I on, rows of the items that are updated."""
     centred: Floats
     """(n,): ratings less mu."""
-    learns: Bools
-    """(n,): whether the film learns the rating once it has been predicted."""
+    is_update: Bools
+    """(n,): whether the item is updated with the rating once it has been predicted."""
+
+    @classmethod
+    def without_updates(cls, beliefs: NDArray[np.int64], rows: NDArray[np.int64]) -> ItemQueries:
+        """Queries that change no item."""
+        n = len(rows)
+        return cls(beliefs, rows, np.zeros(n), np.zeros(n, bool))
+
+
+class ItemBeliefs(NamedTuple):
+    """What is known of I items in S draws; float32."""
+
+    means: Floats
+    """(S, I, D)"""
+    covs: Floats
+    """(S, I, D, D)"""
 
 
 class OnlineItems:
-    """The films of a set that have learned since it was fitted, and those that it has no ratings
+    """The items of a set that were updated since it was fitted, and those that it has no ratings
     of.
 
     Not safe to change while another thread reads.
     """
 
     def __init__(self, model: RatingModel, film_of: Callable[[int], Film | None]) -> None:
-        """`film_of` knows the catalogue."""
+        """`film_of` looks an item up in the catalogue."""
         S, _, D = model.draws.means.shape
         self._model, self._film_of = model, film_of
         self._rows: dict[int, int] = {}
         self.means: NDArray[np.float32] = np.empty((S, 0, D), np.float32)
-        """(S, E, D), E at least the number of these films."""
+        """(S, E, D), E at least `len(self)`: rows from there on are not in use yet."""
         self.covs: NDArray[np.float32] = np.empty((S, 0, D, D), np.float32)
         """(S, E, D, D)"""
 
     def __len__(self) -> int:
         return len(self._rows)
 
-    def rows(self, item_ids: NDArray[np.int64], *, learn: bool) -> NDArray[np.int64]:
-        """The row (n,) of each film for `ItemQueries`; with `learn` each gets one of its own, that
-        may change.
+    @property
+    def beliefs(self) -> ItemBeliefs:
+        """The arrays of these items, as compiled functions take them."""
+        return ItemBeliefs(self.means, self.covs)
+
+    def rows(self, item_ids: NDArray[np.int64], *, own: bool) -> NDArray[np.int64]:
+        """The row (n,) of each item for `ItemQueries`; with `own` each gets one that may be
+        updated.
         """
         n_items = len(self._model.item_ids)
         fitted = self._model.items.rows(item_ids)
         rows = np.empty(len(item_ids), np.int64)
         for n, (item_id, row) in enumerate(zip(item_ids.tolist(), fitted.tolist(), strict=True)):
-            own = self._rows.get(item_id)
-            if own is None and (learn or row < 0):
-                own = self._add(item_id, row)
-            rows[n] = row if own is None else n_items + own
+            online = self._rows.get(item_id)
+            if online is None and (own or row < 0):
+                online = self._add(item_id, row)
+            rows[n] = row if online is None else n_items + online
         return rows
 
     def save(self, folder: Path) -> None:
@@ -91,22 +115,23 @@ class OnlineItems:
         self.means, self.covs = np.load(folder / "means.npy"), np.load(folder / "covs.npy")
 
     def _add(self, item_id: int, fitted: int) -> int:
-        own = self._rows[item_id] = len(self._rows)
-        if own == self.means.shape[1]:
-            self.means, self.covs = _with_room(self.means), _with_room(self.covs)
+        row = self._rows[item_id] = len(self._rows)
+        if row == self.means.shape[1]:
+            self.means, self.covs = _with_more_rows(self.means), _with_more_rows(self.covs)
         draws = self._model.draws
         if fitted >= 0:
-            self.means[:, own], self.covs[:, own] = draws.means[:, fitted], draws.covs[:, fitted]
+            self.means[:, row], self.covs[:, row] = draws.means[:, fitted], draws.covs[:, fitted]
         else:
-            self.means[:, own] = self._model.unrated_means([self._film_of(item_id)])[:, 0]
-            self.covs[:, own] = self._model.unrated_covariance
-        return own
+            self.means[:, row] = self._model.unrated_means([self._film_of(item_id)])[:, 0]
+            self.covs[:, row] = self._model.unrated_covariance
+        return row
 
 
-def _with_room(films: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The same films (S, E, ...) with room for as many more."""
-    room = np.empty((len(films), max(16, films.shape[1]), *films.shape[2:]), np.float32)
-    return np.concatenate([films, room], axis=1)
+def _with_more_rows(items: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The same items (S, E, ...), and as many rows again."""
+    n_rows = max(MIN_ADDED_ROWS, items.shape[1])
+    added = np.empty((len(items), n_rows, *items.shape[2:]), np.float32)
+    return np.concatenate([items, added], axis=1)
 
 
 @njit(cache=True, nogil=True)
@@ -117,52 +142,41 @@ def normal_above(mean: float, variance: float, threshold: float) -> float:
 
 @njit(cache=True, nogil=True)
 def predict_items(
-    questions: ItemQueries,
-    moments: UserBeliefs,
-    means: Floats,
-    covs: Floats,
-    online_means: Floats,
-    online_covs: Floats,
+    queries: ItemQueries,
+    beliefs: UserBeliefs,
+    fitted: ItemBeliefs,
+    online: ItemBeliefs,
     threshold: float,
     answers: Floats,
 ) -> None:
-    """Answer questions in their order, and let films learn in between.
+    """Answer n queries in their order, and update `online` items in between.
 
-    means (S, I, D) and covs (S, I, D, D): the films as fitted; online_means (S, E, D) and
-    online_covs (S, E, D, D): those behind them, which learn in place. `answers` (n, 3) receives
-    mean, variance and P(rating > threshold), of ratings less mu. The variance is that within the
-    draws plus (1 + 1/S) times that between them (Rubin, *Multiple Imputation for Nonresponse in
-    Surveys*, 1987).
+    `answers` (n, 3) receives mean, variance and P(rating > threshold), of ratings less mu. The
+    variance is that within the draws plus (1 + 1/S) times that between them (Rubin, *Multiple
+    Imputation for Nonresponse in Surveys*, 1987).
     """
-    S, n_items, D = means.shape
+    S, n_items, D = fitted.means.shape
     gain, direction = np.empty(D + 1), np.empty(D)
-    few_draws = (
-        (S + 1) / (S - 1) if S > 1 else 0.0
-    )  # of S draws the variance is a sample's, and their mean is uncertain
-    for j in range(questions.rows.size):
-        at, row = questions.moments[j], questions.rows[j]
+    # Of S draws the variance is a sample's, and their mean is uncertain.
+    few_draws = (S + 1) / (S - 1) if S > 1 else 0.0
+    for j in range(queries.rows.size):
+        at, row = queries.beliefs[j], queries.rows[j]
         first = within = squares = above = 0.0
         for s in range(S):
-            user, user_cov, noise = moments.mean[at, s], moments.cov[at, s], moments.noise[at, s]
+            user, user_cov, noise = beliefs.mean[at, s], beliefs.cov[at, s], beliefs.noise[at, s]
             if row < n_items:
-                film, film_cov = means[s, row], covs[s, row]
+                item, item_cov = fitted.means[s, row], fitted.covs[s, row]
             else:
-                film, film_cov = online_means[s, row - n_items], online_covs[s, row - n_items]
-            value, user_variance = measure(user, user_cov, film, gain)
-            variance = noise + user_variance + item_variance(user, user_cov, film_cov)
+                item, item_cov = online.means[s, row - n_items], online.covs[s, row - n_items]
+            value, user_variance = measure(user, user_cov, item, gain)
+            variance = noise + user_variance + item_variance(user, user_cov, item_cov)
             first += value / S
             within += variance / S
             squares += value * value / S
             above += normal_above(value, variance, threshold) / S
-            if questions.learns[j]:
-                update_item(
-                    user,
-                    film,
-                    film_cov,
-                    questions.centred[j] - value,
-                    noise + user_variance,
-                    direction,
-                )
+            if queries.is_update[j]:
+                error = queries.centred[j] - value
+                update_item(user, item, item_cov, error, noise + user_variance, direction)
         answers[j, 0] = first
         answers[j, 1] = within + (squares - first * first) * few_draws
         answers[j, 2] = above
@@ -170,20 +184,20 @@ def predict_items(
 
 @njit(cache=True, nogil=True)
 def update_item(
-    user: Floats, film: Floats, film_cov: Floats, error: float, noise: float, direction: Floats
+    user: Floats, item: Floats, item_cov: Floats, error: float, noise: float, direction: Floats
 ) -> None:
-    """Condition a film (D,), (D, D) on a rating that was `error` off; `direction` (D,) is scratch
+    """Condition an item (D,), (D, D) on a rating that was `error` off; `direction` (D,) is scratch
     for C x.
     """
-    D = film.size
+    D = item.size
     variance = noise
     for a in range(D):
-        v = film_cov[a, 0]
+        v = item_cov[a, 0]
         for b in range(1, D):
-            v += film_cov[a, b] * user[b]
+            v += item_cov[a, b] * user[b]
         direction[a] = v
         variance += v * (user[a] if a > 0 else 1.0)
     for a in range(D):
-        film[a] += direction[a] * error / variance
+        item[a] += direction[a] * error / variance
         for b in range(D):
-            film_cov[a, b] -= direction[a] * direction[b] / variance
+            item_cov[a, b] -= direction[a] * direction[b] / variance

@@ -1,10 +1,10 @@
-"""A user seen from afterwards: what ratings before *and after* a moment say about it.
+"""A user seen from afterwards: what ratings before *and after* an instant say about it.
 
-Only evaluation asks this, to stand beside published figures in which ratings of the same evening
-lie on both sides of a split: a server never knows later ratings. The filter of `user_posterior`
-runs forwards and leaves its innovations; one pass backwards then corrects each question by what
-came after it (Bierman, *Fixed interval smoothing with discrete measurements*, 1973, the form of
-Bryson and Frazier): with predicted mean m and covariance P of a moment,
+Only evaluation needs this, to stand beside published figures in which ratings of the same evening
+lie on both sides of a split: a server never knows later ratings. The filter of `user_filter` runs
+forwards and keeps its innovations; one pass backwards then corrects the belief at each query by
+what came after it (Bierman, *Fixed interval smoothing with discrete measurements*, 1973, the form
+of Bryson and Frazier): with predicted mean m and covariance P at a query,
 
     m - P l,   P - P L P
 
@@ -15,171 +15,145 @@ variance S. No covariance is inverted, and a rating costs K^2 steps, as in the f
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 
-from reelstream.compute.arrays import Floats, Ints
+from reelstream.compute.arrays import Floats
 from reelstream.models.rating.user_filter import (
-    Dynamics,
-    Events,
-    Films,
-    UserBeliefs,
+    FilterEvents,
+    FilterItems,
+    UserSpans,
     advance,
-    events_between,
+    condition,
     item_at,
     item_variance,
-    learn,
     measure,
     mix,
-    moments_between,
+    slice_beliefs,
+    slice_events,
 )
+from reelstream.models.rating.user_state import Dynamics, UserBeliefs
+
+
+class Trajectory(NamedTuple):
+    """What the filter leaves of one user at one grid point: of n events, q are queries."""
+
+    means: Floats
+    """(q, K): at each query."""
+    covs: Floats
+    """(q, K, K)"""
+    gains: Floats
+    """(n, K): of each update, before it is divided by the innovation's variance."""
+    errors: Floats
+    """(n,): innovations."""
+    variances: Floats
+    """(n,): their variances."""
 
 
 @njit(cache=True, nogil=True)
 def smooth_users(
-    starts: Ints,
-    first_asked: Ints,
-    events: Events,
-    films: Films,
+    spans: UserSpans,
+    events: FilterEvents,
+    items: FilterItems,
     dynamics: Dynamics,
-    moments: UserBeliefs,
+    beliefs: UserBeliefs,
 ) -> None:
-    """As `filter_users`, but later ratings count too, which only evaluation knows: see
-    `smooth_ratings`.
-    """
-    for user in range(starts.size - 1):
-        if first_asked[user] < first_asked[user + 1]:
-            own = events_between(events, starts[user], starts[user + 1])
-            asked = moments_between(moments, first_asked[user], first_asked[user + 1])
-            smooth_ratings(own, films, dynamics, asked)
+    """As `filter_users`, from the prior on, but later ratings count too: see `smooth_events`."""
+    for user in range(spans.starts.size - 1):
+        first, end = spans.first_query[user], spans.first_query[user + 1]
+        if first < end:
+            own = slice_events(events, spans.starts[user], spans.starts[user + 1])
+            smooth_events(own, items, dynamics, slice_beliefs(beliefs, first, end))
 
 
 @njit(cache=True, nogil=True)
-def smooth_ratings(events: Events, films: Films, dynamics: Dynamics, moments: UserBeliefs) -> None:
-    """Fill `moments` with what all events that learn, earlier and later, say of each event that
-    asks.
+def smooth_events(
+    events: FilterEvents, items: FilterItems, dynamics: Dynamics, beliefs: UserBeliefs
+) -> None:
+    """Fill `beliefs` with what all updates, earlier and later, say at each query.
 
-    All of one user's events, in order of time, from the prior on; none of them both asks and
-    learns.
+    All of one user's events, in order of time, from the prior on; none of them is both a query and
+    an update.
     """
     S, G = dynamics.noise.shape
-    D = dynamics.prior_mean.shape[1]
-    n, asked = events.rows.size, int(events.asks.sum())
-    means, covs = np.empty((asked, G, D + 1)), np.empty((asked, G, D + 1, D + 1))
-    gains, errors, innovations = np.empty((G, n, D + 1)), np.empty((G, n)), np.empty((G, n))
+    K = dynamics.prior_mean.shape[1] + 1
+    n, n_queries = events.rows.size, int(events.is_query.sum())
+    means, covs = np.empty((n_queries, G, K)), np.empty((n_queries, G, K, K))
+    gains, errors, variances = np.empty((n, K)), np.empty(n), np.empty(n)
     log_weight = np.empty(G)
     for s in range(S):
         for g in range(G):
-            log_weight[g] = _filter(
-                s,
-                g,
-                events,
-                films,
-                dynamics,
-                means[:, g],
-                covs[:, g],
-                gains[g],
-                errors[g],
-                innovations[g],
-            )
-        for g in range(G):
-            _look_back(
-                s,
-                events,
-                films,
-                dynamics.rate[s],
-                means[:, g],
-                covs[:, g],
-                gains[g],
-                errors[g],
-                innovations[g],
-            )
-        for question in range(asked):
-            mix(
-                means[question], covs[question], log_weight, dynamics.noise[s], question, s, moments
-            )
+            trajectory = Trajectory(means[:, g], covs[:, g], gains, errors, variances)
+            log_weight[g] = _filter(s, g, events, items, dynamics, trajectory)
+            _look_back(s, events, items, dynamics.session_rate[s], trajectory)
+        for query in range(n_queries):
+            mix(means[query], covs[query], log_weight, dynamics.noise[s], beliefs, query, s)
 
 
 @njit(cache=True, nogil=True)
 def _filter(
     s: int,
     g: int,
-    events: Events,
-    films: Films,
+    events: FilterEvents,
+    items: FilterItems,
     dynamics: Dynamics,
-    means: Floats,
-    covs: Floats,
-    gains: Floats,
-    errors: Floats,
-    innovations: Floats,
+    trajectory: Trajectory,
 ) -> float:
-    """One draw's filter at one grid point, from the first event to the last; the log likelihood of
-    what it learned.
-
-    Written: means (n_asked, K) and covs (n_asked, K, K) of the moments asked at; gains (n, K),
-    errors and innovations (n,) of the ratings learned.
-    """
+    """Fill the trajectory of draw s at grid point g; the log likelihood of its updates."""
+    session_variance, rate = dynamics.session_variance[s, g], dynamics.session_rate[s]
     D = dynamics.prior_mean.shape[1]
     mean, cov = np.zeros(D + 1), np.zeros((D + 1, D + 1))
     mean[:D] = dynamics.prior_mean[s]
     cov[:D, :D] = dynamics.prior_cov[s]
-    cov[D, D] = dynamics.mood[s, g]
+    cov[D, D] = session_variance
     log_likelihood = 0.0
-    question = 0
+    query = 0
     for j in range(events.rows.size):
         if j > 0:
             seconds = float(events.times[j] - events.times[j - 1])
-            advance(mean, cov, seconds, dynamics.mood[s, g], dynamics.rate[s], dynamics.drift[s])
-        if events.asks[j]:
-            means[question] = mean
-            covs[question] = cov
-            question += 1
-        if events.learns[j]:
-            film, film_cov = item_at(films, s, events.rows[j], events.learned[j])
-            value, variance = measure(mean, cov, film, gains[j])
+            advance(mean, cov, seconds, session_variance, rate, dynamics.drift[s])
+        if events.is_query[j]:
+            trajectory.means[query] = mean
+            trajectory.covs[query] = cov
+            query += 1
+        if events.is_update[j]:
+            item, item_cov = item_at(items, s, events.rows[j], events.is_trained_on[j])
+            value, variance = measure(mean, cov, item, trajectory.gains[j])
             variance += dynamics.noise[s, g]
-            if not events.learned[j]:
-                variance += item_variance(mean, cov, film_cov)
-            errors[j], innovations[j] = events.centred[j] - value, variance
-            learn(mean, cov, gains[j], errors[j], variance)
-            log_likelihood -= 0.5 * (math.log(variance) + errors[j] ** 2 / variance)
+            if not events.is_trained_on[j]:
+                variance += item_variance(mean, cov, item_cov)
+            error = events.centred[j] - value
+            trajectory.errors[j], trajectory.variances[j] = error, variance
+            condition(mean, cov, trajectory.gains[j], error, variance)
+            log_likelihood -= 0.5 * (math.log(variance) + error**2 / variance)
     return log_likelihood
 
 
 @njit(cache=True, nogil=True)
 def _look_back(
-    s: int,
-    events: Events,
-    films: Films,
-    rate: float,
-    means: Floats,
-    covs: Floats,
-    gains: Floats,
-    errors: Floats,
-    innovations: Floats,
+    s: int, events: FilterEvents, items: FilterItems, rate: float, trajectory: Trajectory
 ) -> None:
-    """Correct the moments (n_asked, K), (n_asked, K, K) that `_filter` left by what was learned
-    after each.
-    """
-    K = gains.shape[1]
+    """Correct the means and covariances at the queries by the updates after each."""
+    K = trajectory.gains.shape[1]
     D = K - 1
     adjoint, information = np.zeros(K), np.zeros((K, K))  # l and L
     h = np.ones(K)
-    question = means.shape[0]
+    query = trajectory.means.shape[0]
     for j in range(events.rows.size - 1, -1, -1):
-        if events.asks[j]:
-            question -= 1
-            cov = covs[question].copy()
-            means[question] -= cov @ adjoint
-            covs[question] -= cov @ information @ cov
-        if events.learns[j]:
-            film, _ = item_at(films, s, events.rows[j], events.learned[j])
-            h[1:D] = film[1:]
-            gain = gains[j] / innovations[j]
+        if events.is_query[j]:
+            query -= 1
+            cov = trajectory.covs[query].copy()
+            trajectory.means[query] -= cov @ adjoint
+            trajectory.covs[query] -= cov @ information @ cov
+        if events.is_update[j]:
+            item, _ = item_at(items, s, events.rows[j], events.is_trained_on[j])
+            h[1:D] = item[1:]
+            gain = trajectory.gains[j] / trajectory.variances[j]
             onto = information @ gain
-            along = gain @ onto + 1.0 / innovations[j]
-            adjoint -= h * (gain @ adjoint + errors[j] / innovations[j])
+            along = gain @ onto + 1.0 / trajectory.variances[j]
+            adjoint -= h * (gain @ adjoint + trajectory.errors[j] / trajectory.variances[j])
             for a in range(K):
                 for b in range(K):
                     information[a, b] += h[a] * h[b] * along - h[a] * onto[b] - onto[a] * h[b]

@@ -1,53 +1,48 @@
-"""A user as a state-space model: the state, what one rating teaches it, and what it predicts.
+"""The filter of one user's events: a state-space model with one step for each rating.
 
-A user's state is `[bias, factors, mood]`, K = D + 1 numbers. For draw s of the item side and grid
-point g of (lam_u, k_u) it is normal, and a rating of film `h = [1, q]` is a linear measurement of
-it:
+For draw s of the item side and grid point g of (lam_u, k_u), a rating of the item `h = [1, q]` is a
+linear measurement of the user's state (`user_state`):
 
-    r = mu + b_i + h . [bias, factors] + mood + e,    e ~ N(0, 1 / (alpha_s lam_g))
+    r = mu + b_i + h . [bias, factors] + session effect + e,    e ~ N(0, 1 / (alpha_s lam_g))
 
-So a history is filtered rating by rating in order of time (Kalman, 1960): between two ratings the
-mood fades and the taste drifts, then the rating is predicted, then learned. Grid points are
-weighted by the marginal likelihood of the user's ratings, which the filter gives for free; one that
-has lost its weight is dropped. A rating that the set has learned from is filtered with the films
-that the draw's users were drawn from; any other with the films' mean given these users, and its
-covariance as further noise. So a state is a function of (set, history) and nothing else.
+So a history is filtered event by event in order of time (Kalman, 1960): between two events the
+session effect fades and the taste drifts; then the rating is predicted, and then the state is
+updated with it. Grid points are weighted by the marginal likelihood of the user's ratings, which
+the filter gives for free; one that has lost its weight is dropped.
 
-The same function serves history, live updates, evaluation and questions. What a moment of a user
-says about a film is `film_posterior`'s part.
+A rating that the set was trained on is filtered with the item rows that the draw's users were drawn
+with; any other with the items' mean given these users, and its covariance as further noise. So a
+state is a function of (set, history) and of nothing else. The same functions serve histories, live
+updates, evaluation and queries; what a belief says about an item is in `online_items`.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
-from scipy.special import gammaincinv
 
 from reelstream.compute.arrays import FAST_MATH, Bools, Floats, Ints
-from reelstream.models.rating.model import RatingModel
-
-DRIFT_PER_YEAR = 0.25
-"""Taste is a random walk that in a year gathers this share of its prior covariance; a longer gap
-gathers no more.
-"""
-SECONDS_A_YEAR = 365.25 * 86_400
+from reelstream.models.rating.user_state import (
+    SECONDS_PER_YEAR,
+    Dynamics,
+    StateArrays,
+    UserBeliefs,
+)
 
 MIN_LOG_WEIGHT = -12.0
 """A grid point this far below the best in log weight, 6 in a million, is dropped."""
 
 
-class Films(NamedTuple):
-    """Films as the filter reads them: S draws, I films of the model, E without ratings, D numbers a
+class FilterItems(NamedTuple):
+    """Items as the filter reads them: S draws, I items of the model, E without ratings, D numbers a
     row; all float32.
     """
 
     drawn: Floats
-    """(S, I, D): the films that the draw's users were drawn from."""
+    """(S, I, D): the rows that the draw's users were drawn with."""
     means: Floats
     """(S, I, D)"""
     covs: Floats
@@ -58,143 +53,54 @@ class Films(NamedTuple):
     """(S, D, D)"""
 
 
-class Events(NamedTuple):
-    """One user's n ratings and questions, in order of time."""
+class FilterEvents(NamedTuple):
+    """n ratings and queries, of one user in order of time; or of several users, one after the
+    other.
+    """
 
     rows: Ints
-    """(n,): rows of films; those behind the model's last are rows of the unrated."""
+    """(n,): rows of items; from I on, rows of the unrated ones."""
     times: Ints
-    """(n,): seconds; one before the state's last counts as at the last."""
+    """(n,): seconds since 1970; one before the state's last counts as at the last."""
     centred: Floats
     """(n,): ratings less mu."""
-    asks: Bools
-    """(n,): whether the event is predicted."""
-    learns: Bools
-    """(n,): whether it is learned, then."""
-    learned: Bools
-    """(n,): whether the item side has learned from this rating."""
+    is_query: Bools
+    """(n,): whether the belief just before the event is wanted."""
+    is_update: Bools
+    """(n,): whether the state is updated with the rating, after the query."""
+    is_trained_on: Bools
+    """(n,): whether the item side was trained on this rating."""
 
 
-class UserBeliefs(NamedTuple):
-    """What was known of users at n moments: for each draw the mean and covariance over its grid
-    points; float32.
-    """
+class UserSpans(NamedTuple):
+    """Where each of n users has its events, and its queries among all queries."""
 
-    mean: Floats
-    """(n, S, K)"""
-    cov: Floats
-    """(n, S, K, K)"""
-    noise: Floats
-    """(n, S): expected variance of a rating's noise."""
-
-    @classmethod
-    def room_for(cls, n: int, dynamics: Dynamics) -> Self:
-        """Room for n moments."""
-        S, D = dynamics.prior_mean.shape
-        return cls(
-            *(np.empty((n, S, *shape), np.float32) for shape in ((D + 1,), (D + 1, D + 1), ()))
-        )
-
-
-class Dynamics(NamedTuple):
-    """What the filter needs to know of a model besides its films: S draws, G grid points."""
-
-    noise: Floats
-    """(S, G): variance of a rating's noise."""
-    mood: Floats
-    """(S, G): variance of the mood."""
-    rate: Floats
-    """(S,): how fast the mood fades, per second."""
-    drift: Floats
-    """(S, D, D): covariance that the taste gathers per second."""
-    prior_mean: Floats
-    """(S, D)"""
-    prior_cov: Floats
-    """(S, D, D)"""
-
-
-def dynamics_of(model: RatingModel) -> Dynamics:
-    """The dynamics of a fitted model: three quantiles of lam_u, and where there is mood three of
-    k_u for each.
-    """
-    h, draws = model.hyperparameters, model.draws
-    lam = gammaincinv(h.noise_shape / 2, np.array([1 / 6, 1 / 2, 5 / 6])) * 2 / h.noise_shape
-    has_session = bool(draws.session_variance.any())
-    # At -1.1, 0 and 1.1 standard deviations, three equal weights have about the variance of the law
-    # of log k_u.
-    k = np.exp(1.1 * h.session_scale_sd * np.array([-1.0, 0.0, 1.0])) if has_session else np.ones(1)
-    prior_cov = np.linalg.inv(draws.user_precision)
-    return Dynamics(
-        1 / (draws.alpha[:, None] * np.repeat(lam, len(k))),
-        draws.session_variance[:, None] * np.tile(k, len(lam)),
-        np.asarray(draws.session_rate),
-        prior_cov * (DRIFT_PER_YEAR / SECONDS_A_YEAR if has_session else 0.0),
-        np.asarray(draws.user_mean),
-        prior_cov,
-    )
-
-
-@dataclass(slots=True)
-class UserState:
-    """What is known of one user after his or her ratings up to `last`."""
-
-    mean: NDArray[np.float64]
-    """(S, G, K)"""
-    cov: NDArray[np.float64]
-    """(S, G, K, K)"""
-    log_weight: NDArray[np.float64]
-    """(S, G): of each grid point, up to a constant; -inf once dropped."""
-    last: int | None = None
-    """Time of the newest rating; None before the first."""
-    n_ratings: int = 0
-    n_likes: int = 0
-
-    @classmethod
-    def prior(cls, dynamics: Dynamics) -> Self:
-        """A user of whom nothing is known."""
-        S, G = dynamics.noise.shape
-        D = dynamics.prior_mean.shape[1]
-        mean = np.zeros((S, G, D + 1))
-        mean[:, :, :D] = dynamics.prior_mean[:, None]
-        cov = np.zeros((S, G, D + 1, D + 1))
-        cov[:, :, :D, :D] = dynamics.prior_cov[:, None]
-        cov[:, :, D, D] = dynamics.mood
-        return cls(mean, cov, np.zeros((S, G)))
-
-    def copy(self) -> UserState:
-        """A state of its own with the same content."""
-        return UserState(
-            self.mean.copy(),
-            self.cov.copy(),
-            self.log_weight.copy(),
-            self.last,
-            self.n_ratings,
-            self.n_likes,
-        )
+    starts: Ints
+    """(n + 1,): user u has the events from `starts[u]` up to, but without, `starts[u + 1]`."""
+    first_query: Ints
+    """(n + 1,): likewise of the queries."""
 
 
 @njit(cache=True, nogil=True)
-def item_at(films: Films, s: int, row: int, learned: bool) -> tuple[Floats, Floats]:
-    """A film's row (D,) and covariance (D, D) in draw s; the row is the drawn one for a rating that
-    the set has learned.
-    """
-    n_items = films.means.shape[1]
+def item_at(items: FilterItems, s: int, row: int, is_trained_on: bool) -> tuple[Floats, Floats]:
+    """The row (D,) and covariance (D, D) of an item in draw s, as a rating of it is filtered."""
+    n_items = items.means.shape[1]
     if row >= n_items:
-        return films.unrated_means[s, row - n_items], films.unrated_cov[s]
-    if learned:
-        return films.drawn[s, row], films.covs[s, row]
-    return films.means[s, row], films.covs[s, row]
+        return items.unrated_means[s, row - n_items], items.unrated_cov[s]
+    if is_trained_on:
+        return items.drawn[s, row], items.covs[s, row]
+    return items.means[s, row], items.covs[s, row]
 
 
 @njit(cache=True, nogil=True, fastmath=FAST_MATH)
 def advance(
     mean: Floats, cov: Floats, seconds: float, session_variance: float, rate: float, drift: Floats
 ) -> None:
-    """Let `seconds` pass for one normal state (K,), (K, K): the taste drifts, the mood fades to
-    `session_variance`.
+    """Let `seconds` pass for one normal state (K,), (K, K): the taste drifts, and the session
+    effect returns to zero and its stationary `session_variance`.
     """
     D = drift.shape[0]
-    drifting = min(seconds, SECONDS_A_YEAR)  # who was away for ten years has not become a stranger
+    drifting = min(seconds, SECONDS_PER_YEAR)  # after ten years away, a user is no stranger yet
     for a in range(D):
         for b in range(D):
             cov[a, b] += drifting * drift[a, b]
@@ -207,42 +113,43 @@ def advance(
 
 
 @njit(cache=True, nogil=True, fastmath=FAST_MATH)
-def measure(mean: Floats, cov: Floats, film: Floats, gain: Floats) -> tuple[float, float]:
-    """Mean and variance of `b_i + h . state` for a film row (D,); `gain` (K,) receives cov h, h =
-    [1, factors, 1].
+def measure(mean: Floats, cov: Floats, item: Floats, gain: Floats) -> tuple[float, float]:
+    """Mean and variance of `b_i + h . state` for an item's row (D,).
+
+    `gain` (K,) receives cov h, where h = [1, factors, 1].
     """
-    D = film.size
+    D = item.size
     K = D + 1
-    value = film[0] + mean[0] + mean[D]
+    value = item[0] + mean[0] + mean[D]
     for a in range(1, D):
-        value += film[a] * mean[a]
+        value += item[a] * mean[a]
     for a in range(K):
         gain[a] = cov[0, a] + cov[D, a]
     for b in range(1, D):  # row by row: each step is one on whole vectors
         for a in range(K):
-            gain[a] += cov[b, a] * film[b]
+            gain[a] += cov[b, a] * item[b]
     variance = 0.0
     for a in range(K):
-        variance += gain[a] * (film[a] if 0 < a < D else 1.0)
+        variance += gain[a] * (item[a] if 0 < a < D else 1.0)
     return value, variance
 
 
 @njit(cache=True, nogil=True, fastmath=FAST_MATH)
-def item_variance(mean: Floats, cov: Floats, film_cov: Floats) -> float:
-    """Variance that a film's own uncertainty (D, D) adds: `E[x' C x]`, x = [1, the user's
+def item_variance(mean: Floats, cov: Floats, item_cov: Floats) -> float:
+    """Variance that an item's own uncertainty (D, D) adds: `E[x' C x]`, x = [1, the user's
     factors].
     """
-    D = film_cov.shape[0]
-    total = float(film_cov[0, 0])
+    D = item_cov.shape[0]
+    total = float(item_cov[0, 0])
     for a in range(1, D):
-        total += 2.0 * film_cov[a, 0] * mean[a]
+        total += 2.0 * item_cov[a, 0] * mean[a]
         for b in range(1, D):
-            total += film_cov[a, b] * (mean[a] * mean[b] + cov[a, b])
+            total += item_cov[a, b] * (mean[a] * mean[b] + cov[a, b])
     return total
 
 
 @njit(cache=True, nogil=True, fastmath=FAST_MATH)
-def learn(mean: Floats, cov: Floats, gain: Floats, error: float, innovation: float) -> None:
+def condition(mean: Floats, cov: Floats, gain: Floats, error: float, innovation: float) -> None:
     """Condition one normal state on a measurement that was `error` off, with variance `innovation`
     (Kalman's step).
     """
@@ -255,110 +162,122 @@ def learn(mean: Floats, cov: Floats, gain: Floats, error: float, innovation: flo
 
 
 @njit(cache=True, nogil=True)
-def filter_ratings(
-    mean: Floats,
-    cov: Floats,
-    log_weight: Floats,
+def filter_events(
+    state: StateArrays,
     last: int,
-    events: Events,
-    films: Films,
+    events: FilterEvents,
+    items: FilterItems,
     dynamics: Dynamics,
-    moments: UserBeliefs,
+    beliefs: UserBeliefs,
 ) -> None:
-    """Take one user's events in order of time: one that asks leaves a moment, one that learns
-    changes the state.
+    """Take one user's events in order of time; `state` changes in place.
 
-    The state changes in place: mean (S, G, K), cov (S, G, K, K), log_weight (S, G); last: its time
-    in seconds, negative before the first rating. `moments` receives what was known at each event
-    that asks, before it was learned.
+    `last` is the state's time in seconds, negative before the first rating. `beliefs` receives what
+    was known at each query, before an update with the same event.
     """
-    S, G, K = mean.shape
-    gain = np.empty(K)
-    asked = 0
+    gain = np.empty(state.mean.shape[2])
+    query = 0
     for j in range(events.rows.size):
-        row, learned = events.rows[j], events.learned[j]
         seconds = float(max(events.times[j] - last, 0)) if last >= 0 else 0.0
-        for s in range(S):
-            film, film_cov = item_at(films, s, row, learned)
-            for g in range(G):
-                if seconds > 0.0 and log_weight[s, g] > -np.inf:
-                    advance(
-                        mean[s, g],
-                        cov[s, g],
-                        seconds,
-                        dynamics.mood[s, g],
-                        dynamics.rate[s],
-                        dynamics.drift[s],
-                    )
-            if events.asks[j]:
-                mix(mean[s], cov[s], log_weight[s], dynamics.noise[s], asked, s, moments)
-            if events.learns[j]:
-                for g in range(G):
-                    if log_weight[s, g] == -np.inf:
+        for s in range(state.mean.shape[0]):
+            mean, cov, log_weight = state.mean[s], state.cov[s], state.log_weight[s]
+            pass_time(mean, cov, log_weight, seconds, s, dynamics)
+            if events.is_query[j]:
+                mix(mean, cov, log_weight, dynamics.noise[s], beliefs, query, s)
+            if events.is_update[j]:
+                item, item_cov = item_at(items, s, events.rows[j], events.is_trained_on[j])
+                for g in range(log_weight.size):
+                    if log_weight[g] == -np.inf:
                         continue
-                    value, variance = measure(mean[s, g], cov[s, g], film, gain)
+                    value, variance = measure(mean[g], cov[g], item, gain)
                     variance += dynamics.noise[s, g]
-                    if not learned:
-                        variance += item_variance(mean[s, g], cov[s, g], film_cov)
+                    if not events.is_trained_on[j]:
+                        variance += item_variance(mean[g], cov[g], item_cov)
                     error = events.centred[j] - value
-                    learn(mean[s, g], cov[s, g], gain, error, variance)
-                    log_weight[s, g] -= 0.5 * (math.log(variance) + error * error / variance)
-                drop_weightless(log_weight[s])
-        asked += events.asks[j]
+                    condition(mean[g], cov[g], gain, error, variance)
+                    log_weight[g] -= 0.5 * (math.log(variance) + error * error / variance)
+                drop_weightless(log_weight)
+        query += events.is_query[j]
         last = max(last, events.times[j])
 
 
 @njit(cache=True, nogil=True)
 def filter_users(
-    mean: Floats,
-    cov: Floats,
-    log_weight: Floats,
-    starts: Ints,
-    first_asked: Ints,
-    events: Events,
-    films: Films,
+    prior: StateArrays,
+    spans: UserSpans,
+    events: FilterEvents,
+    items: FilterItems,
     dynamics: Dynamics,
-    moments: UserBeliefs,
+    beliefs: UserBeliefs,
 ) -> None:
-    """Filter n users whose events lie behind each other; who is asked nothing is passed over.
-
-    mean, cov, log_weight: where each begins, as in `filter_ratings`; they stay as they are. starts,
-    first_asked (n + 1,): where each user's events begin, and where the moments of those that ask.
+    """Filter n users, each from `prior` on, which stays as it is; users without a query are
+    skipped.
     """
-    for user in range(starts.size - 1):
-        if first_asked[user] < first_asked[user + 1]:
-            own = events_between(events, starts[user], starts[user + 1])
-            asked = moments_between(moments, first_asked[user], first_asked[user + 1])
-            filter_ratings(
-                mean.copy(), cov.copy(), log_weight.copy(), -1, own, films, dynamics, asked
-            )
+    for user in range(spans.starts.size - 1):
+        first, end = spans.first_query[user], spans.first_query[user + 1]
+        if first < end:
+            state = StateArrays(prior.mean.copy(), prior.cov.copy(), prior.log_weight.copy())
+            own = slice_events(events, spans.starts[user], spans.starts[user + 1])
+            filter_events(state, -1, own, items, dynamics, slice_beliefs(beliefs, first, end))
 
 
 @njit(cache=True, nogil=True)
-def events_between(events: Events, first: int, after: int) -> Events:
-    """Those from `first` up to, but without, `after`."""
-    return Events(
-        events.rows[first:after],
-        events.times[first:after],
-        events.centred[first:after],
-        events.asks[first:after],
-        events.learns[first:after],
-        events.learned[first:after],
+def fill_belief(
+    state: StateArrays, seconds: float, dynamics: Dynamics, beliefs: UserBeliefs
+) -> None:
+    """Fill `beliefs`, of one instant, with what is known `seconds` after the state's last rating;
+    the state stays as it is.
+    """
+    for s in range(state.mean.shape[0]):
+        mean, cov, log_weight = state.mean[s].copy(), state.cov[s].copy(), state.log_weight[s]
+        pass_time(mean, cov, log_weight, seconds, s, dynamics)
+        mix(mean, cov, log_weight, dynamics.noise[s], beliefs, 0, s)
+
+
+@njit(cache=True, nogil=True)
+def pass_time(
+    mean: Floats, cov: Floats, log_weight: Floats, seconds: float, s: int, dynamics: Dynamics
+) -> None:
+    """Advance the grid points (G, K), (G, K, K) of draw s that still have weight (G,)."""
+    if seconds > 0.0:
+        rate, drift = dynamics.session_rate[s], dynamics.drift[s]
+        for g in range(log_weight.size):
+            if log_weight[g] > -np.inf:
+                advance(mean[g], cov[g], seconds, dynamics.session_variance[s, g], rate, drift)
+
+
+@njit(cache=True, nogil=True)
+def slice_events(events: FilterEvents, first: int, end: int) -> FilterEvents:
+    """Those from `first` up to, but without, `end`."""
+    return FilterEvents(
+        events.rows[first:end],
+        events.times[first:end],
+        events.centred[first:end],
+        events.is_query[first:end],
+        events.is_update[first:end],
+        events.is_trained_on[first:end],
     )
 
 
 @njit(cache=True, nogil=True)
-def moments_between(moments: UserBeliefs, first: int, after: int) -> UserBeliefs:
-    """Those from `first` up to, but without, `after`."""
-    return UserBeliefs(
-        moments.mean[first:after], moments.cov[first:after], moments.noise[first:after]
-    )
+def slice_beliefs(beliefs: UserBeliefs, first: int, end: int) -> UserBeliefs:
+    """Those from `first` up to, but without, `end`."""
+    return UserBeliefs(beliefs.mean[first:end], beliefs.cov[first:end], beliefs.noise[first:end])
+
+
+@njit(cache=True, nogil=True)
+def highest(log_weight: Floats) -> float:
+    """The largest log weight of grid points (G,)."""
+    top = float(log_weight[0])
+    for g in range(1, log_weight.size):
+        top = max(top, log_weight[g])
+    return top
 
 
 @njit(cache=True, nogil=True)
 def drop_weightless(log_weight: Floats) -> None:
     """Drop the grid points (G,) that have lost their weight, and keep the best at zero."""
-    top = log_weight.max()
+    top = highest(log_weight)
     for g in range(log_weight.size):
         log_weight[g] = log_weight[g] - top if log_weight[g] > top + MIN_LOG_WEIGHT else -np.inf
 
@@ -369,18 +288,29 @@ def mix(
     cov: Floats,
     log_weight: Floats,
     noise: Floats,
+    beliefs: UserBeliefs,
     n: int,
     s: int,
-    moments: UserBeliefs,
 ) -> None:
-    """Fill moment n of draw s with the mean and covariance of the mixture over grid points."""
+    """Fill belief n of draw s with the mean and covariance of the mixture of grid points (G, K),
+    (G, K, K), (G,).
+    """
     G, K = mean.shape
-    mixed_mean, mixed_cov = moments.mean[n, s], moments.cov[n, s]
-    mixed_mean[:] = 0.0
-    mixed_cov[:] = 0.0
-    weights = np.exp(log_weight - log_weight.max())
-    weights /= weights.sum()
-    moments.noise[n, s] = (weights * noise).sum()
+    mixed_mean, mixed_cov = beliefs.mean[n, s], beliefs.cov[n, s]
+    # Loops, not array expressions: those take longer to compile, at every start without a cache.
+    weights = np.empty(G)
+    top, total, expected_noise = highest(log_weight), 0.0, 0.0
+    for g in range(G):
+        weights[g] = math.exp(log_weight[g] - top)
+        total += weights[g]
+    for g in range(G):
+        weights[g] /= total
+        expected_noise += weights[g] * noise[g]
+    beliefs.noise[n, s] = expected_noise
+    for a in range(K):
+        mixed_mean[a] = 0.0
+        for b in range(K):
+            mixed_cov[a, b] = 0.0
     for g in range(G):
         if weights[g] > 0.0:
             for a in range(K):

@@ -42,15 +42,9 @@ def test_few_draws_are_a_sample_of_many(fitted: Fitted) -> None:
     S = rating.n_draws
 
     def answers(model_set: ModelSet) -> np.ndarray:
-        moment, films = (
-            model_set.moment(model_set.fold_in(history), LATER),
-            model_set.online_items(),
-        )
-        return model_set.ask(
-            ItemQueries(np.zeros(50, np.int64), np.arange(50), np.zeros(50), np.zeros(50, bool)),
-            moment,
-            films,
-        )
+        belief = model_set.belief_at(model_set.fold_in(history), LATER)
+        queries = ItemQueries.without_updates(np.zeros(50, np.int64), np.arange(50))
+        return model_set.query(queries, belief, model_set.online_items())
 
     each = []
     for s in range(S):
@@ -99,9 +93,9 @@ def test_room_is_made_for_any_number_of_films(fitted: Fitted) -> None:
     model_set = fitted.model_set
     items = model_set.rating.item_ids
     films = model_set.online_items()
-    rows = films.rows(items, learn=True)
+    rows = films.rows(items, own=True)
     assert rows.tolist() == (np.arange(len(items)) + len(items)).tolist()
-    assert films.rows(items[::-1], learn=False).tolist() == rows[::-1].tolist()
+    assert films.rows(items[::-1], own=False).tolist() == rows[::-1].tolist()
     np.testing.assert_array_equal(films.means[:, : len(items)], model_set.rating.draws.means)
 
 
