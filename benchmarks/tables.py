@@ -124,10 +124,10 @@ def ingest(results: Result) -> Iterable[str]:
         f"{results['rows']:,} ratings through a broker on the same machine, keyed, acknowledged by"
         " all replicas, each with a header that names its row; then from the topic's start into"
         " batch files, manifests and hashes included. The plain consumer polls, decodes with"
-        " `json`, writes with `csv` and commits by itself, exactly-once left aside. The client"
-        " alone reads and throws away: the limit of whatever is built on it. Python runs one"
-        " thread at a time, so what that thread needs is what a pass takes when a core is free for"
-        " it.\n"
+        " `json`, writes with `csv` and commits by itself, without exactly-once delivery. The"
+        " client alone reads and discards: the limit for anything built on it. Python runs one"
+        " thread at a time, so the time of that thread is the time of a pass when a core is free"
+        " for it.\n"
     )
     what = {
         "produce": "producer",
@@ -348,8 +348,8 @@ def training(results: Result) -> Iterable[str]:
         "A sweep of the sampler at 16 numbers a row: the *base* model with times withheld, and with"
         " *all parts* on. A *whole fit* is of all three models with all parts on. *Unseen RMSE* is"
         " its error on ratings that no part of it has seen, by the first half of its draws and by"
-        " the second: a chain that had not converged would tell them apart. The peak of memory is"
-        " the process's, data included. Above 100 k ratings are simulated.\n"
+        " the second; the two would differ if the chain had not converged. The peak of memory is"
+        " that of the process, data included. Data sets above 100 k ratings are simulated.\n"
     )
     yield "![Seconds a sweep against ratings](images/benchmark-growth.svg)\n"
     yield table(

@@ -223,7 +223,7 @@ def test_architecture_has_the_packages_and_layers_that_are_checked() -> None:
         for path in package.iterdir()
         if not path.name.startswith("__") and (path.is_dir() or path.suffix == ".py")
     }
-    rows = re.findall(r"^\| `([^`]+)` \|", text.split("## What lies on disk")[0], re.MULTILINE)
+    rows = re.findall(r"^\| `([^`]+)` \|", text.split("## Layout on disk")[0], re.MULTILINE)
     assert sorted(rows) == sorted(names)
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
     (layers,) = (each["layers"] for each in contracts["contracts"] if each["type"] == "layers")

@@ -77,7 +77,7 @@ class AlreadyPublishedError(StorageError):
 
 
 class DamagedError(StorageError):
-    """What lies on disk is not what was published."""
+    """Layout on disk is not what was published."""
 
 
 class LockedError(StorageError):

@@ -1,1 +1,1 @@
-"""What lies on disk: batch files, histories and model sets."""
+"""Layout on disk: batch files, histories and model sets."""
