@@ -152,6 +152,17 @@ def test_metadata_fills_and_takes_nothing_away(tmp_path: Path) -> None:
     }
 
 
+def test_prose_that_names_columns_is_no_film_file(tmp_path: Path) -> None:
+    """A README beside the films."""
+    (tmp_path / "README").write_text(
+        "movieId,title,genres are the columns of the films, title and all\n\nThey are real.\n"
+        "The movieId title genres of each are known\n"
+    )
+    films = films_of(tmp_path, movies="movieId,title,genres\n10,Heat (1995),Crime\n")
+    assert films == {10: Film(10, "Heat", 1995, ("Crime",))}
+    assert list(detect(tmp_path).film_files) == ["movies.csv"]
+
+
 def test_metadata_without_links_is_left_out_and_said(tmp_path: Path) -> None:
     """Its ids are other films' in the ratings."""
     (tmp_path / "ratings.csv").write_text("1,1,4.0,9\n")

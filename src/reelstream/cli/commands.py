@@ -144,6 +144,12 @@ COMMANDS = (
         "stream is needed.",
     ),
     LazyCommand(
+        "inspect",
+        "inspect:inspect",
+        "Say what a data set is taken for: its columns, scale, ratings, films, and all that was "
+        "assumed or is rejected. Nothing is sent.",
+    ),
+    LazyCommand(
         "simulate",
         "simulate:simulate",
         "Write a made-up data set in MovieLens's layout: its films and tastes are invented.",

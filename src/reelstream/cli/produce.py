@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from reelstream.cli.command_settings import with_settings
 from reelstream.cli.dataset_factories import open_dataset
@@ -16,6 +12,7 @@ from reelstream.cli.exit_codes import DONE, INTERRUPTED
 from reelstream.cli.factories import bind_work_folder, open_log
 from reelstream.cli.options import DATA, NEW_LOG, SOURCE, AcceptLoss, Json
 from reelstream.cli.output import print_json
+from reelstream.cli.progress import progress
 from reelstream.cli.stage_metrics import metrics_served
 from reelstream.cli.stopping import stop_on_signals
 from reelstream.datasets import Dataset
@@ -60,7 +57,7 @@ def produce(
         stop_on_signals() as stop,
         metrics_served(settings.metrics),
         open_log(binding, settings.kafka) as log,
-        _progress(dataset.name) as on_progress,
+        progress(f"sending {dataset.name}") as on_progress,
     ):
         source = dataset.with_scale(binding.scale)
         report = send(source, log, binding.topic, options, on_progress=on_progress, stop=stop)
@@ -84,20 +81,3 @@ def _print_binding(folder: WorkFolder, dataset: Dataset, *, as_json: bool) -> in
     else:
         typer.echo(f"{folder.root} is ready for {dataset.name}")
     return DONE
-
-
-@contextmanager
-def _progress(name: str) -> Iterator[Callable[[int, int], None]]:
-    """Draw a bar on stderr, if a person looks there; call what comes back with done and total."""
-    console = Console(stderr=True)
-    with Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        disable=not console.is_terminal,
-        transient=True,
-    ) as bar:
-        task = bar.add_task(f"sending {name}", total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)

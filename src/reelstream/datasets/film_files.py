@@ -10,7 +10,7 @@ from typing import Literal
 import msgspec
 
 from reelstream.datasets.headers import ColumnNames, plain_name
-from reelstream.datasets.layouts import SEPARATORS, head_lines, split_line
+from reelstream.datasets.layouts import SEPARATORS, head_lines, is_header, split_line
 from reelstream.errors import RatingError
 from reelstream.ratings.values import read_id
 
@@ -50,6 +50,7 @@ def recognise_films(head: bytes, columns: ColumnNames) -> FilmFormat | None:
     headers = [
         found
         for separator in SEPARATORS
+        if separator != " " and is_header(lines, separator)  # titles have spaces
         if (found := _from_header(split_line(lines[0], separator), separator, columns))
     ]
     if headers:

@@ -6,6 +6,7 @@ import codecs
 import csv
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -24,6 +25,7 @@ QUOTING_SEPARATORS: Final = ",;\t|"
 _NUMBER = re.compile(r"\s*[+-]?[0-9]+(\.[0-9]*)?\s*")
 _COMMA_NUMBER = re.compile(r"\s*[+-]?[0-9]+([.,][0-9]*)?\s*")
 _EXCEL_SEPARATOR = re.compile(r'"?sep=(.)"?', re.IGNORECASE)
+_MAX_NAME_CHARACTERS = 60
 _NEEDED = ("user", "item", "rating")
 
 
@@ -96,9 +98,13 @@ def recognise_ratings(head: bytes, columns: ColumnNames) -> RatingsFormat | Refu
     if lines[0].startswith("{"):
         return _recognise_json(lines[0], columns, mark)
     separators = (excel[1],) if excel else SEPARATORS
-    found = {each: columns.find(split_line(lines[0], each), RATING_ROLES) for each in separators}
-    separator = max(found, key=lambda each: len(found[each].places))
-    if found[separator].places and not columns.by_number:
+    found = {
+        each: columns.find(split_line(lines[0], each), RATING_ROLES)
+        for each in separators
+        if is_header(lines, each)
+    }
+    separator = max(found, key=lambda each: len(found[each].places), default="")
+    if separator and found[separator].places and not columns.by_number:
         names = split_line(lines[0], separator)
         return _from_header(names, found[separator], columns, separator, skipped + 1, mark)
     for each in separators:
@@ -208,6 +214,28 @@ def _refused(names: Sequence[str], missing: Sequence[str]) -> str:
         f"has the columns {listed}: which is the {' and the '.join(missing)}? Name them with "
         f"{HOW_TO_NAME}"
     )
+
+
+def is_header(lines: Sequence[str], separator: str) -> bool:
+    """Whether the first line may name columns: short names, and a row below with as many cells.
+
+    Prose may hold the names too, between commas or spaces.
+    """
+    names = split_line(lines[0], separator)
+    if max(map(len, names), default=0) > _MAX_NAME_CHARACTERS:
+        return False
+    widths = [len(split_line(line, separator)) for line in lines[1:]]
+    return not widths or len(names) in widths or len(names) in _widths_across(lines[1:], separator)
+
+
+def _widths_across(lines: Sequence[str], separator: str) -> list[int]:
+    """How many cells the rows have where quoted cells run over several lines."""
+    if separator not in QUOTING_SEPARATORS:
+        return []
+    widths: list[int] = []
+    with suppress(csv.Error):
+        widths.extend(len(row) for row in csv.reader(lines, delimiter=separator))
+    return widths
 
 
 def head_lines(head: bytes) -> list[str]:
