@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from reelstream.catalog import Catalog
+from reelstream.models.bundle import ModelBundle
 from reelstream.models.model_set import ModelSet
 from reelstream.models.rating.model import RatingModel
 from reelstream.ratings.histories import Histories
@@ -20,4 +21,5 @@ class Fitted:
 
     def with_rating(self, rating: RatingModel) -> ModelSet:
         """The same set with another rating model."""
-        return replace(self.model_set, rating=rating)
+        models = ModelBundle(**{**self.model_set.models, "rating": rating})
+        return replace(self.model_set, models=models)
