@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import NamedTuple
 
 import numpy as np
@@ -80,14 +81,17 @@ def _read(content: bytes, layout: RatingsFormat, time: pl.DataType) -> pl.DataFr
         f"{n}": pl.String() for n in range((layout.n_columns - 1) * width + 1)
     }
     schema |= {f"{n * width}": kind for n, (_, kind) in places.items()}
-    table = pl.read_csv(
-        content,
-        has_header=False,
-        separator=layout.separator[0],
-        schema=schema,
-        ignore_errors=True,
-        decimal_comma=layout.has_decimal_commas and b"," in content,
-    )
+    with warnings.catch_warnings():
+        # It warns of quotes that stay open; the number of rows tells the same.
+        warnings.simplefilter("ignore", UserWarning)
+        table = pl.read_csv(
+            content,
+            has_header=False,
+            separator=layout.separator[0],
+            schema=schema,
+            ignore_errors=True,
+            decimal_comma=layout.has_decimal_commas and b"," in content,
+        )
     return table.select(pl.col(f"{n * width}").alias(name) for n, (name, _) in places.items())
 
 
