@@ -18,8 +18,10 @@ from reelstream.features.item_features import ItemFeatures
 from reelstream.features.user_profiles import GenreShares
 from reelstream.features.vocabulary import Vocabulary
 from reelstream.models.bundle import ModelBundle
+from reelstream.models.family import FamilyInput
 from reelstream.models.like.model import LikeModel
 from reelstream.models.rating.model import ChainState, Hyperparameters, ItemDraws, RatingModel
+from reelstream.models.registry import fit_families
 from reelstream.models.segment.model import SegmentModel
 from reelstream.ratings.columns import NO_ITEM, EventColumns
 from reelstream.ratings.scale import RatingScale
@@ -60,7 +62,17 @@ class MeanEngine:
         models = mean_models(histories.ratings, histories.starts, job.context.catalog)
         if self.snapshots[-1].manifests[-1].number in self.spoiled:
             models.rating.draws.means[:] = np.roll(models.rating.draws.means, 1, axis=1)
-        return models
+        return fit_families(
+            FamilyInput(
+                histories=histories,
+                catalog=job.context.catalog,
+                scale=job.context.scale,
+                models=models,
+                previous=job.previous,
+                seed=job.context.parameters.seed,
+                has_gate=job.context.has_gate,
+            )
+        )
 
 
 def mean_models(ratings: EventColumns, starts: np.ndarray, catalog: Catalog) -> ModelBundle:

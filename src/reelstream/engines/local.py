@@ -70,7 +70,7 @@ def fit_models(
     learned = histories.ratings[is_trainable(histories.ratings)]
     if not len(learned):
         raise NothingToLearnError
-    previous_rating = previous.rating if previous is not None else None
+    previous_rating = previous.find(RatingModel) if previous is not None else None
     rating = fit_rating(learned, context.catalog, previous_rating, context.parameters)
     return complete_models(rating, histories, context, previous)
 

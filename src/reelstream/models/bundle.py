@@ -42,13 +42,17 @@ class ModelBundle(Mapping[str, FamilyModel]):
 
     def of_type(self, kind: type[M]) -> M:
         """The model of this type. Raises MissingFamilyError when the set has none."""
-        for model in self._models.values():
-            if type(model) is kind:
-                return model
-        raise MissingFamilyError(
-            f"this model set has no {kind.__name__}: it was made before there was such a family;"
-            " the next set has one"
-        )
+        model = self.find(kind)
+        if model is None:
+            raise MissingFamilyError(
+                f"this model set has no {kind.__name__}: it was trained before that family was"
+                " added; the next set that is trained has one"
+            )
+        return model
+
+    def find(self, kind: type[M]) -> M | None:
+        """The model of this type; None when the set has none."""
+        return next((model for model in self._models.values() if type(model) is kind), None)
 
     @property
     def rating(self) -> RatingModel:
@@ -62,13 +66,13 @@ class ModelBundle(Mapping[str, FamilyModel]):
 
     @property
     def segment(self) -> SegmentModel:
-        """Which kind of user somebody is."""
+        """Which segment a user belongs to."""
         return self.of_type(SegmentModel)
 
     def replaced(self, **models: FamilyModel) -> ModelBundle:
-        """The same models, but for these."""
+        """The same models with these added, or in the place of those with their names."""
         return ModelBundle(**{**self._models, **models})
 
     def without(self, name: str) -> ModelBundle:
-        """The same models without one family's."""
+        """The same models without that of one family."""
         return ModelBundle(**{each: model for each, model in self.items() if each != name})

@@ -60,7 +60,7 @@ def _fit_rating(
         audience=features_of_products(tasks.multiply_audience, counts.item_ratings, n_users),
     )
     backend = BlockBackend(blocks, firsts, tasks)
-    previous = job.previous.rating if job.previous is not None else None
+    previous = job.previous.find(RatingModel) if job.previous is not None else None
     model = fit_rating_model(backend, totals, job.context.catalog, previous, job.context.parameters)
     tasks.close()
     return model
