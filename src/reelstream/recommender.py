@@ -46,8 +46,6 @@ from reelstream.storage.snapshot_store import SnapshotStore
 from reelstream.storage.work_folder import WorkFolder
 from reelstream.storage.work_histories import read_histories
 
-SDS_OF_95_PERCENT = 1.96
-
 
 class Recommender:
     """Predicts ratings, with their uncertainty, for users and items.
@@ -360,15 +358,15 @@ def _with_items(catalog: Catalog, events: EventColumns) -> Catalog:
 
 
 def _frame(queries: Queries, answers: Predictions, scale: RatingScale) -> pl.DataFrame:
-    spread = SDS_OF_95_PERCENT * answers.sd
+    mean, low, high = answers.intervals(scale)
     return pl.DataFrame(
         {
             "user": queries.user_id,
             "item": queries.item_id,
-            "mean": answers.mean.clip(scale.lowest, scale.highest),
+            "mean": mean,
             "sd": answers.sd,
-            "low": (answers.mean - spread).clip(scale.lowest, scale.highest),
-            "high": (answers.mean + spread).clip(scale.lowest, scale.highest),
+            "low": low,
+            "high": high,
             "like_probability": answers.like_probability,
             "distribution": answers.distribution,
         }

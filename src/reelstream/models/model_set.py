@@ -44,6 +44,8 @@ from reelstream.models.segment.model import SegmentModel
 from reelstream.ratings.columns import EventColumns
 from reelstream.ratings.scale import RatingScale
 
+SDS_OF_95_PERCENT = 1.96
+
 
 @dataclass(frozen=True, slots=True)
 class TrainedOn:
@@ -83,6 +85,19 @@ class Predictions:
     def __getitem__(self, chosen: slice) -> Predictions:
         """The chosen answers."""
         return Predictions(*(getattr(self, field.name)[chosen] for field in fields(self)))
+
+    def intervals(
+        self, scale: RatingScale
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+        """The mean (n,), and both ends of the central 95 % interval, cut off at the ends of the
+        scale.
+        """
+        spread = SDS_OF_95_PERCENT * self.sd
+        mean, low, high = (
+            values.clip(scale.lowest, scale.highest)
+            for values in (self.mean, self.mean - spread, self.mean + spread)
+        )
+        return mean, low, high
 
 
 @dataclass(frozen=True, kw_only=True)

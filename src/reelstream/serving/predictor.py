@@ -28,7 +28,6 @@ USERS_REFOLDED = 100
 """So many of the users asked last are folded in under a new set before it goes into service."""
 MAX_ITEM_UPDATES = 100
 """Ratings read from the log at once, beyond which films do not learn them."""
-SDS_OF_95_PERCENT = 1.96
 
 
 class Question(NamedTuple):
@@ -132,11 +131,7 @@ class Serving:
         last = int(user.history.timestamp[-1]) if len(user.history) else at
         predicted = self.films.predict(user.state, np.array(item_ids, np.int64), max(at, last))
         scale, basis = self.model_set.scale, self._basis(user.history)
-        spread = SDS_OF_95_PERCENT * predicted.sd
-        mean, low, high = (
-            np.clip(values, scale.lowest, scale.highest).tolist()
-            for values in (predicted.mean, predicted.mean - spread, predicted.mean + spread)
-        )
+        mean, low, high = (values.tolist() for values in predicted.intervals(scale))
         columns = zip(
             mean, predicted.sd.tolist(), low, high, predicted.like_probability.tolist(), strict=True
         )
