@@ -246,6 +246,16 @@ def test_make_help_lists_every_target_that_says_what_it_does() -> None:
     assert len(listed) >= 10
 
 
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_modules_that_are_named_exist(path: Path) -> None:
+    """A path such as `models/model_set.py` is that of a file here, or in the package; those of the
+    family that development.md adds as an example are not.
+    """
+    for name in re.findall(r"`(\w+(?:/\w+)+\.py)`", path.read_text()):
+        found = any((ROOT / folder / name).exists() for folder in (".", "src/reelstream"))
+        assert found or name.endswith("/popularity.py"), name
+
+
 def test_tests_that_are_named_exist() -> None:
     """A promise in the documentation points at the test that keeps it."""
     code = "".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
