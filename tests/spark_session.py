@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
-from dataclasses import fields
+from collections.abc import Iterator, Mapping
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -121,16 +121,19 @@ def snapshot_job(batches: BatchFolder, manifests: list[Manifest], out: Path) -> 
 
 
 def bits(model: Any) -> dict[str, Any]:
-    """All that a model holds, arrays as bytes, by name."""
+    """All that a model or a bundle of models holds, arrays as bytes, by name."""
+    if isinstance(model, Mapping):
+        parts = dict(model)
+    else:
+        parts = {field.name: getattr(model, field.name) for field in fields(model)}
     found: dict[str, Any] = {}
-    for field in fields(model):
-        value = getattr(model, field.name)
+    for name, value in parts.items():
         if isinstance(value, np.ndarray):
-            found[field.name] = (value.dtype, value.shape, value.tobytes())
+            found[name] = (value.dtype, value.shape, value.tobytes())
         elif hasattr(value, "ids"):
-            found[field.name] = value.ids.tobytes()
-        elif hasattr(value, "__dataclass_fields__"):
-            found |= {f"{field.name}.{name}": inner for name, inner in bits(value).items()}
+            found[name] = value.ids.tobytes()
+        elif is_dataclass(value):
+            found |= {f"{name}.{part}": inner for part, inner in bits(value).items()}
         else:
-            found[field.name] = value
+            found[name] = value
     return found

@@ -79,9 +79,9 @@ TRAINER = [
     "file_synced@models/pruned_1.json",
     "file_linked@models/pruned_1.json",
     "file_published@models/pruned_1.json",
-    "folder_removed@models/regression_model_set_1",
     "folder_removed@models/classification_model_set_1",
     "folder_removed@models/clustering_model_set_1",
+    "folder_removed@models/regression_model_set_1",
 ]
 """Of the second set, with one to be kept."""
 

@@ -251,7 +251,7 @@ class ReleaseStore:
             except AlreadyPublishedError:
                 continue
             # 2. The folders.
-            for name in self._store.names():
+            for name in sorted(self._store.names()):
                 match = _SET_FOLDER.fullmatch(name)
                 if match is not None and int(match[1]) == number:
                     self._store.remove_folder(name)
