@@ -23,6 +23,7 @@ from reelstream.ingest import batch_writer, producer  # noqa: F401  (they regist
 from reelstream.ratings.scale import RatingScale
 from reelstream.serving.live_histories import LiveHistories
 from reelstream.serving.live_updates import LiveUpdates
+from reelstream.serving.log_follower import LogSource
 from reelstream.serving.predictor import Predictor
 from reelstream.storage.batch_files import BatchFolder
 from reelstream.storage.snapshot_store import SnapshotStore
@@ -51,7 +52,12 @@ def metrics(tmp_path: Path) -> set[str]:
         registry, predictor, scale = FakeRegistry(), Predictor(LiveHistories()), RatingScale()
         batches, snapshots = BatchFolder(tmp_path / "batches"), SnapshotStore(tmp_path / "history")
         updates = LiveUpdates(
-            predictor, registry, batches, snapshots, broker, "ratings", CATALOG, scale
+            predictor,
+            model_sets=registry,
+            catalog=CATALOG,
+            batches=batches,
+            snapshots=snapshots,
+            log=LogSource(broker=broker, topic="ratings", scale=scale),
         )
         app = create_app(
             Service(

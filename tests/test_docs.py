@@ -27,6 +27,7 @@ from reelstream.ingest import batch_writer, producer, requeue
 from reelstream.ratings.scale import RatingScale
 from reelstream.serving.live_histories import LiveHistories
 from reelstream.serving.live_updates import LiveUpdates
+from reelstream.serving.log_follower import LogSource
 from reelstream.serving.predictor import Predictor
 from reelstream.storage.batch_files import BatchFolder
 from reelstream.storage.snapshot_store import SnapshotStore
@@ -117,7 +118,12 @@ def flask_app(tmp_path: Path) -> Iterator[Flask]:
         registry, predictor, scale = FakeRegistry(1), Predictor(LiveHistories()), RatingScale()
         batches, snapshots = BatchFolder(tmp_path / "batches"), SnapshotStore(tmp_path / "history")
         updates = LiveUpdates(
-            predictor, registry, batches, snapshots, broker, "ratings", CATALOG, scale
+            predictor,
+            model_sets=registry,
+            catalog=CATALOG,
+            batches=batches,
+            snapshots=snapshots,
+            log=LogSource(broker=broker, topic="ratings", scale=scale),
         )
         yield create_app(
             Service(

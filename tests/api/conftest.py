@@ -17,6 +17,7 @@ from reelstream.broker import open_broker
 from reelstream.ratings.scale import RatingScale
 from reelstream.serving.live_histories import LiveHistories, LogEvent
 from reelstream.serving.live_updates import LiveUpdates
+from reelstream.serving.log_follower import LogSource
 from reelstream.serving.predictor import Predictor
 from reelstream.storage.batch_files import BatchFolder
 from reelstream.storage.snapshot_store import SnapshotStore
@@ -46,13 +47,11 @@ def waiting_api(tmp_path: Path) -> Iterator[SimpleNamespace]:
         registry, predictor, scale = FakeRegistry(1, 2), Predictor(LiveHistories()), RatingScale()
         updates = LiveUpdates(
             predictor,
-            registry,
-            BatchFolder(tmp_path / "batches"),
-            SnapshotStore(tmp_path / "history"),
-            broker,
-            "ratings",
-            CATALOG,
-            scale,
+            model_sets=registry,
+            catalog=CATALOG,
+            batches=BatchFolder(tmp_path / "batches"),
+            snapshots=SnapshotStore(tmp_path / "history"),
+            log=LogSource(broker=broker, topic="ratings", scale=scale),
         )
         predictor.histories.add(
             LogEvent(event(*row), 0, offset) for offset, row in enumerate(RATED)

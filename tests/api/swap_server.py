@@ -17,6 +17,7 @@ from reelstream.api.service import Service
 from reelstream.broker import open_broker
 from reelstream.serving.live_histories import LiveHistories
 from reelstream.serving.live_updates import LiveUpdates
+from reelstream.serving.log_follower import LogSource
 from reelstream.serving.predictor import Predictor
 from reelstream.storage.batch_files import BatchFolder
 from reelstream.storage.model_sets import ModelSetStore
@@ -27,13 +28,13 @@ def make_app(root: Path) -> Flask:
     registry, predictor = ModelSetStore.in_folder(root / "models"), Predictor(LiveHistories())
     updates = LiveUpdates(
         predictor,
-        registry,
-        BatchFolder(root / "batched_data"),
-        SnapshotStore(root / "history"),
-        open_broker(f"sqlite:{root / 'log.db'}"),
-        "ratings",
-        CATALOG,
-        SCALE,
+        model_sets=registry,
+        catalog=CATALOG,
+        batches=BatchFolder(root / "batched_data"),
+        snapshots=SnapshotStore(root / "history"),
+        log=LogSource(
+            broker=open_broker(f"sqlite:{root / 'log.db'}"), topic="ratings", scale=SCALE
+        ),
     )
     updates.start()
     return create_app(

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from events import event
 from reelstream.ratings.columns import NO_ITEM, EventColumns
 from reelstream.ratings.effective import effective_ratings
+from reelstream.ratings.events import Rated
 from reelstream.ratings.histories import Histories
 from reelstream.serving.live_histories import LiveHistories, LogEvent
 
@@ -36,11 +37,12 @@ def places(history: EventColumns) -> list[tuple[int, float]]:
 def test_a_new_rating_counts_at_once() -> None:
     """What `add` took is in the next history."""
     histories = LiveHistories()
-    before = histories.version
+    before, of_another = histories.version_of(1), histories.version_of(2)
     assert histories.add([row(0, 1, 31, 4.0, 100)]) == 1
     assert places(histories.of_user(1)) == [(0, 4.0)]
     assert len(histories.of_user(2)) == 0
-    assert histories.version > before
+    assert histories.version_of(1) != before
+    assert histories.version_of(2) == of_another
 
 
 def test_a_rating_that_the_files_hold_is_not_taken_twice() -> None:
@@ -140,3 +142,29 @@ def test_where_a_rating_lies_makes_no_difference(
         # Of two ratings with the same time, offset and partition order decides: the histories agree
         # with `latest`.
         assert np.array_equal(got.offset, expected.offset)
+
+
+@given(ROWS, st.integers(0, 30), st.integers(0, 30))
+def test_whether_a_rating_will_count_is_known_before_it_is_added(
+    drawn: list[tuple], first: int, second: int
+) -> None:
+    """Of each rating that arrives after the files, whatever came before it: as its user's history
+    shows once it is added.
+    """
+    rows = [
+        row(offset, user, *what, t, partition)
+        for offset, (user, what, t, partition) in enumerate(drawn)
+    ]
+    first, second = sorted((min(first, len(rows)), min(second, len(rows))))
+    histories = LiveHistories()
+    histories.replace_files(
+        Histories.of(columns(rows[:first])), columns(rows[first:second]), {0: second, 1: second}
+    )
+    for arriving in rows[second:]:
+        if isinstance(arriving.event, Rated):
+            expects = histories.will_count(arriving, arriving.event.item_id)
+            histories.add([arriving])
+            history = histories.of_user(arriving.event.user_id)
+            assert expects == bool(history.is_among(columns([arriving])).any())
+        else:
+            histories.add([arriving])

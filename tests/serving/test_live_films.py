@@ -20,7 +20,7 @@ from reelstream.ratings.events import Rated
 from reelstream.ratings.histories import Histories
 from reelstream.ratings.scale import RatingScale
 from reelstream.serving.live_histories import LiveHistories, LogEvent
-from reelstream.serving.predictor import MAX_ITEM_UPDATES, Predictor, Question
+from reelstream.serving.predictor import MAX_ITEM_UPDATES, PredictionQuery, Predictor
 
 LATER = 2_000_000_000
 FILM = 5
@@ -57,7 +57,7 @@ def served(model_set: ModelSet, histories: LiveHistories | None = None) -> Predi
 
 def expected(predictor: Predictor) -> float:
     """What a user without ratings is told about the film."""
-    answer = predictor.serving().predict([Question(99, FILM, LATER)])[0]
+    answer = predictor.serving().predict([PredictionQuery(99, FILM, LATER)])[0]
     return answer.mean
 
 
@@ -66,7 +66,7 @@ def test_a_film_learns_from_strangers(model_set: ModelSet) -> None:
     before = expected(predictor)
     assert predictor.take(newcomers(0.5, 20, 10_000)) == 20
     assert expected(predictor) < before - 0.05
-    assert (predictor.film_updates, predictor.film_updates_shed) == (20, 0)
+    assert (predictor.item_updates, predictor.item_updates_shed) == (20, 0)
 
 
 def test_ratings_of_the_holdout_teach_no_film(model_set: ModelSet) -> None:
@@ -84,7 +84,7 @@ def test_when_too_many_come_at_once_histories_have_them_all_and_films_none(
     many = newcomers(0.5, MAX_ITEM_UPDATES + 1, 10_000)
     assert predictor.take(many) == len(many)
     assert expected(predictor) == before
-    assert predictor.film_updates_shed == len(many)
+    assert predictor.item_updates_shed == len(many)
     assert len(predictor.histories.of_user(many[-1].event.user_id)) == 1
 
 
@@ -109,7 +109,7 @@ def test_what_is_gone_before_it_comes_teaches_no_film(model_set: ModelSet, item:
     )
     assert live.take(rows) == 20
     assert expected(live) == before
-    assert live.film_updates == 0
+    assert live.item_updates == 0
     assert expected(served(model_set, live.histories)) == before
 
 
@@ -126,7 +126,7 @@ def test_what_a_refused_batch_taught_is_forgotten(model_set: ModelSet) -> None:
     before = expected(predictor)
     predictor.take(newcomers(0.5, 20, 10_000))
     assert expected(predictor) < before
-    predictor.renew_films({0: 20_000})
+    predictor.renew_items({0: 20_000})
     assert expected(predictor) == before
 
 
@@ -162,12 +162,12 @@ def test_a_film_that_cannot_learn_keeps_no_rating_from_its_user(
     rows = newcomers(0.5, 3, 10_000)
     assert predictor.take(rows) == 3
     assert [len(predictor.histories.of_user(row.event.user_id)) for row in rows] == [1, 1, 1]
-    assert predictor.film_updates_shed == 3
+    assert predictor.item_updates_shed == 3
 
 
-def test_newest_behind_is_in_order_of_time_and_bounded() -> None:
+def test_newest_since_is_in_order_of_time_and_bounded() -> None:
     histories = LiveHistories()
     histories.add([LogEvent(Rated(user, FILM, 4.0, 100 - user), 0, user) for user in range(50)])
-    newest = histories.newest_behind({0: 10}, 5)
+    newest = histories.newest_since({0: 10}, 5)
     assert isinstance(newest, EventColumns)
     assert newest.timestamp.tolist() == [86, 87, 88, 89, 90]

@@ -27,7 +27,8 @@ from reelstream.ratings.wire import encode_message
 from reelstream.serving.follower import Follower
 from reelstream.serving.live_histories import LiveHistories
 from reelstream.serving.live_updates import LiveUpdates
-from reelstream.serving.predictor import Predictor, Question
+from reelstream.serving.log_follower import LogSource
+from reelstream.serving.predictor import PredictionQuery, Predictor
 from reelstream.storage.batch_files import BatchFolder, Manifest, OffsetRange
 from reelstream.storage.snapshot import write_snapshot
 from reelstream.storage.snapshot_store import SnapshotStore
@@ -50,13 +51,11 @@ class World:
         self.registry, self.predictor = FakeRegistry(*numbers), Predictor(LiveHistories())
         self.updates = LiveUpdates(
             self.predictor,
-            self.registry,
-            self.batches,
-            self.snapshots,
-            broker,
-            TOPIC,
-            CATALOG,
-            RatingScale(),
+            model_sets=self.registry,
+            catalog=CATALOG,
+            batches=self.batches,
+            snapshots=self.snapshots,
+            log=LogSource(broker=broker, topic=TOPIC, scale=RatingScale()),
         )
         self._next = 0
 
@@ -173,7 +172,9 @@ def test_a_forgotten_user_is_answered_as_one_that_nobody_knows(world: World) -> 
     until(lambda: world.ratings_of(1) == [4.0, 3.0])
     world.send(b'{"userId":1,"forget":true,"timestamp":200}')
     until(lambda: world.ratings_of(1) == [])
-    forgotten, stranger = world.predictor.serving().predict([Question(1, 31), Question(2, 31)])
+    forgotten, stranger = world.predictor.serving().predict(
+        [PredictionQuery(1, 31), PredictionQuery(2, 31)]
+    )
     assert forgotten == stranger and not forgotten.basis.known_user
     world.rate((1, 31, 4.0, 100), (1, 1, 2.0, 201))
     until(lambda: world.ratings_of(1) == [2.0])
@@ -194,14 +195,14 @@ def test_an_excluded_batch_leaves_the_histories_and_comes_back(world: World) -> 
 
 
 def test_a_new_snapshot_and_a_newer_batch_stand_for_the_same_histories(world: World) -> None:
-    """Snapshot, batch behind it, log behind that."""
+    """Snapshot, the batch after it, and the log after that."""
     first = world.close_batch((1, 31, 4.0, 100))
     world.close_batch((1, 7, 3.0, 101))
     world.updates.start()
     assert world.ratings_of(1) == [4.0, 3.0]
-    version = world.predictor.histories.version
+    version = world.predictor.histories.version_of(1)
     world.publish_snapshot(first)
-    until(lambda: world.predictor.histories.version > version)
+    until(lambda: world.predictor.histories.version_of(1) != version)
     assert world.ratings_of(1) == [4.0, 3.0]
 
 
@@ -240,17 +241,17 @@ def test_a_new_set_goes_into_service(world: World) -> None:
     until(lambda: world.predictor.number == 1)
 
 
-def test_a_refused_set_or_an_excluded_batch_makes_films_start_again(world: World) -> None:
+def test_a_refused_set_or_an_excluded_batch_makes_items_start_again(world: World) -> None:
     """What they learned of a poisoned batch while it arrived must not stay."""
     world.rate((1, 31, 4.0, 100))
     world.close_batch((1, 31, 4.0, 100))
     world.updates.start()
-    first = world.predictor.serving().films
+    first = world.predictor.serving().items
     world.registry.add(2, current=False)
-    until(lambda: world.predictor.serving().films is not first)
-    second = world.predictor.serving().films
+    until(lambda: world.predictor.serving().items is not first)
+    second = world.predictor.serving().items
     world.batches.exclude(1)
-    until(lambda: world.predictor.serving().films is not second)
+    until(lambda: world.predictor.serving().items is not second)
     assert world.predictor.number == 1
 
 
@@ -318,11 +319,15 @@ def test_a_follower_shows_its_failure_until_it_is_over() -> None:
     """A failure ends nothing; any exception counts as one."""
     failures: list[Exception] = [DamagedError("file x is damaged"), RuntimeError()]
 
-    def step() -> None:
-        if failures:
-            raise failures.pop(0)
+    class FailingFollower(Follower):
+        name = "thing"
+        pause_seconds = 0.0
 
-    follower = Follower("thing", step, pause=0.0)
+        def follow(self) -> None:
+            if failures:
+                raise failures.pop(0)
+
+    follower = FailingFollower()
     assert not follower.attempt() and follower.failure == "file x is damaged"
     assert not follower.attempt() and follower.failure == "RuntimeError"
     assert follower.attempt() and follower.failure is None

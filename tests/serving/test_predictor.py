@@ -1,4 +1,4 @@
-"""Predictor: answers from one set and every rating up to this moment."""
+"""Predictor: answers from one set and every rating up to now."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from reelstream.errors import NoModelSetError, UnknownItemError
 from reelstream.ratings.columns import NO_ITEM, EventColumns
 from reelstream.ratings.histories import Histories
 from reelstream.serving.live_histories import LiveHistories, LogEvent
-from reelstream.serving.predictor import Basis, Prediction, Predictor, Question
+from reelstream.serving.predictor import Basis, Prediction, PredictionQuery, Predictor
 from reelstream.serving.user_states import UserStates
 
 
@@ -34,7 +34,7 @@ def in_service(
 
 
 def mean(predictor: Predictor, user: int = 1) -> float:
-    (prediction,) = predictor.serving().predict([Question(user, 31)])
+    (prediction,) = predictor.serving().predict([PredictionQuery(user, 31)])
     return prediction.mean
 
 
@@ -53,10 +53,10 @@ def test_a_set_is_prepared_before_it_answers() -> None:
 
 
 def test_an_answer_says_what_it_rests_on() -> None:
-    """Ratings behind `trained_end_offsets` are live."""
+    """Ratings after `trained_end_offsets` are live."""
     predictor, _ = in_service(trained_end_offsets={0: 1})
     predictor.histories.add([rated(0, 1, 4.0, 10), rated(1, 7, 2.0, 20)])
-    known, unknown = predictor.serving().predict([Question(1, 31), Question(2, 31)])
+    known, unknown = predictor.serving().predict([PredictionQuery(1, 31), PredictionQuery(2, 31)])
     assert known.mean == 3.0 and known.basis == Basis(2, 1) and known.basis.known_user
     assert unknown.basis == Basis(0, 0) and not unknown.basis.known_user
 
@@ -65,7 +65,7 @@ def test_the_interval_ends_with_the_scale() -> None:
     """1.96 standard deviations either way, but no rating above five stars."""
     predictor, _ = in_service(number=2)
     predictor.histories.add([rated(0, 1, 5.0, 10)])
-    (prediction,) = predictor.serving().predict([Question(1, 31)])
+    (prediction,) = predictor.serving().predict([PredictionQuery(1, 31)])
     assert (prediction.low, prediction.high) == (pytest.approx(5 - 1.96 * 0.5), 5.0)
 
 
@@ -73,7 +73,13 @@ def test_answers_come_in_the_order_of_the_questions_and_each_user_is_folded_in_o
     """Also when users alternate, and an unknown film stands between."""
     predictor, model_set = in_service()
     predictor.histories.add([rated(0, 1, 4.0, 10, user=1), rated(1, 1, 2.0, 10, user=2)])
-    asked = [Question(1, 31), Question(2, 31), Question(1, 999), Question(2, 100), Question(1, 7)]
+    asked = [
+        PredictionQuery(1, 31),
+        PredictionQuery(2, 31),
+        PredictionQuery(1, 999),
+        PredictionQuery(2, 100),
+        PredictionQuery(1, 7),
+    ]
     first, second, third, fourth, fifth = predictor.serving().predict(asked)
     assert [first.mean, second.mean, fourth.mean, fifth.mean] == [4.0, 2.0, 2.0, 4.0]
     assert isinstance(third, UnknownItemError) and "999" in str(third)
@@ -86,9 +92,9 @@ def test_a_question_is_never_before_the_last_rating() -> None:
     future = int(time.time()) + 5_000
     predictor.histories.add([rated(0, 1, 4.0, future)])
     serving = predictor.serving()
-    serving.predict([Question(1, 31, at=5)])
-    serving.predict([Question(1, 31)])
-    serving.predict([Question(2, 31, at=5)])
+    serving.predict([PredictionQuery(1, 31, at=5)])
+    serving.predict([PredictionQuery(1, 31)])
+    serving.predict([PredictionQuery(2, 31, at=5)])
     assert model_set.asked_at == [future, future, 5]
 
 
@@ -112,6 +118,31 @@ def test_a_later_rating_is_learned_and_nothing_is_folded_in_again() -> None:
     predictor.histories.add([rated(1, 7, 2.0, 20)])
     assert mean(predictor) == 3.0
     assert model_set.folded == [1]
+
+
+def test_a_rating_of_one_user_costs_no_other_user_anything(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A history is built for a rating once, for its own user; and for a query only when it has
+    changed.
+    """
+    predictor, _ = in_service()
+    built: list[int] = []
+    of_user = LiveHistories.of_user
+
+    def counting(histories: LiveHistories, user_id: int) -> EventColumns:
+        built.append(user_id)
+        return of_user(histories, user_id)
+
+    monkeypatch.setattr(LiveHistories, "of_user", counting)
+    predictor.take([rated(0, 31, 4.0, 10, user=1)])
+    assert built == [1]
+    mean(predictor, user=2)
+    predictor.take([rated(1, 7, 4.0, 20, user=1)])
+    built.clear()
+    mean(predictor, user=2)
+    assert built == []
+    mean(predictor, user=1)
+    mean(predictor, user=1)
+    assert built == [1]
 
 
 @pytest.mark.parametrize(
@@ -159,7 +190,7 @@ def test_a_rating_that_moves_from_the_log_into_a_batch_changes_nothing() -> None
     assert model_set.folded == [1]
 
 
-def test_a_failed_update_does_not_leave_a_half_taught_state() -> None:
+def test_a_failed_update_does_not_leave_a_half_updated_state() -> None:
     """The question fails; the next one starts from the whole history."""
     predictor, model_set = in_service()
     predictor.histories.add([rated(0, 1, 4.0, 10)])
@@ -189,15 +220,15 @@ def test_a_request_keeps_its_set_through_a_swap() -> None:
     serving = predictor.serving()
     predictor.swap(release(4), FakeModelSet(4), {})
     predictor.histories.add([rated(0, 1, 4.0, 10)])
-    (prediction,) = serving.predict([Question(1, 31)])
+    (prediction,) = serving.predict([PredictionQuery(1, 31)])
     assert (prediction.sd, prediction.mean) == (0.5, 4.0)
-    assert predictor.serving().predict([Question(1, 31)])[0].sd == 0.25
+    assert predictor.serving().predict([PredictionQuery(1, 31)])[0].sd == 0.25
 
 
 def test_the_user_asked_least_recently_is_forgotten_first() -> None:
     """The number of states is bounded."""
     model_set = FakeModelSet(1)
-    states = UserStates(model_set, LiveHistories(), most=2)
+    states = UserStates(model_set, LiveHistories(), limit=2)
     for user in (1, 2, 1, 3):
         with states.of_user(user):
             pass
@@ -216,7 +247,7 @@ def test_threads_that_ask_while_ratings_and_sets_arrive_get_answers_of_one_set_e
         wrong = []
         while not done.is_set():
             serving = predictor.serving()
-            for prediction in serving.predict([Question(user, 31) for user in (1, 2, 1)]):
+            for prediction in serving.predict([PredictionQuery(user, 31) for user in (1, 2, 1)]):
                 mean = 4.0 if prediction.basis.known_user else 3.0
                 if (prediction.mean, prediction.sd) != (mean, 1 / serving.release.number):
                     wrong.append(prediction)
@@ -229,4 +260,4 @@ def test_threads_that_ask_while_ratings_and_sets_arrive_get_answers_of_one_set_e
             predictor.histories.add([rated(number, number, 4.0, number)])
         done.set()
         assert [asked.result() for asked in asking] == [[], [], [], []]
-    assert predictor.serving().predict([Question(1, 31)])[0].basis.ratings == 6
+    assert predictor.serving().predict([PredictionQuery(1, 31)])[0].basis.ratings == 6

@@ -49,8 +49,8 @@ class _Serving(Collector):
             "Ratings from the log, by whether films learned them.",
             labels=["outcome"],
         )
-        updates.add_metric(["learned"], predictor.film_updates)
-        updates.add_metric(["shed"], predictor.film_updates_shed)
+        updates.add_metric(["learned"], predictor.item_updates)
+        updates.add_metric(["shed"], predictor.item_updates_shed)
         yield updates
         errors = CounterMetricFamily(
             "reelstream_follow_errors", "Failures while following.", labels=["what"]

@@ -22,7 +22,7 @@ from reelstream.contract import (
 from reelstream.errors import UnknownItemError
 from reelstream.models.segment.description import Segment
 from reelstream.ratings.scale import RatingScale
-from reelstream.serving.predictor import Basis, Prediction, Question, Serving
+from reelstream.serving.predictor import Basis, Prediction, PredictionQuery, Serving
 
 DIGITS = 4
 """Decimals of an answer: far finer than any model is."""
@@ -92,7 +92,7 @@ def clustering(
 def full(service: Service, query: PairQuery) -> FullAnswer:
     """All three answers at once, from one model set."""
     serving = service.predictor.serving()
-    (prediction,) = serving.predict([_question(query)])
+    (prediction,) = serving.predict([_prediction_query(query)])
     if isinstance(prediction, UnknownItemError):
         raise prediction
     segment, _ = serving.segment(query.user_id)
@@ -111,7 +111,7 @@ def _predict(
 ) -> list[A | Problem]:
     """The answer to each query, or its problem, all from one model set."""
     serving = service.predictor.serving()
-    predictions = serving.predict([_question(query) for query in queries])
+    predictions = serving.predict([_prediction_query(query) for query in queries])
     return [
         problem_of_error(prediction)
         if isinstance(prediction, UnknownItemError)
@@ -120,8 +120,8 @@ def _predict(
     ]
 
 
-def _question(query: PairQuery) -> Question:
-    return Question(query.user_id, query.item_id, query.at)
+def _prediction_query(query: PairQuery) -> PredictionQuery:
+    return PredictionQuery(query.user_id, query.item_id, query.at)
 
 
 def _of_pair(

@@ -14,6 +14,7 @@ from reelstream.cli.factories import open_log
 from reelstream.models.warm_up import warm_up_set
 from reelstream.serving.live_histories import LiveHistories
 from reelstream.serving.live_updates import LiveUpdates
+from reelstream.serving.log_follower import LogSource
 from reelstream.serving.predictor import Predictor
 from reelstream.storage.batch_files import BatchFolder
 from reelstream.storage.model_sets import ModelSetStore
@@ -31,13 +32,11 @@ def make_app(work: Path, kafka: Mapping[str, str]) -> Flask:
     predictor = Predictor(LiveHistories())
     live_updates = LiveUpdates(
         predictor,
-        registry,
-        BatchFolder(folder.batches),
-        SnapshotStore(folder.history),
-        open_log(binding, kafka),
-        binding.topic,
-        catalog,
-        binding.scale,
+        model_sets=registry,
+        catalog=catalog,
+        batches=BatchFolder(folder.batches),
+        snapshots=SnapshotStore(folder.history),
+        log=LogSource(broker=open_log(binding, kafka), topic=binding.topic, scale=binding.scale),
     )
     warm_up_set().prepare()
     live_updates.start()

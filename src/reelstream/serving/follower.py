@@ -1,37 +1,47 @@
-"""One thing done again and again on a thread of its own, whatever happens to it."""
+"""Something that is followed: one step, repeated on a thread of its own, whatever happens to it."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from abc import ABC, abstractmethod
+from typing import ClassVar
 
 import structlog
 
 from reelstream.errors import ReelstreamError
 
-MAX_PAUSE_SECONDS = 2.0
-"""Seconds between two attempts at something that goes on failing."""
+MIN_RETRY_SECONDS = 0.1
+MAX_RETRY_SECONDS = 2.0
+"""Between these two lies the pause before a failed step is tried again; it doubles each time."""
 
 log = structlog.get_logger()
 
 
-class Follower:
-    """Repeats a step; a failure is logged once, shown in `failure` until the step succeeds, and
-    retried ever slower.
+class Follower(ABC):
+    """Repeats `follow`. A failure is logged once, shown in `failure` until a step succeeds, and
+    retried ever more slowly.
     """
 
-    def __init__(self, what: str, step: Callable[[], None], pause: float) -> None:
-        """`pause`: seconds between two steps."""
-        self.what = what
+    name: ClassVar[str]
+    """What is followed."""
+    pause_seconds: ClassVar[float]
+    """Between two steps."""
+
+    def __init__(self) -> None:
         self.failure: str | None = None
+        """The message of the last step's failure."""
         self.errors = 0
-        self._step, self._pause = step, pause
+        """Failures since the start."""
         self._thread: threading.Thread | None = None
 
+    @abstractmethod
+    def follow(self) -> None:
+        """One step: look once, and hand on what has changed."""
+
     def start(self, stop: threading.Event) -> None:
-        """Go on until `stop`."""
+        """Repeat the step until `stop`."""
         self._thread = threading.Thread(
-            target=self._run, args=(stop,), name=f"follow-{self.what}", daemon=True
+            target=self._run, args=(stop,), name=f"follow-{self.name}", daemon=True
         )
         self._thread.start()
 
@@ -43,12 +53,13 @@ class Follower:
     def attempt(self) -> bool:
         """One step; whether it succeeded."""
         try:
-            self._step()
+            self.follow()
+        # Any exception, not only ours: an unforeseen one must not end the thread.
         except Exception as error:
             self._note(error)
             return False
         if self.failure is not None:
-            log.info("following_again", what=self.what)
+            log.info("following_again", what=self.name)
             self.failure = None
         return True
 
@@ -58,13 +69,16 @@ class Follower:
         if message != self.failure:
             log.error(
                 "following_failed",
-                what=self.what,
+                what=self.name,
                 error=message,
                 exc_info=not isinstance(error, ReelstreamError),
             )
         self.failure = message
 
     def _run(self, stop: threading.Event) -> None:
-        pause = self._pause
+        pause = self.pause_seconds
         while not stop.wait(pause):
-            pause = self._pause if self.attempt() else min(max(2 * pause, 0.1), MAX_PAUSE_SECONDS)
+            if self.attempt():
+                pause = self.pause_seconds
+            else:
+                pause = min(max(2 * pause, MIN_RETRY_SECONDS), MAX_RETRY_SECONDS)

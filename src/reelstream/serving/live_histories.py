@@ -1,4 +1,4 @@
-"""Every user's ratings up to this moment: the snapshot, the batches since, and the log behind
+"""Every user's ratings up to now: those of the snapshot, of the batches since, and of the log after
 them.
 """
 
@@ -7,125 +7,155 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from reelstream.ratings.columns import EventColumns
 from reelstream.ratings.effective import effective_ratings
-from reelstream.ratings.events import Event, Rated
+from reelstream.ratings.events import Deleted, Erased, Event, Rated
 from reelstream.ratings.histories import Histories
 
 
 class LogEvent(NamedTuple):
-    """A rating and its place in the log."""
+    """An event and its position in the log."""
 
     event: Event
     partition: int
     offset: int
 
+    @property
+    def order(self) -> tuple[int, int, int]:
+        """Of two events the one with the larger order is the later, whichever arrived first."""
+        return self.event.timestamp, self.partition, self.offset
 
-@dataclass(frozen=True, slots=True)
+
+HistoryVersion: TypeAlias = tuple[int, int]
+"""Of one user's history: as long as it stays, so does the history."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Files:
     """What the files hold; never changed, only replaced."""
 
     snapshot: Histories
     batches: EventColumns
-    """Newer than the snapshot, sorted by user, deletions among them."""
-    next_offsets: Mapping[int, int]
+    """Newer than the snapshot, sorted by user, with tombstones."""
+    end_offsets: Mapping[int, int]
+    version: int
+    """Rises with every replacement."""
+
+    def hold(self, row: LogEvent) -> bool:
+        """Whether an event of the log is in a batch."""
+        return row.offset < self.end_offsets.get(row.partition, 0)
+
+    def events_of(self, user_id: int) -> tuple[EventColumns, EventColumns, EventColumns]:
+        """One user's ratings and tombstones in the snapshot, and events in the newer batches."""
+        return (
+            self.snapshot.of_user(user_id),
+            _rows_of(self.snapshot.tombstones, user_id),
+            _rows_of(self.batches, user_id),
+        )
 
 
 class LiveHistories:
-    """LiveHistories of all users, for many readers and one or two writers.
+    """Histories of all users, for many readers and one or two writers.
 
     A rating lies in exactly one of three layers. Its offset decides: the files hold what is before
-    the newest manifest's next offsets, the tail what came after. So it makes no difference who is
-    first to bring a rating, the batch or the log.
+    the newest manifest's end offsets, the tail what came after. So it makes no difference whether
+    the batch or the log is first to bring a rating.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._files = _Files(Histories.of(EventColumns.empty()), EventColumns.empty(), {})
+        nothing = EventColumns.empty()
+        self._files = _Files(
+            snapshot=Histories.of(nothing), batches=nothing, end_offsets={}, version=0
+        )
         self._tail: dict[int, list[LogEvent]] = {}
-        self._version = 0
 
     @property
-    def version(self) -> int:
-        """Rises with every change: as long as it stays, so does every history."""
-        return self._version
+    def end_offsets(self) -> Mapping[int, int]:
+        """Partition -> end offset of what the files hold: the log is followed from here."""
+        return self._files.end_offsets
 
-    @property
-    def next_offsets(self) -> Mapping[int, int]:
-        """Partition -> offset behind what the files hold: the log is followed from here."""
-        return self._files.next_offsets
+    def version_of(self, user_id: int) -> HistoryVersion:
+        """Changes with every change of the user's history, and with new files."""
+        # Between two replacements of the files a tail only grows, so that its length tells.
+        with self._lock:
+            return self._files.version, len(self._tail.get(user_id, ()))
 
     def replace_files(
-        self, snapshot: Histories, batches: EventColumns, next_offsets: Mapping[int, int]
+        self, snapshot: Histories, batches: EventColumns, end_offsets: Mapping[int, int]
     ) -> None:
         """Put new files under the tail, which loses what they hold.
 
-        `batches` are the ratings and deletions newer than the snapshot, in any order.
+        `batches` are the events newer than the snapshot, in any order.
         """
-        files = _Files(snapshot, batches.by_user(), dict(next_offsets))
+        by_user = batches.by_user()  # outside the lock: readers need not wait for it
         with self._lock:
-            self._files = files
+            self._files = files = _Files(
+                snapshot=snapshot,
+                batches=by_user,
+                end_offsets=dict(end_offsets),
+                version=self._files.version + 1,
+            )
             tail = {
-                user: [row for row in rows if _is_behind(row, files)]
+                user: [row for row in rows if not files.hold(row)]
                 for user, rows in self._tail.items()
             }
             self._tail = {user: rows for user, rows in tail.items() if rows}
-            self._version += 1
 
-    def add(self, ratings: Iterable[LogEvent]) -> int:
-        """Take ratings from the log, in the order of each partition; return how many the files did
+    def add(self, rows: Iterable[LogEvent]) -> int:
+        """Take events from the log, in the order of each partition; return how many the files did
         not hold.
         """
         with self._lock:
-            new = [row for row in ratings if _is_behind(row, self._files)]
+            new = [row for row in rows if not self._files.hold(row)]
             for row in new:
                 self._tail.setdefault(row.event.user_id, []).append(row)
-            if new:
-                self._version += 1
         return len(new)
 
     def lacks(self, row: LogEvent) -> bool:
-        """Whether the files do not hold a rating of the log."""
-        return _is_behind(row, self._files)
+        """Whether no file holds an event of the log."""
+        return not self._files.hold(row)
 
-    def will_count(self, row: LogEvent) -> bool:
-        """Whether a rating of the log counts once it is added: nothing later replaces, deletes or
-        forgets it.
-        """
-        history = self.of_user(row.event.user_id, [row])
-        return bool(((history.offset == row.offset) & (history.partition == row.partition)).any())
+    def will_count(self, row: LogEvent, item_id: int) -> bool:
+        """Whether a rating of the item, from the log, counts once it is added: no later event of
+        its user replaces, deletes or erases it.
 
-    def of_user(self, user_id: int, coming: Iterable[LogEvent] = ()) -> EventColumns:
-        """What counts of one user's ratings, oldest first (the order of EventColumns.by_user); with
-        those `coming`.
+        Needs no history: the user's events that concern the item are enough.
         """
+        user_id = row.event.user_id
         with self._lock:
-            files, tail = self._files, [*self._tail.get(user_id, ()), *coming]
-        settled = files.snapshot.of_user(user_id)
-        newer = _rows_of(files.batches, user_id)
+            files, tail = self._files, list(self._tail.get(user_id, ()))
+        concerning = [other.order for other in tail if _concerns(other.event, item_id)]
+        for events in files.events_of(user_id):
+            those = events[events.is_erasure | (events.item_id == item_id)]
+            columns = those.timestamp, those.partition, those.offset
+            concerning += zip(*(column.tolist() for column in columns), strict=True)
+        return max(concerning, default=row.order) <= row.order
+
+    def of_user(self, user_id: int) -> EventColumns:
+        """The ratings of one user that count, oldest first (the order of EventColumns.by_user)."""
+        with self._lock:
+            files, tail = self._files, list(self._tail.get(user_id, ()))
+        ratings, tombstones, newer = files.events_of(user_id)
         if not tail and not len(newer):
-            return settled
-        deletions = _rows_of(files.snapshot.tombstones, user_id)
+            return ratings
         return effective_ratings(
-            EventColumns.concatenate([settled, deletions, newer, _columns(tail)])
+            EventColumns.concatenate([ratings, tombstones, newer, _columns(tail)])
         )
 
-    def newest_behind(self, offsets: Mapping[int, int], most: int) -> EventColumns:
-        """At most `most` ratings from these offsets on that no snapshot holds, the newest by time,
-        oldest first.
+    def newest_since(self, end_offsets: Mapping[int, int], limit: int) -> EventColumns:
+        """The ratings after these end offsets that no snapshot holds; of more than `limit` the
+        newest by time. Oldest first.
         """
         with self._lock:
             files, tail = self._files, [row for rows in self._tail.values() for row in rows]
-        newer = EventColumns.concatenate([files.batches, _columns(tail)])
-        begin = np.array(
-            [offsets.get(partition, 0) for partition in newer.partition.tolist()], np.int64
-        )
-        return newer[(newer.offset >= begin) & newer.is_rating].by_time()[-most:]
+        events = EventColumns.concatenate([files.batches, _columns(tail)])
+        return events[events.is_after(end_offsets) & events.is_rating].by_time()[-limit:]
 
     def user_ids(self) -> NDArray[np.int64]:
         """Everybody with a rating that counts, rising."""
@@ -141,19 +171,34 @@ class LiveHistories:
             columns.user_id[~columns.is_rating]
             for columns in (files.snapshot.tombstones, files.batches)
         )
+        # Only who has deleted something can have no rating left: all others need no history.
         doubtful = np.intersect1d(newer, np.concatenate([np.array(deleting, np.int64), *in_files]))
-        gone = [user for user in doubtful.tolist() if not len(self.of_user(user))]
-        return np.setdiff1d(np.union1d(files.snapshot.user_ids, newer), gone, assume_unique=True)
+        without = [user for user in doubtful.tolist() if not len(self.of_user(user))]
+        return np.setdiff1d(np.union1d(files.snapshot.user_ids, newer), without, assume_unique=True)
 
 
-def _is_behind(row: LogEvent, files: _Files) -> bool:
-    return row.offset >= files.next_offsets.get(row.partition, 0)
+def log_events(events: EventColumns) -> list[LogEvent]:
+    """Each event by itself, in the same order."""
+    positions = zip(events.partition.tolist(), events.offset.tolist(), strict=True)
+    return [
+        LogEvent(event, *position)
+        for event, position in zip(events.events(), positions, strict=True)
+    ]
+
+
+def _concerns(event: Event, item_id: int) -> bool:
+    """Whether an event replaces, deletes or erases older ratings of the item."""
+    match event:
+        case Rated() | Deleted():
+            return event.item_id == item_id
+        case Erased():
+            return True
 
 
 def _rows_of(sorted_by_user: EventColumns, user_id: int) -> EventColumns:
     first = int(np.searchsorted(sorted_by_user.user_id, user_id, side="left"))
-    last = int(np.searchsorted(sorted_by_user.user_id, user_id, side="right"))
-    return sorted_by_user[first:last]
+    end = int(np.searchsorted(sorted_by_user.user_id, user_id, side="right"))
+    return sorted_by_user[first:end]
 
 
 def _columns(rows: Iterable[LogEvent]) -> EventColumns:
@@ -161,9 +206,3 @@ def _columns(rows: Iterable[LogEvent]) -> EventColumns:
     return EventColumns.of_events(
         [row.event for row in rows], [row.partition for row in rows], [row.offset for row in rows]
     )
-
-
-def log_events(events: EventColumns) -> list[LogEvent]:
-    """Each event by itself, in the same order."""
-    places = zip(events.partition.tolist(), events.offset.tolist(), strict=True)
-    return [LogEvent(event, *place) for event, place in zip(events.events(), places, strict=True)]

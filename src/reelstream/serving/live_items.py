@@ -1,4 +1,4 @@
-"""The films of the set in service, which go on learning while it serves."""
+"""The items of the set in service, which are updated while it serves."""
 
 from __future__ import annotations
 
@@ -17,60 +17,61 @@ from reelstream.ratings.events import Rated
 from reelstream.serving.live_histories import LiveHistories
 
 MAX_CATCH_UP_RATINGS = 20_000
-"""Newest ratings that a set's films learn before it goes into service, of those that the set has
-not learned from.
+"""Of the ratings that a set has not learned from, so many of the newest are given to its items
+before it goes into service.
 """
 
 
 class LiveItems:
-    """Films as fitted, and what the ratings since have taught them; for threads that ask and one
-    that teaches.
+    """Items as fitted, updated with the ratings since; for threads that predict and one that
+    updates.
 
-    What a film has learned depends on the order of arrival, so servers may differ a little; users
-    never do, for their states rest on the films as fitted.
+    What an item has learned depends on the order of arrival, so servers may differ a little; users
+    never do, for their states rest on the items as fitted.
 
-    One thread at a time predicts or teaches. To copy what the asked films have learned and predict
-    from the copy, outside the lock, would take twice as long as to predict under it.
+    One thread at a time predicts or updates. To copy the wanted items and predict from the copy,
+    outside the lock, would take twice as long as to predict under it.
     """
 
     def __init__(self, model_set: ModelSet) -> None:
         self._model_set = model_set
-        self._films = model_set.online_items()
+        self._items = model_set.online_items()
         self._lock = threading.Lock()
 
     def predict(self, state: UserState, item_ids: NDArray[np.int64], at: int) -> Predictions:
         """See `ModelSet.predict`."""
         with self._lock:
-            return self._model_set.predict(state, item_ids, at, self._films)
+            return self._model_set.predict(state, item_ids, at, self._items)
 
-    def learn(self, state: UserState, rating: Rated) -> None:
-        """Teach a film one rating by the user of `state`, who has not learned it yet; not one of
-        the holdout.
+    def update(self, state: UserState, rating: Rated) -> None:
+        """Update an item with a rating by the user of `state`, which has not seen it yet; ratings
+        of the holdout change nothing.
         """
         if is_held_out(rating.user_id, rating.item_id):
             return
         at = rating.timestamp if state.last is None else max(rating.timestamp, state.last)
         with self._lock:
-            self._model_set.update_item(state, rating.item_id, rating.rating, at, self._films)
+            self._model_set.update_item(state, rating.item_id, rating.rating, at, self._items)
 
     def catch_up(self, histories: LiveHistories, judged: Mapping[int, int]) -> None:
-        """Learn the newest ratings that no set has been trained on yet, each as if it arrived now.
+        """Update items with the newest ratings that no set has been trained on, each as if it
+        arrived now.
 
-        judged: partition -> offset behind the newest release, refused or not. What lies before it
-        the set has learned from, or it came with a batch that the gate refused and must teach
-        nothing.
+        judged: the end offsets of the newest release, refused or not. What lies before them the set
+        has learned from, or it came with a batch that the gate refused and must change no item.
         """
-        newer = histories.newest_behind(judged, MAX_CATCH_UP_RATINGS)
-        if not len(newer):
+        newest = histories.newest_since(judged, MAX_CATCH_UP_RATINGS)
+        if not len(newest):
             return
+        # Whole histories: what is predicted of a rating rests on all ratings of its user before it.
         events = EventColumns.concatenate(
-            histories.of_user(user) for user in np.unique(newer.user_id).tolist()
+            histories.of_user(user) for user in np.unique(newest.user_id).tolist()
         )
         with self._lock:
             posterior_of_events(
                 self._model_set,
                 events,
-                is_query=events.is_among(newer),
+                is_query=events.is_among(newest),
                 is_update=np.ones(len(events), bool),
-                items=self._films,
+                items=self._items,
             )

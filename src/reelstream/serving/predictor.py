@@ -1,4 +1,4 @@
-"""Answers questions from the model set in service and every user's ratings up to this moment."""
+"""Answers queries from the model set in service and every user's ratings up to now."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from reelstream.storage.release import Release
 log = structlog.get_logger()
 
 USERS_REFOLDED = 100
-"""So many of the users asked last are folded in under a new set before it goes into service."""
+"""So many of the users queried last are folded in under a new set before it goes into service."""
 MAX_ITEM_UPDATES = 100
-"""Ratings read from the log at once, beyond which films do not learn them."""
+"""Ratings read from the log at once; with more, items are not updated."""
 
 
-class Question(NamedTuple):
+class PredictionQuery(NamedTuple):
     """What one user would make of one item."""
 
     user_id: int
@@ -45,7 +45,7 @@ class Basis(NamedTuple):
     ratings: int
     """The user's ratings that it has seen."""
     live: int
-    """Those of them that lie behind the set's `trained_end_offsets`."""
+    """Those of them after the set's `trained_end_offsets`."""
 
     @property
     def known_user(self) -> bool:
@@ -54,7 +54,7 @@ class Basis(NamedTuple):
 
 
 class Prediction(NamedTuple):
-    """The answer to one question."""
+    """The answer to one query."""
 
     mean: float
     """The expected rating, cut off at the ends of the scale."""
@@ -69,7 +69,7 @@ class Prediction(NamedTuple):
     basis: Basis
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Serving:
     """A model set in service. A request takes one and answers from it alone, whatever is swapped
     meanwhile.
@@ -79,24 +79,25 @@ class Serving:
     model_set: ModelSet
     histories: LiveHistories
     states: UserStates
-    films: LiveItems
+    items: LiveItems
     since: float = field(default_factory=time.time)
     """When it was ready, in seconds since 1970, UTC."""
 
-    def predict(self, questions: Sequence[Question]) -> list[Prediction | UnknownItemError]:
-        """An answer, or the reason why there is none, for each question in its order; each user is
-        visited once.
+    def predict(self, queries: Sequence[PredictionQuery]) -> list[Prediction | UnknownItemError]:
+        """An answer, or the reason why there is none, for each query in its order.
+
+        Each user is folded in once for all queries at one time.
         """
         now = int(time.time())
-        places: dict[tuple[int, int], list[int]] = {}
-        for place, question in enumerate(questions):
-            key = (question.user_id, now if question.at is None else question.at)
-            places.setdefault(key, []).append(place)
+        positions: dict[tuple[int, int], list[int]] = {}
+        for position, query in enumerate(queries):
+            key = (query.user_id, now if query.at is None else query.at)
+            positions.setdefault(key, []).append(position)
         answers: dict[int, Prediction | UnknownItemError] = {}
-        for (user_id, at), of_user in places.items():
-            item_ids = [questions[place].item_id for place in of_user]
+        for (user_id, at), of_user in positions.items():
+            item_ids = [queries[position].item_id for position in of_user]
             answers.update(zip(of_user, self._predict_user(user_id, item_ids, at), strict=True))
-        return [answers[place] for place in range(len(questions))]
+        return [answers[position] for position in range(len(queries))]
 
     def segment(self, user_id: int) -> tuple[Segment, Basis]:
         """Which kind of user this is."""
@@ -104,14 +105,14 @@ class Serving:
         return self.model_set.segment_of(history), self._basis(history)
 
     def update_item(self, rating: Rated) -> None:
-        """Teach a film a rating that its user's history does not hold yet."""
+        """Update an item with a rating that its user's history does not hold yet."""
         if self.model_set.knows(rating.item_id):
             with self.states.of_user(rating.user_id) as user:
-                self.films.learn(user.state, rating)
+                self.items.update(user.state, rating)
 
     @cached_property
     def popularity(self) -> Mapping[int, int]:
-        """Item -> how many ratings the set has learned of it."""
+        """Item -> how many ratings of it the set was trained on."""
         rating = self.model_set.rating
         return dict(zip(rating.item_ids.tolist(), rating.item_counts.tolist(), strict=True))
 
@@ -129,7 +130,7 @@ class Serving:
 
     def _predict_known(self, user: FoldedUser, item_ids: list[int], at: int) -> list[Prediction]:
         last = int(user.history.timestamp[-1]) if len(user.history) else at
-        predicted = self.films.predict(user.state, np.array(item_ids, np.int64), max(at, last))
+        predicted = self.items.predict(user.state, np.array(item_ids, np.int64), max(at, last))
         scale, basis = self.model_set.scale, self._basis(user.history)
         mean, low, high = (values.tolist() for values in predicted.intervals(scale))
         columns = zip(
@@ -142,12 +143,8 @@ class Serving:
         ]
 
     def _basis(self, history: EventColumns) -> Basis:
-        through = self.model_set.trained_on.trained_end_offsets
-        live = 0
-        for partition in np.unique(history.partition).tolist():
-            offsets = history.offset[history.partition == partition]
-            live += int(np.count_nonzero(offsets >= through.get(partition, 0)))
-        return Basis(len(history), live)
+        live = history.is_after(self.model_set.trained_on.trained_end_offsets)
+        return Basis(len(history), int(np.count_nonzero(live)))
 
 
 class Predictor:
@@ -156,11 +153,11 @@ class Predictor:
     def __init__(self, histories: LiveHistories) -> None:
         self.histories = histories
         self.swaps = 0
-        self.film_updates = 0
-        """Ratings from the log that films were offered; those of the holdout they do not learn."""
-        self.film_updates_shed = 0
-        """Ratings from the log that films were not taught, because too many came at once, or
-        because it failed.
+        self.item_updates = 0
+        """Ratings from the log that items were given; those of the holdout change nothing."""
+        self.item_updates_shed = 0
+        """Ratings from the log that items were not given, because too many came at once, or because
+        the update failed.
         """
         self._serving: Serving | None = None
         self._swapping = threading.Lock()
@@ -185,46 +182,47 @@ class Predictor:
             )
         return self._serving
 
-    def take(self, ratings: Sequence[LogEvent]) -> int:
-        """Ratings from the log, in its order; how many the files did not hold.
+    def take(self, rows: Sequence[LogEvent]) -> int:
+        """Events from the log, in its order; how many the files did not hold.
 
-        Films learn a rating that will count before its user does. When many come at once only the
-        users do: a history is never late.
+        An item is updated with a rating that will count before its user is. When many come at once
+        only the users are: a history is never late.
         """
         serving = self._serving
-        if serving is None or len(ratings) > MAX_ITEM_UPDATES:
-            self.film_updates_shed += 0 if serving is None else len(ratings)
-            return self.histories.add(ratings)
+        if serving is None or len(rows) > MAX_ITEM_UPDATES:
+            self.item_updates_shed += 0 if serving is None else len(rows)
+            return self.histories.add(rows)
         new = 0
-        for row in ratings:
+        for row in rows:
             if self.histories.lacks(row):
-                if isinstance(row.event, Rated) and self.histories.will_count(row):
-                    self._teach(serving, row.event)
+                if isinstance(row.event, Rated) and self.histories.will_count(
+                    row, row.event.item_id
+                ):
+                    self._update_item(serving, row.event)
                 new += self.histories.add([row])
         return new
 
-    def _teach(self, serving: Serving, rating: Rated) -> None:
+    def _update_item(self, serving: Serving, rating: Rated) -> None:
         try:
             serving.update_item(rating)
-            self.film_updates += 1
+            self.item_updates += 1
         except Exception as error:  # whatever it is, the rating must reach its user
             log.error(
-                "film_update_failed", error=str(error), user=rating.user_id, item=rating.item_id
+                "item_update_failed", error=str(error), user=rating.user_id, item=rating.item_id
             )
-            self.film_updates_shed += 1
+            self.item_updates_shed += 1
 
-    def renew_films(self, judged: Mapping[int, int]) -> None:
-        """Let the films of the set in service forget what they learned, and learn again what they
-        may.
+    def renew_items(self, judged: Mapping[int, int]) -> None:
+        """Start the items of the set in service afresh, and update them with what they may learn.
 
         judged: see `LiveItems.catch_up`.
         """
         with self._swapping:
             serving = self._serving
             if serving is not None:
-                films = LiveItems(serving.model_set)
-                films.catch_up(self.histories, judged)
-                self._serving = replace(serving, films=films)
+                items = LiveItems(serving.model_set)
+                items.catch_up(self.histories, judged)
+                self._serving = replace(serving, items=items)
 
     def swap(self, release: Release, model_set: ModelSet, judged: Mapping[int, int]) -> None:
         """Put a set into service: made ready beside the old one, which answers until then.
@@ -233,11 +231,17 @@ class Predictor:
         """
         with self._swapping:
             model_set.prepare()
-            states, films = UserStates(model_set, self.histories), LiveItems(model_set)
-            films.catch_up(self.histories, judged)
+            states, items = UserStates(model_set, self.histories), LiveItems(model_set)
+            items.catch_up(self.histories, judged)
             if self._serving is not None:
                 for user_id in reversed(self._serving.states.recent(USERS_REFOLDED)):
                     with states.of_user(user_id):
                         pass
-            self._serving = Serving(release, model_set, self.histories, states, films)
+            self._serving = Serving(
+                release=release,
+                model_set=model_set,
+                histories=self.histories,
+                states=states,
+                items=items,
+            )
             self.swaps += 1

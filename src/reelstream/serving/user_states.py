@@ -1,4 +1,4 @@
-"""The users that one model set has folded in, kept for their next question."""
+"""The users that one model set has folded in, kept for their next query."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ import numpy as np
 from reelstream.models.model_set import ModelSet
 from reelstream.models.rating.user_state import UserState
 from reelstream.ratings.columns import EventColumns
-from reelstream.serving.live_histories import LiveHistories
+from reelstream.serving.live_histories import HistoryVersion, LiveHistories
 
 MAX_STATES = 500
-"""States kept, of some 80 kB each: the least recently asked goes first."""
+"""States kept, of some 80 kB each: the one used least recently is dropped first."""
 
 
 @dataclass(slots=True)
 class FoldedUser:
-    """One user as one model set sees him or her; hold its lock to use it."""
+    """One user as one model set sees them, for the holder of the user's lock."""
 
     state: UserState
     history: EventColumns
-    """What the state has learned, oldest first."""
-    version: int
-    """Of the histories, when `history` was last compared with them."""
+    """What the state was updated with, oldest first."""
+    version: HistoryVersion
+    """Of the user's history, when `history` was last compared with it."""
 
 
 @dataclass(slots=True)
@@ -39,44 +39,44 @@ class _Slot:
 class UserStates:
     """States of users under one model set, each a function of (set, history) and of nothing else.
 
-    A state is good as long as its ratings are the first of the user's history: then it learns the
-    rest. A late, changed or deleted rating, or an excluded batch, breaks that, and the user is
+    As long as a state's ratings are the first of the user's history, it is updated with the rest.
+    After a late, changed or deleted rating, or an excluded batch, they are not, and the user is
     folded in again.
     """
 
     def __init__(
-        self, model_set: ModelSet, histories: LiveHistories, most: int = MAX_STATES
+        self, model_set: ModelSet, histories: LiveHistories, limit: int = MAX_STATES
     ) -> None:
-        self._model_set, self._histories, self._most = model_set, histories, most
+        self._model_set, self._histories, self._limit = model_set, histories, limit
         self._lock = threading.Lock()
         self._slots: OrderedDict[int, _Slot] = OrderedDict()
 
     @contextmanager
     def of_user(self, user_id: int) -> Iterator[FoldedUser]:
-        """The user with every rating up to this moment, for the caller alone."""
+        """The user with every rating up to now, for the caller alone."""
         slot = self._slot(user_id)
         with slot.lock:
-            # should an update fail half-way, the next question starts afresh
+            # Should an update fail half-way, the next query starts afresh.
             user, slot.user = slot.user, None
             slot.user = self._up_to_date(user_id, user)
             yield slot.user
 
-    def recent(self, most: int) -> list[int]:
-        """The users asked about last, the latest first."""
+    def recent(self, limit: int) -> list[int]:
+        """The users that were used last, the latest first."""
         with self._lock:
-            return list(reversed(self._slots))[:most]
+            return list(reversed(self._slots))[:limit]
 
     def _slot(self, user_id: int) -> _Slot:
         with self._lock:
             slot = self._slots.setdefault(user_id, _Slot())
             self._slots.move_to_end(user_id)
-            if len(self._slots) > self._most:
+            if len(self._slots) > self._limit:
                 self._slots.popitem(last=False)
         return slot
 
     def _up_to_date(self, user_id: int, user: FoldedUser | None) -> FoldedUser:
-        # before the history: what comes in between is looked at again
-        version = self._histories.version
+        # Before the history: what comes in between is compared again at the next query.
+        version = self._histories.version_of(user_id)
         if user is not None and user.version == version:
             return user
         history = self._histories.of_user(user_id)
@@ -90,8 +90,8 @@ class UserStates:
 
 
 def _begins_with(history: EventColumns, earlier: EventColumns) -> bool:
-    """Whether `earlier` is the first part of `history`: a rating is known by its place in the
-    log.
+    """Whether `earlier` is the first part of `history`: a rating is known by its position in
+    the log.
     """
     n = len(earlier)
     return (

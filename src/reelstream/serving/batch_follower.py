@@ -1,19 +1,24 @@
-"""Brings the history snapshot, the newer batches and the exclusions from the disk into the
+"""Follows the files of a work folder: history snapshot, newer batches and exclusions become the
 histories.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import structlog
 
 from reelstream.errors import DamagedError
 from reelstream.ratings.columns import EventColumns
 from reelstream.ratings.histories import Histories
+from reelstream.serving.follower import Follower
 from reelstream.serving.live_histories import LiveHistories
 from reelstream.storage.batch_files import BatchFolder, Manifest
 from reelstream.storage.snapshot_store import SnapshotStore
+
+FILE_SECONDS = 0.2
+"""How often the files are looked at."""
 
 _Revision = tuple[int, int]
 """(number, revision) of a manifest."""
@@ -21,20 +26,24 @@ _Revision = tuple[int, int]
 log = structlog.get_logger()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Base:
-    history: Histories
+    histories: Histories
     holds: frozenset[_Revision]
 
 
-class FileLayers:
-    """Follows the files of a work folder. A history rests on a base, and on the batches that the
-    base does not hold.
+class BatchFollower(Follower):
+    """Follows the batch files. A history rests on a base, and on the batches that the base does not
+    hold.
     """
+
+    name: ClassVar[str] = "batch files"
+    pause_seconds: ClassVar[float] = FILE_SECONDS
 
     def __init__(
         self, batches: BatchFolder, snapshots: SnapshotStore, histories: LiveHistories
     ) -> None:
+        super().__init__()
         self._batches, self._snapshots, self._histories = batches, snapshots, histories
         self._seen: object = None
         self._base: _Base | None = None
@@ -47,7 +56,10 @@ class FileLayers:
         """Numbers of those that were taken out by hand."""
 
     def follow(self) -> None:
-        """Look once; hand on what has changed. Raises DamagedError, StorageError."""
+        """Look once, and replace the histories' files if these have changed.
+
+        Raises DamagedError, StorageError.
+        """
         manifests, excluded = self._batches.manifests(), self._batches.excluded()
         seen = (manifests, excluded, self._snapshots.current_number())
         if seen == self._seen:
@@ -62,9 +74,9 @@ class FileLayers:
             key: self._newer.get(key) or self._batches.read(wanted[key])
             for key in wanted.keys() - base.holds
         }
-        next_offsets = manifests[-1].next_offsets if manifests else {}
+        end_offsets = manifests[-1].next_offsets if manifests else {}
         self._histories.replace_files(
-            base.history, EventColumns.concatenate(newer.values()), next_offsets
+            base.histories, EventColumns.concatenate(newer.values()), end_offsets
         )
         self._base, self._newer = base, newer
         self.topic_id = manifests[-1].topic_id if manifests else None
@@ -73,10 +85,10 @@ class FileLayers:
         self._seen = seen
 
     def _choose_base(self, wanted: dict[_Revision, Manifest]) -> _Base:
-        """The published snapshot, or the base of before, if it holds nothing that was excluded or
+        """The published snapshot, or else the base so far, if it holds nothing that was excluded or
         revised since.
 
-        Else all batches are read: a snapshot has forgotten which ratings an excluded one had
+        Else all batches are read: a snapshot no longer knows which ratings an excluded batch had
         replaced.
         """
         for base in (self._published(), self._base):
@@ -86,7 +98,7 @@ class FileLayers:
         everything = EventColumns.concatenate(
             [self._batches.read(manifest) for manifest in wanted.values()]
         )
-        return _Base(Histories.of(everything), frozenset(wanted))
+        return _Base(histories=Histories.of(everything), holds=frozenset(wanted))
 
     def _published(self) -> _Base | None:
         try:
@@ -96,8 +108,8 @@ class FileLayers:
             return None
         if current is None:
             return None
-        history, meta = current
-        return _Base(history, frozenset(meta.manifests))
+        histories, meta = current
+        return _Base(histories=histories, holds=frozenset(meta.manifests))
 
 
 def _revision(manifest: Manifest) -> _Revision:
