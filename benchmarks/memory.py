@@ -18,12 +18,13 @@ from batch_files import publish_even
 from common import Bar, at_most, finish, parser
 from measuring import in_own_process, watched
 from reelstream.datasets import detect, simulate
-from reelstream.engines.interface import FEW_FACTORS, FitParameters
+from reelstream.engines.interface import FEW_FACTORS, FitContext, FitParameters
 from reelstream.engines.spark.engine import SparkEngine
 from reelstream.ratings.scale import RatingScale
 from reelstream.storage.batch_files import BatchFolder
 from reelstream.storage.model_sets import ModelSetStore
 from reelstream.storage.snapshot_store import SnapshotStore
+from reelstream.training.stores import TrainingStores
 from reelstream.training.trainer import Trainer
 from standalone import standalone
 
@@ -84,11 +85,15 @@ def measure_trainer(work: Path, films: Path, size: int, master: str) -> dict[str
     """Peaks of this process and its Java over a first set of `size` ratings, and one of a further
     batch.
     """
-    batches, engine = BatchFolder(work / "batches"), SparkEngine(master, CONF)
-    stores = SnapshotStore(work / "history"), ModelSetStore.in_folder(work / "models")
-    trainer = Trainer(
-        batches, *stores, engine, detect(films).read_catalog().catalog, RatingScale(), SHORT, keep=5
+    engine = SparkEngine(master, CONF)
+    stores = TrainingStores(
+        batches=BatchFolder(work / "batches"),
+        snapshots=SnapshotStore(work / "history"),
+        model_sets=ModelSetStore.in_folder(work / "models"),
     )
+    catalog = detect(films).read_catalog().catalog
+    context = FitContext(catalog=catalog, scale=RatingScale(), parameters=SHORT)
+    trainer = Trainer(stores, engine, context, keep=5)
     with watched() as usage:
         for begin, end in pairwise((0, size, size + NEW_RATINGS)):
             in_own_process(publish_even, work, begin, end, USERS, ITEMS)

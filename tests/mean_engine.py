@@ -11,7 +11,7 @@ import numpy as np
 
 from events import event_columns
 from reelstream.catalog import Catalog, Film
-from reelstream.engines.interface import FitJob, FitParameters, SnapshotJob
+from reelstream.engines.interface import FitContext, FitJob, SnapshotJob
 from reelstream.engines.local import merged_histories
 from reelstream.errors import NothingToLearnError
 from reelstream.features.item_features import ItemFeatures
@@ -30,6 +30,7 @@ from reelstream.storage.model_sets import ModelSetStore
 from reelstream.storage.snapshot import read_snapshot, write_snapshot
 from reelstream.storage.snapshot_store import SnapshotStore
 from reelstream.storage.work_folder import WorkFolder
+from reelstream.training.stores import TrainingStores
 from reelstream.training.trainer import Trainer
 
 N_USERS, N_ITEMS = 300, 300
@@ -180,15 +181,11 @@ class TrainingWorld:
             ModelSetStore.in_folder(root / "models"),
         )
         self.engine = MeanEngine(spoiled)
+        stores = TrainingStores(
+            batches=self.batches, snapshots=self.histories, model_sets=self.registry
+        )
         self.trainer = Trainer(
-            self.batches,
-            self.histories,
-            self.registry,
-            self.engine,
-            CATALOG,
-            SCALE,
-            FitParameters(),
-            keep=keep,
+            stores, self.engine, FitContext(catalog=CATALOG, scale=SCALE), keep=keep
         )
 
 

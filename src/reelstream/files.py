@@ -23,13 +23,12 @@ import msgspec
 from reelstream.errors import AlreadyPublishedError, DamagedError, LockedError, StorageError
 from reelstream.failpoints import reached
 
+# Names that begin with it belong to a write not yet published: readers pass over them, sweepers
+# remove them.
 TEMPORARY_PREFIX = ".tmp-"
-"""Names that begin with it belong to a write not yet published: readers pass over them, sweepers
-remove them.
-"""
 
+# No writer takes so long to publish a file.
 ABANDONED_SECONDS = 3600.0
-"""No writer takes so long to publish a file."""
 
 T = TypeVar("T")
 

@@ -9,8 +9,8 @@ import sys
 
 import structlog
 
+# `json` asks for one JSON object a line.
 LOG_FORMAT_VARIABLE = "REELSTREAM_LOG_FORMAT"
-"""`json` asks for one JSON object a line."""
 
 
 def configure_logs(log_format: str | None = None, level: int = logging.INFO) -> None:

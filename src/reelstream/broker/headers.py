@@ -10,20 +10,16 @@ from numpy.typing import NDArray
 
 from reelstream.broker.interface import Headers
 
+# `SOURCE/PARTITIONS/NUMBER`: all in one header, as each costs as much to read as the rating itself.
+#
+# SOURCE is which file in which order: the beginning of its content hash, a colon, the order.
+# PARTITIONS is how many the source began with: its users stay where they are when the topic gets
+# more. NUMBER is the row's in that order, and rises within a partition.
 ROW = "row"
-"""`SOURCE/PARTITIONS/NUMBER`: all in one header, as each costs as much to read as the rating
-itself.
-
-SOURCE is which file in which order: the beginning of its content hash, a colon, the order.
-PARTITIONS is how many the source began with: its users stay where they are when the topic gets
-more. NUMBER is the row's in that order, and rises within a partition.
-"""
+# `text/csv` for a row that breaks the contract and is sent as its raw bytes. Absent for a rating.
 CONTENT_TYPE = "content-type"
-"""`text/csv` for a row that breaks the contract and is sent as its raw bytes. Absent for a
-rating.
-"""
+# Why such a row is no rating.
 REASON = "reason"
-"""Why such a row is no rating."""
 CSV = b"text/csv"
 
 _MOST_DIGITS = 18

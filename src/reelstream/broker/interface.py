@@ -16,10 +16,10 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+# Partition -> offset.
 Offsets = Mapping[int, int]
-"""Partition -> offset."""
+# Of one record, in the order of its sender.
 Headers = Sequence[tuple[str, bytes | None]]
-"""Of one record, in the order of its sender."""
 
 
 class Record(msgspec.Struct, frozen=True, gc=False):

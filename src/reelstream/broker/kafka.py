@@ -40,18 +40,19 @@ from reelstream.broker.interface import Closing, Headers, Offsets, Records
 from reelstream.broker.kafka_settings import TOPIC, KafkaSettings
 from reelstream.errors import BrokerError, SettingError
 
+# How long a cluster may take to answer at first.
 OPEN_SECONDS = 5.0
-"""How long a cluster may take to answer at first."""
+# How long a query to the cluster may take, restarts and changes of leaders included.
 OPERATION_SECONDS = 10.0
-"""How long a query to the cluster may take, restarts and changes of leaders included."""
+# How long the cluster may acknowledge nothing before the waiting records are given up.
 DELIVERY_SECONDS = 60.0
-"""How long the cluster may acknowledge nothing before the waiting records are given up."""
 PAUSE_SECONDS = 0.1
+# Messages in one call of the client: more gain nothing.
 CONSUMED_MESSAGES = 500
-"""Messages in one call of the client: more gain nothing."""
+# Records between two looks for failures: a look costs as much as a record.
 SERVED_RECORDS = 1_000
-"""Records between two looks for failures: a look costs as much as a record."""
 
+# Errors that end by themselves: a broker starts, or another one becomes leader.
 _PASSING = {
     KafkaError.LEADER_NOT_AVAILABLE,
     KafkaError.NOT_LEADER_FOR_PARTITION,
@@ -66,7 +67,6 @@ _PASSING = {
     KafkaError._ALL_BROKERS_DOWN,
     KafkaError._WAIT_COORD,
 }
-"""Errors that end by themselves: a broker starts, or another one becomes leader."""
 _UNREACHABLE = {
     KafkaError._TRANSPORT,
     KafkaError._ALL_BROKERS_DOWN,
@@ -87,8 +87,8 @@ _RIGHTS = {
 }
 _AFTER_STATE = re.compile(r" \(after \d+ms in state \w+.*\)$")
 
+# Its methods as functions; their types would allow for what a record never lacks.
 _message: Any = Message
-"""Its methods as functions; their types would allow for what a record never lacks."""
 Client = TypeVar("Client")
 Key = TypeVar("Key")
 Value = TypeVar("Value")

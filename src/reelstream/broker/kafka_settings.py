@@ -13,6 +13,7 @@ from reelstream.errors import SettingError
 MAX_RECORD_BYTES = 8 * 1024**2
 MASK = "********"
 
+# Of a topic that is made here; one that exists stays as it is.
 TOPIC = {
     "cleanup.policy": "delete",
     "retention.ms": "-1",  # what no batch holds yet must not go away by itself
@@ -20,7 +21,6 @@ TOPIC = {
     # a record's time is when it entered the log, whatever its sender says
     "message.timestamp.type": "LogAppendTime",
 }
-"""Of a topic that is made here; one that exists stays as it is."""
 
 
 class _Decided(NamedTuple):

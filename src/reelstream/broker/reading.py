@@ -11,10 +11,10 @@ from reelstream.broker.interface import Broker, Offsets, Records
 from reelstream.errors import BrokerError
 
 READ_RECORDS = 1_000
+# How long one read waits for a record.
 READ_SECONDS = 0.5
-"""How long one read waits for a record."""
+# How long the log may return nothing of what it claims to hold.
 STALLED_SECONDS = 30.0
-"""How long the log may return nothing of what it claims to hold."""
 
 
 def read_between(broker: Broker, topic: str, starts: Offsets, ends: Offsets) -> Iterator[Records]:

@@ -25,12 +25,12 @@ from reelstream.failpoints import reached
 
 APPLICATION_ID = 0x5245454C  # "REEL"
 FORMAT = 1
+# How long a transaction waits for another process.
 BUSY_SECONDS = 30.0
-"""How long a transaction waits for another process."""
+# Between two looks for new records: SQLite cannot wake a reader.
 POLL_PAUSE_SECONDS = 0.003
-"""Between two looks for new records: SQLite cannot wake a reader."""
+# What a producer collects before it appends by itself.
 BUFFERED_RECORDS, BUFFERED_BYTES = 20_000, 16 * 1024**2
-"""What a producer collects before it appends by itself."""
 
 _SCHEMA = """
 CREATE TABLE topics (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, uuid TEXT NOT NULL);
@@ -47,8 +47,8 @@ CREATE TABLE commits (
     PRIMARY KEY (consumer_group, topic, partition)) WITHOUT ROWID;
 """
 
+# Partition, offset, key, value, headers and timestamp of a record.
 _Row = tuple[int, int, bytes | None, bytes | None, list[tuple[str, bytes]], int]
-"""Partition, offset, key, value, headers and timestamp of a record."""
 _encode_headers = msgspec.msgpack.Encoder().encode
 _decode_headers = msgspec.msgpack.Decoder(list[tuple[str, bytes]]).decode
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from reelstream.cli.factories import open_work_folder
-from reelstream.engines.interface import Engine, FitParameters
+from reelstream.engines.interface import Engine, FitContext, FitParameters
 from reelstream.engines.local import LocalEngine
 from reelstream.errors import MissingExtraError, how_to_install
 from reelstream.settings import Settings
-from reelstream.storage.batch_files import BatchFolder
-from reelstream.storage.model_sets import ModelSetStore
-from reelstream.storage.snapshot_store import SnapshotStore
 from reelstream.training.rebuild import rebuild
+from reelstream.training.stores import TrainingStores
 from reelstream.training.trainer import Trainer
 
 
@@ -30,28 +28,19 @@ def open_engine(settings: Settings) -> Engine:
 def open_trainer(settings: Settings) -> Trainer:
     """The trainer of a work folder. Raises SettingError when the folder belongs to no stream."""
     folder, binding = open_work_folder(settings)
-    return Trainer(
-        batches=BatchFolder(folder.batches),
-        histories=SnapshotStore(folder.history),
-        registry=ModelSetStore.in_folder(folder.models),
-        engine=open_engine(settings),
+    context = FitContext(
         catalog=folder.read_catalog(),
         scale=binding.scale,
         parameters=FitParameters(
             seed=settings.train.seed, one_task_ratings=settings.spark.one_task_ratings
         ),
-        keep=settings.train.keep,
     )
+    stores, engine = TrainingStores.of(folder), open_engine(settings)
+    return Trainer(stores, engine, context, keep=settings.train.keep)
 
 
 def rebuild_set(settings: Settings, number: int) -> list[str]:
     """Make a model set again; the names of the files that come out differently."""
     folder, _ = open_work_folder(settings)
-    return rebuild(
-        number,
-        ModelSetStore.in_folder(folder.models),
-        BatchFolder(folder.batches),
-        open_engine(settings),
-        folder.read_catalog(),
-        folder.root,
-    )
+    stores, engine = TrainingStores.of(folder), open_engine(settings)
+    return rebuild(number, stores, engine, folder.read_catalog(), folder.root)

@@ -8,10 +8,9 @@ from numpy.typing import NDArray
 from reelstream.ratings.columns import EventColumns
 from reelstream.ratings.scale import RatingScale
 
+# With these, biases found one after the other score like those of Surprise's BaselineOnly, found by
+# alternating.
 ITEM_DAMPING, USER_DAMPING = 10, 5
-"""With these, biases found one after the other score like those of Surprise's BaselineOnly, found
-by alternating.
-"""
 
 
 class ItemSums:

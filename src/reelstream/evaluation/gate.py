@@ -20,21 +20,19 @@ from scipy.stats import norm, t
 
 from reelstream.evaluation.reports import Comparison, GateReport
 
+# Stars of RMSE that a set may be worse by.
 RMSE_TOLERANCE = 0.005
-"""Stars of RMSE that a set may be worse by."""
+# Of the difference, by which it must be worse besides.
 STANDARD_ERRORS = 2.0
-"""Of the difference, by which it must be worse besides."""
+# Of a new batch's variance the share that must be explained, as a part of that explained of the
+# earlier batches.
+#
+# Ordinary batches of MovieLens and simulated ones come to 0.74 and more, one with nine ratings in
+# ten shuffled to 0.14.
 MIN_EXPLAINED_SHARE = 0.4
-"""Of a new batch's variance the share that must be explained, as a part of that explained of the
-earlier batches.
-
-Ordinary batches of MovieLens and simulated ones come to 0.74 and more, one with nine ratings in ten
-shuffled to 0.14.
-"""
+# Ratings below which nothing is decided: of all earlier batches, or of a batch that is judged by
+# itself.
 MIN_RATINGS = 200
-"""Ratings below which nothing is decided: of all earlier batches, or of a batch that is judged by
-itself.
-"""
 
 
 @dataclass(frozen=True, slots=True)

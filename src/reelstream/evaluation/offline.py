@@ -29,18 +29,15 @@ from reelstream.ratings.columns import EventColumns
 from reelstream.ratings.histories import Histories
 from reelstream.ratings.scale import RatingScale
 
+# The partitions that stand for the two parts: the set has learned from all of the first and nothing
+# of the second.
 TRAIN, TEST = 0, 1
-"""The partitions that stand for the two parts: the set has learned from all of the first and
-nothing of the second.
-"""
 
+# What learns of the test ratings where they are learned: as served, and what is scored beside it.
 LEARNS: tuple[Learns, ...] = ("users and films", "users", "nothing")
-"""What learns of the test ratings where they are learned: as served, and what is scored beside
-it.
-"""
 
+# What is fitted once beforehand, so that no figure holds the time of compilation.
 RATINGS_TO_COMPILE = 200
-"""What is fitted once beforehand, so that no figure holds the time of compilation."""
 
 
 @dataclass(frozen=True, slots=True)

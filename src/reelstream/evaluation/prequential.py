@@ -26,15 +26,13 @@ from reelstream.ratings.scale import RatingScale
 
 Learns = Literal["nothing", "users", "users and films"]
 
+# Ratings replayed at once where films learn: what was known of their users then is kept, 5 kB each.
 MAX_BELIEFS = 50_000
-"""Ratings replayed at once where films learn: what was known of their users then is kept, 5 kB
-each.
-"""
 
+# Ratings that a moving window holds: enough for an RMSE to within 0.02.
 WINDOW = 2_000
-"""Ratings that a moving window holds: enough for an RMSE to within 0.02."""
+# Places of the window in a batch: it moves by half its width, and by more through a long batch.
 MAX_WINDOWS = 20
-"""Places of the window in a batch: it moves by half its width, and by more through a long batch."""
 
 
 def replay_batch(

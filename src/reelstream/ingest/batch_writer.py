@@ -44,16 +44,14 @@ from reelstream.ingest.open_batch import OpenBatch
 from reelstream.ratings.scale import RatingScale
 from reelstream.storage.batch_files import BatchFolder, Manifest
 
+# Records in one read of the log: more would fall out of the processor's cache before they are in
+# columns.
 MAX_RECORDS = 1_000
-"""Records in one read of the log: more would fall out of the processor's cache before they are in
-columns.
-"""
+# New objects between two garbage collections, instead of Python's 700: a read makes thousands, none
+# of them in a cycle.
 GC_THRESHOLD = 100_000
-"""New objects between two garbage collections, instead of Python's 700: a read makes thousands,
-none of them in a cycle.
-"""
+# How long one read waits for a record, and so how soon a stop takes effect.
 MAX_WAIT_SECONDS = 0.2
-"""How long one read waits for a record, and so how soon a stop takes effect."""
 
 _ACTIVE = Gauge("reelstream_batch_writer_active", "1 in the active writer, 0 in the standby ones.")
 _CLOSE_SECONDS = Histogram(

@@ -35,11 +35,11 @@ from reelstream.failpoints import reached
 from reelstream.ingest.resume_point import Checkpoint, ResumePoint, scan
 from reelstream.ratings.wire import encode_message
 
+# Rows sent between two checkpoints: each costs a flush and two calls to the broker.
 CHECKPOINT_ROWS = 200_000
-"""Rows sent between two checkpoints: each costs a flush and two calls to the broker."""
 PROGRESS_ROWS = 1_000
+# With a rate, how often what was sent is flushed and the clock read.
 PACED_SECONDS = 0.1
-"""With a rate, how often what was sent is flushed and the clock read."""
 
 _DONE = Gauge(
     "reelstream_producer_rows", "Rows of the source that are sent, or that the log had before."

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from reelstream.ratings.events import Deleted, Erased, Event, EventKind, Rated
 
+# In the column of items where an event erases: it concerns all of them.
 NO_ITEM: Final = -1
-"""In the column of items where an event erases: it concerns all of them."""
 COLUMNS: Final = ("user_id", "item_id", "rating", "timestamp", "partition", "offset", "kind")
 
 

@@ -15,8 +15,8 @@ from reelstream.errors import RatingError
 from reelstream.ratings.scale import RatingScale
 
 MAX_ID: Final = 2**63 - 1
+# How far an event's time may be ahead of the clock of whoever took it in.
 MAX_CLOCK_LEAD_SECONDS: Final = 86_400
-"""How far an event's time may be ahead of the clock of whoever took it in."""
 
 
 class EventKind(IntEnum):

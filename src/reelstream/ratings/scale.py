@@ -8,8 +8,8 @@ from typing import overload
 import numpy as np
 from numpy.typing import NDArray
 
+# How far, in steps, a rating may be from the nearest step: single precision rounds.
 STEP_TOLERANCE = 1e-6
-"""How far, in steps, a rating may be from the nearest step: single precision rounds."""
 
 
 @dataclass(frozen=True, slots=True)

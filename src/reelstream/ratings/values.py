@@ -16,10 +16,9 @@ from numpy.typing import NDArray
 
 from reelstream.errors import RatingError
 
+# A time from here on counts milliseconds: as seconds it would lie after the year 5138, while as
+# milliseconds it lies in 1973.
 MIN_MILLISECONDS: Final = 10**11
-"""A time from here on counts milliseconds: as seconds it would lie after the year 5138, while as
-milliseconds it lies in 1973.
-"""
 
 # More digits than any int64 has, so that a number too large is refused for its size, not for its
 # looks.

@@ -68,9 +68,9 @@ class _PlainMessage(msgspec.Struct, gc=False):
 _decoder = msgspec.json.Decoder(_Message)
 _plain_decoder = msgspec.json.Decoder(_PlainMessage, strict=False)
 _encoder = msgspec.json.Encoder()
+# What a decoder raises; the last when lists or objects are nested thousands deep in an unknown
+# field.
 _UNDECODABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
-"""What a decoder raises; the last when lists or objects are nested thousands deep in an unknown
-field."""
 _NOT_PLAIN = _PlainMessage(-1, -1, None)
 
 

@@ -23,12 +23,12 @@ from reelstream.storage.batch_files import BatchFolder, Manifest
 from reelstream.storage.model_sets import ModelSetStore
 from reelstream.storage.release import Release
 from reelstream.storage.release_store import sha256_of
+from reelstream.training.stores import TrainingStores
 
 
 def rebuild(
     number: int,
-    registry: ModelSetStore,
-    batches: BatchFolder,
+    stores: TrainingStores,
     engine: Engine,
     catalog: Catalog,
     scratch: Path,
@@ -40,19 +40,19 @@ def rebuild(
     SettingError when what the set was made from is gone: its predecessor, or a batch as it was
     then.
     """
-    release = registry.release(number)
+    release = stores.model_sets.release(number)
     if release.engine != engine.name:
         raise SettingError(
             f"model set {number} was fitted by the {release.engine} engine: name it with --engine"
         )
-    manifests = _manifests(release, batches)
-    previous = _predecessor(release, registry, catalog)
+    manifests = _manifests(release, stores.batches)
+    previous = _predecessor(release, stores.model_sets, catalog)
     with tempfile.TemporaryDirectory(prefix=TEMPORARY_PREFIX, dir=scratch) as folder:
         snapshot = Path(folder) / "history"
         snapshot.mkdir()
         engine.write_snapshot(
             SnapshotJob(
-                batches=batches,
+                batches=stores.batches,
                 manifests=manifests,
                 base=None,
                 new_manifests=manifests,

@@ -16,10 +16,9 @@ from reelstream.storage.batch_files import BatchFolder
 from reelstream.storage.manifest import Manifest
 from reelstream.storage.snapshot_reader import SnapshotReader
 
+# Of the users who are replayed, all ratings together: half a minute's work, and less memory than
+# the films of a set.
 MAX_ROWS = 1_000_000
-"""Of the users who are replayed, all ratings together: half a minute's work, and less memory than
-the films of a set.
-"""
 
 
 def replay_batches(

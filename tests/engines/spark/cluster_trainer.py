@@ -10,12 +10,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from reelstream.engines import blocks
-from reelstream.engines.interface import Engine, FitParameters
+from reelstream.engines.interface import Engine, FitContext, FitParameters
 from reelstream.engines.spark.engine import SparkEngine
-from reelstream.storage.batch_files import BatchFolder
-from reelstream.storage.model_sets import ModelSetStore
-from reelstream.storage.snapshot_store import SnapshotStore
 from reelstream.storage.work_folder import WorkFolder
+from reelstream.training.stores import TrainingStores
 from reelstream.training.trainer import Trainer
 
 SWEEPS = 6
@@ -28,14 +26,12 @@ BLOCK_RATINGS = 500
 def trainer(work: Path, engine: Engine, one_task_ratings: int) -> Trainer:
     """Of short chains."""
     folder = WorkFolder(work)
-    stores = (
-        BatchFolder(folder.batches),
-        SnapshotStore(folder.history),
-        ModelSetStore.in_folder(folder.models),
+    context = FitContext(
+        catalog=folder.read_catalog(),
+        scale=folder.binding().scale,
+        parameters=replace(SHORT, one_task_ratings=one_task_ratings),
     )
-    parameters = replace(SHORT, one_task_ratings=one_task_ratings)
-    catalog, scale = folder.read_catalog(), folder.binding().scale
-    return Trainer(*stores, engine, catalog, scale, parameters, keep=5)
+    return Trainer(TrainingStores.of(folder), engine, context, keep=5)
 
 
 if __name__ == "__main__":

@@ -24,10 +24,10 @@ from reelstream.errors import DamagedError, FitError
 from reelstream.ratings.histories import Histories
 from reelstream.ratings.scale import RatingScale
 from reelstream.storage.batch_files import BatchFolder
-from reelstream.storage.model_sets import ModelSetStore
 from reelstream.storage.snapshot import read_snapshot
 from reelstream.storage.work_folder import WorkFolder
 from reelstream.training.rebuild import rebuild
+from reelstream.training.stores import TrainingStores
 from spark_session import publish, session_of, snapshot_job
 
 USERS, ITEMS = np.indices((30, 20)).reshape(2, -1)
@@ -81,9 +81,9 @@ def test_a_set_is_made_again_the_way_it_was_made(
     monkeypatch.setattr(blocks, "BLOCK_RATINGS", 500)
     trainer(work, spark_engine, one_task_ratings).run_once()
     folder = WorkFolder(work)
-    registry, batches = ModelSetStore.in_folder(folder.models), BatchFolder(folder.batches)
+    stores = TrainingStores.of(folder)
     for number in (1, 2):
-        assert rebuild(number, registry, batches, spark_engine, folder.read_catalog(), work) == []
+        assert rebuild(number, stores, spark_engine, folder.read_catalog(), work) == []
     assert not list(work.rglob(".tmp-*"))
 
 
