@@ -22,6 +22,7 @@ from common import at_least, data_set, finish, parser
 from reelstream.catalog import Catalog
 from reelstream.datasets import Dataset, detect, simulate
 from reelstream.features.user_profiles import GenreShares
+from reelstream.models.segment.fit import fit_segments
 from reelstream.models.segment.model import SegmentModel
 from reelstream.ratings.columns import EventColumns
 from reelstream.ratings.histories import Histories
@@ -109,7 +110,7 @@ def fit(
 ) -> SegmentModel:
     """The segments of all users of a history."""
     shares = GenreShares(catalog, catalog.genres)
-    return SegmentModel.fit(history.ratings, history.starts, shares, catalog.genres, previous, seed)
+    return fit_segments(history.ratings, history.starts, shares, previous, seed)
 
 
 def numbers(history: Histories, model: SegmentModel, catalog: Catalog) -> NDArray[np.int64]:

@@ -99,7 +99,16 @@ class FakeModelSet:
 def segment(number: int) -> Segment:
     """A segment that loves drama."""
     drama = GenreLift("Drama", 0.5, 1.25)
-    return Segment(number, "generous drama lovers", 10, 40, 3.9, 0.8, (drama,), (31, 100))
+    return Segment(
+        number=number,
+        label="generous drama lovers",
+        size=10,
+        ratings=40,
+        mean=3.9,
+        spread=0.8,
+        genres=(drama,),
+        item_ids=(31, 100),
+    )
 
 
 def release(

@@ -22,7 +22,7 @@ from reelstream.models.family import FamilyInput
 from reelstream.models.like.model import LikeModel
 from reelstream.models.rating.model import ChainState, Hyperparameters, ItemDraws, RatingModel
 from reelstream.models.registry import fit_families
-from reelstream.models.segment.model import SegmentModel
+from reelstream.models.segment.fit import fit_segments
 from reelstream.ratings.columns import NO_ITEM, EventColumns
 from reelstream.ratings.scale import RatingScale
 from reelstream.storage.batch_files import BatchFolder, Manifest, OffsetRange
@@ -122,7 +122,7 @@ def mean_models(ratings: EventColumns, starts: np.ndarray, catalog: Catalog) -> 
             seed=0,
         ),
         like=LikeModel.count(ratings.item_id, ratings.rating, SCALE.like_threshold),
-        segment=SegmentModel.fit(ratings, starts, shares, catalog.genres, None, 0),
+        segment=fit_segments(ratings, starts, shares, None, seed=0),
     )
 
 

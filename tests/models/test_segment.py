@@ -10,7 +10,8 @@ import pytest
 from events import event_columns
 from reelstream.catalog import Catalog, Film
 from reelstream.features.user_profiles import GenreShares
-from reelstream.models.segment.description import describe, example_films
+from reelstream.models.segment.description import SegmentedUsers, describe, example_films
+from reelstream.models.segment.fit import fit_segments
 from reelstream.models.segment.model import SegmentModel
 from reelstream.ratings.columns import EventColumns
 from reelstream.ratings.histories import Histories
@@ -38,7 +39,7 @@ def crowd(n_users: int, seed: int = 0) -> Histories:
 
 
 def fit(history: Histories, previous: SegmentModel | None = None) -> SegmentModel:
-    return SegmentModel.fit(history.ratings, history.starts, SHARES, GENRES, previous, seed=0)
+    return fit_segments(history.ratings, history.starts, SHARES, previous, seed=0)
 
 
 def test_the_four_kinds_are_found_and_named_after_what_they_rate() -> None:
@@ -169,9 +170,7 @@ def test_a_segment_that_nobody_is_in_is_described_as_the_average() -> None:
     profiles = np.array([[1.0, 3.0, 1.0, 0.5], [2.0, 4.0, 1.0, 0.5]])
     two = describe(
         np.arange(2),
-        np.zeros(2, np.int64),
-        np.array([3, 5]),
-        profiles,
+        SegmentedUsers(places=np.zeros(2, np.int64), counts=np.array([3, 5]), profiles=profiles),
         ("Drama",),
         np.array([True]),
         [(), ()],

@@ -11,6 +11,7 @@ import pytest
 
 from reelstream.datasets import detect
 from reelstream.features.user_profiles import GenreShares
+from reelstream.models.segment.fit import fit_segments
 from reelstream.models.segment.model import SegmentModel
 from reelstream.ratings.columns import EventColumns
 from reelstream.ratings.histories import Histories
@@ -25,17 +26,15 @@ class World:
     def __init__(self, folder: Path) -> None:
         dataset = detect(folder)
         self.ratings = dataset.read_ratings().by_time()
-        self.genres = dataset.read_catalog().catalog.genres
-        self.shares = GenreShares(dataset.read_catalog().catalog, self.genres)
+        catalog = dataset.read_catalog().catalog
+        self.shares = GenreShares(catalog, catalog.genres)
 
     def fit(
         self, ratings: EventColumns, previous: SegmentModel | None
     ) -> tuple[SegmentModel, dict[int, int]]:
         """The model of these ratings, and every user's number."""
         history = Histories.of(ratings)
-        model = SegmentModel.fit(
-            history.ratings, history.starts, self.shares, self.genres, previous, seed=0
-        )
+        model = fit_segments(history.ratings, history.starts, self.shares, previous, seed=0)
         numbers = model.segments_of(history.ratings, history.starts, self.shares)
         return model, dict(zip(history.user_ids.tolist(), numbers.tolist(), strict=True))
 

@@ -28,6 +28,7 @@ class GenreShares:
 
     def __init__(self, catalog: Catalog, genres: Sequence[str]) -> None:
         """`genres` are the columns."""
+        self.genres = tuple(genres)
         films = sorted(catalog, key=lambda film: film.item_id)
         self.items = Vocabulary(np.array([film.item_id for film in films], np.int64))
         """The films of the catalogue."""

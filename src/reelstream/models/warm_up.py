@@ -1,5 +1,5 @@
-"""A model set of one film, made without a fit: to compile what answers need before there is a set
-to answer from.
+"""A model set of one film, made without a fit: answering from it compiles the kernels that answers
+need before the first set is published.
 """
 
 from __future__ import annotations
@@ -17,12 +17,15 @@ from reelstream.models.segment.description import Segment
 from reelstream.models.segment.model import SegmentModel
 from reelstream.ratings.scale import RatingScale
 
+# Numbers in a row of the rating model: a bias and one factor.
 D = 2
 
 
 def warm_up_set() -> ModelSet:
-    """A set whose arrays have the types of a fitted one's, and next to no content."""
-    item_ids, none, number = np.zeros(1, np.int64), np.empty(0), np.ones(1)
+    """A set whose arrays have the types of a fitted one's, and the smallest shapes."""
+    # Compiled functions are compiled for types: another dtype here would leave the work to the
+    # first query.
+    item_ids, number = np.zeros(1, np.int64), np.ones(1)
     identity = np.eye(D)[None]
     rows, covs = np.zeros((1, 1, D), np.float32), np.zeros((1, 1, D, D), np.float32)
     encoder = ItemFeatures(())
@@ -59,14 +62,35 @@ def warm_up_set() -> ModelSet:
         sweeps=0,
         seed=0,
     )
-    like = LikeModel(4.0, 0.5, Vocabulary(item_ids), item_ids, item_ids, none, none, none, 0.0)
-    profile = np.ones(3)
-    everybody = Segment(0, "everybody", 1, 1, 4.0, 0.0, (), ())
-    segment = SegmentModel((), np.ones(2), profile, profile, profile[None], (everybody,), 1)
+    like = LikeModel.of_counts(Vocabulary(item_ids), np.ones(1, np.int64), item_ids, 4.0)
     return ModelSet(
         number=0,
-        models=ModelBundle(rating=rating, like=like, segment=segment),
+        models=ModelBundle(rating=rating, like=like, segment=_one_segment()),
         catalog=Catalog([]),
         scale=RatingScale(),
         trained_on=TrainedOn({}, {}),
+    )
+
+
+def _one_segment() -> SegmentModel:
+    """Everybody in one segment, without genres."""
+    everybody = Segment(
+        number=0,
+        label="everybody",
+        size=1,
+        ratings=1,
+        mean=4.0,
+        spread=0.0,
+        genres=(),
+        item_ids=(),
+    )
+    profile = np.ones(3)
+    return SegmentModel(
+        genres=(),
+        average=np.ones(2),
+        centre=profile,
+        scale=profile,
+        centroids=profile[None],
+        segments=(everybody,),
+        users_when_counted=1,
     )

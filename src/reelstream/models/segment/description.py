@@ -1,5 +1,5 @@
-"""What each segment is, for a person: how large, which habits, which genres and films more than all
-users.
+"""Describes segments for a person: their size, their users' habits, and the genres and films that
+set them apart.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ from reelstream.features.user_profiles import HABITS
 TOP_GENRES = 3
 EXAMPLE_FILMS = 5
 
+# Standard deviations from the average user from which a habit is named in the label.
 NOTABLE_HABIT_SDS = 0.35
-"""Standard deviations from the average user at which a habit is worth a word."""
+# Share of all ratings below which a genre is too rare to call users its lovers.
 COMMON_GENRE = 0.03
-"""Share of all ratings below which a genre is too rare to call users its lovers."""
+# Habit -> its words below and above the average.
 WORDS = {
     "mean": ("strict", "generous"),
     "activity": ("occasional", "avid"),
@@ -36,7 +37,7 @@ class GenreLift:
     """That share against the share among all users: 2 is twice as much."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Segment:
     """A kind of user."""
 
@@ -57,52 +58,54 @@ class Segment:
     others.
     """
     item_ids: tuple[int, ...]
-    """Films that its users have rated more often than chance would have it, the most striking
-    first.
+    """Films that its users have rated more often than expected by chance, the most striking first.
     """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SegmentedUsers:
+    """The users of a set, each in a segment."""
+
+    places: NDArray[np.int64]
+    """(n_users,): of their segments, in the order of the centroids."""
+    counts: NDArray[np.int64]
+    """(n_users,): their ratings."""
+    profiles: NDArray[np.float64]
+    """(n_users, F): see `user_profiles`."""
 
 
 def describe(
     numbers: NDArray[np.int64],
-    segment_of: NDArray[np.int64],
-    counts: NDArray[np.int64],
-    profiles: NDArray[np.float64],
+    users: SegmentedUsers,
     genres: tuple[str, ...],
-    common: NDArray[np.bool_],
+    is_common: NDArray[np.bool_],
     films: list[tuple[int, ...]],
 ) -> tuple[Segment, ...]:
-    """The segments (k) with these numbers (k,), of users with places among them, `segment_of`
-    (n_users,).
+    """The segments (k) with these numbers (k,), in the order of the users' places.
 
-    counts (n_users,): their ratings; profiles (n_users, F); common (n_genres,): whether a genre is
-    worth naming; films: examples for each segment. A segment without users is described as the
-    average user.
+    is_common (n_genres,): whether a genre is worth naming; films: examples for each segment. A
+    segment without users is described as the average user.
     """
-    average, spread = profiles.mean(0), np.maximum(profiles.std(0), 1e-9)
+    average, spread = users.profiles.mean(0), np.maximum(users.profiles.std(0), 1e-9)
     segments: list[Segment] = []
     for place, number in enumerate(numbers.tolist()):
-        inside = segment_of == place
-        if not inside.any():
-            inside = np.ones(len(segment_of), bool)
-        own = profiles[inside].mean(0)
-        lifts = _lifts(own[len(HABITS) :], average[len(HABITS) :], genres, common)
+        is_in = users.places == place
+        described = is_in if is_in.any() else np.ones(len(is_in), bool)
+        own = users.profiles[described].mean(0)
+        lifts = _lifts(own[len(HABITS) :], average[len(HABITS) :], genres, is_common)
+        deviations = (own - average)[: len(HABITS)] / spread[: len(HABITS)]
         taken = {segment.label for segment in segments}
-        label = _label(
-            (own - average)[: len(HABITS)] / spread[: len(HABITS)],
-            [lift.genre for lift in lifts],
-            taken,
-        )
         _, mean, deviation = own[: len(HABITS)].tolist()
         segments.append(
             Segment(
-                number,
-                label,
-                int((segment_of == place).sum()),
-                int(np.median(counts[inside])),
-                mean,
-                deviation,
-                tuple(lift for lift in lifts[:TOP_GENRES] if lift.lift > 1),
-                films[place],
+                number=number,
+                label=_label(deviations, [lift.genre for lift in lifts], taken),
+                size=int(is_in.sum()),
+                ratings=int(np.median(users.counts[described])),
+                mean=mean,
+                spread=deviation,
+                genres=tuple(lift for lift in lifts[:TOP_GENRES] if lift.lift > 1),
+                item_ids=films[place],
             )
         )
     return tuple(segments)
@@ -114,14 +117,15 @@ def example_films(
     n_segments: int,
     item_ids: NDArray[np.int64],
 ) -> list[tuple[int, ...]]:
-    """For each segment the films that stand out, from ratings (n,) by users of these segments of
-    films `item_rows` (n,).
+    """For each segment the films that its users rate most above expectation.
 
-    Films are rows of `item_ids` (I,); -1 is none of them. A film stands out by its Pearson
-    residual: ratings counted less ratings expected if all segments rated alike, over the root of
-    the expected.
+    segment_of_rating (n,): the place of the segment that each rating's user is in; item_rows (n,):
+    the film of each rating, a row of `item_ids` (I,), -1 for none of them. Films are sorted by
+    their Pearson residual: ratings counted less ratings expected if all segments rated alike, over
+    the root of the expected.
     """
     known = item_rows >= 0
+    # One count of pairs, as (segment, film) -> segment * I + film.
     cells = segment_of_rating[known] * len(item_ids) + item_rows[known]
     counted = np.bincount(cells, minlength=n_segments * len(item_ids)).reshape(n_segments, -1)
     expected = counted.sum(1)[:, None] * (counted.sum(0) / max(counted.sum(), 1))
@@ -135,7 +139,7 @@ def example_films(
 
 
 def _most_rated(counted: NDArray[np.int64], item_ids: NDArray[np.int64]) -> tuple[int, ...]:
-    """The films rated most: where there is one segment, none of them stands out."""
+    """The films rated most, for a segment without residuals above zero: when it is the only one."""
     best = np.argsort(-counted, kind="stable")[:EXAMPLE_FILMS]
     return tuple(int(item_ids[row]) for row in best if counted[row] > 0)
 
@@ -144,22 +148,24 @@ def _lifts(
     own: NDArray[np.float64],
     average: NDArray[np.float64],
     genres: tuple[str, ...],
-    common: NDArray[np.bool_],
+    is_common: NDArray[np.bool_],
 ) -> tuple[GenreLift, ...]:
     lifts = [
         GenreLift(genre, float(share), float(share / usual))
-        for genre, share, usual, is_common in zip(genres, own, average, common, strict=True)
-        if is_common and usual > 0
+        for genre, share, usual, common in zip(genres, own, average, is_common, strict=True)
+        if common and usual > 0
     ]
     return tuple(sorted(lifts, key=lambda each: -each.lift))
 
 
 def _label(deviations: NDArray[np.float64], favourites: list[str], taken: set[str]) -> str:
-    """The most striking habit and the favourite genre; more of both where that label is taken.
+    """The most striking habit and the genre with the largest lift; two of both where that label is
+    taken.
 
     deviations: of the habits, in standard deviations from the average user.
     """
     habits = sorted(zip(HABITS, deviations.tolist(), strict=True), key=lambda habit: -abs(habit[1]))
+    # Sorted by size, so the words are those of the habits that differ most.
     words = [
         WORDS[name][int(deviation > 0)]
         for name, deviation in habits
