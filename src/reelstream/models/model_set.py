@@ -1,7 +1,7 @@
-"""A model set: the three models of one release, and the questions they answer together.
+"""A model set: the three models of one release, and the queries they answer together.
 
-Trainer, evaluation and server all use it; the server adds cache and swap. It knows films, not
-users: whoever asks brings the user's ratings.
+Trainer, evaluation and server all use it; the server adds cache and swap. It knows items, not
+users: a query comes with the user's ratings.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class TrainedOn:
 
 @dataclass(frozen=True, slots=True)
 class Predictions:
-    """Answers to n questions."""
+    """Answers to n queries."""
 
     mean: NDArray[np.float64]
     """(n,): the expected rating, in stars; it may lie beyond the scale."""
@@ -132,11 +132,11 @@ class ModelSet:
 
     @property
     def uses_times(self) -> bool:
-        """Whether the time of a question changes its answer."""
+        """Whether the time of a query changes its answer."""
         return bool(self.dynamics.session_variance.any())
 
     def knows(self, item_id: int) -> bool:
-        """Whether the set can answer about this film."""
+        """Whether the set can answer about this item."""
         return self.catalog.get(item_id) is not None or bool(
             self.rating.items.rows(np.array([item_id]))[0] >= 0
         )
@@ -216,7 +216,7 @@ class ModelSet:
         )
 
     def prepare(self) -> None:
-        """Load or compile all that an answer needs, so that no question waits for it."""
+        """Load or compile all that an answer needs, so that no query waits for it."""
         item = np.array([self.rating.item_ids[0]])
         state = self.fold_in(EventColumns.of([0], item, [self.rating.mean], [0]))
         self.predict(state, item, 0)

@@ -31,10 +31,9 @@ from reelstream.models.rating.user_filter import (
 from reelstream.models.rating.user_state import UserBeliefs, UserState
 from reelstream.ratings.columns import EventColumns
 
+# About how many ratings and queries a thread takes at once: some 10 MB, and some hundredths of a
+# second.
 CHUNK_EVENTS = 2_000
-"""About how many ratings and queries a thread takes at once: some 10 MB, and some hundredths of a
-second.
-"""
 
 
 def predict_events(

@@ -17,11 +17,11 @@ from reelstream.serving.live_histories import LiveHistories
 from reelstream.storage.batch_files import BatchFolder, Manifest
 from reelstream.storage.snapshot_store import SnapshotStore
 
+# How often the files are looked at.
 FILE_SECONDS = 0.2
-"""How often the files are looked at."""
 
+# (number, revision) of a manifest.
 _Revision = tuple[int, int]
-"""(number, revision) of a manifest."""
 
 log = structlog.get_logger()
 

@@ -10,9 +10,9 @@ import structlog
 
 from reelstream.errors import ReelstreamError
 
+# The pause before a failed step is tried again: it doubles each time, between these two.
 MIN_RETRY_SECONDS = 0.1
 MAX_RETRY_SECONDS = 2.0
-"""Between these two lies the pause before a failed step is tried again; it doubles each time."""
 
 log = structlog.get_logger()
 

@@ -31,8 +31,8 @@ class LogEvent(NamedTuple):
         return self.event.timestamp, self.partition, self.offset
 
 
+# Of one user's history: as long as it stays, so does the history.
 HistoryVersion: TypeAlias = tuple[int, int]
-"""Of one user's history: as long as it stays, so does the history."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +111,7 @@ class LiveHistories:
         """Take events from the log, in the order of each partition; return how many the files did
         not hold.
         """
-        with self._lock:
+        with self._lock:  # or new files could come in between, and hold a row that is added here
             new = [row for row in rows if not self._files.hold(row)]
             for row in new:
                 self._tail.setdefault(row.event.user_id, []).append(row)
@@ -143,7 +143,7 @@ class LiveHistories:
             files, tail = self._files, list(self._tail.get(user_id, ()))
         ratings, tombstones, newer = files.events_of(user_id)
         if not tail and not len(newer):
-            return ratings
+            return ratings  # a snapshot is compacted already
         return effective_ratings(
             EventColumns.concatenate([ratings, tombstones, newer, _columns(tail)])
         )

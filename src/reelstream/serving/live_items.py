@@ -16,10 +16,9 @@ from reelstream.ratings.columns import EventColumns
 from reelstream.ratings.events import Rated
 from reelstream.serving.live_histories import LiveHistories
 
+# Of the ratings that a set has not learned from, so many of the newest are given to its items
+# before it goes into service.
 MAX_CATCH_UP_RATINGS = 20_000
-"""Of the ratings that a set has not learned from, so many of the newest are given to its items
-before it goes into service.
-"""
 
 
 class LiveItems:

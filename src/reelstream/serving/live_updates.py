@@ -19,6 +19,7 @@ from reelstream.storage.model_sets import ModelSetStore
 from reelstream.storage.release import Release
 from reelstream.storage.snapshot_store import SnapshotStore
 
+# How long `close` waits for each thread: a swap that has begun may take seconds.
 JOIN_SECONDS = 5.0
 
 

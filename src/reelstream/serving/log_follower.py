@@ -16,12 +16,12 @@ from reelstream.serving.follower import Follower
 from reelstream.serving.live_histories import log_events
 from reelstream.serving.predictor import Predictor
 
+# How long one read of the log waits for a record.
 POLL_SECONDS = 0.05
-"""How long one read of the log waits for a record."""
+# How often the log is asked for its end.
 END_SECONDS = 0.5
-"""How often the log is asked for its end."""
+# Records in one read of the log: few enough that queries get their turn between two reads.
 MAX_RECORDS = 5_000
-"""Records in one read of the log: few enough that queries get their turn between two reads."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -55,7 +55,7 @@ class ModelSetFollower(Follower):
             self.releases, self._newest_number = self._model_sets.all_releases(), newest
         known = newest, self._batches.excluded
         if self._predictor.in_service is None:
-            with suppress(NoModelSetError):
+            with suppress(NoModelSetError):  # nothing is published yet
                 self._put_into_service(*self._model_sets.load_current(self._catalog))
         current = self._model_sets.current()
         serving = self._predictor.in_service

@@ -24,10 +24,10 @@ from reelstream.storage.release import Release
 
 log = structlog.get_logger()
 
+# So many of the users queried last are folded in under a new set before it goes into service.
 USERS_REFOLDED = 100
-"""So many of the users queried last are folded in under a new set before it goes into service."""
+# Ratings read from the log at once; with more, items are not updated.
 MAX_ITEM_UPDATES = 100
-"""Ratings read from the log at once; with more, items are not updated."""
 
 
 class PredictionQuery(NamedTuple):
@@ -193,6 +193,7 @@ class Predictor:
             self.item_updates_shed += 0 if serving is None else len(rows)
             return self.histories.add(rows)
         new = 0
+        # One by one: each item update rests on the histories as they were before its rating.
         for row in rows:
             if self.histories.lacks(row):
                 if isinstance(row.event, Rated) and self.histories.will_count(
@@ -233,6 +234,7 @@ class Predictor:
             model_set.prepare()
             states, items = UserStates(model_set, self.histories), LiveItems(model_set)
             items.catch_up(self.histories, judged)
+            # Before the swap, so that no query waits; the latest used last, to be dropped last.
             if self._serving is not None:
                 for user_id in reversed(self._serving.states.recent(USERS_REFOLDED)):
                     with states.of_user(user_id):

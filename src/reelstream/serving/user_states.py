@@ -15,8 +15,8 @@ from reelstream.models.rating.user_state import UserState
 from reelstream.ratings.columns import EventColumns
 from reelstream.serving.live_histories import HistoryVersion, LiveHistories
 
+# States kept, of some 80 kB each: the one used least recently is dropped first.
 MAX_STATES = 500
-"""States kept, of some 80 kB each: the one used least recently is dropped first."""
 
 
 @dataclass(slots=True)
@@ -55,7 +55,7 @@ class UserStates:
     def of_user(self, user_id: int) -> Iterator[FoldedUser]:
         """The user with every rating up to now, for the caller alone."""
         slot = self._slot(user_id)
-        with slot.lock:
+        with slot.lock:  # a lock for each user: others need not wait while one is folded in
             # Should an update fail half-way, the next query starts afresh.
             user, slot.user = slot.user, None
             slot.user = self._up_to_date(user_id, user)

@@ -30,8 +30,8 @@ from reelstream.models.rating.model import RatingModel
 from reelstream.models.rating.user_filter import item_variance, measure
 from reelstream.models.rating.user_state import UserBeliefs
 
+# Rows by which the arrays of updated items grow at least, when they are full.
 MIN_ADDED_ROWS = 16
-"""Rows by which the arrays of updated items grow at least, when they are full."""
 
 
 class ItemQueries(NamedTuple):

@@ -24,6 +24,7 @@ from reelstream.compute.arrays import Floats
 from reelstream.models.rating.user_filter import (
     FilterEvents,
     FilterItems,
+    GridStates,
     UserSpans,
     advance,
     condition,
@@ -89,7 +90,8 @@ def smooth_events(
             log_weight[g] = _filter(s, g, events, items, dynamics, trajectory)
             _look_back(s, events, items, dynamics.session_rate[s], trajectory)
         for query in range(n_queries):
-            mix(means[query], covs[query], log_weight, dynamics.noise[s], beliefs, query, s)
+            states = GridStates(means[query], covs[query], log_weight)
+            mix(states, dynamics.noise[s], beliefs, query, s)
 
 
 @njit(cache=True, nogil=True)

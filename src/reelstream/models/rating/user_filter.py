@@ -32,8 +32,8 @@ from reelstream.models.rating.user_state import (
     UserBeliefs,
 )
 
+# A grid point this far below the best in log weight, 6 in a million, is dropped.
 MIN_LOG_WEIGHT = -12.0
-"""A grid point this far below the best in log weight, 6 in a million, is dropped."""
 
 
 class FilterItems(NamedTuple):
@@ -70,6 +70,17 @@ class FilterEvents(NamedTuple):
     """(n,): whether the state is updated with the rating, after the query."""
     is_trained_on: Bools
     """(n,): whether the item side was trained on this rating."""
+
+
+class GridStates(NamedTuple):
+    """A user's states in one draw, at all of its grid points."""
+
+    mean: Floats
+    """(G, K)"""
+    cov: Floats
+    """(G, K, K)"""
+    log_weight: Floats
+    """(G,)"""
 
 
 class UserSpans(NamedTuple):
@@ -180,23 +191,24 @@ def filter_events(
     for j in range(events.rows.size):
         seconds = float(max(events.times[j] - last, 0)) if last >= 0 else 0.0
         for s in range(state.mean.shape[0]):
-            mean, cov, log_weight = state.mean[s], state.cov[s], state.log_weight[s]
-            pass_time(mean, cov, log_weight, seconds, s, dynamics)
-            if events.is_query[j]:
-                mix(mean, cov, log_weight, dynamics.noise[s], beliefs, query, s)
+            states = GridStates(state.mean[s], state.cov[s], state.log_weight[s])
+            pass_time(states, seconds, s, dynamics)
+            if events.is_query[j]:  # first: a rating must not be predicted from itself
+                mix(states, dynamics.noise[s], beliefs, query, s)
             if events.is_update[j]:
                 item, item_cov = item_at(items, s, events.rows[j], events.is_trained_on[j])
-                for g in range(log_weight.size):
-                    if log_weight[g] == -np.inf:
+                for g in range(states.log_weight.size):
+                    if states.log_weight[g] == -np.inf:
                         continue
-                    value, variance = measure(mean[g], cov[g], item, gain)
+                    mean, cov = states.mean[g], states.cov[g]
+                    value, variance = measure(mean, cov, item, gain)
                     variance += dynamics.noise[s, g]
                     if not events.is_trained_on[j]:
-                        variance += item_variance(mean[g], cov[g], item_cov)
+                        variance += item_variance(mean, cov, item_cov)
                     error = events.centred[j] - value
-                    condition(mean[g], cov[g], gain, error, variance)
-                    log_weight[g] -= 0.5 * (math.log(variance) + error * error / variance)
-                drop_weightless(log_weight)
+                    condition(mean, cov, gain, error, variance)
+                    states.log_weight[g] -= 0.5 * (math.log(variance) + error * error / variance)
+                drop_weightless(states.log_weight)
         query += events.is_query[j]
         last = max(last, events.times[j])
 
@@ -229,21 +241,21 @@ def fill_belief(
     the state stays as it is.
     """
     for s in range(state.mean.shape[0]):
-        mean, cov, log_weight = state.mean[s].copy(), state.cov[s].copy(), state.log_weight[s]
-        pass_time(mean, cov, log_weight, seconds, s, dynamics)
-        mix(mean, cov, log_weight, dynamics.noise[s], beliefs, 0, s)
+        # Copies: time passes for the query only, and the next rating may be earlier than `seconds`.
+        states = GridStates(state.mean[s].copy(), state.cov[s].copy(), state.log_weight[s])
+        pass_time(states, seconds, s, dynamics)
+        mix(states, dynamics.noise[s], beliefs, 0, s)
 
 
 @njit(cache=True, nogil=True)
-def pass_time(
-    mean: Floats, cov: Floats, log_weight: Floats, seconds: float, s: int, dynamics: Dynamics
-) -> None:
-    """Advance the grid points (G, K), (G, K, K) of draw s that still have weight (G,)."""
+def pass_time(states: GridStates, seconds: float, s: int, dynamics: Dynamics) -> None:
+    """Advance the grid points of draw s that still have weight."""
     if seconds > 0.0:
         rate, drift = dynamics.session_rate[s], dynamics.drift[s]
-        for g in range(log_weight.size):
-            if log_weight[g] > -np.inf:
-                advance(mean[g], cov[g], seconds, dynamics.session_variance[s, g], rate, drift)
+        for g in range(states.log_weight.size):
+            if states.log_weight[g] > -np.inf:
+                variance = dynamics.session_variance[s, g]
+                advance(states.mean[g], states.cov[g], seconds, variance, rate, drift)
 
 
 @njit(cache=True, nogil=True)
@@ -283,18 +295,11 @@ def drop_weightless(log_weight: Floats) -> None:
 
 
 @njit(cache=True, nogil=True)
-def mix(
-    mean: Floats,
-    cov: Floats,
-    log_weight: Floats,
-    noise: Floats,
-    beliefs: UserBeliefs,
-    n: int,
-    s: int,
-) -> None:
-    """Fill belief n of draw s with the mean and covariance of the mixture of grid points (G, K),
-    (G, K, K), (G,).
+def mix(states: GridStates, noise: Floats, beliefs: UserBeliefs, n: int, s: int) -> None:
+    """Fill belief n of draw s with the mean and covariance of the mixture of its grid points, whose
+    noise is (G,).
     """
+    mean, cov, log_weight = states
     G, K = mean.shape
     mixed_mean, mixed_cov = beliefs.mean[n, s], beliefs.cov[n, s]
     # Loops, not array expressions: those take longer to compile, at every start without a cache.

@@ -18,10 +18,9 @@ from reelstream.models.rating.model import RatingModel
 
 SECONDS_PER_YEAR = 365.25 * 86_400
 
+# Taste is a random walk that in a year gathers this share of its prior covariance; a longer gap
+# gathers no more.
 DRIFT_PER_YEAR = 0.25
-"""Taste is a random walk that in a year gathers this share of its prior covariance; a longer gap
-gathers no more.
-"""
 
 
 class Dynamics(NamedTuple):
