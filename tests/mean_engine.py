@@ -121,7 +121,12 @@ def mean_models(ratings: EventColumns, starts: np.ndarray, catalog: Catalog) -> 
             sweeps=1,
             seed=0,
         ),
-        like=LikeModel.count(ratings.item_id, ratings.rating, SCALE.like_threshold),
+        like=LikeModel.of_counts(
+            items,
+            counts,
+            np.bincount(rows[ratings.rating >= SCALE.like_threshold], minlength=len(items)),
+            SCALE.like_threshold,
+        ),
         segment=fit_segments(ratings, starts, shares, None, seed=0),
     )
 
@@ -181,11 +186,11 @@ class TrainingWorld:
             ModelSetStore.in_folder(root / "models"),
         )
         self.engine = MeanEngine(spoiled)
-        stores = TrainingStores(
+        self.stores = TrainingStores(
             batches=self.batches, snapshots=self.histories, model_sets=self.registry
         )
         self.trainer = Trainer(
-            stores, self.engine, FitContext(catalog=CATALOG, scale=SCALE), keep=keep
+            self.stores, self.engine, FitContext(catalog=CATALOG, scale=SCALE), keep=keep
         )
 
 

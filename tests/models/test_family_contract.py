@@ -108,7 +108,11 @@ def saved(model: Any, folder: Path) -> dict[str, bytes]:
 def likes(model: Any) -> list[float]:
     n = 3
     posterior = Posterior(
-        np.full(n, 3.5), np.full(n, 0.8), np.full(n, 0.4), np.arange(n), np.zeros(n, np.int64)
+        mean=np.full(n, 3.5),
+        variance=np.full(n, 0.8),
+        above=np.full(n, 0.4),
+        user_ratings=np.arange(n),
+        user_likes=np.zeros(n, np.int64),
     )
     return list(model.probability(posterior, np.array([0, 1, 10**12])))
 

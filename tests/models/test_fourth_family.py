@@ -76,9 +76,7 @@ def test_sets_from_before_and_after_are_made_again_alike(world: TrainingWorld) -
     with fourth_family():
         world.trainer.run_once()
         for number in (1, 2):
-            different = rebuild(
-                number, world.registry, world.batches, world.engine, CATALOG, world.root
-            )
+            different = rebuild(number, world.stores, world.engine, CATALOG, world.root)
             assert different == []
 
 

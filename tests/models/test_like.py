@@ -1,4 +1,4 @@
-"""The like model is calibrated, and says nothing it has not learned."""
+"""The like model is calibrated, and stays without weights where it has too few ratings."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
+from reelstream.features.vocabulary import Vocabulary
+from reelstream.models.like.fit import with_weights
 from reelstream.models.like.model import LikeModel, Posterior
 from reelstream.ratings.scale import RatingScale
 
@@ -13,28 +15,31 @@ THRESHOLD = RatingScale().like_threshold
 
 
 def questions(n: int, seed: int = 0) -> tuple[Posterior, np.ndarray, np.ndarray]:
-    """Posteriors that are too timid by half, the films asked about, and what came."""
+    """Posteriors that are too cautious by half, the films asked about, and what came."""
     rng = np.random.default_rng(seed)
     truth = rng.uniform(0.02, 0.98, n)
-    timid = 0.5 + (truth - 0.5) / 2
+    cautious = 0.5 + (truth - 0.5) / 2
     counts = rng.integers(1, 50, n)
     posterior = Posterior(
-        3 + 2 * timid, np.full(n, 0.8), timid, counts, (counts * truth).astype(np.int64)
+        mean=3 + 2 * cautious,
+        variance=np.full(n, 0.8),
+        above=cautious,
+        user_ratings=counts,
+        user_likes=(counts * truth).astype(np.int64),
     )
     return posterior, rng.integers(0, 30, n), rng.random(n) < truth
 
 
 def unfitted() -> LikeModel:
     rng = np.random.default_rng(5)
-    return LikeModel.count(
-        rng.integers(0, 25, 2000),
-        rng.choice([2.0, 3.5, 4.0, 5.0], 2000).astype(np.float32),
-        THRESHOLD,
+    counts = np.bincount(rng.integers(0, 25, 2000), minlength=25)
+    return LikeModel.of_counts(
+        Vocabulary(np.arange(25)), counts, rng.binomial(counts, 0.5), THRESHOLD
     )
 
 
-def test_a_timid_posterior_is_made_to_hold_what_it_says() -> None:
-    fitted = unfitted().fit(*questions(4000))
+def test_a_cautious_posterior_is_made_to_hold_what_it_says() -> None:
+    fitted = with_weights(unfitted(), *questions(4000))
     posterior, items, liked = questions(20_000, seed=1)
     probability = fitted.probability(posterior, items)
     for low in np.arange(0.1, 0.9, 0.1):
@@ -48,12 +53,12 @@ def test_too_few_ratings_or_one_class_leave_the_thresholded_posterior() -> None:
     for n, liked in ((400, None), (2000, True), (2000, False)):
         posterior, items, came = questions(n)
         came = came if liked is None else np.full(n, liked)
-        model = unfitted().fit(posterior, items, came)
+        model = with_weights(unfitted(), posterior, items, came)
         assert model.probability(posterior, items).tolist() == posterior.above.tolist()
 
 
 def test_a_film_that_was_never_counted_has_the_average_share() -> None:
-    model = unfitted().fit(*questions(4000))
+    model = with_weights(unfitted(), *questions(4000))
     posterior, _, _ = questions(10)
     known, unknown = np.zeros(10, np.int64), np.full(10, 10**12)
     assert np.isfinite(model.probability(posterior, unknown)).all()
@@ -63,7 +68,7 @@ def test_a_film_that_was_never_counted_has_the_average_share() -> None:
 
 
 def test_a_saved_model_answers_alike(tmp_path: Path) -> None:
-    model = unfitted().fit(*questions(4000))
+    model = with_weights(unfitted(), *questions(4000))
     model.save(tmp_path)
     posterior, items, _ = questions(50)
     np.testing.assert_array_equal(

@@ -289,7 +289,11 @@ class ModelSet:
         on.
         """
         return Posterior(
-            answers[:, 0] + self.rating.mean, answers[:, 1], answers[:, 2], user_ratings, user_likes
+            mean=answers[:, 0] + self.rating.mean,
+            variance=answers[:, 1],
+            above=answers[:, 2],
+            user_ratings=user_ratings,
+            user_likes=user_likes,
         )
 
     def predictions(self, posterior: Posterior, item_ids: NDArray[np.int64]) -> Predictions:

@@ -1,6 +1,10 @@
-"""Fits the like model: counts first, then weights on what the rating model says of the holdout."""
+"""Fits the like model: counts likes, then fits weights to the rating model's predictions for the
+holdout.
+"""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,11 +12,14 @@ from numpy.typing import NDArray
 from reelstream.features.holdout import fits_like_model, is_trainable
 from reelstream.features.vocabulary import Vocabulary
 from reelstream.models.family import FamilyInput
-from reelstream.models.like.model import LikeModel
+from reelstream.models.like.model import LikeModel, Posterior
 from reelstream.models.model_set import ModelSet, TrainedOn
 from reelstream.models.replay import posterior_of_events
 from reelstream.ratings.histories import Histories
 
+# Held-out ratings below which the model stays without weights: nine numbers fitted to fewer are
+# less accurate than the thresholded posterior.
+MIN_RATINGS_TO_FIT = 500
 # Of more users an even sample fits the weights: some ten thousand held-out ratings determine the
 # nine numbers well enough.
 MAX_LIKE_USERS = 3_000
@@ -24,14 +31,15 @@ def fit_like_family(data: FamilyInput) -> LikeModel:
     """The like model of a set whose rating model is fitted."""
     counted = count_likes(data.histories, data.scale.like_threshold)
     end_offsets = _end_offsets(data.histories)
-    unfinished = ModelSet(
+    # Predictions are a set's, so the models so far make one; its number is never seen.
+    so_far = ModelSet(
         number=0,
         models=data.models,
         catalog=data.catalog,
         scale=data.scale,
         trained_on=TrainedOn(end_offsets, {}),
     )
-    return fit_weights(counted, unfinished, data.histories, has_gate=data.has_gate)
+    return fit_weights(counted, so_far, data.histories, has_gate=data.has_gate)
 
 
 def fit_weights(
@@ -42,18 +50,43 @@ def fit_weights(
     has_gate: bool,
     looks_ahead: bool = False,
 ) -> LikeModel:
-    """The model with weights, fitted on what a set's rating model says of the holdout.
+    """The model with weights, fitted to the predictions of a set's rating model for the holdout;
+    with a gate, for the half of the holdout that is not the gate's.
 
-    With a gate, of the half of the holdout that is not the gate's. `looks_ahead` as in
-    `posterior_of_events`.
+    `looks_ahead` as in `posterior_of_events`.
     """
     some = histories.of_users(histories.user_ids[:: len(histories.user_ids) // MAX_LIKE_USERS + 1])
     is_query = fits_like_model(some, has_gate=has_gate)
     posterior = posterior_of_events(
         model_set, some, is_query, is_trainable(some), looks_ahead=looks_ahead
     )
-    return counted.fit(
-        posterior, some.item_id[is_query], some.rating[is_query] >= counted.threshold
+    liked = some.rating[is_query] >= counted.threshold
+    return with_weights(counted, posterior, some.item_id[is_query], liked)
+
+
+def with_weights(
+    counted: LikeModel,
+    posterior: Posterior,
+    item_ids: NDArray[np.int64],
+    liked: NDArray[np.bool_],
+) -> LikeModel:
+    """The model with weights, fitted to queries (n,) and whether each rating was a like (n,); the
+    model as it is when they are too few, or all alike.
+    """
+    if len(liked) < MIN_RATINGS_TO_FIT or liked.all() or not liked.any():
+        return counted
+    from sklearn.linear_model import LogisticRegression  # noqa: PLC0415  (seconds to import; a server never fits)
+
+    x = counted.features(posterior, item_ids)
+    # A constant column is divided by a little instead of by zero.
+    centre, scale = x.mean(0), np.maximum(x.std(0), 1e-9)
+    fitted = LogisticRegression(max_iter=1000).fit((x - centre) / scale, liked)
+    return replace(
+        counted,
+        centre=centre,
+        scale=scale,
+        weights=fitted.coef_[0],
+        intercept=float(fitted.intercept_[0]),
     )
 
 

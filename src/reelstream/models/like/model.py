@@ -1,8 +1,9 @@
 """The like model: how likely is a rating at or above the threshold.
 
 Thresholding the rating model's posterior ranks well but is not calibrated. A logistic regression on
-what the posterior says, and on how the user and the film were liked so far, is; it is fitted on
-ratings that the item side has never seen, or it would learn to trust too much.
+that posterior, and on how many likes the user gave and the item got so far, is. It is fitted to
+ratings that the item side has never seen: for others the posterior is too sure, and the weights
+would trust it too much.
 """
 
 from __future__ import annotations
@@ -20,15 +21,17 @@ from reelstream.features.vocabulary import Vocabulary
 from reelstream.files import encode_json, read_json, write_synced
 
 FORMAT = 1
-MIN_RATINGS_TO_FIT = 500
-"""Held-out ratings below which the thresholded posterior stands as it is."""
+
+# Ratings of average taste that are added to a user's or an item's own share of likes: a share of
+# two ratings would be 0, 1/2 or 1.
 SMOOTHING = 5.0
-"""Ratings of average taste that are added to a user's or a film's own share of likes."""
+# Log odds are taken of probabilities at least this far from 0 and 1, where they are infinite.
+MIN_PROBABILITY = 1e-4
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Posterior:
-    """What the rating model says of n questions, before the like model has its say."""
+    """What the rating model predicts for n queries: the like model's input."""
 
     mean: NDArray[np.float64]
     """(n,): stars."""
@@ -42,8 +45,8 @@ class Posterior:
     """(n,): how many of these were likes."""
 
 
-class _About(msgspec.Struct):
-    format: int
+class _About(msgspec.Struct, kw_only=True):
+    format: int = FORMAT
     threshold: float
     like_share: float
     centre: list[float]
@@ -52,14 +55,14 @@ class _About(msgspec.Struct):
     intercept: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LikeModel:
-    """A fitted like model. Without weights it passes the thresholded posterior on."""
+    """A fitted like model. Without weights it answers with the thresholded posterior."""
 
     threshold: float
     """Stars; a rating from here on is a like."""
     like_share: float
-    """Of all ratings that the film counts are from."""
+    """Of all ratings that are counted."""
     items: Vocabulary
     item_ratings: NDArray[np.int64]
     """(I,)"""
@@ -74,22 +77,6 @@ class LikeModel:
     intercept: float
 
     @classmethod
-    def count(
-        cls, item_ids: NDArray[np.int64], ratings: NDArray[np.float32], threshold: float
-    ) -> Self:
-        """A model that is not fitted yet: it knows how often each film of these ratings was
-        liked.
-        """
-        items = Vocabulary.of(item_ids)
-        rows = items.rows(item_ids)
-        n_items = len(items)
-        counts, likes = (
-            np.bincount(rows, minlength=n_items),
-            np.bincount(rows[ratings >= threshold], minlength=n_items),
-        )
-        return cls.of_counts(items, counts, likes, threshold)
-
-    @classmethod
     def of_counts(
         cls,
         items: Vocabulary,
@@ -97,57 +84,41 @@ class LikeModel:
         likes: NDArray[np.int64],
         threshold: float,
     ) -> Self:
-        """As `count`, from each item's ratings and likes (n_items,)."""
+        """A model without weights, from each item's ratings and likes (I,)."""
         none = np.empty(0)
-        share = float(likes.sum() / counts.sum()) if len(items) else 0.5
-        return cls(threshold, share, items, counts, likes, none, none, none, 0.0)
-
-    def fit(
-        self, posterior: Posterior, item_ids: NDArray[np.int64], liked: NDArray[np.bool_]
-    ) -> LikeModel:
-        """The same model with weights, from held-out questions and their answers; as it is when
-        they are too few.
-        """
-        if len(liked) < MIN_RATINGS_TO_FIT or liked.all() or not liked.any():
-            return self
-        from sklearn.linear_model import LogisticRegression  # noqa: PLC0415  (seconds to import; a server never fits)
-
-        x = self._features(posterior, item_ids)
-        centre, scale = x.mean(0), np.maximum(x.std(0), 1e-9)
-        fitted = LogisticRegression(max_iter=1000).fit((x - centre) / scale, liked)
-        return LikeModel(
-            self.threshold,
-            self.like_share,
-            self.items,
-            self.item_ratings,
-            self.item_likes,
-            centre,
-            scale,
-            fitted.coef_[0],
-            float(fitted.intercept_[0]),
+        return cls(
+            threshold=threshold,
+            like_share=float(likes.sum() / counts.sum()) if len(items) else 0.5,
+            items=items,
+            item_ratings=counts,
+            item_likes=likes,
+            centre=none,
+            scale=none,
+            weights=none,
+            intercept=0.0,
         )
 
     def probability(self, posterior: Posterior, item_ids: NDArray[np.int64]) -> NDArray[np.float64]:
-        """The probability of a like (n,) for each question."""
+        """The probability of a like (n,) for each query."""
         if len(self.weights) == 0:
             return posterior.above
-        x = (self._features(posterior, item_ids) - self.centre) / self.scale
+        x = (self.features(posterior, item_ids) - self.centre) / self.scale
         probability: NDArray[np.float64] = expit(x @ self.weights + self.intercept)
         return probability
 
-    def _features(self, posterior: Posterior, item_ids: NDArray[np.int64]) -> NDArray[np.float64]:
+    def features(self, posterior: Posterior, item_ids: NDArray[np.int64]) -> NDArray[np.float64]:
+        """The columns (n, n_features) of the regression, not scaled."""
         rows = self.items.rows(item_ids)
-        # Row -1, a film without ratings, reads the zero behind the last.
-        item_ratings, item_likes = (
-            np.append(self.item_ratings, 0)[rows],
-            np.append(self.item_likes, 0)[rows],
-        )
+        # Row -1, an item without ratings, reads the zero that is appended.
+        item_ratings = np.append(self.item_ratings, 0)[rows]
+        item_likes = np.append(self.item_likes, 0)[rows]
+        above = np.clip(posterior.above, MIN_PROBABILITY, 1 - MIN_PROBABILITY)
         return np.column_stack(
             [
                 posterior.mean,
                 posterior.mean**2,
                 np.sqrt(posterior.variance),
-                logit(np.clip(posterior.above, 1e-4, 1 - 1e-4)),
+                logit(above),
                 self._share(posterior.user_likes, posterior.user_ratings),
                 self._share(item_likes, item_ratings),
                 np.log1p(posterior.user_ratings),
@@ -162,13 +133,12 @@ class LikeModel:
     def save(self, folder: Path) -> None:
         """Write the model into an existing folder."""
         about = _About(
-            FORMAT,
-            self.threshold,
-            self.like_share,
-            self.centre.tolist(),
-            self.scale.tolist(),
-            self.weights.tolist(),
-            self.intercept,
+            threshold=self.threshold,
+            like_share=self.like_share,
+            centre=self.centre.tolist(),
+            scale=self.scale.tolist(),
+            weights=self.weights.tolist(),
+            intercept=self.intercept,
         )
         write_synced(folder / "model.json", encode_json(about))
         np.save(folder / "item_ids.npy", self.items.ids)
@@ -177,16 +147,16 @@ class LikeModel:
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """Read what `save` wrote."""
+        """Read what `save` wrote. Raises DamagedError, OSError."""
         about = read_json(folder / "model.json", _About)
         return cls(
-            about.threshold,
-            about.like_share,
-            Vocabulary(np.load(folder / "item_ids.npy")),
-            np.load(folder / "item_ratings.npy"),
-            np.load(folder / "item_likes.npy"),
-            np.array(about.centre),
-            np.array(about.scale),
-            np.array(about.weights),
-            about.intercept,
+            threshold=about.threshold,
+            like_share=about.like_share,
+            items=Vocabulary(np.load(folder / "item_ids.npy")),
+            item_ratings=np.load(folder / "item_ratings.npy"),
+            item_likes=np.load(folder / "item_likes.npy"),
+            centre=np.array(about.centre),
+            scale=np.array(about.scale),
+            weights=np.array(about.weights),
+            intercept=about.intercept,
         )
