@@ -22,7 +22,7 @@ class FamilyModel(Protocol):
 
 
 class ModelBundle(Mapping[str, FamilyModel]):
-    """Name of a family -> its model. A set that was made before a family existed lacks it.
+    """Name of a family -> its model. Sets trained before a family was added lack it.
 
     >>> len(ModelBundle())
     0
@@ -52,21 +52,23 @@ class ModelBundle(Mapping[str, FamilyModel]):
 
     def find(self, kind: type[M]) -> M | None:
         """The model of this type; None when the set has none."""
-        return next((model for model in self._models.values() if type(model) is kind), None)
+        return next((model for model in self._models.values() if isinstance(model, kind)), None)
+
+    # The three families of every set have names here, so that callers get their types.
 
     @property
     def rating(self) -> RatingModel:
-        """Which rating a user would give an item."""
+        """Predicts the rating that a user would give an item."""
         return self.of_type(RatingModel)
 
     @property
     def like(self) -> LikeModel:
-        """How likely a rating at or above the threshold is."""
+        """Predicts the probability of a rating at or above the threshold."""
         return self.of_type(LikeModel)
 
     @property
     def segment(self) -> SegmentModel:
-        """Which segment a user belongs to."""
+        """Predicts the segment that a user belongs to."""
         return self.of_type(SegmentModel)
 
     def replaced(self, **models: FamilyModel) -> ModelBundle:

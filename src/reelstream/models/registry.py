@@ -1,4 +1,4 @@
-"""The model families, in the order in which they are fitted: each may use the models before it."""
+"""The model families: fits, saves and loads one model of each."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from reelstream.models.rating.model import RatingModel
 from reelstream.models.segment.fit import fit_segment_family
 from reelstream.models.segment.model import SegmentModel
 
+# In the order in which they are fitted: a fit may use the models of the families above it.
 FAMILIES: list[Family] = [
     Family(
         name="rating",
@@ -40,9 +41,13 @@ FAMILIES: list[Family] = [
 
 
 def fit_families(data: FamilyInput) -> ModelBundle:
-    """`data.models` with those of all families that they lack."""
+    """`data.models` with the models of all other families, fitted in their order.
+
+    Raises NothingToLearnError.
+    """
     for family in FAMILIES:
         if family.name not in data.models and family.fit is not None:
+            # The next family sees this model among `data.models`.
             models = data.models.replaced(**{family.name: family.fit(data)})
             data = replace(data, models=models)
     return data.models
@@ -54,14 +59,17 @@ def writers_of(models: ModelBundle) -> dict[str, Callable[[Path], None]]:
 
 
 def save_bundle(models: ModelBundle, folder: Path) -> None:
-    """Write each model into a new folder in `folder`, called by its public name."""
+    """Write each model into a new folder in `folder` with the family's public name."""
     for public_name, write in writers_of(models).items():
         (folder / public_name).mkdir()
         write(folder / public_name)
 
 
 def load_bundle(folder_of: Callable[[Family], Path | None]) -> ModelBundle:
-    """The models in the folders that `folder_of` names; None where a set lacks the family."""
+    """The models in the folders that `folder_of` returns; None for a family that the set lacks.
+
+    Raises DamagedError, OSError.
+    """
     models: dict[str, FamilyModel] = {}
     for family in FAMILIES:
         folder = folder_of(family)
@@ -71,8 +79,9 @@ def load_bundle(folder_of: Callable[[Family], Path | None]) -> ModelBundle:
 
 
 def load_saved_bundle(folder: Path) -> ModelBundle:
-    """What `save_bundle` wrote."""
+    """Read what `save_bundle` wrote. Raises DamagedError, OSError."""
 
+    # What was saved before a family was added has no folder of it.
     def folder_of(family: Family) -> Path | None:
         own = folder / family.public_name
         return own if own.is_dir() else None

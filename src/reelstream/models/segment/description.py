@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from reelstream.features.user_profiles import HABITS
 
+N_HABITS = len(HABITS)
 TOP_GENRES = 3
 EXAMPLE_FILMS = 5
 
@@ -83,27 +84,26 @@ def describe(
 ) -> tuple[Segment, ...]:
     """The segments (k) with these numbers (k,), in the order of the users' places.
 
-    is_common (n_genres,): whether a genre is worth naming; films: examples for each segment. A
-    segment without users is described as the average user.
+    is_common (n_genres,): whether a genre is worth naming; films: examples for each segment.
     """
     average, spread = users.profiles.mean(0), np.maximum(users.profiles.std(0), 1e-9)
     segments: list[Segment] = []
     for place, number in enumerate(numbers.tolist()):
         is_in = users.places == place
+        # A segment without users is described as the average user.
         described = is_in if is_in.any() else np.ones(len(is_in), bool)
         own = users.profiles[described].mean(0)
-        lifts = _lifts(own[len(HABITS) :], average[len(HABITS) :], genres, is_common)
-        deviations = (own - average)[: len(HABITS)] / spread[: len(HABITS)]
+        lifts = _lifts(own[N_HABITS:], average[N_HABITS:], genres, is_common)
+        deviations = (own - average)[:N_HABITS] / spread[:N_HABITS]
         taken = {segment.label for segment in segments}
-        _, mean, deviation = own[: len(HABITS)].tolist()
         segments.append(
             Segment(
                 number=number,
                 label=_label(deviations, [lift.genre for lift in lifts], taken),
                 size=int(is_in.sum()),
                 ratings=int(np.median(users.counts[described])),
-                mean=mean,
-                spread=deviation,
+                mean=float(own[HABITS.index("mean")]),
+                spread=float(own[HABITS.index("spread")]),
                 genres=tuple(lift for lift in lifts[:TOP_GENRES] if lift.lift > 1),
                 item_ids=films[place],
             )

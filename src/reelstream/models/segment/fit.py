@@ -16,6 +16,7 @@ from reelstream.features.user_profiles import HABITS, GenreShares, average_profi
 from reelstream.models.family import FamilyInput
 from reelstream.models.segment.description import (
     COMMON_GENRE,
+    Segment,
     SegmentedUsers,
     describe,
     example_films,
@@ -69,49 +70,71 @@ def fit_segments(
 ) -> SegmentModel:
     """The segments of users whose ratings begin at `starts` (n_users + 1,) in `ratings`.
 
-    The number of segments is the one with the best silhouette score (Rousseeuw, 1987) among 4 to 8.
-    It is chosen again when the users have doubled, and stays unless another is clearly better.
-    While it stays, k-means starts from the previous centroids, which take part in it with the
-    weight of their users; so a segment keeps its number. When it changes, segments take the numbers
-    that let most users keep theirs.
+    Their number is the one with the best silhouette score (Rousseeuw, 1987) among 4 to 8. It is
+    chosen again when the users have doubled, and stays unless another is clearly better. While it
+    stays, k-means starts from the previous centroids, so a segment keeps its number; when it
+    changes, segments take the numbers that let most users keep theirs.
     """
     average = average_profile(ratings, shares)
     profiles = user_profiles(ratings, starts, shares, average)
-    centre = profiles.mean(0)
-    scale = np.maximum(profiles.std(0), 1e-9)
+    centre, scale = profiles.mean(0), np.maximum(profiles.std(0), 1e-9)
     # All genres together weigh as much as all habits together.
     scale[len(HABITS) :] *= np.sqrt(max(len(shares.genres), 1) / len(HABITS))
     scaled = (profiles - centre) / scale
-    # k-means adds up in as many parts as it has threads: on one, the same users give the same
-    # centroids bit for bit.
-    with threadpool_limits(1):
-        if previous is None or previous.genres != shares.genres:
-            centroids = _best_centroids(scaled, None, seed)
-            clusters = _Clusters(centroids, np.arange(len(centroids)), len(scaled))
-        else:
-            present = (previous.centroids - centre) / scale
-            clusters = _continued_clusters(scaled, present, previous, seed)
-    users = SegmentedUsers(
-        places=cdist(scaled, clusters.centroids).argmin(1),
-        counts=np.diff(starts),
-        profiles=profiles,
-    )
-    films = example_films(
-        np.repeat(users.places, users.counts),
-        shares.items.rows(ratings.item_id),
-        len(clusters.numbers),
-        shares.items.ids,
-    )
-    is_common = average[2:] > COMMON_GENRE
+    if previous is not None and previous.genres != shares.genres:
+        previous = None  # its profiles have other columns
+    clusters = _clusters(scaled, centre, scale, previous, seed)
+    places = cdist(scaled, clusters.centroids).argmin(1)
+    users = SegmentedUsers(places=places, counts=np.diff(starts), profiles=profiles)
     return SegmentModel(
         genres=shares.genres,
         average=average,
         centre=centre,
         scale=scale,
         centroids=clusters.centroids * scale + centre,
-        segments=describe(clusters.numbers, users, shares.genres, is_common, films),
+        segments=_described(clusters.numbers, users, ratings, shares, average),
         users_when_counted=clusters.users_when_counted,
     )
+
+
+def _described(
+    numbers: NDArray[np.int64],
+    users: SegmentedUsers,
+    ratings: EventColumns,
+    shares: GenreShares,
+    average: NDArray[np.float64],
+) -> tuple[Segment, ...]:
+    """The segments with these numbers (k,), of users and their ratings; `average` as in
+    SegmentModel.
+    """
+    films = example_films(
+        np.repeat(users.places, users.counts),
+        shares.items.rows(ratings.item_id),
+        len(numbers),
+        shares.items.ids,
+    )
+    return describe(numbers, users, shares.genres, average[2:] > COMMON_GENRE, films)
+
+
+def _clusters(
+    scaled: NDArray[np.float64],
+    centre: NDArray[np.float64],
+    scale: NDArray[np.float64],
+    previous: SegmentModel | None,
+    seed: int,
+) -> _Clusters:
+    """The clusters of users (n, F), continued from those of the model in service if there is one.
+
+    centre, scale (F,): what the users were scaled by.
+    """
+    # k-means adds up in as many parts as it has threads: on one, the same users give the same
+    # centroids bit for bit.
+    with threadpool_limits(1):
+        if previous is not None:
+            present = (previous.centroids - centre) / scale
+            return _continued_clusters(scaled, present, previous, seed)
+        centroids = _best_centroids(scaled, None, seed)
+        return _Clusters(centroids, np.arange(len(centroids)), len(scaled))
 
 
 def _continued_clusters(
