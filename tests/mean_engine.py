@@ -182,7 +182,7 @@ class TrainingWorld:
         self.batches = BatchFolder(root / "batched_data")
         self.batches.make()
         self.histories, self.registry = (
-            SnapshotStore(root / "history"),
+            SnapshotStore.in_folder(root / "history"),
             ModelSetStore.in_folder(root / "models"),
         )
         self.engine = MeanEngine(spoiled)

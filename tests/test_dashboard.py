@@ -50,7 +50,10 @@ def metrics(tmp_path: Path) -> set[str]:
     """The names of everything that the stages and the API can be scraped for."""
     with open_broker(f"sqlite:{tmp_path / 'log.db'}") as broker:
         registry, predictor, scale = FakeRegistry(), Predictor(LiveHistories()), RatingScale()
-        batches, snapshots = BatchFolder(tmp_path / "batches"), SnapshotStore(tmp_path / "history")
+        batches, snapshots = (
+            BatchFolder(tmp_path / "batches"),
+            SnapshotStore.in_folder(tmp_path / "history"),
+        )
         updates = LiveUpdates(
             predictor,
             model_sets=registry,

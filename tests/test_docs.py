@@ -116,7 +116,10 @@ def test_every_path_of_the_api_is_in_the_table_and_no_other(flask_app: Flask) ->
 def flask_app(tmp_path: Path) -> Iterator[Flask]:
     with open_broker(f"sqlite:{tmp_path / 'log.db'}") as broker:
         registry, predictor, scale = FakeRegistry(1), Predictor(LiveHistories()), RatingScale()
-        batches, snapshots = BatchFolder(tmp_path / "batches"), SnapshotStore(tmp_path / "history")
+        batches, snapshots = (
+            BatchFolder(tmp_path / "batches"),
+            SnapshotStore.in_folder(tmp_path / "history"),
+        )
         updates = LiveUpdates(
             predictor,
             model_sets=registry,

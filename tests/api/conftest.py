@@ -50,7 +50,7 @@ def waiting_api(tmp_path: Path) -> Iterator[SimpleNamespace]:
             model_sets=registry,
             catalog=CATALOG,
             batches=BatchFolder(tmp_path / "batches"),
-            snapshots=SnapshotStore(tmp_path / "history"),
+            snapshots=SnapshotStore.in_folder(tmp_path / "history"),
             log=LogSource(broker=broker, topic="ratings", scale=scale),
         )
         predictor.histories.add(

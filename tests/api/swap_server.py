@@ -31,7 +31,7 @@ def make_app(root: Path) -> Flask:
         model_sets=registry,
         catalog=CATALOG,
         batches=BatchFolder(root / "batched_data"),
-        snapshots=SnapshotStore(root / "history"),
+        snapshots=SnapshotStore.in_folder(root / "history"),
         log=LogSource(
             broker=open_broker(f"sqlite:{root / 'log.db'}"), topic="ratings", scale=SCALE
         ),

@@ -31,7 +31,7 @@ def test_a_user_is_forgotten_for_good(command: Command, work: Path) -> None:
     assert command("produce", "--order", "file", "--work", work).code == 0
     assert command("batch", "--once", "--work", work, "--json").json["rows"] == 3001
     assert command("train", "--work", work).code == 0
-    current = SnapshotStore(work / "history").current()
+    current = SnapshotStore.in_folder(work / "history").current()
     assert current is not None
     users = current[0].user_ids.tolist()
     assert len(users) == 59 and USER not in users

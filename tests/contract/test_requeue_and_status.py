@@ -39,7 +39,10 @@ def test_rejected_rows_are_requeued_once(broker: Broker, topic: str, tmp_path: P
     send(broker, topic, b"nonsense", b"\xff", None)
     close_batch(broker, topic, folder)
     rows = [RequeuedRow(1, offset, Rated(offset, 2, 4.0, 1000)) for offset in range(3)]
-    queue, checkpoint = RequeueFolder(folder.requeued), folder.checkpoints / "requeue.json"
+    queue, checkpoint = (
+        RequeueFolder.in_folder(folder.requeued),
+        folder.checkpoints / "requeue.json",
+    )
     assert requeue(rows, queue, broker, topic, checkpoint) == RequeueReport(3, 0)
     assert requeue(rows, queue, broker, topic, checkpoint) == RequeueReport(0, 3)
     batches = close_batch(broker, topic, folder)

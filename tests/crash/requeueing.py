@@ -35,4 +35,6 @@ def requeue_rows(
     if ready:
         ready.send("at work")
     with open_broker(stream.url) as broker:
-        requeue(ROWS, RequeueFolder(root / "requeued"), broker, TOPIC, root / "requeue.json")
+        requeue(
+            ROWS, RequeueFolder.in_folder(root / "requeued"), broker, TOPIC, root / "requeue.json"
+        )

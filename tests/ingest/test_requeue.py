@@ -29,7 +29,7 @@ def folder(stream: Stream) -> RequeueFolder:
             producer.flush()
     stream.batch()
     assert len(stream.rejected()) == 3
-    return RequeueFolder(stream.root / "requeued")
+    return RequeueFolder.in_folder(stream.root / "requeued")
 
 
 def row(offset: int, user: int = 1) -> RequeuedRow:

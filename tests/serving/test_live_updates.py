@@ -45,7 +45,7 @@ class World:
         self.broker = broker
         self.batches, self.snapshots = (
             BatchFolder(folder / "batches"),
-            SnapshotStore(folder / "history"),
+            SnapshotStore.in_folder(folder / "history"),
         )
         self.batches.make()
         self.registry, self.predictor = FakeRegistry(*numbers), Predictor(LiveHistories())

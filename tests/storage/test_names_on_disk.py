@@ -255,7 +255,7 @@ def test_rejected_and_requeued_rows(tmp_path: Path) -> None:
         "text",
         "timestamp",
     ]
-    folder = RequeueFolder(tmp_path / "requeued")
+    folder = RequeueFolder.in_folder(tmp_path / "requeued")
     (tmp_path / "requeued").mkdir()
     number = folder.publish([RequeuedRow(0, 7, Rated(1, 2, 4.0, 1000))])
     folder.mark_sent(number)

@@ -150,7 +150,7 @@ def test_a_stored_history_is_read_in_parts(
 
 
 def test_before_the_first_snapshot_the_stored_history_is_empty(tmp_path: Path) -> None:
-    stored = SnapshotStore(tmp_path).stored()
+    stored = SnapshotStore.in_folder(tmp_path).stored()
     assert (len(stored.user_ids), stored.ratings_of(np.array([1])), list(stored.ratings())) == (
         0,
         0,
@@ -182,7 +182,7 @@ def test_a_damaged_snapshot_is_refused(tmp_path: Path, name: str) -> None:
 
 def test_the_store_gives_back_what_was_published_last(tmp_path: Path) -> None:
     """CURRENT names the newest snapshot; its meta says what it holds; old ones go."""
-    store = SnapshotStore(tmp_path / "history")
+    store = SnapshotStore.in_folder(tmp_path / "history")
     assert store.current() is None
     for n in range(1, 5):
         history = Histories.of(event_columns(list(range(n)), [7] * n, [4.0] * n, [5] * n))
@@ -204,7 +204,7 @@ def test_the_store_gives_back_what_was_published_last(tmp_path: Path) -> None:
 
 def test_a_mapped_snapshot_outlives_its_removal(tmp_path: Path) -> None:
     """A server that still answers from an old snapshot is not disturbed when it is pruned."""
-    store = SnapshotStore(tmp_path)
+    store = SnapshotStore.in_folder(tmp_path)
     publish(store, Histories.of(event_columns([1], [7], [4.0], [5])), [(1, 0)], 1)
     current = store.current()
     assert current is not None
@@ -216,7 +216,7 @@ def test_a_mapped_snapshot_outlives_its_removal(tmp_path: Path) -> None:
 
 def test_a_missing_current_snapshot_is_named(tmp_path: Path) -> None:
     """A pointer to nothing is damage, with the name of what is missing."""
-    store = SnapshotStore(tmp_path)
+    store = SnapshotStore.in_folder(tmp_path)
     (tmp_path / "CURRENT").write_text('{"number": 3, "format": 1}')
     with pytest.raises(DamagedError, match="3 is missing"):
         store.current()

@@ -35,7 +35,7 @@ def make_app(work: Path, kafka: Mapping[str, str]) -> Flask:
         model_sets=registry,
         catalog=catalog,
         batches=BatchFolder(folder.batches),
-        snapshots=SnapshotStore(folder.history),
+        snapshots=SnapshotStore.in_folder(folder.history),
         log=LogSource(broker=open_log(binding, kafka), topic=binding.topic, scale=binding.scale),
     )
     warm_up_set().prepare()

@@ -33,7 +33,7 @@ def audit(settings: Settings, as_json: Json = False) -> int:
             group=binding.group,
         )
     problems = [*report.problems, *registry.verify()]
-    requeued = len(RequeueFolder(folder.requeued).places())
+    requeued = len(RequeueFolder.in_folder(folder.requeued).places())
     totals = asdict(report.totals) | {"requeued_rows": requeued}
     if as_json:
         print_json({"problems": problems, "totals": totals})

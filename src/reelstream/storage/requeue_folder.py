@@ -3,7 +3,7 @@
     requeued/requeued_<k>.jsonl   what one command asked for: created once, never changed
     requeued/SENT                 the newest of these files that is in the log as a whole
 
-A file is a source of rows, as a data set is: its content and its order are settled before the first
+A file is a source of rows, as a data set is: its content and its order are fixed before the first
 of them is sent.
 """
 
@@ -11,23 +11,22 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Self
 
 import msgspec
 
 from reelstream.errors import DamagedError
-from reelstream.files import (
-    FileLock,
-    encode_json,
-    publish_bytes,
-    read_json,
-    replace_file,
-    sweep_temporary,
-    translate_errors,
-)
+from reelstream.files import encode_json
 from reelstream.ratings.columns import NO_ITEM, event_cells
 from reelstream.ratings.events import Deleted, Erased, Event, EventKind, Rated
+from reelstream.storage.file_store import FileStore
 from reelstream.storage.rejected import Place
+from reelstream.storage.store import Store, read_object
+
+_SENT = "SENT"
+_FILES = r"requeued_([1-9][0-9]*)\.jsonl"
 
 
 class RequeuedRow(msgspec.Struct, frozen=True):
@@ -61,41 +60,41 @@ class _Sent(msgspec.Struct):
 class RequeueFolder:
     """The files of rows that are sent again. Publish and mark only under the lock."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, store: Store) -> None:
+        self._store = store
 
-    def lock(self) -> FileLock:
-        """Held in `with` by the one command that requeues. Raises LockedError at once when there is
-        another.
+    @classmethod
+    def in_folder(cls, folder: Path) -> Self:
+        """The files in a folder of this machine."""
+        return cls(FileStore(folder))
+
+    def lock(self) -> AbstractContextManager[object]:
+        """Of the one command that requeues, in `with`.
+
+        Raises LockedError at once when there is another.
         """
-        return FileLock(self._path / ".lock")
+        return self._store.lock(".lock")
 
     def sweep(self) -> None:
         """Remove what a killed command left. Call it only under the lock."""
-        sweep_temporary(self._path)
+        self._store.sweep()
 
     def numbers(self) -> list[int]:
         """Of all files, rising."""
-        names = (
-            path.stem.removeprefix("requeued_") for path in self._path.glob("requeued_*.jsonl")
-        )
-        return sorted(int(name) for name in names if name.isdecimal())
+        return [number for (number,) in self._store.numbers(_FILES)]
 
     def read(self, number: int) -> list[RequeuedRow]:
         """The rows of a file, in their order. Raises DamagedError."""
-        path = self._file(number)
-        with translate_errors(path):
-            data = path.read_bytes()
+        data = self._store.read(_file_name(number))
         try:
             return [_read(row) for row in msgspec.json.Decoder(_StoredRow).decode_lines(data)]
         except msgspec.MsgspecError as error:
-            raise DamagedError(f"{path} is not what was published: {error}") from error
+            file = self._store.describe(_file_name(number))
+            raise DamagedError(f"{file} is not what was published: {error}") from error
 
     def fingerprint(self, number: int) -> str:
         """The content hash of a file, in hex. Raises StorageError."""
-        path = self._file(number)
-        with translate_errors(path):
-            return hashlib.sha256(path.read_bytes()).hexdigest()
+        return hashlib.sha256(self._store.read(_file_name(number))).hexdigest()
 
     def places(self) -> set[Place]:
         """Of all rejected rows that were requeued. Raises DamagedError."""
@@ -108,25 +107,24 @@ class RequeueFolder:
         StorageError.
         """
         number = max(self.numbers(), default=0) + 1
-        publish_bytes(
-            self._file(number), msgspec.json.Encoder().encode_lines([_stored(row) for row in rows])
-        )
+        data = msgspec.json.Encoder().encode_lines([_stored(row) for row in rows])
+        self._store.put(_file_name(number), data)
         return number
 
     def unsent(self) -> list[int]:
         """The numbers of the files that may not be in the log as a whole, rising. Raises
         DamagedError.
         """
-        path = self._path / "SENT"
-        sent = read_json(path, _Sent).number if path.exists() else 0
+        sent = read_object(self._store, _SENT, _Sent).number if self._store.has(_SENT) else 0
         return [number for number in self.numbers() if number > sent]
 
     def mark_sent(self, number: int) -> None:
         """Note that this file, and all before it, are in the log."""
-        replace_file(self._path / "SENT", encode_json(_Sent(number)))
+        self._store.replace(_SENT, encode_json(_Sent(number)))
 
-    def _file(self, number: int) -> Path:
-        return self._path / f"requeued_{number}.jsonl"
+
+def _file_name(number: int) -> str:
+    return f"requeued_{number}.jsonl"
 
 
 def _stored(row: RequeuedRow) -> _StoredRow:

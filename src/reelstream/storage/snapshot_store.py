@@ -7,29 +7,23 @@ so it carries no checksums; one that cannot be read is replaced by the next.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple, Self
 
 import msgspec
 import structlog
 
 from reelstream.errors import DamagedError
-from reelstream.files import (
-    encode_json,
-    publish_folder,
-    read_json,
-    replace_file,
-    sweep_temporary,
-    temporary_path,
-    translate_errors,
-    write_synced,
-)
+from reelstream.files import encode_json, write_synced
 from reelstream.ratings.histories import Histories
+from reelstream.storage.file_store import FileStore
 from reelstream.storage.snapshot import read_snapshot
 from reelstream.storage.snapshot_reader import SnapshotReader
+from reelstream.storage.store import Store, read_object
+
+_CURRENT: Final = "CURRENT"
+_SNAPSHOTS = r"([1-9][0-9]*)"
 
 log = structlog.get_logger()
 
@@ -47,7 +41,7 @@ class SnapshotMeta(msgspec.Struct, frozen=True):
     excluded: list[int]
     """Numbers of the batches that it leaves out on purpose."""
     next_offsets: dict[int, int]
-    """Partition -> offset behind the newest manifest, excluded or not: the log goes on from
+    """Partition -> end offset of the newest manifest, excluded or not: the log goes on from
     here.
     """
     n_users: int
@@ -72,17 +66,19 @@ class _Current(msgspec.Struct):
 class SnapshotStore:
     """Publishes and opens snapshots. Only the holder of the trainer's lock publishes or sweeps."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    @classmethod
+    def in_folder(cls, folder: Path) -> Self:
+        """The snapshots in a folder of this machine."""
+        return cls(FileStore(folder))
 
     def new_folder(self) -> Path:
         """An empty folder under a temporary name, for a snapshot to be written into. Raises
         StorageError.
         """
-        temporary = temporary_path(self._folder / "snapshot")
-        with translate_errors(temporary):
-            temporary.mkdir(parents=True)
-        return temporary
+        return self._store.new_folder("snapshot")
 
     def publish(
         self,
@@ -109,9 +105,9 @@ class SnapshotStore:
         )
         write_synced(written / "meta.json", encode_json(meta))
         # 2. Sync and rename.
-        publish_folder(written, self._folder / str(number))
+        self._store.publish_folder(written, str(number))
         # 3. The pointer.
-        replace_file(self._folder / "CURRENT", encode_json(_Current(number)))
+        self._store.replace(_CURRENT, encode_json(_Current(number)))
         # 4. What nobody needs any more.
         self._prune()
         return meta
@@ -134,7 +130,7 @@ class SnapshotStore:
         known = len(meta.manifests)
         if list(manifests[:known]) != meta.manifests:
             return Base(None, 0)
-        return Base(self._folder / str(meta.number), known)
+        return Base(self._store.local_path(str(meta.number)), known)
 
     def stored(self) -> SnapshotReader:
         """The current snapshot, to be read in parts; an empty one before the first. Raises
@@ -144,30 +140,32 @@ class SnapshotStore:
 
     def current_number(self) -> int | None:
         """The number of the current snapshot; None before the first. Raises DamagedError."""
-        path = self._folder / "CURRENT"
-        return read_json(path, _Current).number if path.exists() else None
+        if not self._store.has(_CURRENT):
+            return None
+        return read_object(self._store, _CURRENT, _Current).number
 
     def current_folder(self) -> Path | None:
         """Where the current snapshot lies; None before the first. Raises DamagedError."""
         number = self.current_number()
-        return None if number is None else self._folder / str(number)
+        return None if number is None else self._store.local_path(str(number))
 
     def current(self) -> tuple[Histories, SnapshotMeta] | None:
         """The current snapshot, mapped; None before the first. Raises DamagedError."""
-        folder = self.current_folder()
-        if folder is None:
+        number = self.current_number()
+        if number is None:
             return None
-        if not (folder / "meta.json").is_file():
+        name = str(number)
+        if not self._store.has(f"{name}/meta.json"):
             raise DamagedError(
-                f"{folder} is missing, but {self._folder / 'CURRENT'} names it: "
-                "run `reelstream train`"
+                f"{self._store.describe(name)} is missing, but {self._store.describe(_CURRENT)}"
+                " names it: run `reelstream train`"
             )
-        return read_snapshot(folder), read_json(folder / "meta.json", SnapshotMeta)
+        meta = read_object(self._store, f"{name}/meta.json", SnapshotMeta)
+        return read_snapshot(self._store.local_path(name)), meta
 
     def sweep(self) -> None:
         """Remove what interrupted publications left."""
-        with translate_errors(self._folder):
-            sweep_temporary(self._folder)
+        self._store.sweep()
 
     def _sound_current(self) -> SnapshotMeta | None:
         try:
@@ -178,12 +176,8 @@ class SnapshotStore:
         return None if current is None else current[1]
 
     def _numbers(self) -> list[int]:
-        return sorted(
-            int(path.name) for path in self._folder.glob("[0-9]*") if path.name.isdecimal()
-        )
+        return [number for (number,) in self._store.numbers(_SNAPSHOTS)]
 
     def _prune(self) -> None:
-        with translate_errors(self._folder):
-            for number in self._numbers()[:-SNAPSHOTS_KEPT]:
-                with suppress(FileNotFoundError):
-                    shutil.rmtree(self._folder / str(number))
+        for number in self._numbers()[:-SNAPSHOTS_KEPT]:
+            self._store.remove_folder(str(number))

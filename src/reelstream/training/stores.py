@@ -24,6 +24,6 @@ class TrainingStores:
         """Those of a work folder."""
         return cls(
             batches=BatchFolder(folder.batches),
-            snapshots=SnapshotStore(folder.history),
+            snapshots=SnapshotStore.in_folder(folder.history),
             model_sets=ModelSetStore.in_folder(folder.models),
         )

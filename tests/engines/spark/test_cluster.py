@@ -173,7 +173,7 @@ def test_a_driver_killed_in_mid_fit_has_published_nothing(
         f"{family}_model_set_1" for family in ("regression", "classification", "clustering")
     )
     assert not list((work / "models").glob("*_2*"))
-    _, meta = SnapshotStore(work / "history").current() or pytest.fail("no history")
+    _, meta = SnapshotStore.in_folder(work / "history").current() or pytest.fail("no history")
     assert meta.manifests == [(1, 1)]
 
     cluster_trainer.trainer(work, on_cluster, 0).run_once()
