@@ -23,6 +23,19 @@ D = 2
 
 def warm_up_set() -> ModelSet:
     """A set whose arrays have the types of a fitted one's, and the smallest shapes."""
+    one_item = Vocabulary(np.zeros(1, np.int64))
+    like = LikeModel.of_counts(one_item, np.ones(1, np.int64), np.zeros(1, np.int64), 4.0)
+    return ModelSet(
+        number=0,
+        models=ModelBundle(rating=_one_item(), like=like, segment=_one_segment()),
+        catalog=Catalog([]),
+        scale=RatingScale(),
+        trained_on=TrainedOn({}, {}),
+    )
+
+
+def _one_item() -> RatingModel:
+    """A rating model of one draw."""
     # Compiled functions are compiled for types: another dtype here would leave the work to the
     # first query.
     item_ids, number = np.zeros(1, np.int64), np.ones(1)
@@ -49,7 +62,7 @@ def warm_up_set() -> ModelSet:
         session_scale=number,
         item_rows=rows[0],
     )
-    rating = RatingModel(
+    return RatingModel(
         mean=0.0,
         item_ids=item_ids,
         item_counts=np.ones(1, np.int64),
@@ -61,14 +74,6 @@ def warm_up_set() -> ModelSet:
         state=state,
         sweeps=0,
         seed=0,
-    )
-    like = LikeModel.of_counts(Vocabulary(item_ids), np.ones(1, np.int64), item_ids, 4.0)
-    return ModelSet(
-        number=0,
-        models=ModelBundle(rating=rating, like=like, segment=_one_segment()),
-        catalog=Catalog([]),
-        scale=RatingScale(),
-        trained_on=TrainedOn({}, {}),
     )
 
 
