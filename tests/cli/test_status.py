@@ -25,7 +25,7 @@ def manifest(number: int) -> Manifest:
     return Manifest(
         number=number,
         topic_id="t",
-        files=(BatchFile(f"batch_{number}.csv", 10, 100, "0" * 64),),
+        files=(BatchFile(name=f"batch_{number}.csv", rows=10, bytes=100, sha256="0" * 64),),
         rejected=None,
         partitions={0: OffsetRange(10 * number - 10, 10 * number)},
         next_offsets={0: 10 * number},

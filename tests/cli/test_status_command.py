@@ -172,7 +172,9 @@ def test_a_sound_stream_has_no_remarks() -> None:
         ("answers from model set 2, not from set 1", SOUND, {"current": 2, "pinned": 1}),
         (
             "50.0% of the rows of batch 2 were rejected",
-            with_newest(SOUND, rejected=BatchFile("rejected_2.jsonl", 10, 1, "")),
+            with_newest(
+                SOUND, rejected=BatchFile(name="rejected_2.jsonl", rows=10, bytes=1, sha256="")
+            ),
             {},
         ),
         (

@@ -18,8 +18,10 @@ def batch(
     return Manifest(
         number=number,
         topic_id="t",
-        files=(BatchFile("ratings.csv", n, 1, "0" * 64),) if n else (),
-        rejected=BatchFile("rejected.jsonl", rejected, 1, "0" * 64) if rejected else None,
+        files=(BatchFile(name="ratings.csv", rows=n, bytes=1, sha256="0" * 64),) if n else (),
+        rejected=BatchFile(name="rejected.jsonl", rows=rejected, bytes=1, sha256="0" * 64)
+        if rejected
+        else None,
         partitions={0: OffsetRange(0, n + rejected)},
         next_offsets={0: n + rejected},
         sources={},

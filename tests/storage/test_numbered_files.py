@@ -33,7 +33,7 @@ def test_other_names_are_nobodys(tmp_path: Path) -> None:
     assert files.numbers() == ((9,), (10,))
 
 
-def test_a_settled_folder_is_listed_no_more_until_it_changes(
+def test_a_stable_folder_is_listed_no_more_until_it_changes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also when whoever changed it puts its old time back, as a copying program does."""
@@ -75,7 +75,7 @@ def test_no_change_is_missed_however_slowly_the_file_systems_clock_ticks(
     now, due = 0.0, np.cumsum(changes).tolist()
 
     def held() -> list[float]:
-        return [0.0, *(moment for moment in due if moment <= now)]
+        return [0.0, *(change for change in due if change <= now)]
 
     class Folder(type(Path())):  # type: ignore[misc]
         def stat(self) -> SimpleNamespace:

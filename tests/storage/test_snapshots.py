@@ -15,7 +15,7 @@ from reelstream.ratings.histories import Histories
 from reelstream.storage import snapshot_reader
 from reelstream.storage.snapshot import read_snapshot, write_snapshot
 from reelstream.storage.snapshot_reader import SnapshotReader
-from reelstream.storage.snapshot_store import SNAPSHOTS_KEPT, SnapshotStore
+from reelstream.storage.snapshot_store import RETAINED_SNAPSHOTS, SnapshotStore
 
 NAN = float("nan")
 FIELDS = ("user_id", "item_id", "rating", "timestamp", "partition", "offset")
@@ -198,7 +198,8 @@ def test_the_store_gives_back_what_was_published_last(tmp_path: Path) -> None:
         {0: 40},
     )
     assert (
-        len([path for path in (tmp_path / "history").iterdir() if path.is_dir()]) == SNAPSHOTS_KEPT
+        len([path for path in (tmp_path / "history").iterdir() if path.is_dir()])
+        == RETAINED_SNAPSHOTS
     )
 
 

@@ -47,11 +47,11 @@ _COLUMNS = {
     "partition": pl.Int32,
     "offset": pl.Int64,
 }
+# Column of EventColumns -> its name in the file; an empty rating deletes, an empty item as well
+# erases.
 _COLUMN_NAMES = dict(
     zip(("user_id", "item_id", "rating", "timestamp", "partition", "offset"), _COLUMNS, strict=True)
 )
-"""Column of EventColumns -> its name in the file; an empty rating deletes, an empty item as well
-erases."""
 
 
 class _Excluded(msgspec.Struct, frozen=True):
@@ -100,6 +100,7 @@ class BatchFolder:
                     )
                 except DamagedError as error:
                     return manifests, error
+            # Only a chain without a break is remembered: a damaged file may be put back.
             self._sound = names, manifests
         return list(manifests), None
 
@@ -147,6 +148,7 @@ class BatchFolder:
         """Write, sync and publish the ratings of batch `number`, which does not exist before its
         manifest does.
         """
+        # The name's time may be taken by a writer that died: the next second is free.
         seconds = count(int(time.time()))
         names = (f"movielens_batch_{second}_{number}.csv" for second in seconds)
         return self._publish_under_free_name(names, _encode_ratings(ratings), len(ratings))
@@ -177,6 +179,8 @@ class BatchFolder:
         manifests = self.manifests()
         newest = manifests[-1].number if manifests else 0
         named = {file.name for manifest in manifests for file in manifest.named_files}
+        # The list is made after the manifests were read: a batch published since then has a higher
+        # number, and its files stay.
         for path in self._list():
             match = _BATCH_FILE_NAME.fullmatch(path.name)
             unnamed = (
@@ -209,7 +213,7 @@ class BatchFolder:
             self._replace_excluded(self.excluded() - {number})
 
     def _excluding(self) -> FileLock:
-        """Held from reading the exclusions to replacing them, or one of two commands at once would
+        """Taken from reading the exclusions to replacing them, or one of two commands at once would
         be forgotten.
         """
         return FileLock(self.path / ".excluded.lock")
@@ -217,8 +221,8 @@ class BatchFolder:
     def _check_exists(self, number: int) -> None:
         numbers = _newest_revisions(self._names.numbers())
         if number not in numbers:
-            held = f"there are 1 to {max(numbers)}" if numbers else "there is none yet"
-            raise SettingError(f"there is no batch {number} in {self.path}: {held}")
+            there = f"there are 1 to {max(numbers)}" if numbers else "there is none yet"
+            raise SettingError(f"there is no batch {number} in {self.path}: {there}")
 
     def _replace_excluded(self, numbers: Iterable[int]) -> None:
         replace_file(self.path / "excluded.json", encode_json(_Excluded(sorted(numbers))))
@@ -264,7 +268,8 @@ class BatchFolder:
         for name in names:
             with suppress(AlreadyPublishedError):
                 publish_bytes(self.path / name, data)
-                return BatchFile(name, rows, len(data), hashlib.sha256(data).hexdigest())
+                sha256 = hashlib.sha256(data).hexdigest()
+                return BatchFile(name=name, rows=rows, bytes=len(data), sha256=sha256)
         raise AssertionError("names never end")
 
     def _read_file(self, file: BatchFile) -> bytes:

@@ -67,6 +67,7 @@ class FileStore:
 
     def numbers(self, pattern: str) -> tuple[tuple[int, ...], ...]:
         """See `Store.numbers`."""
+        # One object for each pattern: it remembers the last list of the folder.
         files = self._numbered.setdefault(pattern, NumberedFiles(self._root, pattern))
         return files.numbers()
 

@@ -9,7 +9,7 @@ from reelstream.errors import DamagedError
 FORMAT = 1
 
 
-class BatchFile(msgspec.Struct, frozen=True):
+class BatchFile(msgspec.Struct, frozen=True, kw_only=True):
     """One file of a batch, as it was published."""
 
     name: str
@@ -23,7 +23,7 @@ class OffsetRange(msgspec.Struct, frozen=True):
 
     first: int
     next: int
-    """The offset behind the last."""
+    """The offset after the last."""
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,6 +82,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
             )
         if before and self.topic_id != before.topic_id:
             raise DamagedError(f"manifest {self.number} is of another topic than the one before it")
+        # A partition that no manifest has named yet may begin at any offset (see the default of
+        # `get` below); what was lost of it counts from 0.
         ended = before.next_offsets if before else {}
         for partition, gone in self.lost.items():
             if gone.first != ended.get(partition, 0):

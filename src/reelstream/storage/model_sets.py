@@ -26,7 +26,7 @@ class ModelSetStore(ReleaseStore):
 
     def load(self, number: int, catalog: Catalog) -> ModelSet:
         """A set, after comparing every file's checksum. Raises DamagedError, SettingError."""
-        release = self.kept_release(number)
+        release = self.unpruned_release(number)
         problems = self.problems(release)
         if problems:
             more = f", and {len(problems) - 1} more" if problems[1:] else ""

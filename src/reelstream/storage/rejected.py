@@ -8,8 +8,8 @@ from collections.abc import Collection, Iterator
 from reelstream.errors import SettingError
 from reelstream.storage.batch_files import BatchFolder, Manifest, RejectedRow
 
+# (partition, offset) of a record in the log.
 Place = tuple[int, int]
-"""(partition, offset) of a record in the log."""
 
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:e[+-]?\d+)?")
 
@@ -30,8 +30,8 @@ def rejected_of_batch(batches: BatchFolder, number: int) -> list[RejectedRow]:
     """
     manifests = batches.manifests()
     if not 1 <= number <= len(manifests):
-        held = f"there are 1 to {len(manifests)}" if manifests else "there is none yet"
-        raise SettingError(f"there is no batch {number} in {batches.path}: {held}")
+        there = f"there are 1 to {len(manifests)}" if manifests else "there is none yet"
+        raise SettingError(f"there is no batch {number} in {batches.path}: {there}")
     return batches.read_rejected(manifests[number - 1])
 
 

@@ -23,7 +23,7 @@ class Release(msgspec.Struct, frozen=True, kw_only=True):
     manifests: list[tuple[int, int]]
     """(number, revision) of every manifest the set was trained on."""
     excluded: list[int]
-    """Numbers of the batches left out on purpose."""
+    """Numbers of the batches excluded on purpose."""
     trained_end_offsets: dict[int, int] = msgspec.field(name="trained_through")
     """Partition -> end offset of the last batch: live learning continues from here."""
     excluded_offsets: dict[int, tuple[tuple[int, int], ...]]
@@ -51,10 +51,10 @@ class Release(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def last_batch(self) -> int:
-        """The number of the last batch that the set knew of, trained on or left out."""
+        """The number of the last batch that the set knew of, trained on or excluded."""
         return max([*(number for number, _ in self.manifests), *self.excluded])
 
     @property
     def may_serve(self) -> bool:
-        """Whether the gate let it through."""
+        """Whether the gate accepted it."""
         return self.gate.verdict != "refused"

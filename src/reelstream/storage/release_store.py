@@ -1,7 +1,7 @@
-"""The releases of model sets: published whole, one in service at a time, kept as a record.
+"""The releases of model sets: published whole, one in service at a time, recorded for good.
 
     models/<family>_model_set_<n>/   the files of set n, one folder for each of its families
-    models/release_<n>.json          makes set n exist, and says what it is; kept for good
+    models/release_<n>.json          makes set n exist, and says what it is; never removed
     models/CURRENT                   the newest set that the gate let pass
     models/PINNED                    the set that somebody chose instead, if any
     models/pruned_<n>.json           set n is gone on purpose, its release stays as its record
@@ -67,7 +67,7 @@ class ReleaseStore:
         return cls(FileStore(folder))
 
     def lock(self) -> AbstractContextManager[object]:
-        """Held in `with` by the one trainer at work.
+        """Of the one trainer at work, in `with`.
 
         Raises LockedError at once when there is another.
         """
@@ -80,11 +80,12 @@ class ReleaseStore:
         releases.
         """
         self._store.create()
+        # Who pins or prunes a set takes no lock, and may be writing now.
         self._store.sweep(of_others=(PINNED, "pruned_"))
-        kept = set(self._kept_numbers())
+        unpruned = set(self._unpruned_numbers())
         for name in self._store.names():
             match = _SET_FOLDER.fullmatch(name)
-            if match is not None and int(match[1]) not in kept:
+            if match is not None and int(match[1]) not in unpruned:
                 self._store.remove_folder(name)
         servable = [release.number for release in self.releases() if release.may_serve]
         try:
@@ -155,8 +156,8 @@ class ReleaseStore:
 
     def releases(self) -> list[Release]:
         """The releases whose sets have not been pruned, by number."""
-        kept = set(self._kept_numbers())
-        return [release for release in self.all_releases() if release.number in kept]
+        unpruned = set(self._unpruned_numbers())
+        return [release for release in self.all_releases() if release.number in unpruned]
 
     def release(self, number: int) -> Release:
         """One release.
@@ -177,10 +178,10 @@ class ReleaseStore:
             )
         return release
 
-    def kept_release(self, number: int) -> Release:
+    def unpruned_release(self, number: int) -> Release:
         """One release whose set has not been pruned. Raises SettingError, DamagedError."""
         release = self.release(number)
-        if number not in self._kept_numbers():
+        if number not in self._unpruned_numbers():
             raise SettingError(
                 f"model set {number} has been pruned: `reelstream models list` shows those that are"
                 " left"
@@ -229,7 +230,7 @@ class ReleaseStore:
         if number is None:
             self._store.remove(PINNED)
         else:
-            self._point(PINNED, self.kept_release(number).number)
+            self._point(PINNED, self.unpruned_release(number).number)
 
     def prune(self, keep: int) -> list[int]:
         """Remove all but the newest `keep` sets, never the one in service; the numbers removed.
@@ -241,15 +242,15 @@ class ReleaseStore:
         other way round, a reader could find a release with half its files; killed between the two,
         `recover` does (2).
         """
-        kept = self._kept_numbers()
-        spared = {*kept[max(len(kept) - keep, 0) :], self.current_number(), self.pinned()}
-        removed = [number for number in kept if number not in spared]
+        unpruned = self._unpruned_numbers()
+        spared = {*unpruned[max(len(unpruned) - keep, 0) :], self.current_number(), self.pinned()}
+        removed = [number for number in unpruned if number not in spared]
         for number in removed:
             # 1. The note.
             try:
                 self._store.put(f"pruned_{number}.json", encode_json(_PruneNote(int(time.time()))))
             except AlreadyPublishedError:
-                continue
+                continue  # another prune was first, and removes the folders
             # 2. The folders.
             for name in sorted(self._store.names()):
                 match = _SET_FOLDER.fullmatch(name)
@@ -260,22 +261,23 @@ class ReleaseStore:
     def verify(self) -> list[str]:
         """Everything stored that is not what was published, one sentence each."""
         problems = []
-        for number in self._kept_numbers():
+        for number in self._unpruned_numbers():
             try:
                 release = self.release(number)
                 found = [f"model set {number}: {problem}" for problem in self.problems(release)]
             except StorageError as error:
                 found = [str(error)]
             # Checksums take a while: what has been pruned by now is gone on purpose.
-            if found and number in self._kept_numbers():
+            if found and number in self._unpruned_numbers():
                 problems += found
+        # A pointer is replaced in one step, so a bad one was changed by something else.
         for name in (CURRENT, PINNED):
             try:
                 target = self._target(name)
             except DamagedError as error:
                 problems.append(str(error))
                 continue
-            if target is not None and target not in self._kept_numbers():
+            if target is not None and target not in self._unpruned_numbers():
                 problems.append(
                     f"{self._store.describe(name)} names model set {target}, which is not there"
                 )
@@ -308,7 +310,7 @@ class ReleaseStore:
             return None
         return read_object(self._store, pointer, _Pointer).number
 
-    def _kept_numbers(self) -> list[int]:
+    def _unpruned_numbers(self) -> list[int]:
         pruned = set(self._store.numbers(_PRUNED))
         return [each[0] for each in self._store.numbers(_RELEASES) if each not in pruned]
 

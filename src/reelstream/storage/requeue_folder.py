@@ -106,6 +106,7 @@ class RequeueFolder:
         """Create the next file: from now on these rows are requeued. Returns its number; raises
         StorageError.
         """
+        # The lock makes the number free; `put` would refuse it if somebody went without.
         number = max(self.numbers(), default=0) + 1
         data = msgspec.json.Encoder().encode_lines([_stored(row) for row in rows])
         self._store.put(_file_name(number), data)

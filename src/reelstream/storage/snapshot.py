@@ -19,8 +19,8 @@ from reelstream.ratings.columns import COLUMNS, EventColumns
 from reelstream.ratings.histories import Histories
 
 STORED_COLUMNS: Final = tuple(name for name in COLUMNS if name != "kind")
+# What the names of the files of each part begin with.
 RATINGS, TOMBSTONES = "ratings", "deletions"
-"""What the names of the files of each part begin with."""
 
 
 def write_snapshot(histories: Histories, folder: Path) -> None:

@@ -18,10 +18,8 @@ from reelstream.ratings.columns import EventColumns
 from reelstream.ratings.histories import Histories, rows_of_users
 from reelstream.storage.snapshot import RATINGS, STORED_COLUMNS, TOMBSTONES, column_path
 
+# Read at once: some 40 MB. Read, not mapped: pages that are mapped count as memory of this process.
 CHUNK_ROWS = 1_000_000
-"""Read at once: some 40 MB. Read, not mapped: pages that are mapped count as memory of this
-process.
-"""
 
 
 class SnapshotReader:

@@ -27,11 +27,11 @@ _SNAPSHOTS = r"([1-9][0-9]*)"
 
 log = structlog.get_logger()
 
-SNAPSHOTS_KEPT = 2
-"""The current one, and the one before for a reader who has just learned its name."""
+# The current one, and the one before for a reader who has just learned its name.
+RETAINED_SNAPSHOTS = 2
 
 
-class SnapshotMeta(msgspec.Struct, frozen=True):
+class SnapshotMeta(msgspec.Struct, frozen=True, kw_only=True):
     """What a snapshot holds."""
 
     number: int
@@ -39,7 +39,7 @@ class SnapshotMeta(msgspec.Struct, frozen=True):
     manifests: list[tuple[int, int]]
     """(number, revision) of every manifest whose ratings are in it."""
     excluded: list[int]
-    """Numbers of the batches that it leaves out on purpose."""
+    """Numbers of the batches excluded from it on purpose."""
     next_offsets: dict[int, int]
     """Partition -> end offset of the newest manifest, excluded or not: the log goes on from
     here.
@@ -96,17 +96,17 @@ class SnapshotStore:
         history = read_snapshot(written)
         # 1. What it holds.
         meta = SnapshotMeta(
-            number,
-            list(manifests),
-            list(excluded),
-            dict(next_offsets),
-            len(history.user_ids),
-            len(history),
+            number=number,
+            manifests=list(manifests),
+            excluded=list(excluded),
+            next_offsets=dict(next_offsets),
+            n_users=len(history.user_ids),
+            n_ratings=len(history),
         )
         write_synced(written / "meta.json", encode_json(meta))
         # 2. Sync and rename.
         self._store.publish_folder(written, str(number))
-        # 3. The pointer.
+        # 3. The pointer. Killed before it, the folder has its number: the next one is larger.
         self._store.replace(_CURRENT, encode_json(_Current(number)))
         # 4. What nobody needs any more.
         self._prune()
@@ -179,5 +179,5 @@ class SnapshotStore:
         return [number for (number,) in self._store.numbers(_SNAPSHOTS)]
 
     def _prune(self) -> None:
-        for number in self._numbers()[:-SNAPSHOTS_KEPT]:
+        for number in self._numbers()[:-RETAINED_SNAPSHOTS]:
             self._store.remove_folder(str(number))

@@ -75,7 +75,7 @@ class Store(Protocol):
         """Where a published object or folder can be read, or mapped, on this machine."""
 
     def lock(self, name: str) -> AbstractContextManager[object]:
-        """Held in `with` by one process at a time. Raises LockedError at once when it is held."""
+        """Of one process at a time, in `with`. Raises LockedError at once when another has it."""
 
     def sweep(self, of_others: tuple[str, ...] = ()) -> None:
         """Remove what unpublished writes left; call it only where no other writer is at work.
