@@ -88,7 +88,7 @@ def measure_trainer(work: Path, films: Path, size: int, master: str) -> dict[str
     engine = SparkEngine(master, CONF)
     stores = TrainingStores(
         batches=BatchFolder(work / "batches"),
-        snapshots=SnapshotStore(work / "history"),
+        snapshots=SnapshotStore.in_folder(work / "history"),
         model_sets=ModelSetStore.in_folder(work / "models"),
     )
     catalog = detect(films).read_catalog().catalog
