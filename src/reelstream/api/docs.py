@@ -39,6 +39,7 @@ class _Entry:
 
 def add_docs(app: Flask, operations: Sequence[Operation]) -> None:
     """Give `app` the OpenAPI document, the page, and a way there from /."""
+    # Once, at the start: neither changes while the server runs.
     document = make_document(operations)
     entries = [_entry(operation) for operation in operations]
 
@@ -97,5 +98,6 @@ def _curl(operation: Operation) -> str:
     if operation.method == "POST":
         body = json.dumps(examples)
         return f"curl -H 'Content-Type: application/json' -d '{body}' '$URL{path}'"
+    # A field of the path is not repeated in the URL's query: the API refuses a field given twice.
     in_url = {name: value for name, value in examples.items() if name not in operation.path_fields}
     return f"curl '$URL{path}{'?' + urlencode(in_url) if in_url else ''}'"

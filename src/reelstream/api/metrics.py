@@ -31,6 +31,7 @@ class _Serving(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """The present values."""
+        # A value of None gives no sample: before the first set there is no number, rather than 0.
         predictor, report = self._service.predictor, self._service.live_updates.report()
         serving = predictor.in_service
         age = None if serving is None else time.time() - serving.release.created_at
@@ -60,12 +61,8 @@ class _Serving(Collector):
         yield errors
 
 
-def measure(app: Flask, service: Service) -> None:
-    """Count and time every request of `app`, and give it /metrics."""
-    registry = CollectorRegistry()
-    ProcessCollector(registry=registry)
-    registry.register(_Serving(service))
-    registry.register(StreamMetrics(service))
+def _request_metrics(registry: CollectorRegistry) -> tuple[Counter, Histogram]:
+    """How many requests were answered, and how long each took in seconds."""
     requests = Counter(
         "reelstream_requests",
         "Requests answered.",
@@ -79,6 +76,18 @@ def measure(app: Flask, service: Service) -> None:
         buckets=_BUCKETS,
         registry=registry,
     )
+    return requests, seconds
+
+
+def measure(app: Flask, service: Service) -> None:
+    """Count and time every request of `app`, and give it /metrics."""
+    # Not the library's global registry: two applications in one process, as in tests, would
+    # register the same names twice.
+    registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
+    registry.register(_Serving(service))
+    registry.register(StreamMetrics(service))
+    requests, seconds = _request_metrics(registry)
 
     @app.before_request
     def _begin() -> None:
@@ -86,6 +95,8 @@ def measure(app: Flask, service: Service) -> None:
 
     @app.after_request
     def _end(response: Response) -> Response:
+        # The rule, not the path, which would make a time series of each user and film. Without a
+        # rule the method is dropped too: a client may send any word as a method.
         rule = request.url_rule
         endpoint, method = (rule.rule, request.method) if rule is not None else ("none", "none")
         requests.labels(endpoint, method, response.status_code).inc()

@@ -20,6 +20,8 @@ resource = Resource()
 @resource.get("/v1/models", NoQuery, ModelSetsAnswer)
 def model_sets(service: Service, _: NoQuery) -> ModelSetsAnswer:
     """The model sets with their scores, newest first."""
+    # May differ from the current set: a set is current when it is published, and in service once
+    # the server has loaded it.
     in_service = service.predictor.number
     current = service.registry.current()
     releases = sorted(service.registry.releases(), key=lambda release: release.number, reverse=True)

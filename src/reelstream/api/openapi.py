@@ -15,6 +15,7 @@ from reelstream.api.resource import Operation
 from reelstream.contract import MAX_QUERIES, FailedEntry, Problem
 
 _REF = "#/components/schemas/{model}"
+# Not JSON; larger than MAX_BODY_BYTES; not said to be JSON.
 _BODY_PROBLEMS = (400, 413, 415)
 _QUERY_PROBLEM = 422
 
@@ -55,6 +56,7 @@ def responses_of(operation: Operation) -> _Schema:
     for status in sorted({*operation.problems, *_problems_of_query(operation)}):
         phrase = HTTPStatus(status).phrase
         responses[str(status)] = _content(phrase, problems.MEDIA_TYPE, _ref(Problem))
+    # 404 and 405 of the router, and 500: any operation may end so.
     responses["default"] = _content("Whatever else goes wrong.", problems.MEDIA_TYPE, _ref(Problem))
     return responses
 
@@ -62,6 +64,7 @@ def responses_of(operation: Operation) -> _Schema:
 def _problems_of_query(operation: Operation) -> tuple[int, ...]:
     if operation.method == "POST":
         return (*_BODY_PROBLEMS, _QUERY_PROBLEM)
+    # Without fields only an unknown field can be wrong: `default` covers it.
     return (_QUERY_PROBLEM,) if operation.query.model_fields else ()
 
 

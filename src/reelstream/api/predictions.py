@@ -24,10 +24,10 @@ from reelstream.models.segment.description import Segment
 from reelstream.ratings.scale import RatingScale
 from reelstream.serving.predictor import Basis, Prediction, PredictionQuery, Serving
 
+# Decimals of an answer: far finer than any model is.
 DIGITS = 4
-"""Decimals of an answer: far finer than any model is."""
+# Decimals of each probability of a distribution, so that they still add up to one.
 PROBABILITY_DIGITS = 6
-"""Decimals of each probability of a distribution, so that they still add up to one."""
 
 Q = TypeVar("Q", bound=PairQuery)
 A = TypeVar("A")
@@ -74,6 +74,7 @@ def clustering(
 ) -> list[ClusteringAnswer | Problem]:
     """Which segment a user belongs to."""
     serving = service.predictor.serving()
+    # Each user once: a list often repeats one, and a segment depends on nothing else in a query.
     segments = {
         user_id: serving.segment(user_id) for user_id in {query.user_id for query in queries}
     }
@@ -95,6 +96,7 @@ def full(service: Service, query: PairQuery) -> FullAnswer:
     (prediction,) = serving.predict([_prediction_query(query)])
     if isinstance(prediction, UnknownItemError):
         raise prediction
+    # Its own basis counts a rating more if one came in between: the answer gives the prediction's.
     segment, _ = serving.segment(query.user_id)
     return FullAnswer(
         **_of_pair(service, serving, query, prediction),
@@ -155,6 +157,7 @@ def _regression(prediction: Prediction, scale: RatingScale | None) -> dict[str, 
 
 
 def _classification(prediction: Prediction, scale: RatingScale) -> dict[str, Any]:
+    # Rounded before it is compared, so that the answer does not contradict itself at 0.5.
     probability = round(prediction.like_probability, DIGITS)
     return {
         "prediction": int(probability >= 0.5),

@@ -26,17 +26,18 @@ _DETAILS = {
     413: "the body is too large: send several smaller lists",
 }
 
+# The first that an error is an instance of decides its HTTP status.
 _STATUS_OF_ERRORS: tuple[tuple[type[ReelstreamError], int], ...] = (
+    # Before InputError, of which it is one.
     (UnknownItemError, 404),
     (InputError, 422),
     (NoModelSetError, 503),
     (ReelstreamError, 500),
 )
-"""The first that an error is an instance of decides its HTTP status."""
 
 HOW_TO_FIND = "find films with /v1/items?query="
+# Things wrong with one query that are listed: a person corrects a few at a time.
 MAX_ERRORS = 20
-"""Things wrong with one query that are listed: a person corrects a few at a time."""
 
 
 class ProblemError(Exception):
@@ -101,6 +102,7 @@ def handle_problems(app: Flask) -> None:
         response = respond(
             make_problem(status, _DETAILS.get(status, error.description or error.name))
         )
+        # Only this one: the others describe werkzeug's HTML page.
         for name, value in error.get_headers():
             if name == "Allow":
                 response.headers[name] = value
@@ -109,6 +111,7 @@ def handle_problems(app: Flask) -> None:
     @app.errorhandler(Exception)
     def _unexpected(error: Exception) -> Response:
         log.error("request_failed", error=repr(error), exc_info=error)
+        # Nothing of the error itself: its text may name files or values that are not the client's.
         return respond(
             make_problem(500, "something failed that should not: the server's log says what")
         )

@@ -31,6 +31,8 @@ def partition_statuses(report: StreamReport, serving: Serving | None) -> list[Pa
     return [
         PartitionStatus(
             **msgspec.structs.asdict(lag),
+            # The log's end is looked up less often than the log is read: the position may be
+            # ahead of it.
             unread=max(lag.end - followed.get(lag.partition, lag.first), 0),
         )
         for lag in lags
@@ -42,4 +44,5 @@ def _trained_end_offsets(serving: Serving | None) -> Mapping[int, int]:
 
 
 def _followed_end_offsets(report: StreamReport) -> Mapping[int, int]:
+    # A partition that the server has not read from the log yet is known up to its batches' end.
     return {**report.batched, **report.positions}

@@ -24,12 +24,11 @@ from reelstream.contract import Answer, Problem, Query
 Q = TypeVar("Q", bound=Query)
 A = TypeVar("A", bound=Answer)
 
+# Answers one query, with the HTTP status if that is not 200. Raises ReelstreamError or
+# ProblemError.
 Handler: TypeAlias = Callable[[Service, Q], A | tuple[A, int]]
-"""Answers one query, with the HTTP status if that is not 200. Raises ReelstreamError or
-ProblemError.
-"""
+# Answers queries in their order; a Problem takes the place of an answer that cannot be given.
 ListHandler: TypeAlias = Callable[[Service, Sequence[Q]], Sequence[A | Problem]]
-"""Answers queries in their order; a Problem takes the place of an answer that cannot be given."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,6 +102,7 @@ class Resource:
 
         def declare(handle_list: ListHandler[Q, A]) -> ListHandler[Q, A]:
             self.get(path, query, answer, problems=problems)(_single(handle_list))
+            # A POST of one query is answered like the GET that was just declared.
             post = replace(self.operations[-1], method="POST", handle_list=handle_list)
             self.operations.append(post)
             return handle_list
@@ -113,6 +113,7 @@ class Resource:
 def _single(handle_list: ListHandler[Q, A]) -> Handler[Q, A]:
     """Answers one query; its problem ends the request."""
 
+    # The summary is read from the docstring, which `wraps` copies.
     @wraps(handle_list)
     def handle(service: Service, query: Q) -> A:
         (answer,) = handle_list(service, [query])
@@ -124,4 +125,5 @@ def _single(handle_list: ListHandler[Q, A]) -> Handler[Q, A]:
 
 
 def _summary(function: Callable[..., Any]) -> str:
+    # Before Python 3.13 a docstring keeps the indent of its second line.
     return (function.__doc__ or "").partition("\n\n")[0].replace("\n    ", " ").strip()

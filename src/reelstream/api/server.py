@@ -13,12 +13,12 @@ from flask import Flask
 from granian import Granian
 from granian.constants import Interfaces
 
+# Threads that run Python. The models release Python's lock while they compute: meanwhile other
+# users are folded in, and other queries answered. Only predictions wait for each other
+# (`LiveItems`).
 BLOCKING_THREADS = 4
-"""Threads that run Python. The models release Python's lock while they compute: meanwhile other
-users are folded in, and other queries answered. Only predictions wait for each other (`LiveItems`).
-"""
+# How long a stopping server waits for the requests in progress.
 STOP_SECONDS = 1
-"""How long a stopping server waits for the requests in progress."""
 
 
 def serve(
@@ -35,12 +35,15 @@ def serve(
         address=host,
         port=port,
         interface=Interfaces.WSGI,
+        # A second would hold models and histories once more, and follow the log by itself.
         workers=1,
         blocking_threads=blocking_threads,
         workers_kill_timeout=STOP_SECONDS,
         websockets=False,
+        # structlog writes the project's logs; granian's lines have another form.
         log_enabled=False,
     )
+    # Not wrapped: granian would call the loader with the name "reelstream" as its argument.
     server.serve(target_loader=_Loader(make_app), wrap_loader=False)
 
 
@@ -62,4 +65,5 @@ def _end_with_parent() -> None:
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()
+        # `sys.exit` would end this thread alone.
         os._exit(1)

@@ -63,9 +63,11 @@ def live(service: Service, _: NoQuery) -> HealthAnswer:
 @resource.get("/health/ready", NoQuery, HealthAnswer, other_answers={503: HealthAnswer})
 def ready(service: Service, _: NoQuery) -> tuple[HealthAnswer, int]:
     """Whether queries can be answered; 503 until a model set is loaded."""
+    # Read once: the answer would contradict itself if a set came into service in between.
     number = service.predictor.number
     failures = service.live_updates.report().failures
     reasons = [f"{what}: {message}" for what, message in failures.items()]
+    # A server that has a set answers, whatever fails: it is degraded, not unready.
     if number is None:
         waiting = "no model set is in service yet: the first one follows the first closed batch"
         return HealthAnswer(status="waiting", reasons=[waiting, *reasons], model_set=None), 503

@@ -35,6 +35,7 @@ class StreamMetrics(Collector):
         followed = GaugeMetricFamily(
             "reelstream_follower_failing", "1 while following it fails, else 0.", labels=["what"]
         )
+        # What does not fail has a 0: an alert needs a series that is always there.
         for what in report.errors:
             followed.add_metric([what], what in report.failures)
         yield followed
@@ -119,6 +120,7 @@ def _sets(releases: Sequence[Release]) -> Iterator[Metric]:
         "Of the newest trained batch, predicted before it was learned.",
         labels=["predictor"],
     )
+    # Only the newest batch: a label for each batch would add series without end.
     for line in newest.record[-1:] if newest else ():
         for predictor in ("live", "live_users", "static", "biases", "global_mean"):
             scores: Scores | None = getattr(line, predictor)

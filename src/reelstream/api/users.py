@@ -62,12 +62,16 @@ def beginning_with(user_ids: NDArray[np.int64], digits: str, limit: int) -> NDAr
     """
     if not digits:
         return user_ids[:limit]
+    # The ids with `digits` and a given number of digits more form one range: two binary searches
+    # find it, however many users there are. The empty part gives `concatenate` something to join.
     begin, found = int(digits), [user_ids[:0]]
     if digits == str(begin):  # no id has leading zeros
+        # No id but 0 itself begins with 0.
         for width in range(MAX_DIGITS - len(digits) + 1 if begin else 1):
             first, last = begin * 10**width, (begin + 1) * 10**width - 1
             if first <= MAX_ID:
                 low = np.searchsorted(user_ids, first)
+                # The last id of the range may be more than int64 holds.
                 high = np.searchsorted(user_ids, min(last, MAX_ID), side="right")
                 found.append(user_ids[low:high][:limit])
     return np.concatenate(found)[:limit]

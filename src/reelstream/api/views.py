@@ -19,6 +19,7 @@ from reelstream.contract import MAX_QUERIES, Answer, FailedEntry, Problem, Query
 
 def add_operation(app: Flask, service: Service, operation: Operation) -> None:
     """Give `app` the route of `operation`, answered from `service`."""
+    # OpenAPI's {movieId} is Flask's <movieId>; names stay those of the query's fields in JSON.
     rule = re.sub(r"{(\w+)}", r"<\1>", operation.path)
     make_view = _view_of_body if operation.method == "POST" else _view_of_url
     view = make_view(service, operation)
@@ -62,12 +63,15 @@ def _answer_list(
             answers.append(None)
         except ProblemError as error:
             answers.append(FailedEntry(error=_at_position(error.problem, position)))
+    # All valid queries at once, so that one model set answers them; an error that concerns every
+    # query, such as no set in service, ends the request.
     given = iter(handle_list(service, queries))
     return [_entry(next(given)) if answer is None else answer for answer in answers]
 
 
 def _validate(kind: type[Query], values: Any) -> Query:
     try:
+        # By alias only: over HTTP a field has one name, `userId`, not `user_id` too.
         return kind.model_validate(values, by_alias=True, by_name=False)
     except ValidationError as error:
         raise ProblemError(problem_of_validation(error)) from error
@@ -78,12 +82,15 @@ def _values_of_url(kind: type[Query], path: dict[str, str]) -> dict[str, Any]:
     where the field is a text.
     """
     values: dict[str, Any] = dict(path)
+    # A field given twice is refused: to pick one would answer a query that nobody meant.
     for name, given in request.args.lists():
         if name in values or len(given) > 1:
             raise ProblemError(make_problem(422, f"{name} is given more than once"))
         values[name] = given[0]
+    # A title such as 1984 stays a text. Text fields have no alias: their names are the URL's.
     texts = {name for name, known in kind.model_fields.items() if known.annotation is str}
     for name in values.keys() - texts:
+        # JSON's reader allows spaces around a number; a URL's ` 1` is no number.
         if values[name] == values[name].strip():
             with suppress(msgspec.MsgspecError):
                 values[name] = msgspec.json.decode(values[name], type=int | float | bool)
@@ -97,6 +104,7 @@ def _read_body() -> Any:
         )
     try:
         return msgspec.json.decode(request.get_data())
+    # RecursionError: a body of many thousand opening brackets.
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise ProblemError(make_problem(400, f"the body is not JSON: {error}")) from error
 

@@ -29,10 +29,12 @@ from reelstream.contract import (
     UsersAnswer,
 )
 
+# Where `reelstream serve` listens by default.
 DEFAULT_API_URL = "http://127.0.0.1:5000"
-"""Where `reelstream serve` listens by default."""
 DEFAULT_TIMEOUT_SECONDS = 5.0
 
+# An answer and a FailedEntry share no required field, so pydantic cannot take one for the other.
+# Made once, because pydantic builds a validator for each.
 _REGRESSIONS = TypeAdapter(list[RegressionAnswer | FailedEntry])
 _CLASSIFICATIONS = TypeAdapter(list[ClassificationAnswer | FailedEntry])
 _CLUSTERINGS = TypeAdapter(list[ClusteringAnswer | FailedEntry])
@@ -97,6 +99,7 @@ class Client:
             "userId": user_id,
             "movieId": item_id,
             "at": at,
+            # Sent only when wanted: None is dropped from the URL.
             "distribution": distribution or None,
         }
         return self._transport.get("/predict_regression", RegressionAnswer, params)
@@ -188,4 +191,5 @@ class Client:
 
 
 def _body(queries: Sequence[Query]) -> list[dict[str, object]]:
+    # With thousands of queries in a list, defaults would be a good part of the body.
     return [query.model_dump(exclude_defaults=True) for query in queries]

@@ -23,6 +23,8 @@ class Transport:
     ) -> None:
         self._url = base_url.rstrip("/")
         self._timeout_seconds = timeout_seconds
+        # trust_env=False: a proxy of the environment would get the queries to this machine's own
+        # server, and a .netrc would add a password to them.
         self._http = httpx.Client(
             base_url=self._url, timeout=timeout_seconds, trust_env=False, transport=transport
         )
@@ -42,6 +44,7 @@ class Transport:
         response = self._request("GET", path, params=_without_none(params or {}))
         if response.status_code not in also_answers:
             _raise_for_problem(response)
+        # Cheap for a model class: the adapter takes over the validator that the class has.
         return _decode(response, TypeAdapter(answer))
 
     def get_text(self, path: str) -> str:
@@ -59,6 +62,7 @@ class Transport:
     def _request(self, method: str, path: str, **content: Any) -> httpx.Response:
         try:
             return self._http.request(method, path, **content)
+        # Before HTTPError, of which it is one.
         except httpx.TimeoutException as error:
             raise ApiError(
                 f"The API at {self._url} did not answer within {self._timeout_seconds:g} seconds."
@@ -68,6 +72,7 @@ class Transport:
 
 
 def _without_none(params: dict[str, Any]) -> dict[str, Any]:
+    # httpx would send None as an empty value, which is not the same as an absent one.
     return {name: value for name, value in params.items() if value is not None}
 
 
@@ -77,6 +82,7 @@ def _raise_for_problem(response: httpx.Response) -> None:
         return
     try:
         detail = Problem.model_validate_json(response.content).detail
+    # Not from the API itself: a proxy, or another server on this port.
     except ValidationError:
         detail = f"The API answered with status {response.status_code}."
     raise ApiError(detail, status=response.status_code)

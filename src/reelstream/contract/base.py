@@ -8,12 +8,12 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from reelstream.ratings.events import MAX_ID
 
+# How many queries one list may hold.
 MAX_QUERIES = 10_000
-"""How many queries one list may hold."""
+# How many entries one answer may list.
 MAX_LIMIT = 200
-"""How many entries one answer may list."""
+# The last second of the year 9999, in seconds since 1970.
 MAX_TIME = 253_402_300_799
-"""The last second of the year 9999, in seconds since 1970."""
 
 
 def _whole(value: Any) -> Any:
@@ -46,8 +46,10 @@ class Query(BaseModel):
 
     model_config = ConfigDict(
         extra="forbid",
+        # Else pydantic would read "1" and true as the number 1.
         strict=True,
         frozen=True,
+        # For Python code; the API itself takes aliases only.
         validate_by_name=True,
         serialize_by_alias=True,
     )
@@ -64,8 +66,10 @@ class Answer(BaseModel):
 
     model_config = ConfigDict(
         frozen=True,
+        # The server's own records become answers as they are, where the names agree.
         from_attributes=True,
         validate_by_name=True,
         serialize_by_alias=True,
+        # An answer writes its defaults too, so a client may rely on every field.
         json_schema_serialization_defaults_required=True,
     )

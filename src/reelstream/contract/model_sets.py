@@ -10,7 +10,7 @@ from reelstream.contract.base import Answer
 
 
 def _score(description: str) -> Any:
-    """A score that may be absent: it is then left out of the JSON."""
+    """A score that may be absent; the JSON then omits it."""
     return Field(default=None, description=description, exclude_if=lambda value: value is None)
 
 
@@ -19,6 +19,7 @@ class Scores(Answer):
     was predicted that could be scored.
     """
 
+    # Other answers write every field; here an absent score is omitted, so none is required.
     model_config = ConfigDict(json_schema_serialization_defaults_required=False)
 
     n: Annotated[int, Field(description="Ratings that were scored.")]

@@ -95,6 +95,7 @@ class _OfModelSet(Answer):
     basis: Basis
 
 
+# A class of its own, because a user's segment concerns no film.
 class _OfPair(_OfModelSet):
     user_id: UserId
     item_id: ItemId

@@ -22,6 +22,7 @@ class FieldError(Answer):
 class Problem(Answer):
     """What went wrong, in the form of RFC 9457."""
 
+    # RFC 9457: the status says all about the kind of problem, and the title is the status's phrase.
     type: str = "about:blank"
     title: Annotated[str, Field(description="The HTTP status in words.")]
     status: Annotated[int, Field(ge=400, le=599, description="The HTTP status.")]

@@ -21,6 +21,7 @@ class UsersQuery(Query):
 
     query: Annotated[
         str,
+        # The largest id has 19 digits.
         Field(pattern="^[0-9]{0,19}$", description="The id's first digits.", examples=["1"]),
     ] = ""
     limit: Limit = 20

@@ -12,6 +12,7 @@ import polars as pl
 
 from reelstream.contract import BatchScores, Regression
 
+# Field of a record's line -> the way to predict, as a person reads it.
 WAYS = {
     "live": "With live learning",
     "live_users": "Only users learn live",
@@ -19,7 +20,6 @@ WAYS = {
     "biases": "User and movie bias",
     "global_mean": "Global mean",
 }
-"""Field of a record's line -> the way to predict, as a person reads it."""
 
 
 def prediction_chart(answer: Regression) -> alt.LayerChart:
@@ -28,6 +28,7 @@ def prediction_chart(answer: Regression) -> alt.LayerChart:
     answer: with its distribution.
     """
     highest = max((answer.distribution or {}).values())
+    # The interval has its place below the bars, at a height that no probability has.
     chart = alt.LayerChart(
         layer=[_distribution_bars(answer, highest), *_interval_and_point(answer, -0.07 * highest)]
     )
@@ -39,23 +40,14 @@ def _distribution_bars(answer: Regression, highest: float) -> alt.Chart:
     distribution = answer.distribution or {}
     ratings = [float(rating) for rating in distribution]
     half = (ratings[1] - ratings[0]) / 2
-    low, high = answer.interval
-    bars = pl.DataFrame(
-        {
-            "rating": ratings,
-            "from": [rating - 0.85 * half for rating in ratings],
-            "to": [rating + 0.85 * half for rating in ratings],
-            "probability": list(distribution.values()),
-            "inside": [low - half < rating < high + half for rating in ratings],
-        }
-    )
     whole_ratings = [rating for rating in ratings if rating == round(rating)]
+    # Not `nice`: Vega would round the ends to values that the scale does not have.
     x_scale = alt.Scale(domain=[ratings[0] - half, ratings[-1] + half], nice=False)
     y_scale = alt.Scale(domain=[-0.14 * highest, 1.05 * highest])
     opacity = alt.Scale(domain=[True, False], range=[0.45, 0.18])
     axis = alt.Axis(values=whole_ratings, format="d", grid=False)
     chart: alt.Chart = (
-        alt.Chart(bars)
+        alt.Chart(_bars(answer.interval, distribution, half))
         .mark_rect()
         .encode(
             alt.X("from:Q", title=None, axis=axis, scale=x_scale),
@@ -70,6 +62,24 @@ def _distribution_bars(answer: Regression, highest: float) -> alt.Chart:
         )
     )
     return chart
+
+
+def _bars(
+    interval: tuple[float, float], distribution: Mapping[str, float], half: float
+) -> pl.DataFrame:
+    """A row for each rating of the scale. half: half of the scale's step."""
+    ratings = [float(rating) for rating in distribution]
+    low, high = interval
+    return pl.DataFrame(
+        {
+            "rating": ratings,
+            "from": [rating - 0.85 * half for rating in ratings],
+            "to": [rating + 0.85 * half for rating in ratings],
+            "probability": list(distribution.values()),
+            # A bar is inside when any of its step is: the interval's ends lie between ratings.
+            "inside": [low - half < rating < high + half for rating in ratings],
+        }
+    )
 
 
 def _interval_and_point(answer: Regression, y: float) -> list[alt.Chart]:
@@ -128,14 +138,17 @@ def window_chart(record: Sequence[BatchScores], score: str) -> alt.LayerChart:
 def _lines(rows: Sequence[Mapping[str, Any]], along: str, x: alt.X) -> alt.LayerChart:
     """A line for each way to predict; `along` names what lies to the right."""
     shown = {row["way"] for row in rows}
+    # In the order of WAYS, so that a way keeps its colour and its place in the legend.
     ways = [name for name in WAYS.values() if name in shown]
     base = alt.Chart(
+        # With a schema, because before the first set there are no rows to infer it from.
         pl.DataFrame(rows, schema={"at": pl.Float64, "way": pl.String, "score": pl.Float64})
     ).encode(
         x,
         alt.Y(
             "score:Q",
             title=None,
+            # Scores differ in the second decimal: an axis from zero would draw one flat line.
             scale=alt.Scale(zero=False, padding=8),
             axis=alt.Axis(format=".2f", tickCount=5),
         ),

@@ -10,19 +10,20 @@ import os
 import sys
 from pathlib import Path
 
+# The environment variable that tells the page where the API is: the setting `ui.api`.
 API_URL_VARIABLE = "REELSTREAM_UI_API"
-"""The environment variable that tells the page where the API is: the setting `ui.api`."""
 
 _FOLDER = Path(__file__).parent
 
 
 def launch(api_url: str, host: str, port: int) -> None:
-    """Serve the page on `host:port` until a signal ends it; the page asks the API at `api_url`.
+    """Serve the page on `host:port` until a signal ends it; the page queries the API at `api_url`.
 
     Streamlit ends the process: with status 1 and one sentence when the port is taken.
     """
     from streamlit.web import cli  # noqa: PLC0415  (an extra)
 
+    # Streamlit runs the page as a script: the environment is how a parameter reaches it.
     os.environ[API_URL_VARIABLE] = api_url
     cli.main(["run", str(_FOLDER / "page.py"), *options(host, port)], prog_name="streamlit")
 
@@ -30,15 +31,18 @@ def launch(api_url: str, host: str, port: int) -> None:
 def options(host: str, port: int) -> list[str]:
     """Streamlit's flags for a page on `host:port`."""
     chosen = {
-        # without it Streamlit asks a machine outside for its public address
+        # Without it Streamlit requests this machine's public address from a server outside.
         "server.address": host,
         "server.port": port,
         "server.headless": "true",
+        # The page's files do not change while it is served.
         "server.fileWatcherType": "none",
         "browser.gatherUsageStats": "false",
         "browser.serverAddress": host,
         "client.toolbarMode": "minimal",
+        # A visitor sees no traceback; the process writes it to its log.
         "client.showErrorDetails": "none",
+        # Else Streamlit shows the value of every expression that stands alone in page.py.
         "runner.magicEnabled": "false",
         "logger.hideWelcomeMessage": "true",
         "theme.base": _FOLDER / "theme.toml",

@@ -1,4 +1,4 @@
-"""The bottom of the page: how good the model sets are, batch after batch, and what the gate said of
+"""The bottom of the page: how good the model sets are, batch after batch, and the gate's verdict on
 each.
 """
 
@@ -12,8 +12,8 @@ from reelstream.ui.api_errors import api_errors_shown
 from reelstream.ui.charts import record_chart, window_chart
 from reelstream.ui.wording import date_and_time, plain
 
+# What a person reads, and the API's name for it.
 _SCORES = {"RMSE": "rmse", "AUC": "auc", "Log loss": "log_loss"}
-"""What a person reads, and the API's name for it."""
 
 _WAYS_ALONG = ("by batch", "moving window")
 
@@ -52,8 +52,10 @@ def _show_record(model_sets: list[ModelSetAnswer]) -> None:
             key="along",
         )
         st.caption("Higher is better." if shown == "AUC" else "Lower is better.")
+    # The sets come newest first, and each has only the batches since the set before it.
     record = sorted((line for it in model_sets for line in it.record), key=lambda line: line.batch)
     chart = window_chart if by == _WAYS_ALONG[1] else record_chart
+    # `required` excludes None, but Streamlit's types do not say so.
     st.altair_chart(chart(record, _SCORES[shown or "RMSE"]), alt=f"{shown}, {by}")
 
 

@@ -20,6 +20,7 @@ _MAX_WIDTH_PIXELS = 1240  # wider lines are hard to read
 _FAVICON = Path(__file__).with_name("favicon.svg")  # a named icon would be fetched from outside
 
 
+# One client for all visitors and all runs of the script: it may be used from any thread.
 @st.cache_resource
 def _open_client(url: str) -> Client:
     return Client(url)
@@ -33,6 +34,7 @@ def show_page() -> None:
         with st.container(horizontal=True, vertical_alignment="bottom"):
             st.title("reelstream", anchor=False, width="content")
             st.caption("Movie ratings arrive as a stream; each answer says how sure it is.")
+        # Read before anything is shown: `watch_stream` compares later states with this one.
         state = read_api_state(client)
         watch_stream(client, state)
         if state.model_set is not None and state.status is not None:

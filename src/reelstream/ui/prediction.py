@@ -29,6 +29,7 @@ def show_prediction(client: Client) -> None:
         return
     with answers, api_errors_shown(), st.container(border=True):
         _show_answer(client.predict(user_id, film.item_id), user_id, film)
+    # Last, although it stands on the left: the answer does not wait for it.
     with searches, api_errors_shown():
         _show_history(client, user_id)
 
@@ -46,6 +47,8 @@ def _choose_user(client: Client) -> int | None:
         user.user_id: user.ratings for user in client.users(query or "", limit=_SUGGESTIONS).users
     }
     options = list(known)
+    # A user without ratings can be chosen too: the model answers from the prior. `isascii` because
+    # `"²".isdigit()` is true, and `int` refuses it.
     if query and query.isascii() and query.isdigit() and int(query) not in known:
         options.append(int(query))
     return st.radio(

@@ -1,4 +1,4 @@
-"""Between the questions and the model sets: what each kind of user is."""
+"""Between prediction and model sets: a table of the segments."""
 
 from __future__ import annotations
 

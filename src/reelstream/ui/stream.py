@@ -42,6 +42,7 @@ def watch_stream(client: Client, drawn_for: ApiState) -> None:
     """
     state = read_api_state(client)
     if state.model_set != drawn_for.model_set:
+        # The whole page, not this fragment alone: what is below it depends on the set in service.
         st.rerun()
     if state.status:
         _show_counts(state.status)
@@ -62,6 +63,7 @@ def _show_counts(status: StatusAnswer) -> None:
         st.metric(
             "Model set in service", f"{service.number}" if service else "none yet", border=True
         )
+        # By this machine's clock, which may differ from the server's: `age` shows nothing below 0.
         st.metric("Serving for", age(time.time() - service.since) if service else "–", border=True)
 
 

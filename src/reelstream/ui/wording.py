@@ -36,7 +36,9 @@ def plain(text: str) -> str:
     data.
     """
     return "".join(
-        f"\\{letter}" if letter in r"\`*_{}[]()#+-.!|<>$~:" else letter for letter in text
+        # Streamlit reads more than Markdown: `$` begins a formula, `:` an icon or a colour.
+        f"\\{letter}" if letter in r"\`*_{}[]()#+-.!|<>$~:" else letter
+        for letter in text
     )
 
 
