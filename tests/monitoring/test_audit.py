@@ -20,7 +20,7 @@ class FakeRelease:
     trained_end_offsets: dict[int, int] = field(default_factory=dict)
 
     @property
-    def through(self) -> int:
+    def last_batch(self) -> int:
         return self.number
 
 

@@ -98,10 +98,13 @@ def recognise_ratings(head: bytes, columns: ColumnNames) -> RatingsFormat | Refu
     if lines[0].startswith("{"):
         return _recognise_json(lines[0], columns, mark)
     separators = (excel[1],) if excel else SEPARATORS
+    in_cells = {each: columns.find(split_line(lines[0], each), RATING_ROLES) for each in separators}
+    # All needed names between other separators than spaces are no prose: such a header counts
+    # even if every row below it is broken.
     found = {
-        each: columns.find(split_line(lines[0], each), RATING_ROLES)
-        for each in separators
-        if is_header(lines, each)
+        each: names
+        for each, names in in_cells.items()
+        if is_header(lines, each) or (each != " " and names.places.keys() >= set(_NEEDED))
     }
     separator = max(found, key=lambda each: len(found[each].places), default="")
     if separator and found[separator].places and not columns.by_number:
