@@ -31,7 +31,7 @@ resource = Resource()
 @resource.get("/v1/status", NoQuery, StatusAnswer)
 def status(service: Service, _: NoQuery) -> StatusAnswer:
     """What the stream is doing now."""
-    # Nothing here touches the disk or the log: the page asks every two seconds.
+    # Nothing here touches the disk or the log: the page requests it every two seconds.
     serving, report = service.predictor.in_service, service.live_updates.report()
     scale = service.scale
     return StatusAnswer(

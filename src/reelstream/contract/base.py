@@ -40,7 +40,7 @@ Limit = Annotated[
 
 
 class Query(BaseModel):
-    """What a client asks. Fields that the API does not know are refused, so that a misspelt one is
+    """What a client sends. Fields that the API does not know are refused, so that a misspelt one is
     noticed.
     """
 
