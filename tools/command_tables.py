@@ -15,13 +15,13 @@ from reelstream.cli.app import app
 from reelstream.settings import Setting, declared_settings
 
 PAGE = Path(__file__).parent.parent / "docs" / "cli.md"
+# What a phrase of a help text is linked to.
 LINKS = {
     "setting of Kafka's client": "kafka.md#settings",
     "What fits the models": "spark.md",
     "one Spark task runs the whole chain": "spark.md#one-task-or-blocks",
     "records that the log has deleted": "delivery.md#the-log",
 }
-"""What a phrase of a help text is linked to."""
 
 
 def option_rows(command: Any) -> Iterator[tuple[str, str, str]]:

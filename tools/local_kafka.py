@@ -22,8 +22,8 @@ from pathlib import Path
 KAFKA = "4.3.1"
 COORDINATES = (("org.apache.kafka", "kafka_2.13", KAFKA), ("org.slf4j", "slf4j-simple", "1.7.36"))
 MIN_JAVA = 17
+# Brokers of one cluster share it; 16 bytes in URL-safe base64.
 CLUSTER_ID = "cmVlbHN0cmVhbS1sb2NhbA"
-"""Brokers of one cluster share it; 16 bytes in URL-safe base64."""
 HOST = "127.0.0.1"
 
 PROPERTIES = """\

@@ -18,8 +18,8 @@ from reelstream.monitoring.trends import drift_of
 from reelstream.settings import Settings
 from reelstream.storage.batch_files import BatchFolder
 
+# Of the users who are known again; a damaged batch may have forgotten everybody.
 MAX_LISTED_USERS = 10
-"""Of the users who are known again; a damaged batch may have forgotten everybody."""
 
 BatchNumber = Annotated[int, typer.Argument(metavar="N", help="The batch's number.")]
 

@@ -22,8 +22,8 @@ class SimulatedSize(NamedTuple):
     seed: int = 0
 
 
+# What is simulated in place of a data set that cannot be downloaded.
 STAND_IN = SimulatedSize()
-"""What is simulated in place of a data set that cannot be downloaded."""
 
 
 def open_dataset(settings: Settings) -> Dataset:

@@ -7,18 +7,18 @@ from typing import Annotated
 
 import typer
 
+# Settings of whoever opens the log.
 LOG = ("broker.url", "broker.topic", "kafka")
-"""Settings of whoever opens the log."""
+# Settings of whoever may create its topic.
 NEW_LOG = (*LOG, "broker.partitions")
-"""Settings of whoever may create its topic."""
+# Which data set, and what it means.
 DATA = ("data.folder", "data.columns", "data.scale")
-"""Which data set, and what it means."""
+# How a producer sends.
 SOURCE = ("data.order", "data.rate")
-"""How a producer sends."""
+# When a batch is closed.
 BATCH = ("batch.rows", "batch.seconds")
-"""When a batch is closed."""
+# What fits.
 ENGINE = ("train.engine", "spark.master", "spark.conf")
-"""What fits."""
 
 Config = Annotated[
     Path | None,

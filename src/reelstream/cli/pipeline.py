@@ -18,10 +18,10 @@ from reelstream.storage.work_folder import Binding, WorkFolder
 if TYPE_CHECKING:
     from reelstream.monitoring.status import PipelineStatus
 
+# How often the stages and the status are looked at.
 STATUS_SECONDS = 0.25
-"""How often the stages and the status are looked at."""
+# Stages that serve metrics, each on the next port; the API has its own /metrics.
 WITH_METRICS = ("produce", "batch", "train")
-"""Stages that serve metrics, each on the next port; the API has its own /metrics."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

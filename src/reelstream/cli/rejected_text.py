@@ -16,8 +16,8 @@ from reelstream.errors import SettingError
 from reelstream.storage.manifest import RejectedRow
 from reelstream.storage.rejected import Place, place_of
 
+# Bytes that are shown of each row of a batch; a row named by its place is shown in full.
 MAX_LINE_BYTES = 2_000
-"""Bytes that are shown of each row of a batch; a row named by its place is shown in full."""
 
 _LINE = re.compile(r"(\d{1,9}):(\d{1,18})\s+(\S.*)")
 _PLACE = re.compile(r"(\d{1,9}):(\d{1,18})")

@@ -20,12 +20,11 @@ from reelstream.files import translate_errors
 
 FIRST_PAUSE_SECONDS = 0.5
 MAX_PAUSE_SECONDS = 30.0
+# After so long a run the pause before a restart is the first one again.
 HEALTHY_SECONDS = 10.0
-"""After so long a run the pause before a restart is the first one again."""
+# A run ends after so many failures of a stage in a row with the same message: another restart would
+# not help.
 MAX_SAME_FAILURES = 5
-"""A run ends after so many failures of a stage in a row with the same message: another restart
-would not help.
-"""
 
 
 class StageState(StrEnum):

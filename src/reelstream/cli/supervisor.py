@@ -12,8 +12,8 @@ from reelstream.cli.guardian import end_groups
 from reelstream.cli.stage import Stage, StageState
 from reelstream.telemetry import LOG_FORMAT_VARIABLE
 
+# How long the stages may take to end after SIGTERM; then they are killed.
 END_SECONDS = 3.5
-"""How long the stages may take to end after SIGTERM; then they are killed."""
 
 
 class Supervisor:

@@ -10,18 +10,17 @@ from scipy.spatial.distance import jensenshannon
 
 from reelstream.storage.manifest import Manifest
 
+# How many batches a new one is compared with.
 RECENT_BATCHES = 10
-"""How many batches a new one is compared with."""
+# Throughput is that of the batches closed in this time.
 RECENT_SECONDS = 60
-"""Throughput is that of the batches closed in this time."""
+# With fewer ratings chance alone makes a distance of about 0.1.
 MIN_RATINGS = 200
-"""With fewer ratings chance alone makes a distance of about 0.1."""
+# A population stability index of 0.22: by convention a shift is moderate from 0.1, significant from
+# 0.25 on.
 NOTABLE_DRIFT = 0.2
-"""A population stability index of 0.22: by convention a shift is moderate from 0.1, significant
-from 0.25 on.
-"""
+# From here on a source probably sends something that is no rating.
 NOTABLE_REJECTED_SHARE = 0.01
-"""From here on a source probably sends something that is no rating."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

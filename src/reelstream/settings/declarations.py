@@ -9,8 +9,8 @@ from typing import Any
 from pydantic import BaseModel, Field
 from pydantic.fields import FieldInfo
 
+# What the name of every environment variable begins with.
 PREFIX = "REELSTREAM_"
-"""What the name of every environment variable begins with."""
 
 
 def setting(

@@ -31,8 +31,8 @@ from reelstream.settings.sections import (
 )
 
 DEFAULT_FILE = Path("reelstream.toml")
+# Holds the whole tree as JSON for a stage of a run, in place of a file and other variables.
 TREE_VARIABLE = f"{PREFIX}SETTINGS"
-"""Holds the whole tree as JSON for a stage of a run, in place of a file and other variables."""
 
 
 class Settings(BaseSettings):
