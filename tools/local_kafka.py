@@ -69,11 +69,11 @@ class CannotStartError(Exception):
 
 
 def main() -> None:
-    """Fetch the jars, lay out the data folder, and become the broker."""
+    """Fetch the jars, write its properties, and become the broker."""
     options = parse(sys.argv[1:])
     try:
         java = find_java()
-        properties = lay_out(options)
+        properties = write_properties(options)
         command = [
             java,
             f"-Xmx{options.heap}",
@@ -81,6 +81,7 @@ def main() -> None:
             "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
         ]
         command += ["-cp", f"{fetch_jars(java)}/*"]
+        # Kafka starts only on a formatted folder, and refuses to format one twice.
         if not (options.data / "log" / "meta.properties").exists():
             run(
                 [
@@ -99,6 +100,7 @@ def main() -> None:
         f"Kafka {KAFKA} on {HOST}:{options.port}, data in {options.data}; Ctrl-C ends it",
         flush=True,
     )
+    # Not a child: signals to this process id reach the broker.
     os.execvp(java, [*command, "kafka.Kafka", str(properties)])
 
 
@@ -127,7 +129,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     return options
 
 
-def lay_out(options: argparse.Namespace) -> Path:
+def write_properties(options: argparse.Namespace) -> Path:
     """Write the broker's properties, and return where they are."""
     brokers = options.voters.count(",") + 1
     options.data.mkdir(parents=True, exist_ok=True)
@@ -141,6 +143,7 @@ def lay_out(options: argparse.Namespace) -> Path:
             controller_port=options.controller_port,
             data=options.data,
             replicas=min(brokers, 3),
+            # Of three brokers one may fail, and writes are still acknowledged.
             in_sync=min(brokers, 2),
         )
     )
@@ -155,6 +158,7 @@ def find_java() -> str:
         raise CannotStartError(
             f"Kafka needs Java {MIN_JAVA} or newer: apt-get install openjdk-17-jre-headless"
         )
+    # Java writes its version to stderr.
     said = subprocess.run([java, "-version"], capture_output=True, text=True, check=False).stderr
     version = re.search(r'version "(\d+)', said)
     if version is None or int(version[1]) < MIN_JAVA:
@@ -172,6 +176,7 @@ def fetch_jars(java: str) -> Path:
         return folder
     cache.mkdir(parents=True, exist_ok=True)
     print(f"fetching Kafka {KAFKA} into {folder}", flush=True)
+    # In the cache itself: a rename works only within one file system.
     with tempfile.TemporaryDirectory(dir=cache) as made:
         fetched = Path(made) / "jars"
         if mvn := shutil.which("mvn"):
@@ -182,6 +187,7 @@ def fetch_jars(java: str) -> Path:
             raise CannotStartError(
                 f"Kafka {KAFKA} could not be fetched: its jars are not in what was downloaded"
             )
+        # Brokers of a cluster start together: another may have fetched the jars meanwhile.
         if not folder.is_dir():
             fetched.rename(folder)
     return folder

@@ -114,7 +114,8 @@ def _distance(wanted: str, words: list[str], entry: _Entry) -> int:
     return 2 if all(f" {word}" in entry.text for word in words) else 3
 
 
-_ARTICLE_BEHIND = re.compile(
+# Only at the end or before a parenthesis: `I, the Jury` keeps its words in place.
+_TRAILING_ARTICLE = re.compile(
     r"^(.*), (the|an?|l[aeo]s?|il|i|el|d(?:er|ie|as|en|et)|une?)(?= \(|$)(.*)$"
 )
 _NOT_A_WORD = re.compile(r"[\W_]+")
@@ -127,5 +128,5 @@ def _folded(text: str) -> str:
     plain = "".join(
         sign for sign in unicodedata.normalize("NFKD", text) if not unicodedata.combining(sign)
     )
-    in_front = _ARTICLE_BEHIND.sub(r"\2 \1\3", plain.casefold().strip())
+    in_front = _TRAILING_ARTICLE.sub(r"\2 \1\3", plain.casefold().strip())
     return _NOT_A_WORD.sub(" ", in_front.replace("'", "")).strip() or in_front

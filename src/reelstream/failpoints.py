@@ -47,5 +47,6 @@ def killing(place: str) -> Callable[[str], None]:
     return act
 
 
+# At import, so that processes which the tested one starts are armed too.
 if VARIABLE in os.environ:
     arm(killing(os.environ[VARIABLE]))

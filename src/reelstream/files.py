@@ -60,6 +60,7 @@ def publish_file(temporary: Path, final: Path) -> None:
     """
     with translate_errors(final):
         try:
+            # Not a rename, which replaces what has the name: a link fails when the name is taken.
             os.link(temporary, final)
             reached("file_linked", _subject(final))
         except FileExistsError as error:
@@ -86,10 +87,12 @@ def publish_folder(temporary: Path, final: Path) -> None:
     the name is taken.
     """
     with translate_errors(final):
+        # Contents before the name: after a crash a name must not stand over empty files.
         for path in sorted(temporary.rglob("*")):
             _sync(path)
         _sync(temporary)
         reached("folder_synced", _subject(final))
+        # A rename replaces an empty folder without an error, so rename alone does not suffice.
         if final.exists():
             raise AlreadyPublishedError(f"{final} exists already: another writer was first")
         try:
@@ -172,6 +175,7 @@ class FileLock:
         """Raises LockedError at once when another process holds it."""
         with translate_errors(self._path):
             self._path.parent.mkdir(parents=True, exist_ok=True)
+            # The file is never removed: else two processes could lock two files of one name.
             descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -216,6 +220,7 @@ class Lease:
         ):
             return False  # a time that lies ahead is that of a clock which has been set back since
         replace_file(self._path, encode_json(_LeaseNote(self._owner, time.time())))
+        # Of two that write at once the last one wins; reading again shows the other that it lost.
         holder = self._note()
         return holder is not None and holder.owner == self._owner
 

@@ -327,6 +327,7 @@ def load_model_set(work: Path | str, number: int | None = None) -> Recommender:
         StorageError: A file cannot be read.
     """
     folder = WorkFolder(Path(work))
+    # For its SettingError when the folder is no work folder.
     folder.binding()
     catalog, registry = folder.read_catalog(), ModelSetStore.in_folder(folder.models)
     if number is None:
@@ -345,6 +346,7 @@ def _parts_of(model_set: ModelSet, histories: Histories) -> RecommenderParts:
         model_set=model_set,
         histories=histories,
         items=model_set.online_items(),
+        # Its own partition: offsets of what `update` brings cannot meet those of the log.
         partition=max(partitions, default=-1) + 1,
         next_offset=0,
     )

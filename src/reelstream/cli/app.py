@@ -38,6 +38,7 @@ def _main(
         ),
     ] = False,
 ) -> None:
+    # A variable, not a parameter: the error is explained outside of typer's call.
     if debug:
         os.environ[DEBUG_VARIABLE] = "1"  # the stages that `run` starts show theirs too
 
@@ -69,6 +70,7 @@ app = _build_app()
 def invoke(arguments: Sequence[str]) -> int:
     """Run the command in `arguments` and return its exit code."""
     try:
+        # Not standalone: typer would print errors its own way and end the process.
         return app(args=list(arguments), prog_name="reelstream", standalone_mode=False) or DONE
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED

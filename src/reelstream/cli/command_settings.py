@@ -78,6 +78,7 @@ class _SettingOption:
             min=first.minimum,
             max=first.maximum,
         )
+        # None as the default tells that a flag was not given, so that other places count.
         kind = list[str] if get_origin(first.type) is dict else first.type
         return Annotated[kind | None, option]
 
@@ -133,6 +134,7 @@ def _collected(own: Iterable[inspect.Parameter], given: Mapping[str, Any]) -> di
 
 def _sign(command: Callable[..., int], parameters: list[inspect.Parameter]) -> None:
     """Give `command` the signature that typer reads; `--json` comes last in its help."""
+    # A stable sort: the others stay in the order of their declaration.
     parameters.sort(key=lambda each: each.name == "as_json")
     command.__annotations__ = {each.name: each.annotation for each in parameters}
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]

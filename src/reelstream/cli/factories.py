@@ -94,6 +94,7 @@ def rating_scale(scale: RatingScale, settings: DataSettings) -> RatingScale:
     """The data set's scale, changed as the settings say. Raises SettingError for an invalid one."""
     if settings.scale is not None:
         scale = _parsed_scale(settings.scale, scale)
+    # After data.scale: a single value is more specific.
     names = ("lowest", "highest", "step", "like_threshold")
     changed = {name: each for name in names if (each := getattr(settings, name)) is not None}
     wanted = replace(scale, **changed)

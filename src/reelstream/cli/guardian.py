@@ -33,11 +33,13 @@ def end_groups(
     A parent that ends its own children passes `reap`, which waits for them: a group exists as long
     as it has a process, even an ended one for which nobody has waited.
     """
+    # All get SIGTERM first, so that they end side by side within one grace period.
     left = {group for group in groups if _signal(group, signal.SIGTERM)}
     deadline = time.monotonic() + grace_seconds
     while left and time.monotonic() < deadline:
         time.sleep(0.02)
         reap()
+        # Signal 0 is not delivered: it only tells whether the group exists.
         left = {group for group in left if _signal(group, 0)}
     for group in left:
         _signal(group, signal.SIGKILL)

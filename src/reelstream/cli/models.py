@@ -71,6 +71,7 @@ def activate(
     as_json: Json = False,
 ) -> int:
     """Choose the set in service."""
+    # Exactly one of them: no argument must not silently mean the newest.
     if (number is None) == (not latest):
         raise SettingError("name the model set's number, or --latest")
     registry = _open_registry(settings)

@@ -39,6 +39,7 @@ def _cell(value: object) -> str:
     match value:
         case None:
             return "–"
+        # Before int: a bool is an int as well.
         case bool():
             return "yes" if value else "no"
         case float():

@@ -78,6 +78,7 @@ class Pipeline:
 
     def _stage(self, name: str) -> Stage:
         log = self.folder.stage_logs / f"{name}.log"
+        # Warnings of an earlier run must not be reported as those of this one.
         log.write_bytes(b"")
         # The settings are handed on in the environment; --work tells a person whose process it is.
         command = [sys.executable, "-m", "reelstream", name, "--work", str(self.folder.root)]
@@ -102,6 +103,7 @@ def outcome_of(status: PipelineStatus, until_set: int, is_produced: bool) -> tup
     """The exit code with which a run may end and why; None while it may not."""
     if status.serving is not None and status.serving >= until_set:
         return DONE, f"model set {status.serving} is in service"
+    # A refused set will not serve: waiting for it would never end.
     reached = [release for release in status.releases if release.number >= until_set]
     if reached and not reached[0].may_serve:
         return FAILED, f"model set {reached[0].number} was refused: {reached[0].gate.reason}"

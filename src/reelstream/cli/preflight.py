@@ -17,6 +17,7 @@ def free_port(host: str, port: int, flag: str) -> int:
         (family, kind, protocol, _, address), *_ = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM
         )
+        # Another process may take the port before the server does, which then reports it.
         with socket.socket(family, kind, protocol) as probe:
             # as servers do: a port just freed is free
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

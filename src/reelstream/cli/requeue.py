@@ -96,7 +96,9 @@ def _edit(batches: BatchFolder, queue: RequeueFolder, rows: str) -> str:
         InputError: What it left is no text.
     """
     found, is_one = select_rows(batches, rows)
+    # The variables may hold arguments: `code --wait`.
     editor = shlex.split(os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi")
+    # A folder, since editors write backup and swap files beside what they edit.
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "rejected.txt"
         lines = lines_of(found, queue.places(), whole=is_one)

@@ -37,6 +37,7 @@ def run(
     """Keep all stages alive until stopped, or until a model set serves."""
     with stop_on_signals() as stop:
         pipeline = _prepare(settings, with_ui=not no_ui)
+        # A second run on the folder would start every stage again.
         with FileLock(pipeline.folder.run_lock):
             exit_code, status = pipeline.follow(until_set, stop, on_stderr=as_json)
     if as_json and status is not None:

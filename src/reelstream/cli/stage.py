@@ -82,6 +82,7 @@ class Stage:
     @property
     def group(self) -> int | None:
         """Its process group, with the processes that it started; None when not running."""
+        # A process that starts a session leads its group: both have its number.
         return self._process.pid if self._process else None
 
     def start(self, environment: Mapping[str, str]) -> None:
@@ -96,6 +97,7 @@ class Stage:
                 start_new_session=True,
             )
         if self._niceness:
+            # From outside: Popen's preexec_fn is not safe in a process with threads.
             os.setpriority(os.PRIO_PROCESS, self._process.pid, self._niceness)
         self._started = time.monotonic()
         self.state = StageState.RUNNING
@@ -119,8 +121,10 @@ class Stage:
         if exit_code == 0 and self._ends:
             self.state = StageState.DONE
             return f"{self.name} is done"
+        # Every restart would fail alike: the command line and settings stay the same.
         if exit_code == WRONG_USAGE:
             raise SettingError(self._last_words())
+        # A negative code is a signal, often from outside: a restart may help every time.
         if exit_code > 0:
             self._count_failure()
         return self._plan_restart(exit_code)
@@ -161,6 +165,7 @@ class Stage:
             self._reading.close()
 
     def _last_words(self) -> str:
+        # Reads the rest of the log, and with it the last line.
         self.warnings()
         return self._last_line.removeprefix("reelstream: ") or f"{self.name} ended: see {self._log}"
 

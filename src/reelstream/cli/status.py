@@ -31,6 +31,7 @@ def status(settings: Settings, as_json: Json = False) -> int:
     address = settings.ui.api or url(settings.serve.host, settings.serve.port)
     with ExitStack() as stack:
         log = None
+        # Without the log, batches and model sets can still be told.
         with suppress(BrokerError):
             log = stack.enter_context(open_log(binding, settings.kafka))
         reader = stack.enter_context(StatusReader(folder, log, binding.topic, address))

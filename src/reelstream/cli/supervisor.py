@@ -37,6 +37,7 @@ class Supervisor:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        # The guardian outlives the stages: a run killed in this very call still leaves none.
         end_groups(self._groups(), END_SECONDS, self._reap)
         for stage in self.stages:
             stage.close()
@@ -49,12 +50,14 @@ class Supervisor:
         usage wrong.
         """
         for stage in self.stages:
+            # Before `check`, which forgets the group of a stage that has ended.
             group = stage.group
             for line in stage.warnings():
                 self._report(line)
             event = stage.check()
             if event is not None:
                 self._report(event)
+                # The system may give the number to another process, which must not be killed.
                 self._tell_guardian(f"-{group}")
             if stage.is_due():
                 stage.start({LOG_FORMAT_VARIABLE: "json"})
@@ -72,6 +75,8 @@ class Supervisor:
         return any(stage.name == name and stage.state is StageState.DONE for stage in self.stages)
 
     def _start_guardian(self) -> None:
+        # In a session of its own it survives signals to the run's group. No stage inherits the pipe
+        # (Popen closes other descriptors), so it ends exactly when the run does.
         self._guardian = subprocess.Popen(
             [sys.executable, "-m", "reelstream.cli.guardian"],
             stdin=subprocess.PIPE,

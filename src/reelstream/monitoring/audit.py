@@ -102,6 +102,7 @@ class _Audit:
         chain_is_whole = not self._problems
         if chain_is_whole:
             self._problems += self._check_log()
+        # Records of another log, or of a broken chain, would only repeat the one problem.
         if not self._problems:
             for manifest in self._manifests:
                 self._problems += self._check_batch(manifest)
@@ -161,6 +162,7 @@ class _Audit:
             offsets = held.get(partition, np.empty(0, np.int64))
             yield from _misplaced(manifest.number, partition, offsets, taken)
             missing = np.setdiff1d(np.arange(taken.first, taken.next), offsets)
+            # Repeats can be counted only where the log still holds every missing offset.
             is_known &= not len(missing) or int(missing[0]) >= self._starts[partition]
             for record in self._records(partition, missing):
                 if _is_repeat(record, manifest):

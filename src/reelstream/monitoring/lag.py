@@ -35,7 +35,9 @@ def partition_lags(
     for partition, end in sorted(ends.items()):
         first = starts.get(partition, 0)
         unbatched, untrained = (
-            max(end - position.get(partition, first), 0) for position in (batched, trained)
+            # A topic that was made anew may end before the batches do: no lag is negative.
+            max(end - position.get(partition, first), 0)
+            for position in (batched, trained)
         )
         lags.append(
             PartitionLag(

@@ -70,6 +70,7 @@ class StatusReader:
         """`log` is open; None, for one that does not answer, counts as one without messages."""
         self._batches = BatchFolder(folder.batches)
         self._log, self._topic = log, topic
+        # Short: a run reads the status between its checks, and must notice a dead stage.
         self._api = Client(api_url, timeout_seconds=1.0)
         self._releases = ReleaseStore.in_folder(folder.models)
         self._damage: list[str] = []
@@ -90,6 +91,7 @@ class StatusReader:
     def read(self) -> PipelineStatus:
         """The status now; what is not there yet, or cannot be read, counts as nothing."""
         self._damage = []
+        # Before the log's end offsets: what is closed meanwhile must not end after the log.
         manifests: list[Manifest] = self._or(self._sound_manifests, [])
         releases: list[Release] = self._or(self._sound_releases, [])
         return PipelineStatus(

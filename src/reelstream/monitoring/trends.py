@@ -67,6 +67,7 @@ def drift_of(
     batch: Manifest, manifests: Sequence[Manifest], excluded: Collection[int]
 ) -> float | None:
     """The `rating_drift` of a batch from the recent ones before it that are not excluded."""
+    # Batches are numbered from 1 without gaps: the number tells the place in the list.
     before = [
         manifest for manifest in manifests[: batch.number - 1] if manifest.number not in excluded
     ]
@@ -86,6 +87,7 @@ def rating_drift(batch: Manifest, before: Sequence[Manifest]) -> float | None:
     if min(new.total(), old.total()) < MIN_RATINGS:
         return None
     values = sorted(new.keys() | old.keys())
+    # SciPy turns the counts into shares itself.
     return float(
         jensenshannon([new[value] for value in values], [old[value] for value in values], base=2)
     )

@@ -76,6 +76,7 @@ def _setting_of(name: str, field: FieldInfo) -> Setting:
     limits = {
         key: getattr(each, key)
         for each in field.metadata
+        # Not gt and lt: the limits of typer's options are inclusive.
         for key in ("ge", "le")
         if hasattr(each, key)
     }

@@ -41,6 +41,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(
         env_prefix=PREFIX,
         env_nested_delimiter="_",
+        # The first underscore ends the section; those after it belong to the setting's name.
         env_nested_max_split=1,
         extra="forbid",
         frozen=True,
@@ -120,6 +121,7 @@ def load(file: Path | None = None, flags: Mapping[str, Any] | None = None) -> Se
     Raises:
         SettingError: A value is wrong or a name unknown; one sentence that names the setting.
     """
+    # pydantic passes over a file that is missing, as is right for the default one only.
     if file is not None and not file.is_file():
         raise SettingError(f"{file}: no such settings file: check --config")
 
@@ -148,6 +150,7 @@ def _dotted(given: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str
         if isinstance(value, Mapping):
             yield from _dotted(value, f"{full}.")
         else:
+            # Kafka's client reads `true`, where Python writes `True`.
             yield full, str(value).lower() if isinstance(value, bool) else str(value)
 
 
