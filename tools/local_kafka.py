@@ -69,7 +69,7 @@ class CannotStartError(Exception):
 
 
 def main() -> None:
-    """Fetch the jars, write its properties, and become the broker."""
+    """Fetch the jars, write the broker's properties, and become the broker."""
     options = parse(sys.argv[1:])
     try:
         java = find_java()

@@ -87,7 +87,7 @@ def publish_folder(temporary: Path, final: Path) -> None:
     the name is taken.
     """
     with translate_errors(final):
-        # Contents before the name: after a crash a name must not stand over empty files.
+        # Contents before the name: after a crash a published folder must not hold empty files.
         for path in sorted(temporary.rglob("*")):
             _sync(path)
         _sync(temporary)

@@ -11,6 +11,7 @@ from reelstream.cli.output import print_json
 
 def url(host: str, port: int) -> str:
     """Where a person on this machine reaches what listens on `host:port`."""
+    # These stand for all addresses, and not every browser opens them.
     reachable = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
     return f"http://{f'[{reachable}]' if ':' in reachable else reachable}:{port}"
 
@@ -21,4 +22,5 @@ def announce(name: str, host: str, port: int, *, as_json: bool) -> None:
         print_json({"url": url(host, port)})
     else:
         typer.echo(f"{name}: {url(host, port)}")
+    # The process goes on or becomes another: a pipe would show the address too late or never.
     sys.stdout.flush()

@@ -29,6 +29,7 @@ def audit(settings: Settings, as_json: Json = False) -> int:
             log,
             binding.topic,
             BatchFolder(folder.batches),
+            # Those of removed sets too: their record must fit the batches as well.
             registry.all_releases(),
             group=binding.group,
         )

@@ -37,12 +37,14 @@ def open_dataset(settings: Settings) -> Dataset:
         return detect(settings.data.folder, named_columns(settings.data))
     bound = folder.binding().data_set if folder.is_bound else None
     if bound is not None:
+        # Not another data set in its place: the log holds ratings of this one.
         if not Path(bound.ratings_file).exists():
             raise SettingError(
                 f"the ratings of {folder.root} are no longer at {bound.ratings_file}: name --data"
             )
         columns = settings.data.columns or bound.columns
         return detect(Path(bound.ratings_file), columns_of(columns))
+    # Once simulated, always simulated: a later download must not mix with the same log.
     if not folder.simulated.is_dir():
         try:
             return detect(fetch_movielens(settings.data.cache or cache_folder()))

@@ -20,6 +20,7 @@ from reelstream.storage.batch_files import BatchFolder
 def forget(
     settings: Settings,
     user_id: Annotated[
+        # Ids are int64 everywhere.
         int, typer.Argument(metavar="USER", min=0, max=2**63 - 1, help="The user's id.")
     ],
     as_json: Json = False,

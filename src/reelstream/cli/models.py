@@ -28,6 +28,7 @@ def list_sets(settings: Settings, as_json: Json = False) -> int:
     if as_json:
         print_json({"current": in_service, "pinned": pinned, "releases": releases})
         return DONE
+    # A pinned set is also in service: its marker replaces the other.
     markers = {in_service: "◀"} | {pinned: "◀ pinned"}
     print_table(
         ["set", "current", "trained at (UTC)", "batches", "RMSE", "AUC", "log loss", "gate"],

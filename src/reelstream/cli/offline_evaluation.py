@@ -64,6 +64,7 @@ def _read_files(train: Path, test: Path, settings: DataSettings) -> tuple[Datase
     columns = named_columns(settings)
     dataset = detect_file(train, columns)
     dataset = dataset.with_scale(rating_scale(dataset.scale, settings))
+    # Not the test file's own scale: a small one may lack the lowest or highest rating.
     test_set = detect_file(test, columns).with_scale(dataset.scale)
     return dataset, split_of(dataset.read_ratings(), test_set.read_ratings())
 

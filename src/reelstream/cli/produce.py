@@ -59,6 +59,7 @@ def produce(
         open_log(binding, settings.kafka) as log,
         progress(f"sending {dataset.name}") as on_progress,
     ):
+        # The bound scale decides what is rejected, whatever the file looks like today.
         source = dataset.with_scale(binding.scale)
         report = send(source, log, binding.topic, options, on_progress=on_progress, stop=stop)
         _print_report(report, dataset, as_json=as_json)

@@ -94,6 +94,7 @@ def _kinds(
 ) -> list[_Kind]:
     kinds = Counter(kind_of(row.reason) for row in rows)
     again = Counter(kind_of(row.reason) for row in rows if place_of(row) in requeued)
+    # Reversed: of several rows of a kind the first is the last to be entered.
     first = {kind_of(row.reason): row for row in reversed(rows)}
     return [
         _Kind(

@@ -19,6 +19,7 @@ from reelstream.storage.rejected import Place, place_of
 # Bytes that are shown of each row of a batch; a row named by its place is shown in full.
 MAX_LINE_BYTES = 2_000
 
+# So few digits fit an int32 partition and an int64 offset.
 _LINE = re.compile(r"(\d{1,9}):(\d{1,18})\s+(\S.*)")
 _PLACE = re.compile(r"(\d{1,9}):(\d{1,18})")
 
@@ -32,6 +33,7 @@ def lines_of(
         yield f"# {place}: {row.reason}"
         shown = row.raw if whole else row.raw[:MAX_LINE_BYTES]
         text = readable(shown)
+        # As comments, so that sending back the whole text sends no row twice or cut short.
         if place_of(row) in requeued:
             yield f"# {place} {text} (requeued)"
         elif len(shown) < len(row.raw):

@@ -55,6 +55,7 @@ def requeue_rows(
     text = _edit(batches, queue, edit) if edit is not None else _read(file)
     rows = _read_rows(batches, binding.scale, text)
     with open_log(binding, settings.kafka) as log:
+        # Places name offsets of the topic from which the batches were made.
         check_topic(log, binding.topic, batches)
         report = requeue(rows, queue, log, binding.topic, folder.checkpoints / "requeue.json")
     if as_json:

@@ -34,6 +34,7 @@ class StatusView:
         self._stages, self._urls = stages, urls
         self._console = Console(stderr=on_stderr)
         self._live = (
+            # Drawn when there is something new: no second thread writes to the terminal.
             Live(console=self._console, auto_refresh=False) if self._console.is_terminal else None
         )
         self._shown = ""
@@ -58,8 +59,10 @@ class StatusView:
     def add_line(self, sentence: str) -> None:
         """Print a sentence above the status."""
         if self._live is not None:
+            # Sentences hold paths and messages: brackets in them are no markup.
             self._console.print(sentence, markup=False, highlight=False)
         else:
+            # Not through rich, which breaks lines at 80 characters where there is no terminal.
             print(sentence, file=self._console.file, flush=True)
 
     def show(self, status: PipelineStatus) -> None:

@@ -17,7 +17,7 @@ def stop_on_signals() -> Iterator[threading.Event]:
     stop = threading.Event()
 
     def request_stop(number: int, frame: FrameType | None) -> None:
-        # A repeated SIGTERM must not cut an orderly end short; a person's second Ctrl-C may.
+        # A repeated SIGTERM must not cut an orderly end short; a second Ctrl-C may.
         if stop.is_set() and number == signal.SIGINT:
             raise KeyboardInterrupt
         stop.set()

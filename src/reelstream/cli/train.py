@@ -37,6 +37,7 @@ def train(
     trainer = open_trainer(settings)
     with metrics_served(settings.metrics):
         if follow:
+            # Only here: a single run is interrupted by Ctrl-C at once.
             with stop_on_signals() as stop:
                 trainer.follow(stop)
             return DONE

@@ -157,6 +157,7 @@ class _Audit:
             return
         held = _held_offsets(ratings, rejected)
         repeats, is_known = 0, True
+        # Both: a file may hold rows of a partition that its manifest does not name.
         for partition in sorted({*held, *manifest.partitions}):
             taken = manifest.partitions.get(partition, OffsetRange(0, 0))
             offsets = held.get(partition, np.empty(0, np.int64))
@@ -237,6 +238,7 @@ def _held_offsets(
     """Partition -> offsets of a batch's rows, rising."""
     partitions = np.concatenate([ratings.partition, [row.partition for row in rejected]])
     offsets = np.concatenate([ratings.offset, [row.offset for row in rejected]]).astype(np.int64)
+    # Sorted, since `_misplaced` finds offsets held twice side by side.
     return {int(p): np.sort(offsets[partitions == p]) for p in np.unique(partitions)}
 
 

@@ -33,6 +33,7 @@ def partition_lags(
     """
     lags = []
     for partition, end in sorted(ends.items()):
+        # A stage that has read nothing lags from here on: earlier offsets are deleted.
         first = starts.get(partition, 0)
         unbatched, untrained = (
             # A topic that was made anew may end before the batches do: no lag is negative.

@@ -57,6 +57,7 @@ class PipelineStatus:
     @property
     def all_is_trained(self) -> bool:
         """Whether the newest batch has its model set, served or refused."""
+        # An excluded batch at the end never gets a model set.
         trainable = [each.number for each in self.manifests if each.number not in self.excluded]
         return not trainable or (
             bool(self.releases) and self.releases[-1].last_batch >= trainable[-1]

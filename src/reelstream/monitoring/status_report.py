@@ -81,6 +81,7 @@ def _lags(
     status: PipelineStatus, current: int | None, starts: Mapping[int, int]
 ) -> list[PartitionLag]:
     releases = {release.number: release for release in status.releases}
+    # An API that does not answer will serve the current set when it does.
     serving = releases.get(status.serving if status.serving is not None else current or 0)
     return partition_lags(
         starts,

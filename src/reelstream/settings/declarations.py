@@ -70,6 +70,7 @@ def read_declarations(section: type[BaseModel], prefix: str = "") -> Iterator[Se
 
 def _setting_of(name: str, field: FieldInfo) -> Setting:
     extra = field.json_schema_extra
+    # Checked, as pydantic allows a plain default and a function here.
     if not isinstance(extra, dict) or field.description is None:
         raise TypeError(f"declare {name} by setting()")
     cli: Any = extra["cli"]

@@ -11,6 +11,7 @@ from reelstream.settings.declarations import setting
 
 
 class _Section(BaseModel):
+    # A misspelt setting is an error: passed over, it would be missed for long.
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 

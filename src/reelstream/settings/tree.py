@@ -132,7 +132,9 @@ def load(file: Path | None = None, flags: Mapping[str, Any] | None = None) -> Se
     try:
         return FromFile(**_nested(flags or {}))
     except ValidationError as error:
+        # One sentence is enough: the next start names the next mistake.
         first = error.errors()[0]
+        # pydantic puts [key] into the place of an error in the key of a dictionary.
         name = ".".join(str(part) for part in first["loc"] if part != "[key]")
         message = first["msg"].removeprefix("Value error, ")
         raise SettingError(
