@@ -46,9 +46,9 @@ class Operation:
     handle_list: ListHandler[Any, Any] | None = None
     """Answers a list of queries (POST only)."""
     problems: tuple[int, ...] = ()
-    """Statuses of the problems that it may end with, beside those that its method brings."""
+    """HTTP statuses of the problems it may answer with, besides those of every GET or POST."""
     other_answers: Mapping[int, type[Answer]] = field(default_factory=dict)
-    """Status -> what it answers with that status."""
+    """HTTP status -> shape of the answer, for statuses other than 200."""
 
     @property
     def path_fields(self) -> tuple[str, ...]:
@@ -111,7 +111,7 @@ class Resource:
 
 
 def _single(handle_list: ListHandler[Q, A]) -> Handler[Q, A]:
-    """Answers one query; its problem ends the request."""
+    """A handler of one query from a handler of many; a Problem is raised as ProblemError."""
 
     # The summary is read from the docstring, which `wraps` copies.
     @wraps(handle_list)

@@ -1,10 +1,10 @@
-"""Makes commands of functions that take the settings: options are derived from declarations.
+"""Makes commands of functions that take the settings, with options derived from declarations.
 
     @with_settings("work", "train.keep")
     def prune(settings: Settings, as_json: Json = False) -> int: ...
 
-gives a command with `--work`, `--keep`, `--config` and `--json`, which is called with the settings
-from all their places.
+gives a command with `--work`, `--keep`, `--config` and `--json`. It calls the function with the
+settings from flags, environment and file.
 """
 
 from __future__ import annotations
@@ -106,7 +106,8 @@ def _setting_options(names: Iterable[str], flags: Mapping[str, str]) -> list[_Se
 
 def _own_parameters(function: Callable[..., int]) -> list[inspect.Parameter]:
     """What a function takes beside the settings, its annotations evaluated."""
-    # typer evaluates annotations in the module of the command, which is this one: do it before.
+    # Evaluated now, in the function's own module: typer would look their names up in this one,
+    # where `command` is defined.
     hints = get_type_hints(function, include_extras=True)
     _, *own = inspect.signature(function).parameters.values()
     return [_keyword(each.name, hints[each.name], each.default) for each in own]

@@ -1,6 +1,6 @@
 """The Gibbs chain of the rating model, wherever its ratings are.
 
-One sweep, each step given the last result of the others:
+One sweep; each step is conditional on the newest draws of the others:
 
 1. (q, rate) of the session effect by Metropolis, with every effect integrated out
 2. every user's k_u, by Metropolis with the effect integrated out, and the effect f_u
@@ -8,9 +8,9 @@ One sweep, each step given the last result of the others:
 4. every user's noise lam_u, its shape nu, and the precision alpha
 5. (G, L) of the items' prior, then every item row
 
-Steps 1 and 2 fall away where times do not count. What all users have in common is drawn here; a
-back end draws users and items. All back ends use the same random numbers, so their chains agree to
-rounding.
+Steps 1 and 2 are left out where times do not count (`session_variance` is 0). This module draws
+what all users have in common; a back end draws users and items. All back ends use the same random
+numbers, so their chains agree to rounding.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from reelstream.models.rating.model import Hyperparameters
 
 @dataclass(frozen=True, slots=True)
 class PriorDraw:
-    """Of the prior of one side's rows, `N(G'x, inv(L))` with the side features x of a row."""
+    """A draw of the prior of one side's rows: `N(G'x, inv(L))`, x the features of a row."""
 
     G: NDArray[np.float64]
     """(n_features, D)"""
@@ -58,9 +58,9 @@ class Chain:
     """A chain: its state, and the step from one sweep to the next."""
 
     user_prior: PriorDraw
-    """Of the last sweep; a user's only feature is one."""
+    """As drawn in the last sweep. The only feature of a user is the constant 1."""
     item_prior: PriorDraw
-    """Of the last sweep."""
+    """As drawn in the last sweep."""
 
     def __init__(
         self, backend: Backend, start: ChainStart, items: ItemSide, n_ratings: int
@@ -87,8 +87,8 @@ class Chain:
         return self._backend.users()
 
     def sweep(self, *, wants_covs: bool = False) -> None:
-        """One sweep; `wants_covs`: whether `items` shall have their conditional covariances."""
-        # Random numbers are drawn in this order by all versions: a set must come out again.
+        """One sweep; `wants_covs`: whether to store the items' conditional covariances too."""
+        # Keep the order in which random numbers are drawn: a rebuilt set must have the same bytes.
         generator = np.random.default_rng([self.seed, self.sweeps])
         has_session = self.hyperparameters.session_variance > 0
         if has_session:

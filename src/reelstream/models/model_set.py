@@ -1,4 +1,4 @@
-"""A model set: the three models of one release, and the queries they answer together.
+"""A model set: one model of each family, and the queries they answer together.
 
 Trainer, evaluation and server all use it; the server adds cache and swap. It knows items, not
 users: a query comes with the user's ratings.
@@ -52,19 +52,21 @@ class TrainedOn:
     """Which ratings the item side has learned from."""
 
     trained_end_offsets: Mapping[int, int]
-    """The next offset of each partition."""
+    """Partition -> end offset: the first offset that was not learned from."""
     excluded: Mapping[int, tuple[tuple[int, int], ...]]
-    """Of each partition, ranges [first, next) of offsets before that which were left out."""
+    """Partition -> ranges [first, end) of offsets below its end offset that were not learned from:
+    those of excluded batches.
+    """
 
     def learned(self, ratings: EventColumns) -> NDArray[np.bool_]:
-        """Whether each rating was learned from; one of the holdout never is."""
+        """Whether each rating (n,) was learned from. Ratings of the holdout never are."""
         learned = is_trainable(ratings) & ~ratings.is_after(self.trained_end_offsets)
         for partition, ranges in self.excluded.items():
-            for first, after in ranges:
+            for first, end in ranges:
                 learned &= (
                     (ratings.partition != partition)
                     | (ratings.offset < first)
-                    | (ratings.offset >= after)
+                    | (ratings.offset >= end)
                 )
         return learned
 
@@ -224,8 +226,9 @@ class ModelSet:
         self.segment_of(EventColumns.of([0], item, [self.rating.mean], [0]))
 
     def filter_items(self, item_ids: NDArray[np.int64]) -> tuple[FilterItems, NDArray[np.int64]]:
-        """The items of the set, and what of `item_ids` (n,) it has no ratings of, for the filter;
-        and the row (n,) of each of `item_ids` there.
+        """The items that the filter needs, and the row (n,) of each of `item_ids` (n,) among them.
+
+        They are all items of the set, followed by those of `item_ids` that it has no ratings of.
         """
         rows = self.rating.items.rows(item_ids)
         unrated = rows < 0
@@ -297,7 +300,7 @@ class ModelSet:
         )
 
     def predictions(self, posterior: Posterior, item_ids: NDArray[np.int64]) -> Predictions:
-        """The full answers (n,) from what the rating model says."""
+        """The full answers (n,), from the posterior of the rating model."""
         values = self.scale.values()
         distribution = rating_distribution(posterior.mean, posterior.variance, values)
         expected = distribution @ values
@@ -317,8 +320,8 @@ def rating_distribution(
     """The probability (n, n_values) of each of the rising `values`, for normal ratings that are
     rounded to the nearest.
 
-    What lies beyond the scale is given at its end: so a film that can hardly be rated higher is
-    known more surely.
+    Probability beyond the scale is added to the value at that end, so the sd of an item is smaller
+    when its mean is near the end of the scale.
     """
     between = (values[1:] + values[:-1]) / 2
     below = ndtr((between - mean[:, None]) / np.sqrt(variance)[:, None])

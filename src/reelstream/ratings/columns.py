@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from reelstream.ratings.events import Deleted, Erased, Event, EventKind, Rated
 
-# In the column of items where an event erases: it concerns all of them.
+# The item_id of an erasure, which concerns all items of its user.
 NO_ITEM: Final = -1
 COLUMNS: Final = ("user_id", "item_id", "rating", "timestamp", "partition", "offset", "kind")
 
@@ -69,7 +69,7 @@ class EventColumns:
     ) -> EventColumns:
         """Columns of the right types; one `kind` may stand for all.
 
-        Without a place in the log, the events are offsets 0, 1, ... of partition 0.
+        By default, the events are at offsets 0, 1, ... of partition 0.
         """
         n = len(user_id)
         return cls(
@@ -104,10 +104,10 @@ class EventColumns:
 
     @classmethod
     def with_nulls(cls, column_of: Callable[[str], NDArray[Any]]) -> EventColumns:
-        """Events from columns that have no kind, as files store them; `column_of` returns a column
-        by its name.
+        """Events from columns without `kind`, as files store them.
 
-        Without a rating (NaN) an event deletes, and without an item (NO_ITEM) as well it erases.
+        `column_of` returns a column by its name. An event whose rating is NaN is a deletion; if its
+        item is NO_ITEM too, it is an erasure.
         """
         columns = {name: column_of(name) for name in COLUMNS if name != "kind"}
         kind = np.zeros(len(columns["rating"]), np.int8)
@@ -154,8 +154,9 @@ class EventColumns:
         return self._are(EventKind.ERASED)
 
     def is_after(self, end_offsets: Mapping[int, int]) -> NDArray[np.bool_]:
-        """Which events (n,) are not before the end offset of their partition; where a partition has
-        none, all of its events are after it.
+        """Which events (n,) are at or after the end offset of their partition.
+
+        In a partition without an end offset, all events are.
 
         >>> events = EventColumns.of([1, 1], [31, 47], [4.5, 3.0], [100, 101])
         >>> events.is_after({0: 1}).tolist()
@@ -192,7 +193,7 @@ class EventColumns:
 
 
 def event_cells(event: Event) -> tuple[int, int, float, int, EventKind]:
-    """What stands for an event in the columns user_id, item_id, rating, timestamp and kind."""
+    """The values of an event in the columns user_id, item_id, rating, timestamp and kind."""
     match event:
         case Rated():
             return event.user_id, event.item_id, event.rating, event.timestamp, EventKind.RATED

@@ -1,4 +1,4 @@
-"""Which rating counts, said once: for snapshots, batches, the log and the live server alike.
+"""The rule that decides which rating counts, in snapshots, batches and the log.
 
 Of several events of one user and one item the last counts, and an erasure drops all of its user's
 events before it. The last is the one with the largest (timestamp, partition, offset), whatever the
@@ -15,13 +15,15 @@ from reelstream.ratings.columns import EventColumns
 def after_erasures(events: EventColumns) -> EventColumns:
     """The events without those before their user's last erasure, sorted as `EventColumns.by_user`.
 
-    That erasure stays.
+    The last erasure itself stays.
     """
     rows = events.by_user()
     erasures = np.flatnonzero(rows.is_erasure)
     if not len(erasures):
         return rows
-    changes = np.zeros(len(rows), np.int64)  # summed up: how many erasures of its user follow a row
+    # Its cumulative sum at a row is the number of the user's erasures after that row: up by one at
+    # the user's first row for each erasure, down by one at the erasure.
+    changes = np.zeros(len(rows), np.int64)
     np.add.at(changes, np.searchsorted(rows.user_id, rows.user_id[erasures]), 1)
     np.subtract.at(changes, erasures, 1)
     return rows[np.cumsum(changes) == 0]

@@ -31,7 +31,7 @@ class LogEvent(NamedTuple):
         return self.event.timestamp, self.partition, self.offset
 
 
-# Of one user's history: as long as it stays, so does the history.
+# The version of one user's history: while it is equal, the history has not changed.
 HistoryVersion: TypeAlias = tuple[int, int]
 
 
@@ -89,7 +89,7 @@ class LiveHistories:
     def replace_files(
         self, snapshot: Histories, batches: EventColumns, end_offsets: Mapping[int, int]
     ) -> None:
-        """Put new files under the tail, which loses what they hold.
+        """Replace the files, and drop the events that they hold from the tail.
 
         `batches` are the events newer than the snapshot, in any order.
         """
@@ -111,7 +111,7 @@ class LiveHistories:
         """Take events from the log, in the order of each partition; return how many the files did
         not hold.
         """
-        with self._lock:  # or new files could come in between, and hold a row that is added here
+        with self._lock:  # else new files that hold a row could come between check and append
             new = [row for row in rows if not self._files.hold(row)]
             for row in new:
                 self._tail.setdefault(row.event.user_id, []).append(row)
@@ -171,7 +171,8 @@ class LiveHistories:
             columns.user_id[~columns.is_rating]
             for columns in (files.snapshot.tombstones, files.batches)
         )
-        # Only who has deleted something can have no rating left: all others need no history.
+        # Only users with a deletion or erasure can have no rating left: the others' histories need
+        # not be computed.
         doubtful = np.intersect1d(newer, np.concatenate([np.array(deleting, np.int64), *in_files]))
         without = [user for user in doubtful.tolist() if not len(self.of_user(user))]
         return np.setdiff1d(np.union1d(files.snapshot.user_ids, newer), without, assume_unique=True)

@@ -41,6 +41,7 @@ class Release(msgspec.Struct, frozen=True, kw_only=True):
     engine: str
     seed: int
     parameters: dict[str, Any]
+    """The fields of the engine's `FitParameters`, by name."""
     versions: dict[str, str]
     """Of Python and the packages that decide the numbers."""
     folders: dict[str, str] = {}

@@ -6,11 +6,11 @@
     models/PINNED                    the set that somebody chose instead, if any
     models/pruned_<n>.json           set n is gone on purpose, its release stays as its record
 
-A trainer holds the lock while it works. Readers take none: whatever they find under a release is
-finished. Who chooses or prunes sets takes none either: a following trainer holds the lock for as
-long as it lives, and neither touches a set that is being made.
+A trainer holds the lock while it works. Readers need no lock: a set that has a release is complete.
+`activate` and `prune` take no lock either: a trainer that follows the batches holds it for as long
+as it lives, and neither method touches a set that is being made.
 
-What is in a set's folders is for `model_sets` to say: this module loads no model.
+This module loads no model; `model_sets` does.
 """
 
 from __future__ import annotations
@@ -76,8 +76,8 @@ class ReleaseStore:
     def recover(self) -> None:
         """Finish or undo what a killed trainer left. Call it only under the lock.
 
-        Folders that no release names and those of pruned sets go; CURRENT catches up with the
-        releases.
+        Removes folders that no release names and those of pruned sets, and points CURRENT at the
+        newest set that may serve.
         """
         self._store.create()
         # Who pins or prunes a set takes no lock, and may be writing now.
@@ -267,7 +267,7 @@ class ReleaseStore:
                 found = [f"model set {number}: {problem}" for problem in self.problems(release)]
             except StorageError as error:
                 found = [str(error)]
-            # Checksums take a while: what has been pruned by now is gone on purpose.
+            # Checksums take a while: a set that was pruned meanwhile has no problem.
             if found and number in self._unpruned_numbers():
                 problems += found
         # A pointer is replaced in one step, so a bad one was changed by something else.

@@ -1,9 +1,9 @@
 """Makes model sets of closed batches: replay, fit, judge, publish.
 
-    1. bring the history snapshot to the newest release
+    1. update the history snapshot to the batches of the newest release
     2. replay the new batches against the set in service: the prequential record
-    3. write the snapshot that holds the new batches as well; fit to it, warm-started from that set
-    4. compare the new set with it on the gate's half of the holdout
+    3. write a snapshot with the new batches; fit to it, warm-started from the set in service
+    4. compare the new set with the set in service on the gate's half of the holdout
     5. publish the set: its release is the commit point
     6. publish the history snapshot
     7. prune
@@ -40,7 +40,7 @@ from reelstream.training.record import replay_batches
 from reelstream.training.selection import BatchSelection
 from reelstream.training.stores import TrainingStores
 
-# One set takes all batches of a longer backlog: whoever waits wants the newest set.
+# A longer backlog is trained as one set: sets in between would only delay the newest.
 MAX_SETS_PER_BACKLOG = 8
 POLL_SECONDS = 0.2
 # Another version of these may change the last bits of a set: a release names them.
@@ -98,7 +98,7 @@ class Trainer:
     def _run(self, stop: threading.Event | None = None) -> list[Release]:
         self._model_sets.recover()
         self._snapshots.sweep()
-        # Read once: what changes from here on is the next run's.
+        # Read once: the next run handles what changes from here on.
         manifests, excluded = self._batches.manifests(), self._batches.excluded()
         known = self._model_sets.all_releases()
         last_trained = known[-1].last_batch if known else 0
