@@ -50,8 +50,8 @@ MAX_RECORDS = 1_000
 # New objects between two garbage collections, instead of Python's 700: a read makes thousands, none
 # of them in a cycle.
 GC_THRESHOLD = 100_000
-# How long one read waits for a record, and so how soon a stop takes effect; also the pause of a
-# standby writer between two looks.
+# How long one read waits for a record, and so how soon a stop takes effect; also how long a standby
+# writer sleeps between two checks of the lease.
 MAX_WAIT_SECONDS = 0.2
 
 _ACTIVE = Gauge("reelstream_batch_writer_active", "1 in the active writer, 0 in the standby ones.")
