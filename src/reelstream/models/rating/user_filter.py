@@ -186,29 +186,31 @@ def filter_events(
     `last` is the state's time in seconds, negative before the first rating. `beliefs` receives what
     was known at each query, before an update with the same event.
     """
-    gain = np.empty(state.mean.shape[2])
-    query = 0
+    means, covs, log_weights = state
+    S, G, K = means.shape
+    gain, query = np.empty(K), 0
     for j in range(events.rows.size):
+        row, is_trained_on = events.rows[j], events.is_trained_on[j]
         seconds = float(max(events.times[j] - last, 0)) if last >= 0 else 0.0
-        for s in range(state.mean.shape[0]):
-            states = GridStates(state.mean[s], state.cov[s], state.log_weight[s])
-            pass_time(states, seconds, s, dynamics)
+        for s in range(S):
+            log_weight, noise = log_weights[s], dynamics.noise[s]
+            pass_time(GridStates(means[s], covs[s], log_weight), seconds, s, dynamics)
             if events.is_query[j]:  # first: a rating must not be predicted from itself
-                mix(states, dynamics.noise[s], beliefs, query, s)
+                mix(GridStates(means[s], covs[s], log_weight), noise, beliefs, query, s)
             if events.is_update[j]:
-                item, item_cov = item_at(items, s, events.rows[j], events.is_trained_on[j])
-                for g in range(states.log_weight.size):
-                    if states.log_weight[g] == -np.inf:
+                item, item_cov = item_at(items, s, row, is_trained_on)
+                for g in range(G):
+                    if log_weight[g] == -np.inf:
                         continue
-                    mean, cov = states.mean[g], states.cov[g]
+                    mean, cov = means[s, g], covs[s, g]
                     value, variance = measure(mean, cov, item, gain)
-                    variance += dynamics.noise[s, g]
-                    if not events.is_trained_on[j]:
+                    variance += noise[g]
+                    if not is_trained_on:
                         variance += item_variance(mean, cov, item_cov)
                     error = events.centred[j] - value
                     condition(mean, cov, gain, error, variance)
-                    states.log_weight[g] -= 0.5 * (math.log(variance) + error * error / variance)
-                drop_weightless(states.log_weight)
+                    log_weight[g] -= 0.5 * (math.log(variance) + error * error / variance)
+                drop_weightless(log_weight)
         query += events.is_query[j]
         last = max(last, events.times[j])
 
@@ -247,7 +249,7 @@ def fill_belief(
         mix(states, dynamics.noise[s], beliefs, 0, s)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def pass_time(states: GridStates, seconds: float, s: int, dynamics: Dynamics) -> None:
     """Advance the grid points of draw s that still have weight."""
     if seconds > 0.0:
