@@ -31,8 +31,8 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
+# As much of a file as is read to recognise it.
 HEAD_BYTES: Final = 65_536
-"""As much of a file as is read to recognise it."""
 
 _GZIP, _ZSTD, _ZIP = b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"PK\x03\x04"
 _TAR, _TAR_AT = b"ustar", 257

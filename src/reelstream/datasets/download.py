@@ -15,16 +15,16 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from reelstream.errors import AlreadyPublishedError, DatasetError
 from reelstream.files import publish_folder, temporary_path, translate_errors
 
+# The data's home: its terms ask that it be taken from there.
 MOVIELENS_URL = "https://files.grouplens.org/datasets/movielens/ml-latest-small.zip"
-"""The data's home: its terms ask that it be taken from there."""
 
+# Of ratings.csv in the release of September 2018.
 RATINGS_SHA256 = "aa289ca83157595d0df6aea1be6a4ded676ddc4385472e8313a8ed9805352646"
-"""Of ratings.csv in the release of September 2018."""
 
 _FOLDER = "ml-latest-small"
 _FILES = ("ratings.csv", "movies.csv", "links.csv", "README.txt")
+# The download and each file in it are far smaller; more is something else.
 _LARGEST_BYTES = 50_000_000
-"""The download and each file in it are far smaller; more is something else."""
 
 
 def fetch_movielens(

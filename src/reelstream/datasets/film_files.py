@@ -16,8 +16,8 @@ from reelstream.ratings.values import read_id
 
 FilmFileKind = Literal["movies.csv", "movies.dat", "u.item", "movies_metadata.csv", "links.csv"]
 
+# Of u.item: id, title, two dates, a URL, and a flag for each of 19 genres.
 N_ITEM_COLUMNS = 24
-"""Of u.item: id, title, two dates, a URL, and a flag for each of 19 genres."""
 _METADATA = {"id", "title", "genres", "releasedate"}
 _IDS_ELSEWHERE = {"imdb": ("imdbid", "imdb"), "tmdb": ("tmdbid", "tmdb")}
 

@@ -221,5 +221,5 @@ class FoundColumns:
     """What a person should know of the choice."""
 
 
+# Nobody named a column.
 NO_NAMES: Final = ColumnNames()
-"""Nobody named a column."""

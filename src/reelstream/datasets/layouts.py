@@ -17,10 +17,10 @@ from reelstream.datasets.headers import HOW_TO_NAME, RATING_ROLES, ColumnNames, 
 from reelstream.errors import RatingError
 from reelstream.ratings.values import read_time
 
+# In the order in which they are tried.
 SEPARATORS: Final = ("::", "\t", ",", ";", "|", " ")
-"""In the order in which they are tried."""
+# Between these, quotes hold a cell together, as in CSV.
 QUOTING_SEPARATORS: Final = ",;\t|"
-"""Between these, quotes hold a cell together, as in CSV."""
 
 _NUMBER = re.compile(r"\s*[+-]?[0-9]+(\.[0-9]*)?\s*")
 _COMMA_NUMBER = re.compile(r"\s*[+-]?[0-9]+([.,][0-9]*)?\s*")

@@ -14,8 +14,8 @@ from reelstream.datasets.layouts import RatingsFormat
 from reelstream.files import translate_errors
 from reelstream.ratings.values import all_as_seconds
 
+# So many digits always fit an int64.
 MAX_DIGITS = 18
-"""So many digits always fit an int64."""
 
 _WINDOW_BYTES = 1 << 24
 _LINE_END, _CARRIAGE_RETURN, _ZERO = 10, 13, 48

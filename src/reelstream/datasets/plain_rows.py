@@ -14,8 +14,8 @@ from reelstream.datasets.row_parser import FIXED_TIME
 from reelstream.ratings.scale import RatingScale
 from reelstream.ratings.values import all_as_seconds
 
+# In a column of whole numbers; no row with it keeps the contract.
 _NOT_READ = -1
-"""In a column of whole numbers; no row with it keeps the contract."""
 _ISO_FORMATS = ("%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%M:%S")
 
 

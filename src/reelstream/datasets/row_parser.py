@@ -18,13 +18,12 @@ from reelstream.ratings.events import MAX_CLOCK_LEAD_SECONDS, Event, Rated, chec
 from reelstream.ratings.scale import RatingScale
 from reelstream.ratings.values import as_seconds, read_id, read_rating, read_time
 
+# A longer row is cut: the log should not carry what cannot be a rating.
 MAX_RAW_BYTES = 65_536
-"""A longer row is cut: the log should not carry what cannot be a rating."""
 
+# When every rating is taken to be given in a file without times: the first second of 2000, UTC. The
+# same for ever, so that a file is the same events whenever it is read.
 FIXED_TIME: Final = 946_684_800
-"""When every rating is taken to be given in a file without times: the first second of 2000, UTC.
-The same for ever, so that a file is the same events whenever it is read.
-"""
 
 Rows: TypeAlias = mmap.mmap | bytes
 

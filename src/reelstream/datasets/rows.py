@@ -25,8 +25,8 @@ from reelstream.ratings.scale import RatingScale
 
 Order = Literal["time", "file"]
 
+# Few: one broken row makes all that are parsed with it slow.
 _ROWS_AT_ONCE = 1024
-"""Few: one broken row makes all that are parsed with it slow."""
 _BLOCK_ROWS = 1 << 20
 
 

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from reelstream.datasets.titles import make_titles
 
+# The first user joins in March 1996, the last in March 2016.
 FIRST_SECOND, LAST_SECOND = 828_057_600, 1_459_209_600
-"""The first user joins in March 1996, the last in March 2016."""
 
 N_FACTORS = 6
 _GENRES = {

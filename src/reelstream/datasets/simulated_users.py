@@ -7,10 +7,10 @@ from numpy.typing import NDArray
 
 from reelstream.datasets.simulated_films import N_FACTORS, SimulatedFilms
 
+# Stars; what users choose to watch lifts the mean of their ratings to 3.5.
 _MEAN = 3.4
-"""Stars; what users choose to watch lifts the mean of their ratings to 3.5."""
+# Standard deviation, in stars, of what a taste makes of a film.
 _INTERACTION = 0.5
-"""Standard deviation, in stars, of what a taste makes of a film."""
 _ROUNDS = 6
 _SECONDS_A_DAY, _SECONDS_A_YEAR = 86_400, 31_557_600
 

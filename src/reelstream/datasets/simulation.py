@@ -27,8 +27,8 @@ from reelstream.errors import DatasetError
 from reelstream.files import publish_folder, temporary_path, translate_errors
 
 _ROWS_AT_ONCE = 500_000
+# Ratings that every user gives at least, as in MovieLens, where there are enough for it.
 _FEWEST = 20
-"""Ratings that every user gives at least, as in MovieLens, where there are enough for it."""
 
 
 def simulate(

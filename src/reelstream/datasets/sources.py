@@ -22,12 +22,11 @@ from reelstream.datasets.tables import (
 from reelstream.ratings.columns import EventColumns
 from reelstream.ratings.scale import RatingScale
 
+# A polars or pandas DataFrame, a dict of arrays, or the path of a data set: its folder or its
+# ratings file.
 RatingSource: TypeAlias = Table | Path | str
-"""A polars or pandas DataFrame, a dict of arrays, or the path of a data set: its folder or its
-ratings file.
-"""
+# A `Catalog`, a DataFrame or dict, or the path of a data set.
 FilmSource: TypeAlias = Catalog | Table | Path | str
-"""A `Catalog`, a DataFrame or dict, or the path of a data set."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,13 +14,12 @@ from reelstream.catalog import Catalog
 from reelstream.features.vocabulary import Vocabulary
 from reelstream.ratings.columns import EventColumns
 
+# The columns of a profile before its genres: log(1 + ratings), mean rating, standard deviation.
 HABITS = ("activity", "mean", "spread")
-"""The columns of a profile before its genres: log(1 + ratings), mean rating, standard deviation."""
 
+# Ratings of average kind that are added to a user's own, so that a profile of two ratings is not
+# extreme.
 SMOOTHING = 5.0
-"""Ratings of average kind that are added to a user's own, so that a profile of two ratings is not
-extreme.
-"""
 
 
 class GenreShares:
