@@ -22,7 +22,8 @@ CONTENT_TYPE = "content-type"
 REASON = "reason"
 CSV = b"text/csv"
 
-_MOST_DIGITS = 18
+# So many always fit an int64.
+_MAX_DIGITS = 18
 
 
 class SourceRow(NamedTuple):
@@ -44,7 +45,7 @@ def source_row(headers: Mapping[str, bytes | None]) -> SourceRow | None:
     """The row that a record came from; None when its headers name none."""
     source, *numbers = (headers.get(ROW) or b"").rsplit(b"/", 2)
     if len(numbers) != 2 or not all(
-        number.isdigit() and len(number) <= _MOST_DIGITS for number in numbers
+        number.isdigit() and len(number) <= _MAX_DIGITS for number in numbers
     ):
         return None
     partitions, row = map(int, numbers)
@@ -75,7 +76,7 @@ def rows_of_one_source(headers: Sequence[Headers]) -> tuple[str, NDArray[np.int6
         or not numbers.replace(b",", b"").isdigit()
     ):
         return None
-    if numbers.count(b",") != n - 1 or max(map(len, values)) > len(prefix) + _MOST_DIGITS:
+    if numbers.count(b",") != n - 1 or max(map(len, values)) > len(prefix) + _MAX_DIGITS:
         return None
     return first.source, np.fromstring(numbers, np.int64, sep=",")
 

@@ -127,6 +127,7 @@ class _Cluster:
                 known = self._last_error is not None and self._last_error.code() in _IDENTITY | {
                     KafkaError._SSL
                 }
+                # Waiting helps while a broker starts, not against a wrong password.
                 if known or time.monotonic() > deadline:
                     raise self.refusal(error.args[0]) from error
             else:

@@ -34,6 +34,7 @@ def read_between(broker: Broker, topic: str, starts: Offsets, ends: Offsets) -> 
         while any(position < ends[partition] for partition, position in remaining.items()):
             records = consumer.poll(READ_RECORDS, READ_SECONDS)
             before, remaining = remaining, consumer.positions()
+            # Positions, not records: a stretch may hold nothing that a reader gets.
             if remaining != before:
                 deadline = time.monotonic() + STALLED_SECONDS
             elif time.monotonic() > deadline:

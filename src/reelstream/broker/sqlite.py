@@ -311,6 +311,7 @@ class SqliteConsumer(_Connected):
     def _read(self, most: int) -> list[_Row]:
         """An even share of every partition with records, so that none gets far ahead in time."""
         rows: list[_Row] = []
+        # Another partition is first each time, and gets what does not divide evenly.
         self._turns.rotate(-1)
         lagging = list(self._turns)
         while lagging and len(rows) < most:

@@ -29,6 +29,7 @@ def write_as_csv(tables: Sequence[Path], target: Path) -> None:
     try:
         frame = scan(list(tables))
         columns = [_as_text(name, kind) for name, kind in frame.collect_schema().items()]
+        # Lazily, into a file: a table may be larger than memory.
         frame.select(column for column in columns if column is not None).sink_csv(target)
     except pl.exceptions.PolarsError as error:
         reason = str(error).split("\n")[0]
@@ -44,6 +45,7 @@ def _as_text(name: str, kind: pl.DataType) -> pl.Expr | None:
         return column.dt.epoch("s")
     if isinstance(kind, pl.List | pl.Array):
         names = pl.element()
+        # TMDB's genres are records of an id and a name.
         if isinstance(kind.inner, pl.Struct):
             if "name" not in [field.name for field in kind.inner.fields]:
                 return None

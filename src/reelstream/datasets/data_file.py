@@ -76,6 +76,7 @@ class DataFile:
             return _read_beginning(self.plain())
         with self._open() as stream:
             head = _read_fully(stream, HEAD_BYTES)
+        # Parquet and Arrow name their columns at the end of a file: no beginning says enough.
         if is_table(head):
             return _read_beginning(self.plain())
         text = _Text.of(head)
@@ -89,6 +90,7 @@ class DataFile:
         if is_parts_folder(self.path):
             return _plain_copy(self, 0)
         with translate_errors(self.path):
+            # A part of the key under which a copy is found: a file that changes is copied anew.
             changed = self.path.stat().st_mtime_ns
         head = _read_beginning(self.path)
         is_packed = self.member is not None or head.startswith((_GZIP, _ZSTD)) or is_table(head)
@@ -111,6 +113,7 @@ class DataFile:
                     file.write(text.converted(block, is_last=not following))
                     block = following
         if is_table(head):
+            # polars scans files on the disk, and this one may come out of an archive.
             table = copy.with_suffix(".table")
             copy.rename(table)
             write_as_csv([table], copy)
@@ -173,11 +176,13 @@ class _Text:
     @classmethod
     def of(cls, head: bytes) -> _Text:
         encoding = _utf16_of(head)
+        # latin-1 decodes any bytes, and line ends are the same in all that is not UTF-16.
         text = head.decode(encoding, "replace") if encoding else head.decode("latin-1")
         return cls(encoding, "\r" in text and "\n" not in text)
 
     def converted(self, block: bytes, *, is_last: bool) -> bytes:
         if self._decoder is not None:
+            # A codec with a fixed byte order leaves the mark in the text.
             block = self._decoder.decode(block, is_last).encode().removeprefix(codecs.BOM_UTF8)
         return block.replace(b"\r", b"\n") if self._has_bare_returns else block
 
@@ -204,6 +209,8 @@ def _copies() -> tempfile.TemporaryDirectory[str]:
 @cache
 def _plain_copy(file: DataFile, changed: int) -> Path:
     """The copy of a file, made once; `changed` is when the file last changed."""
+    # A number for each call that the cache did not answer: files of one name in two folders
+    # get a copy each.
     number = _plain_copy.cache_info().misses
     copy = Path(_copies().name) / f"{number}-{file.name}"
     try:
@@ -242,6 +249,7 @@ def _is_zip(path: Path) -> bool:
 
 def _is_tar(path: Path) -> bool:
     try:
+        # Unpacked bytes: `data.tar.gz` is an archive, `ratings.csv.gz` is not.
         with DataFile(path)._open() as stream:
             head = _read_fully(stream, _TAR_AT + len(_TAR))
     except DatasetError:
@@ -255,6 +263,8 @@ def is_parts_folder(path: Path) -> bool:
         return False
     parts = list(_parts(path))
     others = [p for p in path.iterdir() if p not in parts and not p.name.startswith((".", "_"))]
+    # A single file counts only under a name as Spark gives it: `parties.parquet` begins with
+    # `part` as well.
     return bool(parts) and not others and (len(parts) > 1 or parts[0].name.startswith("part-"))
 
 

@@ -28,7 +28,9 @@ class Dataset:
     name: str
     """The name of its folder."""
     layout: str
-    """`the-movies-dataset`, `ml-latest` (20M, 25M and 32M too), `ml-1m` or `ml-100k`."""
+    """`the-movies-dataset`, `ml-latest` (20M, 25M and 32M too), `ml-1m`, `ml-100k`,
+    `json-lines`, or `columns` for any other table.
+    """
     folder: Path
     ratings: DataFile
     ratings_format: RatingsFormat

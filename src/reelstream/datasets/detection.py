@@ -49,15 +49,8 @@ def detect(folder: Path, columns: ColumnNames = NO_NAMES) -> Dataset:
     if is_parts_folder(folder):
         return _from_file(DataFile(folder), columns)
     files = files_in(folder)
-    below = [path for path in sorted(folder.iterdir()) if path.is_dir() and path.name[0] != "."]
-    plain = [file for file in files if file.path.is_dir() or not is_archive(file.path)]
-    packed = [file.path for file in files if file not in plain]
     refusals: list[str] = []
-    for groups in (
-        [plain],
-        [files_in_archive(path) for path in packed],
-        [files_in(path) for path in below],
-    ):
+    for groups in _groups(folder, files):
         found = [dataset for group in groups if (dataset := _among(group, columns, refusals))]
         if len(found) > 1:
             several = ", ".join(str(each.ratings) for each in found[:10])
@@ -70,6 +63,21 @@ def detect(folder: Path, columns: ColumnNames = NO_NAMES) -> Dataset:
     raise DatasetError(
         f"{folder} holds no known data set. Looked for a file of {_LOOKED_FOR}; found {held}"
     )
+
+
+def _groups(folder: Path, files: Sequence[DataFile]) -> list[list[list[DataFile]]]:
+    """The files of a folder that lie together, the nearest first: its own, those of each archive in
+    it, those of each folder below it.
+    """
+    # A folder in parts is a file here, and only files can be archives.
+    plain = [file for file in files if file.path.is_dir() or not is_archive(file.path)]
+    packed = [file.path for file in files if file not in plain]
+    below = [path for path in sorted(folder.iterdir()) if path.is_dir() and path.name[0] != "."]
+    return [
+        [plain],
+        [files_in_archive(path) for path in packed],
+        [files_in(path) for path in below],
+    ]
 
 
 def detect_file(path: Path, columns: ColumnNames = NO_NAMES) -> Dataset:
@@ -138,9 +146,11 @@ def _dataset(
 ) -> Dataset:
     films = _film_files(ratings, beside, columns)
     layout = _LAYOUT_OF_SEPARATOR.get(ratings_format.separator, _OTHER_LAYOUT)
+    # The ratings of both are written alike; only the film files tell them apart.
     if layout == "ml-latest" and {"movies_metadata.csv", "links.csv"} <= set(films):
         layout = "the-movies-dataset"
     folder = ratings.path.parent
+    # Resolved, because `.` has no name.
     name = folder.resolve().name if ratings.member is None else ratings.path.name
     scale = recognise_scale(ratings.plain(), ratings_format)
     return Dataset(
@@ -175,6 +185,7 @@ def _film_files(
 
 def _recognise_films(file: DataFile, columns: ColumnNames) -> FilmFileKind | None:
     recognised = recognise_films(file.head(), columns)
+    # Ratings need no films, but whoever has a file of this name expects titles from it.
     if recognised is None and file.name.lower() in ("movies.csv", "movies_metadata.csv"):
         first = _beginning(file.head())
         raise DatasetError(

@@ -24,7 +24,7 @@ RATINGS_SHA256 = "aa289ca83157595d0df6aea1be6a4ded676ddc4385472e8313a8ed98053526
 _FOLDER = "ml-latest-small"
 _FILES = ("ratings.csv", "movies.csv", "links.csv", "README.txt")
 # The download and each file in it are far smaller; more is something else.
-_LARGEST_BYTES = 50_000_000
+_MAX_BYTES = 50_000_000
 
 
 def fetch_movielens(
@@ -64,9 +64,9 @@ def _download(url: str, timeout: float) -> bytes:
             for part in response.iter_bytes():
                 content.write(part)
                 progress.advance(bar, len(part))
-                if content.tell() > _LARGEST_BYTES:
+                if content.tell() > _MAX_BYTES:
                     raise DatasetError(
-                        f"{url} sends more than {_LARGEST_BYTES} bytes: it is not {_FOLDER}"
+                        f"{url} sends more than {_MAX_BYTES} bytes: it is not {_FOLDER}"
                     )
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         reason = str(error) or type(error).__name__
@@ -82,14 +82,16 @@ def _unpack(archive: bytes, url: str) -> dict[str, bytes]:
     """
     try:
         with zipfile.ZipFile(io.BytesIO(archive)) as unzipped:
+            # Only the last part of a name counts: an entry `../x` cannot lead out of the folder.
             chosen = {PurePosixPath(entry.filename).name: entry for entry in unzipped.infolist()}
             missing = [name for name in _FILES if name not in chosen]
-            if missing or any(chosen[name].file_size > _LARGEST_BYTES for name in _FILES):
+            if missing or any(chosen[name].file_size > _MAX_BYTES for name in _FILES):
                 raise DatasetError(
                     f"{url} is not {_FOLDER}: {', '.join(missing) or 'a file in it'} is missing or"
                     " too large"
                 )
             return {name: unzipped.read(chosen[name]) for name in _FILES}
+    # zipfile raises the second for an unknown compression, the third for a password.
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
         raise DatasetError(
             f"{url} is not a zip archive that can be read: {error}: try again"

@@ -75,12 +75,16 @@ def _from_header(names: Sequence[str], separator: str, columns: ColumnNames) -> 
             places[role] = named[0]
     has_user = "user" in columns.find(names, ("user",)).places
     kind: FilmFileKind
+    # Ratings and tags may have titles beside their users, and TMDB's credits, with cast and crew,
+    # repeat them: neither is a catalogue.
     if "title" not in places and "item" in places and places.keys() & _IDS_ELSEWHERE.keys():
         kind = "links.csv"
     elif "title" in places and set(plain) >= _METADATA and "movieid" not in plain:
+        # Its ids are TMDB's own, whatever else is called an item there.
         kind, places["item"] = "movies_metadata.csv", plain.index("id")
     elif "title" in places and not has_user and not {"cast", "crew"} <= set(plain):
         kind = "movies.csv"
+        # Every table may have an `id`; beside a title it means the film.
         if "item" not in places and "id" in plain:
             places["item"] = plain.index("id")
     else:

@@ -52,9 +52,11 @@ _ITEM_GENRES = (
     ),
 )
 _NO_GENRES = {"(no genres listed)", "\\N"}
+# Of series MovieLens gives a span, `(2005-2010)` or `(2005-)`: the first year counts.
 _TITLE_AND_YEAR = re.compile(
     r"(?P<title>.*?)\s*\((?P<year>[0-9]{4})(?:[-–][0-9]{0,4})?\)\s*", re.DOTALL
 )
+# Not within a longer number, such as an id.
 _YEAR = re.compile(r"(?<![0-9])(1[89][0-9]{2}|20[0-9]{2})(?![0-9])")
 
 
@@ -124,6 +126,7 @@ def read_films(files: dict[FilmFileKind, DataFile], columns: ColumnNames = NO_NA
 def _joined(film: Film, link: Film | None, metadata: dict[int, Film]) -> Film:
     """A film with what links and metadata know of it; neither takes away what it has."""
     tmdb_id = link.tmdb_id if link and link.tmdb_id is not None else film.tmdb_id
+    # No film of TMDB has the id -1.
     richer = metadata.get(-1 if tmdb_id is None else tmdb_id)
     if link is None and richer is None:
         return film
@@ -207,6 +210,7 @@ def _listed_genres(literal: str) -> tuple[str, ...]:
         named = listed if isinstance(listed, list) else [listed]
         names = (each["name"] if isinstance(each, dict) else each for each in named)
         return tuple(dict.fromkeys(str(name) for name in names))
+    # On malformed text `literal_eval` raises all but KeyError; the last two on deep nesting.
     except (ValueError, SyntaxError, TypeError, KeyError, MemoryError, RecursionError):
         return ()
 
@@ -225,6 +229,7 @@ def _rows(file: DataFile, layout: FilmFormat) -> Iterator[list[str]]:
         if not layout.separator:
             yield from (_json_cells(line, layout.names) for line in lines if line.strip())
             return
+        # In u.item a quote is a part of the title.
         is_quoting = layout.separator in QUOTING_SEPARATORS and layout.kind != "u.item"
         rows = (
             csv.reader(lines, delimiter=layout.separator)

@@ -187,6 +187,7 @@ class ColumnNames:
         plain = [plain_name(name) for name in header]
         places, notes = {}, []
         for role in roles:
+            # What a person named is never replaced by a guess.
             if role in self.given:
                 if plain_name(self.given[role]) in plain:
                     places[role] = plain.index(plain_name(self.given[role]))
@@ -194,6 +195,7 @@ class ColumnNames:
             named = [plain.index(name) for name in COLUMN_NAMES[role] if name in plain]
             if named:
                 places[role] = named[0]
+                # A date and a year of release say the same: there is nothing to tell.
                 others = [header[place] for place in named[1:] if role != "year"]
                 if others:
                     notes.append(

@@ -80,13 +80,7 @@ def inspect(
 
     Raises StorageError and DatasetError.
     """
-    tally = _Tally(dataset)
-    n_rows = len(dataset.rows("file"))
-    for block in dataset.blocks():
-        tally.add(block.events.user_id, block.events.item_id, block.events.timestamp)
-        tally.first_rows += list(block.events[: _FIRST_ROWS - len(tally.first_rows)].events())
-        tally.reject(block.rejected)
-        on_progress(tally.accepted + tally.rejected, n_rows)
+    tally = _tally(dataset, on_progress)
     catalog = dataset.read_catalog()
     return Inspection(
         layout=dataset.layout,
@@ -107,6 +101,17 @@ def inspect(
         notes=[*dataset.notes, *catalog.notes],
         first_rows=tally.first_rows,
     )
+
+
+def _tally(dataset: Dataset, on_progress: Callable[[int, int], None]) -> _Tally:
+    tally = _Tally(dataset)
+    n_rows = len(dataset.rows("file"))
+    for block in dataset.blocks():
+        tally.add(block.events.user_id, block.events.item_id, block.events.timestamp)
+        tally.first_rows += list(block.events[: _FIRST_ROWS - len(tally.first_rows)].events())
+        tally.reject(block.rejected)
+        on_progress(tally.accepted + tally.rejected, n_rows)
+    return tally
 
 
 class _Tally:

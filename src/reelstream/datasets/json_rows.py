@@ -42,6 +42,7 @@ class JsonRowParser:
         timestamp = FIXED_TIME
         if self._keys["timestamp"] is not None:
             timestamp = read_time(self._value(row, "timestamp"))
+        # Only a null that is there: a missing rating is an error of the row, raised below.
         if row.get(self._keys["rating"] or "", "") is None:
             return Deleted(user_id, item_id, timestamp)
         return Rated(user_id, item_id, read_rating(self._value(row, "rating")), timestamp)
@@ -50,6 +51,7 @@ class JsonRowParser:
         """Raises RatingError when the row has no text or number there."""
         key = self._keys[role] or ""
         value = row.get(key)
+        # In Python, True is an int.
         if isinstance(value, str | int | float) and not isinstance(value, bool):
             return value
         raise RatingError(

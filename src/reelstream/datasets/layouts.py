@@ -106,6 +106,7 @@ def recognise_ratings(head: bytes, columns: ColumnNames) -> RatingsFormat | Refu
         for each, names in in_cells.items()
         if is_header(lines, each) or (each != " " and names.places.keys() >= set(_NEEDED))
     }
+    # Of several, the one that finds the most: a cell may hold other separators.
     separator = max(found, key=lambda each: len(found[each].places), default="")
     if separator and found[separator].places and not columns.by_number:
         names = split_line(lines[0], separator)
@@ -185,12 +186,21 @@ def _from_positions(
             return layout
         if columns.by_number:
             return replace(layout, names=tuple(rows[0]), header_lines=skipped + 1)
+    # Rows of three numbers or more under unknown names are ratings most likely: then a refusal that
+    # asks for the names helps more than silence.
+    if has_header and _are_numbers(rows, number):
+        return Refusal(_refused(rows[0], _NEEDED), is_meant=True)
+    return None
+
+
+def _are_numbers(rows: Sequence[Sequence[str]], number: re.Pattern[str]) -> bool:
+    """Whether at least half of the rows below the first have as many cells, three of them
+    numbers.
+    """
     n_numbers = sum(
         len(row) == len(rows[0]) and sum(map(bool, map(number.fullmatch, row))) >= 3 for row in rows
     )
-    if has_header and n_numbers and 2 * n_numbers >= len(rows) - 1:
-        return Refusal(_refused(rows[0], _NEEDED), is_meant=True)
-    return None
+    return n_numbers > 0 and 2 * n_numbers >= len(rows) - 1
 
 
 def _looks_like_rating(cells: Sequence[str], layout: RatingsFormat) -> bool:

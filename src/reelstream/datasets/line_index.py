@@ -17,6 +17,7 @@ from reelstream.ratings.values import all_as_seconds
 # So many digits always fit an int64.
 MAX_DIGITS = 18
 
+# A window at a time, because positions found in it take 8 bytes each, and the text of a digit one.
 _WINDOW_BYTES = 1 << 24
 _LINE_END, _CARRIAGE_RETURN, _ZERO = 10, 13, 48
 
@@ -45,6 +46,7 @@ class LineIndex:
     def spans(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Where each of `rows` begins and ends in `content`, its line end left out."""
         starts, ends = self._bounds[rows], self._bounds[rows + 1] - 1
+        # An empty row has no last byte: the one before its end is another row's.
         return starts, ends - ((ends > starts) & (self._signs[ends - 1] == _CARRIAGE_RETURN))
 
     def plain_times(self) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
@@ -52,6 +54,7 @@ class LineIndex:
         right number of cells.
         """
         times, known = np.zeros(len(self), np.int64), np.zeros(len(self), bool)
+        # The last cell alone is found without splitting the row.
         is_last = self._format.timestamp == self._format.n_columns - 1
         if self._format.is_json or not is_last:
             return times, known
@@ -72,6 +75,7 @@ class LineIndex:
         signs, starts, ends = self._signs[base : int(ends[-1])], starts - base, ends - base
         separators = np.flatnonzero(signs == ord(self._format.separator[-1]))
         first, after = np.searchsorted(separators, starts), np.searchsorted(separators, ends)
+        # A row with separators in quotes has too many, and is left to the row parser.
         complete = after - first == len(self._format.separator) * (self._format.n_columns - 1)
         digits_from = separators[np.maximum(after - 1, 0)] + 1 if len(separators) else starts
         n_digits = np.where(complete, ends - digits_from, 0)

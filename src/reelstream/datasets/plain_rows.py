@@ -46,6 +46,7 @@ def read_plain_rows(content: bytes, n_rows: int, layout: RatingsFormat) -> Plain
         # Two rows become one where a quote is open at the end of the first.
         if len(table) != n_rows:
             return nothing
+        # A second pass only where most times are no numbers: a few broken cells do not pay for it.
         if layout.timestamp is not None and table["timestamp"].null_count() > n_rows // 2:
             table = _with_iso_times(_read(content, layout, pl.String()))
     except pl.exceptions.PolarsError:

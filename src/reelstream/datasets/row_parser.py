@@ -61,7 +61,9 @@ class RowParser:
         self._find_plain = re.compile(
             f"^{re.escape(separator).join(columns)}$", re.MULTILINE
         ).findall
+        # A match has its groups in the order of the columns, `wanted` in the order of the roles.
         self._groups = tuple(sorted(wanted).index(column) for column in wanted)
+        # Files write whole stars as `4` or as `4.0`.
         texts = {
             text: value
             for value in scale.values().tolist()
@@ -111,6 +113,7 @@ class RowParser:
         user_ids, item_ids, texts, *times = (cells[group] for group in self._groups)
         on_scale = self._on_scale
         seconds = list(map(int, times[0])) if times else [FIXED_TIME] * len(raws)
+        # What lies beyond may count milliseconds.
         if max(seconds) > latest:
             seconds = list(map(as_seconds, seconds))
         if not on_scale.keys() >= set(texts) or max(seconds) > latest:

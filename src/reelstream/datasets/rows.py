@@ -79,6 +79,7 @@ class RatingRows:
         for first in range(self._start, len(self), _ROWS_AT_ONCE):
             last = min(first + _ROWS_AT_ONCE, len(self))
             chosen = np.arange(first, last) if self._order is None else self._order[first:last]
+            # Numbered in the order of sending: the producer counts on numbers that rise.
             yield self._parser.parse(self._lines.content, first, self._spans(chosen))
 
     def blocks(self) -> Iterator[RatingBlock]:
@@ -130,6 +131,7 @@ class RatingRows:
         for first in range(0, len(odd), _ROWS_AT_ONCE):
             rows = odd[first : first + _ROWS_AT_ONCE]
             for row, (start, end) in zip(rows.tolist(), self._spans(rows), strict=True):
+                # A longer row is no rating, wherever it is sent.
                 raw = self._lines.content[start:end] if end - start <= MAX_RAW_BYTES else b""
                 timestamp = self._parser.time(raw)
                 if timestamp is not None and 0 <= timestamp <= MAX_ID:

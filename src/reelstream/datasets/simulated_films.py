@@ -86,6 +86,7 @@ class SimulatedFilms:
 def make_films(number: int, random: np.random.Generator) -> SimulatedFilms:
     """`number` films."""
     newest = 1970 + LAST_SECOND / _SECONDS_A_YEAR
+    # Most films are young, as in MovieLens.
     years = np.sort(np.maximum(newest - random.gamma(1.4, 14.0, number), 1915.0))
     popularity = random.lognormal(0.0, 1.8, number)
     popularity /= popularity.sum()

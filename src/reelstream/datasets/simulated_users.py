@@ -35,6 +35,7 @@ class SimulatedUser:
         films, random = self._films, self._random
         chosen = self._choose(count)
         sittings, times = self._sittings(count)
+        # A random walk from sitting to sitting: within one, the temper stays.
         temper = self._bias + np.cumsum(random.normal(0.0, 0.12, int(sittings[-1]) + 1))[sittings]
         age = np.maximum(times - films.released[chosen], 0) / _SECONDS_A_YEAR
         stars = (
@@ -71,9 +72,12 @@ class SimulatedUser:
             drawn = drawn[
                 random.random(len(drawn)) < 1.0 / (1.0 + np.exp(-2.0 * self._liking(drawn)))
             ]
+            # `np.unique` sorts; the order of drawing stays, since films are rated in it.
             both = np.concatenate((chosen, drawn))
             chosen = both[np.sort(np.unique(both, return_index=True)[1])][:count]
         if len(chosen) < count:
+            # Popularities lie between 0 and 1: films that are not out yet come after all that are,
+            # and the chosen ones last of all.
             wanted = films.popularity.copy()
             wanted[n_released:] -= 1.0
             wanted[chosen] = -2.0
@@ -111,6 +115,7 @@ def share_out(
         added = np.minimum(
             np.floor(open_weights * (left / open_weights.sum())).astype(np.int64), room
         )
+        # Shares below one round down to nothing; the loop would not end.
         if not added.any():
             added[np.argsort(-open_weights, kind="stable")[: min(left, int((room > 0).sum()))]] = 1
         counts += added

@@ -28,7 +28,7 @@ from reelstream.files import publish_folder, temporary_path, translate_errors
 
 _ROWS_AT_ONCE = 500_000
 # Ratings that every user gives at least, as in MovieLens, where there are enough for it.
-_FEWEST = 20
+_MIN_RATINGS_PER_USER = 20
 
 
 def simulate(
@@ -47,18 +47,14 @@ def simulate(
     Raises StorageError, or DatasetError when the numbers do not go together or the folder is in
     use.
     """
-    if min(users, items, ratings) < 1 or seed < 0:
-        raise DatasetError("users, items and ratings must be at least 1, and the seed at least 0")
-    if ratings > users * items:
-        raise DatasetError(
-            f"{users} users can give {items} films at most {users * items} ratings, not {ratings}"
-        )
+    _check_sizes(users, items, ratings, seed)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise DatasetError(f"{folder} is in use: name a folder that is empty or does not exist")
     temporary = temporary_path(folder)
     try:
         with translate_errors(folder):
             temporary.mkdir(parents=True)
+            # Random streams: [seed, 0] for films, [seed, 1] for counts, [seed, 2, row] for users.
             films = make_films(items, np.random.default_rng([seed, 0]))
             films.write(temporary)
             _write_ratings(
@@ -69,11 +65,21 @@ def simulate(
                 seed,
                 on_progress or (lambda _: None),
             )
+            # Checked above to be empty; a folder is published only where there is none.
             if folder.exists():
                 folder.rmdir()
         publish_folder(temporary, folder)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _check_sizes(users: int, items: int, ratings: int, seed: int) -> None:
+    if min(users, items, ratings) < 1 or seed < 0:
+        raise DatasetError("users, items and ratings must be at least 1, and the seed at least 0")
+    if ratings > users * items:
+        raise DatasetError(
+            f"{users} users can give {items} films at most {users * items} ratings, not {ratings}"
+        )
 
 
 def _write_ratings(
@@ -86,7 +92,9 @@ def _write_ratings(
 ) -> None:
     random = np.random.default_rng([seed, 1])
     appetite = random.lognormal(0.0, 1.2, users)
-    counts = share_out(ratings, appetite, fewest=min(_FEWEST, ratings // users), most=len(films))
+    counts = share_out(
+        ratings, appetite, fewest=min(_MIN_RATINGS_PER_USER, ratings // users), most=len(films)
+    )
     joined = np.sort(random.uniform(FIRST_SECOND, LAST_SECOND, users))[
         random.permutation(users)
     ].astype(np.int64)

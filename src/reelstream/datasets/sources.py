@@ -76,6 +76,7 @@ def read_films(source: FilmSource | None, dataset: Dataset | None) -> Catalog:
         return Catalog([])
     read = dataset.read_catalog()
     if read.skipped:
+        # The caller's caller: the line of the program that called the Recommender.
         warnings.warn(
             f"{read.skipped} rows of the films of {dataset.name} cannot be read and are left out",
             stacklevel=3,

@@ -94,6 +94,7 @@ def scale_of(ratings: NDArray[np.float32]) -> RatingScale:
     if not len(ratings):
         raise InputError("there are no ratings")
     exact = ratings.astype(np.float64)
+    # In this order: ratings without a half are on the first, unless some are above 5.
     for scale in (FIVE_WHOLE_STARS, RatingScale(), TEN_WHOLE_STARS):
         if scale.holds(exact).all():
             return scale
@@ -142,6 +143,7 @@ def seconds_in(name: str, values: Any) -> NDArray[np.int64]:
     if array.dtype.kind == "M":
         array = array.astype("datetime64[s]").astype(np.int64)
     seconds = array if array.dtype.kind in "iu" else _numbers(name, array)
+    # A missing datetime (NaT) is the lowest int64 here.
     bad = np.flatnonzero((seconds < 0) | (seconds >= 2.0**63))
     if len(bad):
         raise RatingError(f"{name} {seconds[bad[0]]} in row {bad[0]} is before 1970, or no time")

@@ -270,6 +270,7 @@ def make_titles(number: int, random: np.random.Generator) -> list[str]:
             (f"{noun} in {place}", ", A" if noun[0] not in "AEIOU" else ", An"),
             (f"{noun} and the {other}", ", The"),
         )[kind]
+        # Counted with the article: `Silent Harbour, The` is no sequel of `Silent Harbour`.
         parts[stem + article] += 1
         sequel = parts[stem + article]
         titles.append(f"{stem}{f' {sequel}' if sequel > 1 else ''}{article}")

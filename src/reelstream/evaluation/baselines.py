@@ -63,7 +63,7 @@ class GlobalMean:
     def predict(
         self, user_ids: NDArray[np.int64], item_ids: NDArray[np.int64]
     ) -> NDArray[np.float64]:
-        """One number a question, (n,)."""
+        """One prediction, in stars, for each user and item: (n,)."""
         return np.full(len(user_ids), self.mean)
 
 
@@ -76,9 +76,7 @@ class BiasBaseline:
     """
 
     def __init__(self, items: ItemSums, known: EventColumns, scale: RatingScale) -> None:
-        """`items`: of all ratings seen; `known`: those of the users who will be asked about, at
-        least.
-        """
+        """`items`: of all ratings seen; `known`: at least those of the users to be predicted."""
         self._mean, self._items = items.mean(scale), items.ids
         self._item_bias = (items.sums - items.counts * self._mean) / (items.counts + ITEM_DAMPING)
         self._users, row = np.unique(known.user_id, return_inverse=True)
@@ -93,16 +91,17 @@ class BiasBaseline:
     def predict(
         self, user_ids: NDArray[np.int64], item_ids: NDArray[np.int64]
     ) -> NDArray[np.float64]:
-        """One number a question, (n,)."""
+        """One prediction, in stars, for each user and item: (n,)."""
         user_bias = _looked_up(self._users, self._user_bias, user_ids)
         return self._mean + user_bias + _looked_up(self._items, self._item_bias, item_ids)
 
 
 def _looked_up(
-    known: NDArray[np.int64], values: NDArray[np.float64], asked: NDArray[np.int64]
+    known: NDArray[np.int64], values: NDArray[np.float64], ids: NDArray[np.int64]
 ) -> NDArray[np.float64]:
-    """The value of each asked id, 0 for an id that is not among the known (sorted) ones."""
+    """The value of each id, 0 for an id that is not among the known (sorted) ones."""
     if not len(known):
-        return np.zeros(len(asked))
-    rows = np.minimum(np.searchsorted(known, asked), len(known) - 1)
-    return np.where(known[rows] == asked, values[rows], 0.0)
+        return np.zeros(len(ids))
+    # An id above all known ones is placed after the last row: any row will do, as it is compared.
+    rows = np.minimum(np.searchsorted(known, ids), len(known) - 1)
+    return np.where(known[rows] == ids, values[rows], 0.0)

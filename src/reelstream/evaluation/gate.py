@@ -61,17 +61,7 @@ def judge(asked: GateRatings, earlier: Collection[int]) -> GateReport:
     share that it explains of the earlier ones.
     """
     pooled = np.isin(asked.batches, list(earlier))
-    counts = dict(
-        zip(
-            *(column.tolist() for column in np.unique(asked.batches, return_counts=True)),
-            strict=True,
-        )
-    )
-    judged = {batch for batch, count in counts.items() if batch in earlier and count >= MIN_RATINGS}
-    batches = {
-        batch: _compare(asked, asked.batches == batch, len(judged) if batch in judged else None)
-        for batch in counts
-    }
+    batches = _compare_batches(asked, earlier)
     n = int(pooled.sum())
     if n < MIN_RATINGS:
         reason = (
@@ -88,6 +78,18 @@ def judge(asked: GateRatings, earlier: Collection[int]) -> GateReport:
     return GateReport(
         "accepted", f"not worse on earlier batches: {_figures(together)}", together, batches
     )
+
+
+def _compare_batches(asked: GateRatings, earlier: Collection[int]) -> dict[int, Comparison]:
+    """Each batch by itself; only earlier ones with enough ratings are judged."""
+    numbers, n_ratings = np.unique(asked.batches, return_counts=True)
+    counts = dict(zip(numbers.tolist(), n_ratings.tolist(), strict=True))
+    judged = {batch for batch, count in counts.items() if batch in earlier and count >= MIN_RATINGS}
+    # All judged batches are tests of one hypothesis: each gets its share of the level.
+    return {
+        batch: _compare(asked, asked.batches == batch, len(judged) if batch in judged else None)
+        for batch in counts
+    }
 
 
 def _objections(
@@ -131,6 +133,7 @@ def _compare(asked: GateRatings, chosen: NDArray[np.bool_], tests: int | None) -
     champion_rmse, challenger_rmse = np.sqrt(champion.mean()), np.sqrt(challenger.mean())
     _, cluster = np.unique(asked.user_ids[chosen], return_inverse=True)
     n_users = int(cluster.max()) + 1
+    # Where all predictions are right, the RMSE is 0 and so is each rating's influence on it.
     tiny = np.finfo(float).tiny
     influence = (challenger - challenger_rmse**2) / (2 * challenger_rmse + tiny)
     influence -= (champion - champion_rmse**2) / (2 * champion_rmse + tiny)

@@ -127,10 +127,7 @@ def evaluate(
     With times used, a test rating that is not learned is predicted from its user's training ratings
     before and after it. Raises InputError when a part is empty.
     """
-    if not len(split.train) or not len(split.test):
-        raise InputError(
-            "one part of the split is empty: give more ratings, or another --test-share"
-        )
+    _check_parts(split)
     use_times = times == "use"
     if not use_times:
         split = Split(_timeless(split.train), _timeless(split.test), split.learns_test)
@@ -145,13 +142,7 @@ def evaluate(
     models = fit(histories, use_times=use_times)
     fit_seconds = time.perf_counter() - started
     model_set = _model_set(models, catalog, scale, len(split.train))
-    static = live_users = None
-    if split.learns_test:
-        served, live_users, static = (_scores(model_set, split, learns) for learns in LEARNS)
-    elif use_times:
-        served = score(answer_from_both_sides(model_set, split), split.test.rating, scale)
-    else:
-        served = _scores(model_set, split, "nothing")
+    served, live_users, static = _served_scores(model_set, split, use_times=use_times)
     return Evaluation(
         scores=served,
         baselines=_baselines(split, scale),
@@ -164,21 +155,44 @@ def evaluate(
     )
 
 
+def _check_parts(split: Split) -> None:
+    if not len(split.train) or not len(split.test):
+        raise InputError(
+            "one part of the split is empty: give more ratings, or another --test-share"
+        )
+
+
 def answer_from_both_sides(model_set: ModelSet, split: Split) -> Predictions:
     """Each test rating predicted from all of its user's training ratings, earlier and later; the
     like model likewise.
     """
     train = Histories.of(split.train)
+    # The like model sees the same beliefs in its fit as when it answers: those that look ahead.
     like = fit_weights(model_set.like, model_set, train, has_gate=False, looks_ahead=True)
     events = EventColumns.concatenate([split.train, split.test])
-    asks = np.arange(len(events)) >= len(split.train)
+    is_query = np.arange(len(events)) >= len(split.train)
     return predict_events(
         replace(model_set, models=model_set.models.replaced(like=like)),
         events,
-        asks,
-        ~asks,
+        is_query,
+        ~is_query,
         looks_ahead=True,
     )
+
+
+def _served_scores(
+    model_set: ModelSet, split: Split, *, use_times: bool
+) -> tuple[Scores, Scores | None, Scores | None]:
+    """As served; where test ratings are learned, also with users alone learning, and with
+    nothing.
+    """
+    if split.learns_test:
+        served, live_users, static = (_scores(model_set, split, learns) for learns in LEARNS)
+        return served, live_users, static
+    if use_times:
+        predictions = answer_from_both_sides(model_set, split)
+        return score(predictions, split.test.rating, model_set.scale), None, None
+    return _scores(model_set, split, "nothing"), None, None
 
 
 def _scores(model_set: ModelSet, split: Split, learns: Learns) -> Scores:

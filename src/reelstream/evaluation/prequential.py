@@ -8,6 +8,7 @@ beside two baselines that know the same history.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import fields
 from typing import Literal
 
@@ -25,6 +26,9 @@ from reelstream.ratings.histories import Histories
 from reelstream.ratings.scale import RatingScale
 
 Learns = Literal["nothing", "users", "users and films"]
+
+# What learns from a batch, in the order in which its scores are unpacked: live, static, live_users.
+_LEARNS: tuple[Learns, ...] = ("users and films", "nothing", "users")
 
 # Ratings replayed at once where films learn: what was known of their users then is kept, 5 kB each.
 MAX_BELIEFS = 50_000
@@ -47,8 +51,8 @@ def replay_batch(
     users before it.
 
     Ratings are replayed in order of (timestamp, partition, offset); deletions are neither predicted
-    nor learned. Behind a message that erases a user, the user begins anew; what is forgotten when
-    it comes is passed over. `items` are the sums of everybody's ratings before the batch.
+    nor learned. After an erasure its user begins anew; a rating from before an erasure in
+    `history` is passed over. `items` are the sums of everybody's ratings before the batch.
     """
     erasures, ratings = batch[batch.is_erasure], batch[batch.is_rating]
     before = history.tombstones[history.tombstones.is_erasure]
@@ -59,24 +63,39 @@ def replay_batch(
     windows: list[WindowScores] = []
     if model_set is not None:
         events = EventColumns.concatenate([known, erasures])
-        answers = [
-            replay(model_set, events, batch, learns)
-            for learns in ("users and films", "nothing", "users")
-        ]
+        answers = [replay(model_set, events, batch, learns) for learns in _LEARNS]
         live, static, live_users = (score(each, batch.rating, scale) for each in answers)
-        windows = [
-            WindowScores(
-                place.stop, *(score(each[place], batch.rating[place], scale) for each in answers)
-            )
-            for place in _places(len(batch))
-        ]
+        windows = _windows(answers, batch, scale)
     baselines = GlobalMean(items, scale), BiasBaseline(items, known, scale)
     mean, biases = (
         score_points(baseline.predict(batch.user_id, batch.item_id), batch.rating, scale)
         for baseline in baselines
     )
-    asked_set = None if model_set is None else model_set.number
-    return BatchScores(number, asked_set, live, static, mean, biases, live_users, windows)
+    return BatchScores(
+        batch=number,
+        model_set=None if model_set is None else model_set.number,
+        live=live,
+        static=static,
+        global_mean=mean,
+        biases=biases,
+        live_users=live_users,
+        windows=windows,
+    )
+
+
+def _windows(
+    answers: Sequence[Predictions], batch: EventColumns, scale: RatingScale
+) -> list[WindowScores]:
+    """`answers`: one for each of _LEARNS."""
+    windows = []
+    for place in _places(len(batch)):
+        live, static, live_users = (
+            score(each[place], batch.rating[place], scale) for each in answers
+        )
+        windows.append(
+            WindowScores(ratings=place.stop, live=live, static=static, live_users=live_users)
+        )
+    return windows
 
 
 def _places(n_ratings: int) -> list[slice]:
@@ -86,20 +105,20 @@ def _places(n_ratings: int) -> list[slice]:
 
 
 def replay(
-    model_set: ModelSet, known: EventColumns, asked: EventColumns, learns: Learns
+    model_set: ModelSet, known: EventColumns, queries: EventColumns, learns: Learns
 ) -> Predictions:
-    """Answers for the `asked` ratings, in their order, which is that of time where films learn.
+    """Predictions of the ratings `queries`, in their order; by time where films learn.
 
-    `known` is learned; what else `learns` does so from each asked rating once it has been
-    predicted.
+    `known` is learned; what else `learns` does so from each of them once it has been predicted.
     """
     if learns != "users and films":
-        return _replay(model_set, known, asked, learns == "users", None)
+        return _replay(model_set, known, queries, learns == "users", None)
     films = model_set.online_items()
     parts = []
-    for first in range(0, max(len(asked), 1), MAX_BELIEFS):
-        before = EventColumns.concatenate([known, asked[:first]])
-        parts.append(_replay(model_set, before, asked[first : first + MAX_BELIEFS], True, films))
+    for first in range(0, max(len(queries), 1), MAX_BELIEFS):
+        # Users are filtered again from the first event on; films keep what they have learned.
+        before = EventColumns.concatenate([known, queries[:first]])
+        parts.append(_replay(model_set, before, queries[first : first + MAX_BELIEFS], True, films))
     return Predictions(
         *(
             np.concatenate([getattr(part, field.name) for part in parts])
@@ -111,12 +130,12 @@ def replay(
 def _replay(
     model_set: ModelSet,
     known: EventColumns,
-    asked: EventColumns,
+    queries: EventColumns,
     live: bool,
     films: OnlineItems | None,
 ) -> Predictions:
-    events = EventColumns.concatenate([known, asked])
-    asks = np.arange(len(events)) >= len(known)
+    events = EventColumns.concatenate([known, queries])
+    is_query = np.arange(len(events)) >= len(known)
     return predict_events(
-        model_set, events, asks, np.ones(len(events), bool) if live else ~asks, films
+        model_set, events, is_query, np.ones(len(events), bool) if live else ~is_query, films
     )

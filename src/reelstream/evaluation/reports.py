@@ -44,10 +44,10 @@ class Scores(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class WindowScores(msgspec.Struct, frozen=True):
-    """What the last so many ratings scored at one moment of a batch."""
+    """What the last so many ratings scored at one point of a batch."""
 
     ratings: int
-    """Of the batch, up to that moment."""
+    """Of the batch, up to that point."""
     live: Scores
     static: Scores
     live_users: Scores

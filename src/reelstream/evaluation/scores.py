@@ -71,6 +71,7 @@ def _auc(liked: NDArray[np.bool_], ranking: NDArray[np.float64]) -> float | None
 
 
 def _calibration_error(liked: NDArray[np.bool_], probability: NDArray[np.float64]) -> float:
+    # A probability of 1 belongs to the last bin.
     bins = np.minimum((probability * ECE_BINS).astype(np.int64), ECE_BINS - 1)
     return float(
         np.abs(np.bincount(bins, probability - liked, minlength=ECE_BINS)).sum() / len(liked)

@@ -102,6 +102,7 @@ class BatchWriter:
         self._topic_id = broker.topic_id(topic)
         owner = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
         self._lease = Lease(folder.lease, owner, lease_seconds)
+        # Two renewals may fail before another writer takes over.
         self._renewal_seconds = lease_seconds / 3
         self._renew_at = 0.0
         self._is_active = False
@@ -133,6 +134,7 @@ class BatchWriter:
             if time.monotonic() >= self._renew_at and not self._renew(batch):
                 batch = None
             if not self._is_active:
+                # The active writer may have written all that `once` demands.
                 if ends is not None and self._open_batch().reaches(ends):
                     return
                 stop.wait(MAX_WAIT_SECONDS)
@@ -163,6 +165,7 @@ class BatchWriter:
                 "batch_writer_active" if self._is_active else "batch_writer_standby",
                 topic=self._topic,
             )
+        # A topic may have got more partitions: then the consumer has to read them too.
         partitions = self._broker.end_offsets(self._topic).keys()
         return self._is_active and batch is not None and partitions == batch.positions.keys()
 
@@ -214,6 +217,7 @@ class BatchWriter:
             )
 
     def _read(self, consumer: Consumer, batch: OpenBatch) -> None:
+        # No longer than until the batch is old, or it would be closed late.
         until_old = max(0.0, self._policy.seconds - batch.age)
         batch.add(consumer.poll(self._room(batch), min(MAX_WAIT_SECONDS, until_old)))
         batch.pass_gaps(consumer.positions())

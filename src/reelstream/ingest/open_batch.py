@@ -83,6 +83,7 @@ class OpenBatch:
         if self._opened_at is None:
             self._opened_at = time.monotonic()
         self._advance(records)
+        # Records with no header but their row are never broken rows: those say why they are.
         fresh, broken = records, {}
         if not self._take_rows(records):
             fresh = self._without_repeats(records)
@@ -133,6 +134,7 @@ class OpenBatch:
                 records.offset[records.partition == partition],
                 self.positions[partition],
             )
+            # Falling or equal; the first record is compared with the position.
             falling = np.flatnonzero(np.diff(offsets, prepend=position - 1) <= 0)
             if len(falling):
                 raise BrokerError(
@@ -155,6 +157,8 @@ class OpenBatch:
             if (np.diff(rows, prepend=last_rows.get(partition, -1)) <= 0).any():
                 return False
             come_to[partition] = int(rows[-1])
+        # Only once all partitions are checked: `_without_repeats` would take what is noted here
+        # for repeats.
         self._sources[source] = last_rows | come_to
         return True
 

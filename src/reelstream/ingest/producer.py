@@ -20,6 +20,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -118,57 +119,69 @@ def produce(
     started = time.monotonic()
     n_partitions = broker.ensure_topic(topic, options.partitions)
     source = source_name(dataset, options.order)
-    # 1. How far the source has come.
-    marks = Checkpoint.read(options.checkpoint, broker.topic_id(topic))
-    known = marks.sources.get(source)
-    point = scan(broker, topic, source, known, accept_loss=options.accept_loss)
-    reached("resume_point_found")
-    marks.sources[source] = point
-    marks.write(options.checkpoint)
-    if point.partitions > n_partitions:
-        raise BrokerError(
-            f"the source {source} began with {point.partitions} partitions, the topic {topic!r} has"
-            f" {n_partitions}: its records were lost from the log, name another --work folder"
-        )
+    progress = _SourceProgress(broker, topic, source, options)
+    progress.check(n_partitions)
+    point = progress.point
     with broker.producer(topic) as producer:
         sending = _Sending(producer, source, point, options.rate, stop or threading.Event())
         rows = dataset.rows(options.order, sending.first_row)
-
-        def save() -> None:
-            reached("rows_sent")
-            # 4. Flush.
-            producer.flush()
-            reached("rows_flushed")
-            # 5. The checkpoint. What the log holds by now holds all that was sent.
-            point.offsets = broker.end_offsets(topic)
-            marks.write(options.checkpoint)
-
-        def show(done: int) -> None:
-            _DONE.set(done)
-            _ALL.set(len(rows))
-            if on_progress is not None:
-                on_progress(done, len(rows))
-
+        save = partial(progress.save, producer)
+        show = partial(_show, on_progress, len(rows))
         sending.send_all(rows, save, show)
-    report = ProduceReport(
-        sent=sending.sent,
-        skipped=sending.skipped,
-        unreadable=sending.unreadable,
-        seconds=time.monotonic() - started,
-    )
-    log.info(
-        "produced",
-        source=source,
-        sent=report.sent,
-        skipped=report.skipped,
-        unreadable=report.unreadable,
-    )
-    return report
+    counts = {
+        "sent": sending.sent,
+        "skipped": sending.skipped,
+        "unreadable": sending.unreadable,
+    }
+    log.info("produced", source=source, **counts)
+    return ProduceReport(**counts, seconds=time.monotonic() - started)
 
 
 def source_name(dataset: Source, order: Order) -> str:
     """The name that the headers give to a data set in an order."""
     return f"{dataset.fingerprint[:16]}:{order}"
+
+
+def _show(on_progress: Callable[[int, int], None] | None, n_rows: int, done: int) -> None:
+    _DONE.set(done)
+    _ALL.set(n_rows)
+    if on_progress is not None:
+        on_progress(done, n_rows)
+
+
+class _SourceProgress:
+    """How far one source has come in the log, and its place in the checkpoint."""
+
+    def __init__(self, broker: Broker, topic: str, source: str, options: ProduceOptions) -> None:
+        """Find the resume point, and write it down."""
+        self._broker, self._topic, self._source = broker, topic, source
+        self._path = options.checkpoint
+        # 1. How far the source has come.
+        self._checkpoint = Checkpoint.read(self._path, broker.topic_id(topic))
+        known = self._checkpoint.sources.get(source)
+        self.point = scan(broker, topic, source, known, accept_loss=options.accept_loss)
+        reached("resume_point_found")
+        self._checkpoint.sources[source] = self.point
+        self._checkpoint.write(self._path)
+
+    def check(self, n_partitions: int) -> None:
+        """Raises BrokerError when the topic has fewer partitions than the source began with."""
+        if self.point.partitions > n_partitions:
+            raise BrokerError(
+                f"the source {self._source} began with {self.point.partitions} partitions, the"
+                f" topic {self._topic!r} has {n_partitions}: its records were lost from the log,"
+                " name another --work folder"
+            )
+
+    def save(self, producer: Producer) -> None:
+        """Make durable what was sent, then note it."""
+        reached("rows_sent")
+        # 4. Flush.
+        producer.flush()
+        reached("rows_flushed")
+        # 5. The checkpoint. What the log holds by now holds all that was sent.
+        self.point.offsets = self._broker.end_offsets(self._topic)
+        self._checkpoint.write(self._path)
 
 
 class _Sending:
@@ -184,6 +197,7 @@ class _Sending:
     ) -> None:
         self.sent = 0
         self.unreadable = 0
+        # Of the source, even if the topic has more by now: a user's rows must not move.
         lasts = [point.last_rows.get(partition, -1) for partition in range(point.partitions)]
         self.first_row = min(lasts) + 1
         """No row before this one is missing in any partition."""

@@ -61,7 +61,7 @@ def read_edited(value: bytes, rejected: RejectedRow, scale: RatingScale) -> Even
     try:
         return decode_message(value, rejected.timestamp // 1000, scale)
     except RatingError:
-        # it was ahead of its time, which has come since
+        # It was ahead of its time, which has come since.
         return decode_message(value, int(time.time()), scale)
 
 
@@ -105,6 +105,7 @@ class _Redrive:
         """Spare the producer the scan of the log up to its present end: it holds nothing of a new
         source.
         """
+        # Published, but not sent: none of the file's rows lies before these offsets.
         ends = self._broker.end_offsets(self._topic)
         marks = Checkpoint.read(self._checkpoint, self._broker.topic_id(self._topic))
         marks.sources[source_name(self._source(number), "file")] = ResumePoint(len(ends), ends, {})

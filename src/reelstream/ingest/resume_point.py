@@ -84,9 +84,11 @@ def scan(
             found = source_row(dict(record.headers))
             if found is None or found.source != source:
                 continue
+            # The largest: a dead producer's last request may arrive after its successor's rows.
             point.last_rows[record.partition] = max(
                 found.row, point.last_rows.get(record.partition, -1)
             )
+            # The headers keep the count that the source began with; the topic may have more by now.
             if is_new:
                 point.partitions, is_new = found.partitions, False
     point.offsets = ends

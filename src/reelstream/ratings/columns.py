@@ -112,6 +112,7 @@ class EventColumns:
         columns = {name: column_of(name) for name in COLUMNS if name != "kind"}
         kind = np.zeros(len(columns["rating"]), np.int8)
         kind[np.isnan(columns["rating"])] = EventKind.DELETED
+        # Second, as an erasure has no rating either.
         kind[columns["item_id"] == NO_ITEM] = EventKind.ERASED
         return cls(**columns, kind=kind)
 
@@ -172,6 +173,7 @@ class EventColumns:
         """Which events (n,) have the same position in the log as one of the others."""
         among = np.zeros(len(self), bool)
         for partition in np.unique(others.partition).tolist():
+            # An offset says nothing without its partition.
             own = self.partition == partition
             offsets = others.offset[others.partition == partition]
             among[own] = np.isin(self.offset[own], offsets)
@@ -181,6 +183,7 @@ class EventColumns:
         """Sorted by user, then (timestamp, partition, offset): the order in which a history is
         filtered.
         """
+        # lexsort sorts by its last key first.
         return self[np.lexsort((self.offset, self.partition, self.timestamp, self.user_id))]
 
     def by_time(self) -> EventColumns:

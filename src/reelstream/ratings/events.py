@@ -27,6 +27,7 @@ class EventKind(IntEnum):
     ERASED = 2
 
 
+# `gc=False`: made by the thousand and never in a cycle, so no collector need visit them.
 class Rated(msgspec.Struct, frozen=True, gc=False):
     """A user rates an item; an earlier rating of the same item is replaced.
 

@@ -78,6 +78,7 @@ class Histories:
             return self
         users = np.unique(newer.user_id)
         touched = rows_of_users(self.ratings, users)
+        # Tombstones take part: a late rating may be older than its deletion.
         touched_tombstones = rows_of_users(self.tombstones, users)
         last = compact(
             EventColumns.concatenate(
@@ -92,6 +93,7 @@ class Histories:
 
 def rows_of_users(events: EventColumns, users: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Which rows belong to these users (rising), of events sorted by user: two searches a user."""
+    # The steps of an unknown user fall on one place and cancel, even after int8 has wrapped around.
     steps = np.zeros(len(events) + 1, np.int8)
     np.add.at(steps, np.searchsorted(events.user_id, users, side="left"), 1)
     np.add.at(steps, np.searchsorted(events.user_id, users, side="right"), -1)
@@ -102,6 +104,7 @@ def _interleave(a: EventColumns, b: EventColumns) -> EventColumns:
     """Two columns sorted by user, of different users, as one."""
     if not len(b):
         return a
+    # No user is in both, so equal ids never meet, and one search places all of a user's rows.
     positions = np.searchsorted(a.user_id, b.user_id) + np.arange(len(b))
     from_a = np.ones(len(a) + len(b), bool)
     from_a[positions] = False

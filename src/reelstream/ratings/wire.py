@@ -71,6 +71,7 @@ _encoder = msgspec.json.Encoder()
 # What a decoder raises; the last when lists or objects are nested thousands deep in an unknown
 # field.
 _UNDECODABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+# Stands for what is decoded by itself: no valid message has this id.
 _NOT_PLAIN = _PlainMessage(-1, -1, None)
 
 
@@ -142,17 +143,7 @@ def decode_messages(
 
     The columns are checked together; only rows that fail are decoded one by one, for their reason.
     """
-    messages = _plain_messages(values)
-    user_id = np.array([message.userId for message in messages], np.int64)
-    item_id = np.array([message.movieId for message in messages], np.int64)
-    given_ratings = [message.rating for message in messages]
-    rating = np.array(given_ratings, np.float64)  # None becomes NaN
-    kind = np.zeros(len(values), np.int8)
-    if np.isnan(rating).any():
-        is_null = np.array([each is None for each in given_ratings])  # and not the string "nan"
-        kind[is_null] = EventKind.DELETED
-    timestamp = _times_of(messages, places.seconds)
-
+    user_id, item_id, rating, timestamp, kind = _columns_of(_plain_messages(values), places.seconds)
     with np.errstate(invalid="ignore", over="ignore"):
         is_valid = scale.holds(rating) | (kind == EventKind.DELETED)
     is_valid &= (user_id >= 0) & (timestamp <= places.seconds + MAX_CLOCK_LEAD_SECONDS)
@@ -176,6 +167,33 @@ def decode_messages(
         kind=kind,
     )
     return events[is_valid], reasons
+
+
+class _Columns(NamedTuple):
+    """What n plain messages say, each array (n,); not yet checked."""
+
+    user_id: NDArray[np.int64]
+    item_id: NDArray[np.int64]
+    rating: NDArray[np.float64]
+    timestamp: NDArray[np.int64]
+    kind: NDArray[np.int8]
+
+
+def _columns_of(messages: Sequence[_PlainMessage], record_seconds: NDArray[np.int64]) -> _Columns:
+    given_ratings = [message.rating for message in messages]
+    # In double precision, in which a rating is checked against the scale; None becomes NaN.
+    rating = np.array(given_ratings, np.float64)
+    kind = np.zeros(len(messages), np.int8)
+    if np.isnan(rating).any():
+        is_null = np.array([each is None for each in given_ratings])  # and not the string "nan"
+        kind[is_null] = EventKind.DELETED
+    return _Columns(
+        user_id=np.array([message.userId for message in messages], np.int64),
+        item_id=np.array([message.movieId for message in messages], np.int64),
+        rating=rating,
+        timestamp=_times_of(messages, record_seconds),
+        kind=kind,
+    )
 
 
 def _times_of(
