@@ -11,10 +11,9 @@ Floats: TypeAlias = NDArray[np.floating[Any]]
 Ints: TypeAlias = NDArray[np.integer[Any]]
 Bools: TypeAlias = NDArray[np.bool_]
 
+# Of what numba's `fastmath` allows, all but to add in another order.
+#
+# LLVM sees a function once when numba has just compiled it and twice when it comes from numba's
+# cache. Free to choose an order, it chose two different ones, and a model set could not be
+# reproduced.
 FAST_MATH = {"contract", "nnan", "ninf", "nsz", "arcp", "afn"}
-"""Of what numba's `fastmath` allows, all but to add in another order.
-
-LLVM sees a function once when numba has just compiled it and twice when it comes from numba's
-cache. Free to choose an order, it chose two different ones, and a model set could not be
-reproduced.
-"""

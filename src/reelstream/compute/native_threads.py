@@ -3,6 +3,7 @@
 import os
 from typing import Final
 
+# What BLAS and OpenMP read from the environment when they are loaded.
 NATIVE_THREADS: Final = {
     # The kernels call BLAS from threads of their own. A second pool of threads under them makes a
     # fit three times slower, and products that are split over threads round differently.
@@ -11,7 +12,6 @@ NATIVE_THREADS: Final = {
     # server that runs beside them.
     "OMP_WAIT_POLICY": "passive",
 }
-"""What BLAS and OpenMP read from the environment when they are loaded."""
 
 
 def limit_native_threads() -> None:

@@ -51,6 +51,7 @@ def share(
     try:
         function(0, threads, *arguments, **named)
     finally:
+        # They write into the caller's arrays: none may still run when an exception leaves here.
         wait(others)
     for other in others:
         other.result()
@@ -68,6 +69,8 @@ def one_for_blas() -> Iterator[None]:
 @cache
 def limit_blas() -> None:
     """One thread for BLAS from now on, in a process that is ours but that others started."""
+    # Not a `with`: the limit stays. Cached, since threadpoolctl looks at all loaded libraries at
+    # every call, and a Spark worker runs many short tasks.
     threadpool_limits(1, "blas")
 
 
@@ -77,6 +80,5 @@ def _pool(threads: int) -> ThreadPoolExecutor:
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(
-        after_in_child=_pool.cache_clear
-    )  # a forked process has none of its parent's threads
+    # A forked process has none of its parent's threads.
+    os.register_at_fork(after_in_child=_pool.cache_clear)

@@ -44,6 +44,7 @@ class BlockBackend:
 
     def ratings_of(self, users: NDArray[np.int64]) -> TrainingData:
         """See `Backend.ratings_of`."""
+        # Blocks are ranges of users, and `users` rise: the parts come in their order.
         parts = []
         for number in self._numbers:
             these = self._users_of(number)
@@ -54,6 +55,7 @@ class BlockBackend:
     def sweep(self, plan: SweepPlan) -> tuple[UserSums, ItemRange]:
         """See `Backend.sweep`."""
         sums, items = self._runner.sweep(plan)
+        # Not sooner: a task that is attempted again reads its users again.
         self._folder.remove_users(plan.sweep)
         self._sweep = plan.sweep + 1
         return joined_sums(sums), ItemRange.joined(items)

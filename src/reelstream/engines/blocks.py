@@ -34,15 +34,15 @@ from reelstream.engines.user_block import UserBlock
 from reelstream.engines.user_draws import UserDraws
 from reelstream.files import temporary_path
 
+# About how many ratings a block has: some megabytes, and a tenth of a second's work.
 BLOCK_RATINGS = 500_000
-"""About how many ratings a block has: some megabytes, and a tenth of a second's work."""
 
+# The files of a block, by the part of its training data.
 _ARRAYS = {
     "users": ("ids", "starts", "others"),
     "items": ("starts", "others"),
     "": ("centred", "gaps", "by_item"),
 }
-"""The files of a block, by the part of its training data."""
 
 
 class BlockFolder:
@@ -70,6 +70,8 @@ class BlockFolder:
             part: {name: _mapped(self.path / str(number) / f"{part}_{name}.npy") for name in names}
             for part, names in _ARRAYS.items()
         }
+        # A block keys no noise by items, and its ratings are stored centred: it needs neither the
+        # items' ids nor the mean.
         no_ids = np.empty(0, np.int64)
         return TrainingData(
             Side(**loaded["users"]), Side(no_ids, **loaded["items"]), **loaded[""], mean=0.0
@@ -79,12 +81,14 @@ class BlockFolder:
         """The users of a block before sweep `sweep`."""
         folder = self.path / f"sweep-{sweep}"
         folder.mkdir(parents=True, exist_ok=True)
+        # One float64 array, and so one file: it holds the float32 rows exactly.
         _write(folder / f"{number}.npy", np.column_stack([users.rows, users.noise, users.scale]))
 
     def read_users(self, number: int, sweep: int) -> UserDraws:
         """What `write_users` wrote."""
         together = np.load(self.path / f"sweep-{sweep}" / f"{number}.npy")
         rows = together[:, :-2].astype(np.float32)
+        # Copied: for a column with strides numba would compile the kernels once more.
         return UserDraws(rows, together[:, -2].copy(), together[:, -1].copy())
 
     def remove_users(self, sweep: int) -> None:
@@ -105,6 +109,7 @@ def cut_blocks(counts: NDArray[np.int64]) -> NDArray[np.int64]:
     """The first row of each block, and n_users (n_blocks + 1,), of users with so many ratings
     (n_users,).
     """
+    # A user belongs to the block in which their first rating falls, so that none is divided.
     ends = np.cumsum(counts)
     block = (ends - counts) // BLOCK_RATINGS
     firsts = np.flatnonzero(np.append(True, block[1:] != block[:-1]))
@@ -124,6 +129,7 @@ def sums_of_rows(users: UserDraws) -> RowSums:
 
 def joined_sums(blocks: Iterable[BlockSums]) -> UserSums:
     """The sums over the users of all blocks, which may come in any order."""
+    # Sums of floats depend on the order of adding.
     parts = [each.sums for each in sorted(blocks, key=lambda each: each.number)]
     return UserSums(
         rows=RowSums(
@@ -205,6 +211,7 @@ def _add_grams(block: UserBlock, grams: NDArray[np.int64]) -> None:
     """Add to `grams` what a block says of every item."""
     n, D = block.users.rows.shape
     regressors = np.empty((n, D + 1), np.float32)
+    # Without alpha, which is drawn from the squares of all blocks: `step_items` multiplies by it.
     root_weight = np.sqrt(block.users.noise).astype(np.float32)
     threads.share(fill_regressors, block.users.rows, root_weight, regressors)
     items = block.data.items
@@ -215,6 +222,7 @@ def _add_grams(block: UserBlock, grams: NDArray[np.int64]) -> None:
 def _write(path: Path, array: NDArray[np.generic]) -> None:
     """In one step: another attempt at the same task may be at work."""
     temporary = temporary_path(path)
+    # To a path that does not end in .npy `np.save` would add it; to an open file it adds nothing.
     with open(temporary, "wb") as file:
         np.save(file, array)
     os.replace(temporary, path)

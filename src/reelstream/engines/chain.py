@@ -8,7 +8,7 @@ One sweep; each step is conditional on the newest draws of the others:
 4. every user's noise lam_u, its shape nu, and the precision alpha
 5. (G, L) of the items' prior, then every item row
 
-Steps 1 and 2 are left out where times do not count (`session_variance` is 0). This module draws
+There are no steps 1 and 2 where times do not count (`session_variance` is 0). This module draws
 what all users have in common; a back end draws users and items. All back ends use the same random
 numbers, so their chains agree to rounding.
 """
@@ -96,11 +96,13 @@ class Chain:
                 self.hyperparameters, self._sample, self.items.draws, generator
             )
         scale_gamma = generator.standard_gamma(1 + self._n_users / 2) if has_session else None
+        # The only feature of a user is 1: its products with the rows are the rows' sum.
         rows, products = self._row_sums
         G, L = self._user_rows_prior.draw_from(self._n_users, rows[None], products, generator)
         self.user_prior = PriorDraw(G, L)
         alpha_gamma = generator.standard_gamma(1 + self._n_ratings / 2)
         shape_uniform = generator.random()
+        # Before the users' step, which leaves the item rows as they are: one plan then holds all.
         self.item_prior = PriorDraw(*self._item_rows_prior.draw(self.items.draws, generator))
         plan = self._plan(alpha_gamma, wants_covs=wants_covs)
         sums, self.items = self._backend.sweep(plan)

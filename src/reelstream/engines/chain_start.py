@@ -14,10 +14,10 @@ from reelstream.engines.user_draws import UserDraws
 from reelstream.features.vocabulary import Vocabulary
 from reelstream.models.rating.model import Hyperparameters, RatingModel
 
+# Standard deviation of the rows of a cold chain.
 START_SD = 0.3
-"""Standard deviation of the rows of a cold chain."""
+# Where the session effect of a cold chain starts: a quarter of a star, ten minutes.
 START_SESSION_VARIANCE, START_SESSION_RATE = 0.06, 0.1 / 60
-"""Where the session effect of a cold chain starts: a quarter of a star, ten minutes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +42,8 @@ def start_chain(
 ) -> ChainStart:
     """A chain of these users and items; rows and factors that `previous` lacks begin at random."""
     seed, sweeps = (previous.seed, previous.sweeps) if previous else (parameters.seed, 0)
+    # The first sweep's generator has the key [seed, sweeps]: with that alone, the start and the
+    # sweep would use the same numbers.
     generator = np.random.default_rng([seed, sweeps, n_ratings])
     D = parameters.n_factors + 1
     if previous:

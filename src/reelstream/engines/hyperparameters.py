@@ -15,16 +15,15 @@ from reelstream.engines.training_data import TrainingData
 from reelstream.engines.user_draws import UserDraws
 from reelstream.models.rating.model import Hyperparameters
 
+# The grid that nu is drawn from.
 NOISE_SHAPES = np.array([1, 1.5, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 30, 50])
-"""The grid that nu is drawn from."""
 
+# Standard deviations of the random walks on log q and log rate.
 VARIANCE_STEP, RATE_STEP = 0.15, 0.3
-"""Standard deviations of the random walks on log q and log rate."""
 
+# (q, rate) is learned from an even sample of the users, who gave about so many ratings: they
+# determine it within a few per cent.
 MAX_SHAPE_RATINGS = 250_000
-"""(q, rate) is learned from an even sample of the users, who gave about so many ratings: they
-determine it within a few per cent.
-"""
 
 
 class SessionShape:
@@ -57,6 +56,8 @@ class SessionShape:
             SessionProcess(variance, rate, h.session_scale_sd),
             gains,
         )
+        # The likelihood alone decides: the steps are symmetric in the logarithms of q and rate, and
+        # the prior is flat in them.
         if math.log(generator.random()) < gains.sum():
             return structs.replace(h, session_variance=variance, session_rate=rate)
         return h
@@ -67,7 +68,7 @@ class SessionShape:
 
 
 def precision(gamma: float, squares: float) -> float:
-    """A precision given a sum of n squares; gamma: from Gamma(1 + n/2)."""
+    """A precision with prior Gamma(1, 1), given a sum of n squares; gamma: from Gamma(1 + n/2)."""
     return gamma / (1 + squares / 2)
 
 

@@ -61,5 +61,6 @@ class InMemoryBackend:
         return drawn
 
     def _row_sums(self) -> RowSums:
+        # Not `rows.sum(0)`, which adds in another order: a set must come out again bit for bit.
         rows = self._block.users.rows.astype(np.float64)
         return RowSums(np.ones(len(rows)) @ rows, rows.T @ rows)

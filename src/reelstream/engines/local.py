@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+
+# The models import both of scikit-learn's only where they are fitted: here they load at start.
 import sklearn.cluster
-import sklearn.linear_model  # noqa: F401  (the models import both only where they are fitted: here, at start)
+import sklearn.linear_model  # noqa: F401
 
 from reelstream.catalog import Catalog
 from reelstream.compute import threads
@@ -67,6 +69,7 @@ def fit_models(
     histories: Histories, context: FitContext, previous: ModelBundle | None = None
 ) -> ModelBundle:
     """The models of all families, warm-started from `previous`. Raises NothingToLearnError."""
+    # Without the holdout, which the like model and the gate need unseen.
     learned = histories.ratings[is_trainable(histories.ratings)]
     if not len(learned):
         raise NothingToLearnError

@@ -83,6 +83,7 @@ def run_chain(chain: Chain, parameters: FitParameters, *, is_warm: bool) -> Item
         keeps = (
             sweep > burn_in and (sweeps - sweep) % spacing == 0 and len(kept) < parameters.n_draws
         )
+        # A sweep draws the users given the items before it; a draw holds those with the users.
         item_rows = chain.items.draws
         chain.sweep(wants_covs=keeps)
         if keeps:

@@ -1,8 +1,8 @@
 """What a chain and its back end say to each other in one sweep.
 
-The chain draws everything that users have in common, and makes a plan of it. The back end, who has
-the ratings, draws users and items by that plan, and answers with sums over all users and with the
-items.
+The chain draws everything that users have in common, and makes a plan of it. The back end, which
+has the ratings, draws users and items by that plan, and answers with sums over all users and with
+the items.
 """
 
 from __future__ import annotations

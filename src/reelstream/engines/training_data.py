@@ -51,10 +51,13 @@ class TrainingData:
         user_rows, item_rows = users.rows(ratings.user_id), items.rows(ratings.item_id)
         if mean is None:
             mean = float(ratings.rating.mean(dtype=np.float64))
+        # Stable: an item's ratings stay in order of users, and sums over them keep their last bit.
         by_item = np.argsort(item_rows, kind="stable").astype(np.uint32)
         starts = _starts(user_rows, len(users))
         times = ratings.timestamp
+        # Differences of integers: as float32 a time is exact to two minutes only.
         gaps = np.diff(times, prepend=times[:1]).astype(np.float32)
+        # Right only since each of `users` has a rating here: a start is then that user's own first.
         gaps[starts[:-1]] = np.inf
         return cls(
             Side(users.ids, starts, item_rows.astype(np.int32)),

@@ -68,8 +68,8 @@ class UserBlock:
     def sums(self, rows: RowSums, sampled: NDArray[np.int64]) -> UserSums:
         """What the users add up to; `sampled`: rows among these users.
 
-        The sums of their rows are left to the back end: each has always added in an order of its
-        own, and a model set must come out again bit for bit.
+        The back end adds up their rows: each has always added in an order of its own, and a model
+        set must come out again bit for bit.
         """
         squares = self._squares.astype(np.float64)
         return UserSums(
@@ -84,6 +84,7 @@ class UserBlock:
         """Take a draw of the session effects off the ratings; each k_u makes its step."""
         h, ids = plan.hyperparameters, self.data.users.ids
         if h.session_variance > 0:
+            # The ratings themselves stay: each sweep takes another draw off them.
             if self._by_user is self.data.centred:
                 self._by_user = np.empty_like(self.data.centred)
             noise_variance = 1 / (h.alpha * self.users.noise)

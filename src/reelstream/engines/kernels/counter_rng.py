@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from reelstream.compute.arrays import FAST_MATH, Ints
 from reelstream.engines.kernels.vector_math import log, on_circle
 
+# What a key is for: no two draws of one sweep share numbers.
 USER_ROW, ITEM_ROW, SESSION, SESSION_SCALE, USER_NOISE = (
     np.uint64(purpose) for purpose in range(5)
 )
-"""What a key is for: no two draws of one sweep share numbers."""
 
 
 class RowKeys(NamedTuple):
@@ -33,6 +33,8 @@ class RowKeys(NamedTuple):
     """(n,): external ids."""
 
 
+# SplitMix64's increment and multipliers, and its shifts. All are uint64: of a uint64 and an int64
+# numba, as NumPy, makes a float64.
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
 _MIX_2 = np.uint64(0x94D049BB133111EB)
@@ -74,6 +76,7 @@ def _stream_of(seed: int, sweep: int, purpose: np.uint64) -> np.uint64:
 def uniform(key: np.uint64, counter: int) -> float:
     """Number `counter` of `key`, uniform in (0, 1)."""
     bits = _mix(key + _GOLDEN * np.uint64(counter + 1))
+    # A float64 has 53 bits; the half keeps the number from 0, whose logarithm is infinite.
     return (np.float64(bits >> _S11) + 0.5) * 2.0**-53
 
 
@@ -112,7 +115,9 @@ def fill_normals(key: np.uint64, out: NDArray[np.float32]) -> None:
 def fill_lanes(keys: NDArray[np.uint64], out: NDArray[np.float32]) -> None:
     """Fill `out` (n, lanes) with standard normals: its column k depends on `keys[k]` alone."""
     for pair in range((out.shape[0] + 1) // 2):
-        second = min(2 * pair + 1, out.shape[0] - 1)  # of an odd number the last pair is half used
+        # Of an odd number of rows the last pair has one: its second number is written there first,
+        # and then overwritten by the first.
+        second = min(2 * pair + 1, out.shape[0] - 1)
         for k in range(out.shape[1]):
             one, other = _two_normals(_mix(keys[k] + _GOLDEN * np.uint64(pair + 1)))
             out[second, k] = other

@@ -28,16 +28,15 @@ from numpy.typing import NDArray
 from reelstream.compute.arrays import FAST_MATH, Floats, Ints
 from reelstream.engines.kernels.counter_rng import RowKeys, fill_lanes, key_of
 
+# Rows that are solved side by side: the last axis of every array of the solve.
 LANES = 32
-"""Rows that are solved side by side: the last axis of every array of the solve."""
+# Ratings that one call of BLAS takes: their design still lies in the fastest cache.
 CHUNK = 256
-"""Ratings that one call of BLAS takes: their design still lies in the fastest cache."""
+# Grams that are added up in parts are whole numbers of it, so that the order of adding changes no
+# bit.
+#
+# It lies far below the rounding of a float32 Gram matrix of more than a rating or two.
 GRAM_UNIT = 2.0**-24
-"""Grams that are added up in parts are whole numbers of it, so that the order of adding changes no
-bit.
-
-It lies far below the rounding of a float32 Gram matrix of more than a rating or two.
-"""
 
 
 class RowRatings(NamedTuple):
@@ -114,14 +113,15 @@ def _chunk(D: int) -> _Chunk:
 
 @njit(cache=True, nogil=True, inline="always")
 def _lanes(D: int) -> _Lanes:
+    # Zeros, not whatever memory holds: lanes beyond the last row are solved too.
     return _Lanes(
-        np.zeros((D + 1, D + 1, LANES), np.float32),
-        np.zeros(LANES, np.uint64),
-        np.empty((D + 1, D, LANES), np.float32),
-        np.empty((D + 1, LANES), np.float32),
-        np.empty((D, LANES), np.float32),
-        np.empty((D, LANES), np.float32),
-        np.empty(LANES, np.float32),
+        grams=np.zeros((D + 1, D + 1, LANES), np.float32),
+        keys=np.zeros(LANES, np.uint64),
+        factors=np.empty((D + 1, D, LANES), np.float32),
+        pivots=np.empty((D + 1, LANES), np.float32),
+        drawn=np.empty((D, LANES), np.float32),
+        mean=np.empty((D, LANES), np.float32),
+        squares=np.empty(LANES, np.float32),
     )
 
 
@@ -298,6 +298,7 @@ def _draw_lanes(first: int, terms: RowTerms, lanes: _Lanes, out: RowDraws) -> No
         for k in range(min(LANES, n - first)):
             out.squares[first + k] = lanes.squares[k]
     if out.covs.shape[0] > 0:
+        # Last: it overwrites `drawn`.
         _fill_covariances(first, lanes.factors, drawn, out.covs)
 
 

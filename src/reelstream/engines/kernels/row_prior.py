@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+# A column with a larger share of numbers other than zero is stored as a dense one.
 DENSE_SHARE = 0.25
-"""A column with a larger share of numbers other than zero is kept as a dense one."""
 
 
 class RowPrior:
@@ -55,8 +55,10 @@ class RowPrior:
         D = len(ww)
         G = self._covariance @ xw
         scale = np.linalg.inv(np.eye(D) + ww - G.T @ xw)
+        # Symmetric only to rounding, and a Cholesky factor is made of one half alone.
         L = _draw_wishart((scale + scale.T) / 2, D + n, generator)
         spread = np.linalg.cholesky(np.linalg.inv(L))
+        # With C the factor of the precision, inv(C') times normals has its inverse as covariance.
         G += np.linalg.solve(self._cholesky.T, generator.standard_normal(G.shape)) @ spread.T
         return G, L
 

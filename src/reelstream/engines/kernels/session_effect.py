@@ -24,10 +24,10 @@ from reelstream.compute.arrays import FAST_MATH, Floats, Ints
 from reelstream.engines.kernels.counter_rng import RowKeys, fill_normals, key_of, normal, uniform
 from reelstream.engines.kernels.vector_math import exp_minus
 
+# Standard deviation of the random walk on log k_u: about a third of the proposals are accepted.
 SCALE_STEP = 0.8
-"""Standard deviation of the random walk on log k_u: about a third of the proposals are accepted."""
+# A product of innovations above it is set back to one, long before it overflows.
 _LARGE = 1e100
-"""A product of innovations above it is set back to one."""
 
 
 class TimedRatings(NamedTuple):
@@ -166,9 +166,11 @@ def draw_session_effect(
         # n p / i (1 - g c').
         c = decays[j]
         before = p
+        # At the first rating c is next to nothing, so that P is the process's own variance.
         p = v * (1.0 - c * c) * i + c * c * p
         if j > 0:
             gain = c * before / p
+            # Rounding must not make the variance negative.
             left = max(1.0 - gain * c, 0.0)
             gains[j - 1] = gain
             spread = math.sqrt(noise_variance * before / i * left)
@@ -250,6 +252,7 @@ def draw_session_effects(
             residuals[:n], noise, decays, variance * scale[u], decays, variance * proposed
         )
         gain -= (math.log(proposed) ** 2 - math.log(scale[u]) ** 2) / (2.0 * scale_sd * scale_sd)
+        # The normal has used up uniforms 0 and 1 of the key.
         if math.log(uniform(key, 2)) < gain:
             scale[u] = proposed
         fill_normals(key_of(effect_keys.stream, effect_keys.ids[u]), normals[:n])

@@ -15,6 +15,7 @@ from reelstream.compute.arrays import FAST_MATH
 
 f32, i32, u32 = np.float32, np.int32, np.uint32
 _LN2, _LOG2_E = f32(math.log(2)), f32(1 / math.log(2))
+# ln 2 in two parts. The first has so few bits that whole multiples of it are exact.
 _LN2_HIGH, _LN2_LOW = f32(0.693359375), f32(-2.12194440e-4)
 _ROOT_HALF = f32(math.sqrt(0.5))
 _SIGN, _QUARTER = u32(0x8000_0000), u32(0x4000_0000)

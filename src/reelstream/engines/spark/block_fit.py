@@ -75,6 +75,7 @@ def _completion(
     previous = job.previous.without("rating") if job.previous is not None else None
 
     def complete(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        # The one row of the range only starts the task.
         for _ in batches:
             rating = RatingModel.load(scratch / "rating")
             models = complete_models(rating, read_snapshot(snapshot), context, previous)

@@ -22,8 +22,8 @@ from reelstream.engines.blocks import (
 from reelstream.engines.kernels.row_draws import GRAM_UNIT
 from reelstream.engines.sweep import ItemRange, SweepPlan
 
+# Of what one task sends to one other: Python's side of Spark takes no more than 2 GiB at once.
 MAX_MESSAGE_BYTES = 256 * 2**20
-"""Of what one task sends to one other: Python's side of Spark takes no more than 2 GiB at once."""
 
 
 class SparkTasks:
@@ -36,7 +36,7 @@ class SparkTasks:
         n_blocks = len(firsts) - 1
         self._context, self._folder, self._firsts = context, folder, firsts
         self._n_tasks = min(n_blocks, _tasks_at_once(context))
-        # Where a number is kept, its block's files are in the machine's memory: Spark sends the
+        # Where a number is stored, its block's files are in the machine's memory: Spark sends the
         # task there again.
         self._numbers = context.parallelize(range(n_blocks), self._n_tasks).map(int).persist()
 
@@ -44,6 +44,7 @@ class SparkTasks:
         """See `BlockRunner.sweep`."""
         folder, firsts = self._folder, self._firsts
         n_items, D = plan.item_rows.shape
+        # A task sends each place its part of all Gram matrices, eight bytes a number.
         n_places = min(
             max(self._n_tasks, 8 * n_items * gram_size(D) // MAX_MESSAGE_BYTES + 1), n_items
         )
@@ -68,8 +69,10 @@ class SparkTasks:
                 everything += sums
             if total is not None:
                 drawn = step_items(shared.value, edges[place], total, everything)
+                # Every place has the sums of all blocks: one of them sends them to the driver.
                 yield (everything if place == 0 else []), drawn
 
+        # A key is the number of a place, and with `int` as hash that of its partition as well.
         found = (
             self._numbers.mapPartitions(users)
             .partitionBy(n_places, int)

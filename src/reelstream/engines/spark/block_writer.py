@@ -48,6 +48,7 @@ def count(context: SparkContext, snapshot: Path) -> Counts:
     edges = histories.user_ids[cut_blocks(np.diff(histories.starts))[1:-1]]
 
     def count_some(numbers: Iterable[int]) -> Iterator[Counts]:
+        # Mapped again where the task runs: Spark would send the driver's arrays along whole.
         here = read_snapshot(snapshot)
         parts = [counts_of(_learned(here, edges, number)) for number in numbers]
         if parts:
@@ -96,6 +97,7 @@ def counts_of(learned: EventColumns) -> Counts:
 
 def merged(parts: Iterable[Counts]) -> Counts:
     """The counts of different users as one; who counted which of them changes nothing."""
+    # A range whose users have no ratings outside the holdout counts nobody, and may come anywhere.
     parts = sorted(parts, key=lambda part: part.user_ids[0] if len(part.user_ids) else 0)
     items = Vocabulary.of(np.concatenate([part.item_ids for part in parts]))
     ratings, sums = np.zeros(len(items), np.int64), np.zeros(len(items))
@@ -115,7 +117,7 @@ def merged(parts: Iterable[Counts]) -> Counts:
 def _learned(histories: Histories, edges: NDArray[np.int64], number: int) -> EventColumns:
     """The ratings outside the holdout of range `number` of the users.
 
-    edges: the id of each range's first user, the very first left out.
+    edges: the id of each range's first user, without that of the first range.
     """
     ends = np.concatenate(
         [[0], np.searchsorted(histories.user_ids, edges), [len(histories.user_ids)]]

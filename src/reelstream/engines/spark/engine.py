@@ -23,10 +23,10 @@ from reelstream.ratings.histories import Histories
 from reelstream.storage.batch_files import BatchFile
 from reelstream.storage.snapshot import write_snapshot
 
+# About how many rows of batches Spark sorts at once.
 PARTITION_ROWS = 1_000_000
-"""About how many rows of batches Spark sorts at once."""
+# Up to so many rows of batches one task writes the snapshot.
 ONE_TASK_ROWS = 5_000_000
-"""Up to so many rows of batches one task writes the snapshot."""
 
 
 class SparkEngine:
@@ -98,4 +98,5 @@ def _scratch_beside(folder: Path) -> Iterator[Path]:
 
 
 def _import_all(_: int) -> None:
+    # In the worker, whose Python Spark uses again for later tasks.
     import reelstream.engines.spark.block_fit  # noqa: F401, PLC0415

@@ -17,8 +17,8 @@ from reelstream.ratings.columns import NO_ITEM, EventColumns
 from reelstream.storage.batch_files import BatchFile, BatchFolder
 from reelstream.storage.snapshot import STORED_COLUMNS
 
+# Of a batch file; an empty rating deletes, that of every film where the film is empty too.
 COLUMNS = "userId long, movieId long, rating float, timestamp long, partition int, offset long"
-"""Of a batch file; an empty rating deletes, that of every film where the film is empty too."""
 
 
 def check_files(session: SparkSession, folder: Path, files: Collection[BatchFile]) -> None:
@@ -32,17 +32,19 @@ def check_files(session: SparkSession, folder: Path, files: Collection[BatchFile
     def problems(some: Iterable[BatchFile]) -> Iterator[str]:
         batches = BatchFolder(folder)
         for file in some:
-            (folder / file.name).stat()  # it is there on the driver
+            # The driver has the file: a worker that does not find it shares no disk with it, and
+            # this error says so (NOT_SHARED); the check would call the file damaged.
+            (folder / file.name).stat()
             try:
                 batches.check(file)
             except DamagedError as error:
                 yield str(error)
 
     context = session.sparkContext
-    asked = context.parallelize(
+    checked = context.parallelize(
         sorted(files, key=lambda file: file.name), min(len(files), context.defaultParallelism)
     )
-    found = asked.mapPartitions(problems).collect()
+    found = checked.mapPartitions(problems).collect()
     if found:
         raise DamagedError(found[0])
 
@@ -61,10 +63,13 @@ def read_compacted(session: SparkSession, files: Sequence[Path], partitions: int
     # Of many files workers make the list, and leave out what they do not see.
     if len(ratings.inputFiles()) != len(files):
         raise FitError(NOT_SHARED)
+    # No two events have the same (timestamp, partition, offset): the rating, which may be null, is
+    # there to come along, and is never compared.
     last = sql.max(sql.struct("timestamp", "partition", "offset", "rating")).alias("last")
     forget = sql.max(sql.when(sql.col("movieId") == NO_ITEM, sql.col("last"))).over(
         Window.partitionBy("userId")
     )
+    # One shuffle, by user: grouping and window both find their rows together in it.
     return (
         ratings.na.fill(NO_ITEM, ["movieId"])
         .repartition(partitions, "userId")
@@ -81,9 +86,8 @@ def read_compacted(session: SparkSession, files: Sequence[Path], partitions: int
 def to_columns(batches: Iterable[pa.RecordBatch]) -> EventColumns:
     """The ratings in Arrow's batches of `COLUMNS`."""
     table = pa.Table.from_batches(batches)
-    names = dict(
-        zip(STORED_COLUMNS, table.column_names, strict=False)
-    )  # what else it has is not wanted
+    # Not strict: further columns of the table are not wanted.
+    names = dict(zip(STORED_COLUMNS, table.column_names, strict=False))
     table = table.set_column(2, "rating", table["rating"].fill_null(np.nan))
     return EventColumns.with_nulls(lambda name: table[names[name]].to_numpy())
 

@@ -19,8 +19,8 @@ from reelstream.models.bundle import ModelBundle
 from reelstream.models.registry import load_saved_bundle, save_bundle
 from reelstream.storage.snapshot import read_snapshot
 
+# What the task says: whether there was anything to learn from.
 RESULT = "is_fitted boolean"
-"""What the task says: whether there was anything to learn from."""
 
 
 def fit_in_one_task(session: SparkSession, job: FitJob, scratch: Path) -> ModelBundle:
@@ -38,6 +38,7 @@ def fit_task(
     """What fits the models and leaves them in `scratch`."""
 
     def fit(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        # The one row of the range only starts the task.
         for _ in batches:
             try:
                 models = fit_models(read_snapshot(job.snapshot), job.context, job.previous)

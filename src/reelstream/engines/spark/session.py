@@ -25,20 +25,20 @@ from pyspark.sql import SparkSession
 from reelstream.compute.native_threads import NATIVE_THREADS
 from reelstream.errors import FitError, MissingExtraError, SettingError
 
+# Of Spark 4.
 MIN_JAVA = 17
-"""Of Spark 4."""
 CONNECT_SECONDS = 5.0
 
+# For a master on this machine: nothing listens for others.
 _LOCAL = {
     "spark.ui.enabled": "false",
     "spark.driver.host": "127.0.0.1",
     "spark.driver.bindAddress": "127.0.0.1",
 }
-"""For a master on this machine: nothing listens for others."""
+# Whatever fails arrives as an exception, without Java's traces on the way.
 _QUIET = {"spark.ui.showConsoleProgress": "false", "spark.log.level": "FATAL"}
-"""Whatever fails arrives as an exception, without Java's traces on the way."""
+# What a worker's libraries read when they are loaded.
 _WORKERS = {f"spark.executorEnv.{name}": value for name, value in NATIVE_THREADS.items()}
-"""What a worker's libraries read when they are loaded."""
 _TOO_SMALL = (
     "a worker's Python ran out of memory: give the executors more, or have fewer cores on each"
 )
@@ -46,6 +46,7 @@ NOT_SHARED = (
     "the workers do not find the files of the work folder: it must lie on a disk that all of them"
     " share"
 )
+# What stands in an error -> what to do about it; the first that is found counts.
 _SENTENCES = {
     "NoSuchMethodError": (
         "the Spark of the cluster is another version than PySpark here: install the cluster's"
@@ -95,7 +96,6 @@ _SENTENCES = {
     "FILE_NOT_EXIST": NOT_SHARED,
     "FileNotFoundError": NOT_SHARED,
 }
-"""What stands in an error -> what to do about it; the first that is found counts."""
 
 
 def open_session(master: str | None, conf: Mapping[str, str]) -> SparkSession:
@@ -106,6 +106,7 @@ def open_session(master: str | None, conf: Mapping[str, str]) -> SparkSession:
     MissingExtraError when there is no suitable Java.
     """
     active = SparkSession.getActiveSession()
+    # A stopped session can still be the active one: it has no `_jsc`.
     if active is not None and active.sparkContext._jsc is not None:
         return active
     # spark-submit has chosen where and with what
@@ -241,7 +242,7 @@ def _let_scheduler_warn(context: SparkContext) -> None:
 
 
 def _keep_signal(handler: object) -> None:
-    """Spark takes Ctrl-C for itself; who asked for the session knows better what it means."""
+    """Give Ctrl-C back to the program that opened the session: Spark takes it for itself."""
     # elsewhere Spark leaves the signal alone as well
     is_main = threading.current_thread() is threading.main_thread()
     if is_main and (callable(handler) or isinstance(handler, signal.Handlers)):

@@ -69,6 +69,7 @@ def _count(events: DataFrame) -> UserCounts:
         .agg(sql.count("rating"), sql.count_if(sql.col("rating").isNull()))
         .toArrow()
     )
+    # Groups come in no order.
     ids, ratings, tombstones = (column.to_numpy() for column in table.columns)
     order = np.argsort(ids)
     return UserCounts(ids=ids[order], ratings=ratings[order], tombstones=tombstones[order])
@@ -82,6 +83,7 @@ def _write_ranges(events: DataFrame, counts: UserCounts, out: Path) -> None:
     )
     edges = counts.ids[firsts[1:-1]]
     has_ratings = counts.ratings > 0
+    # The files get their full length first: tasks then write their ranges in any order.
     writer = SnapshotWriter(out)
     writer.create(
         counts.ids[has_ratings], counts.ratings[has_ratings], int(counts.tombstones.sum())
