@@ -22,7 +22,7 @@ def publish(folder: Path, parts: Iterable[EventColumns]) -> None:
     """A further batch of each part, as if the partition TRAIN had carried them one after the
     other.
     """
-    batches = BatchFolder(folder)
+    batches = BatchFolder.in_folder(folder)
     batches.make()
     newest = batches.newest()
     first, n_before = (newest.next_offsets[TRAIN], newest.number) if newest else (0, 0)

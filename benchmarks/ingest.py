@@ -83,7 +83,7 @@ def measure(broker: Broker, url: str, dataset: Dataset, folder: Path) -> dict[st
     """One pass on a topic of its own."""
     topic, rows = f"bench-{uuid.uuid4().hex}", dataset.rows("file")
     n = len(rows)
-    batches = BatchFolder(folder)
+    batches = BatchFolder.in_folder(folder)
     options = ProduceOptions(checkpoint=folder / "producer.json", order="time", partitions=3)
     made = clock("produce", n, lambda: produce(dataset, broker, topic, options))
     writer = BatchWriter(

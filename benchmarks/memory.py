@@ -87,7 +87,7 @@ def measure_trainer(work: Path, films: Path, size: int, master: str) -> dict[str
     """
     engine = SparkEngine(master, CONF)
     stores = TrainingStores(
-        batches=BatchFolder(work / "batches"),
+        batches=BatchFolder.in_folder(work / "batches"),
         snapshots=SnapshotStore.in_folder(work / "history"),
         model_sets=ModelSetStore.in_folder(work / "models"),
     )

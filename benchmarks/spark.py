@@ -160,7 +160,7 @@ def measure_engine(name: str, data: Path, seed: int, scratch: Path) -> dict[str,
     """One of our engines: a short fit to warm up, then a whole one, of all three models, all parts
     on.
     """
-    dataset, batches = detect(data), BatchFolder(scratch / "batches")
+    dataset, batches = detect(data), BatchFolder.in_folder(scratch / "batches")
     catalog, out = dataset.read_catalog().catalog, scratch / name
     engine = open_engine(name)
     most = one_task_ratings(name)
@@ -327,7 +327,7 @@ def measure_growth(scratch: Path, sizes: Sequence[int]) -> tuple[float, list[dic
 
 def measure_sweeps(name: str, data: Path, has_small_blocks: bool = False) -> dict[str, Any]:
     """Seconds of an ordinary sweep, of all the rest of a fit, and the peaks of memory."""
-    batches, catalog = BatchFolder(data / "batches"), detect(data).read_catalog().catalog
+    batches, catalog = BatchFolder.in_folder(data / "batches"), detect(data).read_catalog().catalog
     n_ratings = sum(manifest.rows for manifest in batches.manifests())
     sweeps = SWEEPS * (1 + (n_ratings > MANY_RATINGS))  # of which such a fit makes half
     parameters = FitParameters(

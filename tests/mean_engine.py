@@ -179,7 +179,7 @@ class TrainingWorld:
 
     def __init__(self, root: Path, keep: int = 5, spoiled: Collection[int] = ()) -> None:
         self.root = root
-        self.batches = BatchFolder(root / "batched_data")
+        self.batches = BatchFolder.in_folder(root / "batched_data")
         self.batches.make()
         self.histories, self.registry = (
             SnapshotStore.in_folder(root / "history"),

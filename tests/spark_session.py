@@ -53,7 +53,7 @@ def session_of(engine: Any) -> Any:
 
 def publish(folder: Path, parts: list[EventColumns]) -> BatchFolder:
     """A batch of each part, as if one partition had carried them."""
-    batches = BatchFolder(folder)
+    batches = BatchFolder.in_folder(folder)
     batches.make()
     first = 0
     for number, part in enumerate(parts, 1):

@@ -39,7 +39,11 @@ class Stream:
 
     @property
     def batches(self) -> BatchFolder:
-        return BatchFolder(self.root / "batched_data")
+        return BatchFolder.in_folder(self.batches_path)
+
+    @property
+    def batches_path(self) -> Path:
+        return self.root / "batched_data"
 
     def make_topic(self) -> None:
         """Before the first producer does."""

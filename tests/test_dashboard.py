@@ -51,7 +51,7 @@ def metrics(tmp_path: Path) -> set[str]:
     with open_broker(f"sqlite:{tmp_path / 'log.db'}") as broker:
         registry, predictor, scale = FakeRegistry(), Predictor(LiveHistories()), RatingScale()
         batches, snapshots = (
-            BatchFolder(tmp_path / "batches"),
+            BatchFolder.in_folder(tmp_path / "batches"),
             SnapshotStore.in_folder(tmp_path / "history"),
         )
         updates = LiveUpdates(

@@ -117,7 +117,7 @@ def flask_app(tmp_path: Path) -> Iterator[Flask]:
     with open_broker(f"sqlite:{tmp_path / 'log.db'}") as broker:
         registry, predictor, scale = FakeRegistry(1), Predictor(LiveHistories()), RatingScale()
         batches, snapshots = (
-            BatchFolder(tmp_path / "batches"),
+            BatchFolder.in_folder(tmp_path / "batches"),
             SnapshotStore.in_folder(tmp_path / "history"),
         )
         updates = LiveUpdates(

@@ -334,7 +334,9 @@ def load_model_set(work: Path | str, number: int | None = None) -> Recommender:
         _, model_set = registry.load_current(catalog)
     else:
         model_set = registry.load(number, catalog)
-    histories = read_histories(BatchFolder(folder.batches), SnapshotStore.in_folder(folder.history))
+    histories = read_histories(
+        BatchFolder.in_folder(folder.batches), SnapshotStore.in_folder(folder.history)
+    )
     catalog = _with_items(catalog, histories.ratings)
     return Recommender(_parts_of(replace(model_set, catalog=catalog), histories))
 

@@ -49,7 +49,7 @@ def waiting_api(tmp_path: Path) -> Iterator[SimpleNamespace]:
             predictor,
             model_sets=registry,
             catalog=CATALOG,
-            batches=BatchFolder(tmp_path / "batches"),
+            batches=BatchFolder.in_folder(tmp_path / "batches"),
             snapshots=SnapshotStore.in_folder(tmp_path / "history"),
             log=LogSource(broker=broker, topic="ratings", scale=scale),
         )

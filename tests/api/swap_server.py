@@ -30,7 +30,7 @@ def make_app(root: Path) -> Flask:
         predictor,
         model_sets=registry,
         catalog=CATALOG,
-        batches=BatchFolder(root / "batched_data"),
+        batches=BatchFolder.in_folder(root / "batched_data"),
         snapshots=SnapshotStore.in_folder(root / "history"),
         log=LogSource(
             broker=open_broker(f"sqlite:{root / 'log.db'}"), topic="ratings", scale=SCALE

@@ -167,7 +167,7 @@ def followed(api: SimpleNamespace, tmp_path: Path) -> Iterator[SimpleNamespace]:
         BatchWriter(
             broker,
             "ratings",
-            BatchFolder(tmp_path / "batches"),
+            BatchFolder.in_folder(tmp_path / "batches"),
             RatingScale(),
             BatchPolicy(rows=100, seconds=5.0),
             group="g",

@@ -27,7 +27,7 @@ def send(broker: Broker, topic: str, *values: bytes | None) -> None:
 
 
 def close_batch(broker: Broker, topic: str, folder: WorkFolder) -> BatchFolder:
-    batches = BatchFolder(folder.batches)
+    batches = BatchFolder.in_folder(folder.batches)
     policy = BatchPolicy(rows=100, seconds=5.0)
     BatchWriter(broker, topic, batches, RatingScale(), policy, group=topic).run(once=True)
     return batches

@@ -48,7 +48,7 @@ def test_a_run_on_kafka_gives_what_the_embedded_log_gives(
     files = [
         [
             (manifest.partitions, manifest.sources, manifest.files[0].sha256)
-            for manifest in BatchFolder(each.batches).manifests()
+            for manifest in BatchFolder.in_folder(each.batches).manifests()
         ]
         for each in (embedded, kafka)
     ]

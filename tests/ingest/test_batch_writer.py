@@ -142,7 +142,7 @@ def test_deletion_is_an_empty_rating(stream: Stream) -> None:
     stream.batch()
     (manifest,) = stream.batches.manifests()
     assert manifest.histogram == {3.5: 1, 4.0: 1}
-    lines = (stream.batches.path / manifest.files[0].name).read_text().splitlines()
+    lines = (stream.batches_path / manifest.files[0].name).read_text().splitlines()
     assert lines == [
         "userId,movieId,rating,timestamp,partition,offset",
         "1,2,4.0,1000,0,0",
@@ -211,9 +211,9 @@ def test_a_lease_that_is_renewed_is_no_news_of_a_batch(stream: Stream) -> None:
     """Readers list the folder again only when its time tells of a change."""
     folder = stream.batches
     folder.make()
-    before = folder.path.stat().st_mtime_ns
+    before = stream.batches_path.stat().st_mtime_ns
     assert Lease(folder.lease, "writer", 3.0).acquire()
-    assert folder.path.stat().st_mtime_ns == before
+    assert stream.batches_path.stat().st_mtime_ns == before
 
 
 def test_leftovers_of_a_dead_writer_are_swept(stream: Stream) -> None:
@@ -222,11 +222,10 @@ def test_leftovers_of_a_dead_writer_are_swept(stream: Stream) -> None:
     """
     stream.produce()
     stream.batch()
-    folder = stream.batches
-    dead = folder.path / "movielens_batch_1_2.csv"
-    late = folder.path / "movielens_batch_1_99.csv"
-    rejected = folder.path / "rejected_1.jsonl"
-    temporary = folder.path / ".tmp-1-1-movielens_batch_1_2.csv"
+    dead = stream.batches_path / "movielens_batch_1_2.csv"
+    late = stream.batches_path / "movielens_batch_1_99.csv"
+    rejected = stream.batches_path / "rejected_1.jsonl"
+    temporary = stream.batches_path / ".tmp-1-1-movielens_batch_1_2.csv"
     for path in (dead, late, rejected, temporary):
         path.write_text("left over")
     stream.batch()
@@ -277,7 +276,7 @@ def test_full_disk_ends_it_and_loses_nothing(
         def fail(*_: object) -> None:
             raise StorageError("batched_data: no space left on device: free some space")
 
-        patch.setattr("reelstream.storage.batch_files.publish_bytes", fail)
+        patch.setattr("reelstream.storage.file_store.publish_bytes", fail)
         with pytest.raises(StorageError, match="no space"):
             writer.run(once=True)
     assert stream.batches.manifests() == []

@@ -39,11 +39,11 @@ def batched(stream: Stream) -> Stream:
 def rewrite(stream: Stream, number: int, change: Callable[[Manifest], Manifest]) -> None:
     """Edit a manifest by hand."""
     manifest = stream.batches.manifests()[number - 1]
-    (stream.batches.path / f"manifest_{number}.1.json").write_bytes(encode_json(change(manifest)))
+    (stream.batches_path / f"manifest_{number}.1.json").write_bytes(encode_json(change(manifest)))
 
 
 def batch_path(stream: Stream, number: int) -> Path:
-    return stream.batches.path / stream.batches.manifests()[number - 1].files[0].name
+    return stream.batches_path / stream.batches.manifests()[number - 1].files[0].name
 
 
 def rewrite_rows(stream: Stream, number: int, change: Callable[[list[bytes]], list[bytes]]) -> None:
@@ -105,7 +105,7 @@ def test_flipped_byte_is_found(batched: Stream) -> None:
 def test_missing_file_is_found(batched: Stream) -> None:
     """So does a file that is gone, of ratings or of rejected rows."""
     batch_path(batched, 2).unlink()
-    (batched.batches.path / "rejected_7.jsonl").unlink()
+    (batched.batches_path / "rejected_7.jsonl").unlink()
     first, second = batched.audit().problems
     assert first.startswith("batch 2:")
     assert "rejected_7.jsonl: it is missing" in second
@@ -113,7 +113,7 @@ def test_missing_file_is_found(batched: Stream) -> None:
 
 def test_removed_manifest_is_found(batched: Stream) -> None:
     """A gap in the chain names the manifest that is missing."""
-    (batched.batches.path / "manifest_4.1.json").unlink()
+    (batched.batches_path / "manifest_4.1.json").unlink()
     assert "manifest 4 is missing" in batched.audit().problems[0]
 
 
@@ -122,7 +122,7 @@ def test_removed_newest_manifest_is_found(batched: Stream) -> None:
     release.
     """
     release = FakeRelease(7, [(7, 1)], dict(batched.batches.manifests()[-1].next_offsets))
-    (batched.batches.path / "manifest_7.1.json").unlink()
+    (batched.batches_path / "manifest_7.1.json").unlink()
     problems = batched.audit([release]).problems
     assert problems[0].startswith("the newest manifest is missing")
     assert "set 7 was trained on manifest 7.1, which is missing" in problems
@@ -141,7 +141,9 @@ def test_a_batch_that_closes_meanwhile_is_no_problem(stream: Stream) -> None:
 
     stream.produce()
     with open_broker(stream.url) as broker:
-        assert audit(broker, TOPIC, FolderOfABusyWriter(stream.batches.path)).problems == ()
+        assert (
+            audit(broker, TOPIC, FolderOfABusyWriter.in_folder(stream.batches_path)).problems == ()
+        )
     assert stream.batches.manifests()
 
 
@@ -192,8 +194,7 @@ def test_removed_row_is_found(batched: Stream) -> None:
 
 def test_unknown_row_number_is_no_repeat(batched: Stream) -> None:
     """A missing record that names no row of a source cannot be a repeat."""
-    folder = batched.batches
-    (folder.path / "rejected_7.jsonl").unlink()
+    (batched.batches_path / "rejected_7.jsonl").unlink()
     rewrite(batched, 7, lambda manifest: msgspec.structs.replace(manifest, rejected=None))
     (problem,) = batched.audit().problems
     assert problem.startswith("batch 7 lacks offset")

@@ -44,7 +44,7 @@ class World:
     def __init__(self, folder: Path, broker: Broker, *numbers: int) -> None:
         self.broker = broker
         self.batches, self.snapshots = (
-            BatchFolder(folder / "batches"),
+            BatchFolder.in_folder(folder / "batches"),
             SnapshotStore.in_folder(folder / "history"),
         )
         self.batches.make()
@@ -220,7 +220,7 @@ def test_a_damaged_batch_is_reported_and_the_log_stands_in_for_it(world: World) 
     """By name; and it is read as soon as it is there again."""
     world.rate((1, 31, 4.0, 100))
     manifest = world.close_batch((1, 31, 4.0, 100))
-    file = world.batches.path / manifest.files[0].name
+    file = world.batches.store.local_path(manifest.files[0].name)
     content = file.read_bytes()
     file.write_bytes(b"")
     world.updates.start()

@@ -41,9 +41,13 @@ def publish(
     return manifest
 
 
+def path_of(folder: BatchFolder) -> Path:
+    return folder.store.local_path("")
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> BatchFolder:
-    return BatchFolder(tmp_path / "batched_data")
+    return BatchFolder.in_folder(tmp_path / "batched_data")
 
 
 def test_folder_that_is_not_there_holds_nothing(folder: BatchFolder) -> None:
@@ -61,10 +65,10 @@ def test_ratings_and_rejected_rows_come_back(folder: BatchFolder) -> None:
         np.testing.assert_array_equal(getattr(read, name), getattr(sent, name))
         assert getattr(read, name).dtype == getattr(sent, name).dtype
     assert folder.read_rejected(manifest) == [RejectedRow("bad", 0, 10, 0, b"\xff")]
-    assert BatchFolder(folder.path).manifests() == [manifest]
+    assert BatchFolder.in_folder(path_of(folder)).manifests() == [manifest]
     assert (
         manifest.files[0].sha256
-        == hashlib.sha256((folder.path / manifest.files[0].name).read_bytes()).hexdigest()
+        == hashlib.sha256((path_of(folder) / manifest.files[0].name).read_bytes()).hexdigest()
     )
 
 
@@ -128,7 +132,7 @@ def test_first_manifest_must_be_there(folder: BatchFolder) -> None:
 def test_unreadable_manifest_is_named(folder: BatchFolder, content: bytes) -> None:
     """What is no manifest is damage, by its name."""
     folder.make()
-    (folder.path / "manifest_1.1.json").write_bytes(content)
+    (path_of(folder) / "manifest_1.1.json").write_bytes(content)
     with pytest.raises(DamagedError, match=r"manifest_1\.1\.json"):
         folder.manifests()
 
@@ -137,10 +141,10 @@ def test_a_manifest_that_is_put_back_in_place_is_read(folder: BatchFolder) -> No
     """What is sound before the break is known meanwhile; nothing that was broken is remembered."""
     publish(folder, 1, 0)
     publish(folder, 2, 11)
-    path = folder.path / "manifest_2.1.json"
+    path = path_of(folder) / "manifest_2.1.json"
     right = path.read_bytes()
     path.write_bytes(b"{")
-    reader = BatchFolder(folder.path)
+    reader = BatchFolder.in_folder(path_of(folder))
     for _ in range(2):
         sound, broken = reader.sound_manifests()
         assert [manifest.number for manifest in sound] == [1]
@@ -166,7 +170,7 @@ def test_manifest_of_a_later_version_is_refused(folder: BatchFolder) -> None:
 def test_manifest_under_a_wrong_name_is_refused(folder: BatchFolder) -> None:
     """A copy under another number is not that batch."""
     publish(folder, 1, 0)
-    (folder.path / "manifest_1.1.json").rename(folder.path / "manifest_7.1.json")
+    (path_of(folder) / "manifest_1.1.json").rename(path_of(folder) / "manifest_7.1.json")
     with pytest.raises(DamagedError, match=r"manifest_7\.1\.json holds manifest 1\.1"):
         folder.newest()
 
@@ -176,7 +180,7 @@ def test_manifest_under_a_wrong_name_is_refused(folder: BatchFolder) -> None:
 def test_damaged_file_is_named(folder: BatchFolder, kind: str, damage: str) -> None:
     """A file that is not the one published is never read."""
     manifest = publish(folder, 1, 0)
-    (path,) = folder.path.glob(kind)
+    (path,) = path_of(folder).glob(kind)
     data = bytearray(path.read_bytes())
     if damage == "flip":
         data[-5] ^= 1
@@ -196,7 +200,7 @@ def test_files_with_another_content_than_said_are_damage(folder: BatchFolder) ->
         ("a.csv", b"userId\nx\n"),
         ("b.csv", b"userId,movieId,rating,timestamp,partition,offset\n"),
     ):
-        (folder.path / name).write_bytes(data)
+        (path_of(folder) / name).write_bytes(data)
         file = msgspec.structs.replace(
             manifest.files[0], name=name, bytes=len(data), sha256=hashlib.sha256(data).hexdigest()
         )
@@ -223,7 +227,7 @@ def test_batches_are_excluded_and_included(folder: BatchFolder) -> None:
     folder.exclude(2)
     folder.exclude(1)
     folder.include(1)
-    assert BatchFolder(folder.path).excluded() == {2}
+    assert BatchFolder.in_folder(path_of(folder)).excluded() == {2}
     with pytest.raises(SettingError, match="there are 1 to 2"):
         folder.exclude(3)
     with pytest.raises(SettingError, match="no batch 3"):
@@ -237,7 +241,7 @@ def test_two_exclusions_at_once_forget_none(folder: BatchFolder) -> None:
     publish(folder, 1, 0)
     publish(folder, 2, 11)
     folder.exclude(1)
-    with FileLock(folder.path / ".excluded.lock"), pytest.raises(LockedError):
+    with FileLock(path_of(folder) / ".excluded.lock"), pytest.raises(LockedError):
         folder.exclude(2)
     folder.exclude(2)
     assert folder.excluded() == {1, 2}
@@ -246,6 +250,6 @@ def test_two_exclusions_at_once_forget_none(folder: BatchFolder) -> None:
 def test_folder_under_a_files_name_is_left_alone(folder: BatchFolder) -> None:
     """Sweeping removes what writers leave, and stops at nothing else."""
     publish(folder, 1, 0)
-    (folder.path / "movielens_batch_1_1.csv").mkdir()
+    (path_of(folder) / "movielens_batch_1_1.csv").mkdir()
     folder.sweep()
-    assert (folder.path / "movielens_batch_1_1.csv").is_dir()
+    assert (path_of(folder) / "movielens_batch_1_1.csv").is_dir()

@@ -242,7 +242,7 @@ def test_a_manifest(world: TrainingWorld) -> None:
 
 def test_rejected_and_requeued_rows(tmp_path: Path) -> None:
     """Both are lines of JSON that name the record that was rejected."""
-    batches = BatchFolder(tmp_path)
+    batches = BatchFolder.in_folder(tmp_path)
     batches.make()
     rejected: BatchFile = batches.publish_rejected(
         1, [RejectedRow("no rating", 0, 7, 1, b"x", "x")]

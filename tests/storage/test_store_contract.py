@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -221,3 +222,18 @@ def test_a_lock_is_held_by_one(open_place: Callable[[], Store], store: Store) ->
             pass
     with open_place().lock(".lock"):
         pass
+
+
+@pytest.mark.parametrize("open_at", PLACES.values(), ids=PLACES.keys())
+def test_a_place_can_be_sent_to_another_process(
+    open_at: Callable[[Path], Store], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Which may run in another working folder."""
+    monkeypatch.chdir(tmp_path)
+    store = open_at(Path("place"))
+    store.create()
+    store.put("a", b"1")
+    sent = pickle.dumps(store)
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert pickle.loads(sent).read("a") == b"1"

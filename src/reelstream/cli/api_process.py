@@ -34,7 +34,7 @@ def make_app(work: Path, kafka: Mapping[str, str]) -> Flask:
         predictor,
         model_sets=registry,
         catalog=catalog,
-        batches=BatchFolder(folder.batches),
+        batches=BatchFolder.in_folder(folder.batches),
         snapshots=SnapshotStore.in_folder(folder.history),
         log=LogSource(broker=open_log(binding, kafka), topic=binding.topic, scale=binding.scale),
     )

@@ -28,7 +28,7 @@ def audit(settings: Settings, as_json: Json = False) -> int:
         report = reconcile(
             log,
             binding.topic,
-            BatchFolder(folder.batches),
+            BatchFolder.in_folder(folder.batches),
             # Those of removed sets too: their record must fit the batches as well.
             registry.all_releases(),
             group=binding.group,

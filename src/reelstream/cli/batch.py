@@ -35,7 +35,7 @@ def batch(
 ) -> int:
     """Write batches until stopped, or with `once` up to the log's end."""
     folder, binding = bind_work_folder(settings, None)
-    batches = BatchFolder(folder.batches)
+    batches = BatchFolder.in_folder(folder.batches)
     before = len(batches.manifests())
     policy = BatchPolicy(
         rows=settings.batch.rows, seconds=settings.batch.seconds, accept_loss=accept_loss

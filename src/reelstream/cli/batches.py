@@ -93,4 +93,4 @@ def _print_excluded(batches: BatchFolder, *, as_json: bool) -> int:
 
 def _open(settings: Settings) -> BatchFolder:
     folder, _ = open_work_folder(settings)
-    return BatchFolder(folder.batches)
+    return BatchFolder.in_folder(folder.batches)

@@ -85,8 +85,9 @@ def check_topic(log: Broker, topic: str, batches: BatchFolder) -> None:
     newest = batches.newest()
     if newest is not None and newest.topic_id != log.topic_id(topic):
         raise BrokerError(
-            f"the topic {topic!r} is not the one that the batches in {batches.path} were made "
-            "from, it was deleted and made anew: nothing was sent"
+            f"the topic {topic!r} is not the one that the batches in"
+            f" {batches.store.describe()} were made from, it was deleted and made anew:"
+            " nothing was sent"
         )
 
 

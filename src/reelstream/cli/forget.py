@@ -28,7 +28,7 @@ def forget(
     """Send an erasure request to the log."""
     folder, binding = open_work_folder(settings)
     with open_log(binding, settings.kafka) as log:
-        check_topic(log, binding.topic, BatchFolder(folder.batches))
+        check_topic(log, binding.topic, BatchFolder.in_folder(folder.batches))
         timestamp = send(user_id, log, binding.topic)
     if as_json:
         print_json({"user_id": user_id, "timestamp": timestamp})

@@ -78,7 +78,7 @@ def show(
 def open_rejected(settings: Settings) -> tuple[BatchFolder, RequeueFolder]:
     """The batches of a work folder, and the record of what was requeued. Raises SettingError."""
     folder, _ = open_work_folder(settings)
-    return BatchFolder(folder.batches), RequeueFolder.in_folder(folder.requeued)
+    return BatchFolder.in_folder(folder.batches), RequeueFolder.in_folder(folder.requeued)
 
 
 def select_rows(batches: BatchFolder, text: str) -> tuple[list[RejectedRow], bool]:

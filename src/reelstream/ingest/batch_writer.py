@@ -192,16 +192,16 @@ class BatchWriter:
         for partition, position in batch.positions.items():
             if position > max(ends.get(partition, 0), starts.get(partition, 0)):
                 raise BrokerError(
-                    f"the batches in {self._folder.path} end at offset {position} of partition"
-                    f" {partition}, but the log ends at {ends.get(partition, 0)}: records were lost"
-                    " from the log"
+                    f"the batches in {self._folder.store.describe()} end at offset {position} of"
+                    f" partition {partition}, but the log ends at {ends.get(partition, 0)}: records"
+                    " were lost from the log"
                 )
         for partition, lost in batch.lost.items():
             if not self._policy.accept_loss:
                 raise BrokerError(
                     f"the log has deleted offsets {lost.first} to {lost.next - 1} of partition"
-                    f" {partition}, which no batch in {self._folder.path} holds: `reelstream batch"
-                    " --accept-loss` continues after them"
+                    f" {partition}, which no batch in {self._folder.store.describe()} holds:"
+                    " `reelstream batch --accept-loss` continues after them"
                 )
             log.warning("records_lost", partition=partition, first=lost.first, last=lost.next - 1)
         return batch
@@ -212,8 +212,9 @@ class BatchWriter:
         """
         if {read, self._broker.topic_id(self._topic)} != {self._topic_id}:
             raise BrokerError(
-                f"the topic {self._topic!r} is not the one that the batches in {self._folder.path}"
-                " were made from, it was deleted and made anew: name another --work folder"
+                f"the topic {self._topic!r} is not the one that the batches in"
+                f" {self._folder.store.describe()} were made from, it was deleted and made"
+                " anew: name another --work folder"
             )
 
     def _read(self, consumer: Consumer, batch: OpenBatch) -> None:

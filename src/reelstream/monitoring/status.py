@@ -69,7 +69,7 @@ class StatusReader:
 
     def __init__(self, folder: WorkFolder, log: Broker | None, topic: str, api_url: str) -> None:
         """`log` is open; None, for one that does not answer, counts as one without messages."""
-        self._batches = BatchFolder(folder.batches)
+        self._batches = BatchFolder.in_folder(folder.batches)
         self._log, self._topic = log, topic
         # Short: a run reads the status between its checks, and must notice a dead stage.
         self._api = Client(api_url, timeout_seconds=1.0)

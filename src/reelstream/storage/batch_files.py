@@ -12,32 +12,26 @@ import io
 import re
 import time
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from itertools import count
 from pathlib import Path
+from typing import Self
 
 import msgspec
 import numpy as np
 import polars as pl
 
 from reelstream.errors import AlreadyPublishedError, DamagedError, SettingError
-from reelstream.files import (
-    TEMPORARY_PREFIX,
-    FileLock,
-    encode_json,
-    is_abandoned,
-    publish_bytes,
-    read_json,
-    replace_file,
-    translate_errors,
-)
+from reelstream.files import encode_json, translate_errors
 from reelstream.ratings.columns import NO_ITEM, EventColumns
+from reelstream.storage.file_store import FileStore
 from reelstream.storage.manifest import FORMAT, BatchFile, Manifest, OffsetRange, RejectedRow
-from reelstream.storage.numbered_files import NumberedFiles
+from reelstream.storage.store import Store, read_object
 
 __all__ = ["BatchFile", "BatchFolder", "Manifest", "OffsetRange", "RejectedRow"]
 
 _MANIFEST_NAME = r"manifest_([1-9][0-9]*)\.([1-9][0-9]*)\.json"
+_EXCLUDED = "excluded.json"
 _BATCH_FILE_NAME = re.compile(r"(?:movielens_batch_\d+_(\d+)\.csv|rejected_(\d+)(?:\.\d+)?\.jsonl)")
 _COLUMNS = {
     "userId": pl.Int64,
@@ -60,22 +54,27 @@ class _Excluded(msgspec.Struct, frozen=True):
 
 
 class BatchFolder:
-    """The batches in one folder. Any number of readers and writers may share it."""
+    """The batches in one place. Any number of readers and writers may share it."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.lease = path / "writer" / "lease.json"
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.lease = store.local_path("writer/lease.json")
         """Of the active writer. In a folder of its own: each renewal would look like news of a
         batch.
         """
-        self._names = NumberedFiles(path, _MANIFEST_NAME)
         self._read_manifests: dict[tuple[int, int], Manifest] = {}
         self._sound: tuple[object, list[Manifest]] = ((), [])
-        """What `_names` said, and the chain of these manifests, all of it sound."""
+        """The numbers of the manifests, and the chain of these manifests, all of it sound."""
+
+    @classmethod
+    def in_folder(cls, folder: Path) -> Self:
+        """The batches in a folder of this machine."""
+        return cls(FileStore(folder))
 
     def make(self) -> None:
-        """Make the folder if it does not exist. Raises StorageError."""
-        with translate_errors(self.path):
+        """Make the place if it does not exist. Raises StorageError."""
+        self.store.create()
+        with translate_errors(self.lease.parent):
             self.lease.parent.mkdir(parents=True, exist_ok=True)
 
     def manifests(self) -> list[Manifest]:
@@ -89,7 +88,7 @@ class BatchFolder:
 
     def sound_manifests(self) -> tuple[list[Manifest], DamagedError | None]:
         """As `manifests`, but those before the break, and what is broken there."""
-        names = self._names.numbers()
+        names = self._numbers()
         checked, manifests = self._sound
         if names is not checked:
             manifests = []
@@ -106,7 +105,7 @@ class BatchFolder:
 
     def newest(self) -> Manifest | None:
         """The manifest with the highest number."""
-        names = self._names.numbers()
+        names = self._numbers()
         return self._read_manifest(*names[-1]) if names else None
 
     def read(self, manifest: Manifest) -> EventColumns:
@@ -120,13 +119,11 @@ class BatchFolder:
         file of another size.
         """
         for file in manifest.files:
-            path = self.path / file.name
+            path = self._local_path(file)
             with translate_errors(path):
-                if not path.exists():
-                    raise self._damaged(file, "it is missing")
                 if path.stat().st_size != file.bytes:
                     raise self._damaged(file, "its size is not that of its manifest")
-        return [self.path / file.name for file in manifest.files]
+        return [self._local_path(file) for file in manifest.files]
 
     def check(self, file: BatchFile) -> None:
         """Raises DamagedError when the file is not the one published."""
@@ -166,9 +163,7 @@ class BatchFolder:
         """Make a batch exist. Raises AlreadyPublishedError when another writer's batch has its
         number.
         """
-        publish_bytes(
-            self._manifest_path(manifest.number, manifest.revision), encode_json(manifest)
-        )
+        self.store.put(_manifest_name(manifest.number, manifest.revision), encode_json(manifest))
 
     def sweep(self) -> None:
         """Remove what dead writers left: unnamed files numbered up to the newest manifest, and old
@@ -181,20 +176,20 @@ class BatchFolder:
         named = {file.name for manifest in manifests for file in manifest.named_files}
         # The list is made after the manifests were read: a batch published since then has a higher
         # number, and its files stay.
-        for path in self._list():
-            match = _BATCH_FILE_NAME.fullmatch(path.name)
-            unnamed = (
-                match is not None and path.name not in named and int(match[1] or match[2]) <= newest
-            )
-            if path.is_dir():
-                continue  # nothing that a writer leaves
-            if unnamed or (path.name.startswith(TEMPORARY_PREFIX) and is_abandoned(path)):
-                path.unlink(missing_ok=True)
+        for name in self.store.names():
+            match = _BATCH_FILE_NAME.fullmatch(name)
+            is_old = match is not None and int(match[1] or match[2]) <= newest
+            # A folder of such a name is nothing that a writer leaves.
+            if is_old and name not in named and self.store.has(name):
+                self.store.remove(name)
+        # Another writer may be at work on any file: only what is abandoned goes.
+        self.store.sweep(of_others=("",))
 
     def excluded(self) -> frozenset[int]:
         """Numbers of the batches that were taken out by hand."""
-        path = self.path / "excluded.json"
-        return frozenset(read_json(path, _Excluded).batches if path.exists() else ())
+        if not self.store.has(_EXCLUDED):
+            return frozenset()
+        return frozenset(read_object(self.store, _EXCLUDED, _Excluded).batches)
 
     def exclude(self, number: int) -> None:
         """Take a batch out of all later fits and histories.
@@ -212,50 +207,53 @@ class BatchFolder:
         with self._excluding():
             self._replace_excluded(self.excluded() - {number})
 
-    def _excluding(self) -> FileLock:
+    def _excluding(self) -> AbstractContextManager[object]:
         """Taken from reading the exclusions to replacing them, or one of two commands at once would
         be forgotten.
         """
-        return FileLock(self.path / ".excluded.lock")
+        return self.store.lock(".excluded.lock")
 
     def _check_exists(self, number: int) -> None:
-        numbers = _newest_revisions(self._names.numbers())
+        numbers = _newest_revisions(self._numbers())
         if number not in numbers:
             there = f"there are 1 to {max(numbers)}" if numbers else "there is none yet"
-            raise SettingError(f"there is no batch {number} in {self.path}: {there}")
+            raise SettingError(f"there is no batch {number} in {self.store.describe()}: {there}")
 
     def _replace_excluded(self, numbers: Iterable[int]) -> None:
-        replace_file(self.path / "excluded.json", encode_json(_Excluded(sorted(numbers))))
+        self.store.replace(_EXCLUDED, encode_json(_Excluded(sorted(numbers))))
 
-    def _list(self) -> list[Path]:
-        if not self.path.exists():
-            return []
-        with translate_errors(self.path):
-            return list(self.path.iterdir())
+    def _numbers(self) -> tuple[tuple[int, ...], ...]:
+        """(number, revision) of each manifest, rising."""
+        return self.store.numbers(_MANIFEST_NAME)
 
-    def _manifest_path(self, number: int, revision: int) -> Path:
-        return self.path / f"manifest_{number}.{revision}.json"
+    def _local_path(self, file: BatchFile) -> Path:
+        """Raises DamagedError where there is no such file."""
+        if not self.store.has(file.name):
+            raise self._damaged(file, "it is missing")
+        return self.store.local_path(file.name)
 
     def _read_next(self, number: int, revision: int, before: Manifest | None) -> Manifest:
         manifest = self._read_manifest(number, revision)
         try:
             manifest.check_follows(before)
         except DamagedError as error:
-            raise DamagedError(f"{self._manifest_path(number, revision)}: {error}") from error
+            where = self.store.describe(_manifest_name(number, revision))
+            raise DamagedError(f"{where}: {error}") from error
         return manifest
 
     def _read_manifest(self, number: int, revision: int) -> Manifest:
         """A published manifest never changes, so each is read once."""
         if (number, revision) not in self._read_manifests:
-            path = self._manifest_path(number, revision)
-            manifest = read_json(path, Manifest)
+            name = _manifest_name(number, revision)
+            manifest = read_object(self.store, name, Manifest)
+            where = self.store.describe(name)
             if manifest.format != FORMAT:
                 raise DamagedError(
-                    f"{path} has format {manifest.format}, this version reads {FORMAT}: update it"
+                    f"{where} has format {manifest.format}, this version reads {FORMAT}: update it"
                 )
             if (manifest.number, manifest.revision) != (number, revision):
                 raise DamagedError(
-                    f"{path} holds manifest {manifest.number}.{manifest.revision}: put the right"
+                    f"{where} holds manifest {manifest.number}.{manifest.revision}: put the right"
                     " one back"
                 )
             self._read_manifests[number, revision] = manifest
@@ -267,17 +265,15 @@ class BatchFolder:
         """
         for name in names:
             with suppress(AlreadyPublishedError):
-                publish_bytes(self.path / name, data)
+                self.store.put(name, data)
                 sha256 = hashlib.sha256(data).hexdigest()
                 return BatchFile(name=name, rows=rows, bytes=len(data), sha256=sha256)
         raise AssertionError("names never end")
 
     def _read_file(self, file: BatchFile) -> bytes:
-        path = self.path / file.name
-        if not path.exists():
+        if not self.store.has(file.name):
             raise self._damaged(file, "it is missing")
-        with translate_errors(path):
-            data = path.read_bytes()
+        data = self.store.read(file.name)
         if len(data) != file.bytes or hashlib.sha256(data).hexdigest() != file.sha256:
             raise self._damaged(file, "its SHA-256 is not that of its manifest")
         return data
@@ -300,8 +296,12 @@ class BatchFolder:
 
     def _damaged(self, file: BatchFile, what: str) -> DamagedError:
         return DamagedError(
-            f"{self.path / file.name}: {what}: put a copy of it back, or exclude its batch"
+            f"{self.store.describe(file.name)}: {what}: put a copy of it back, or exclude its batch"
         )
+
+
+def _manifest_name(number: int, revision: int) -> str:
+    return f"manifest_{number}.{revision}.json"
 
 
 def _newest_revisions(rising: Iterable[tuple[int, ...]]) -> dict[int, int]:

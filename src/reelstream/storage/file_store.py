@@ -26,6 +26,10 @@ class FileStore:
         self._root = root
         self._numbered: dict[str, NumberedFiles] = {}
 
+    def __reduce__(self) -> tuple[type[FileStore], tuple[Path]]:
+        # Spark's workers open the place too, and may run in another working folder.
+        return FileStore, (self._root.absolute(),)
+
     def describe(self, name: str = "") -> str:
         """The path."""
         return str(self._root / name)
@@ -37,7 +41,9 @@ class FileStore:
 
     def has(self, name: str) -> bool:
         """See `Store.has`."""
-        return (self._root / name).is_file()
+        path = self._root / name
+        with translate_errors(path):
+            return path.is_file()
 
     def read(self, name: str) -> bytes:
         """See `Store.read`."""

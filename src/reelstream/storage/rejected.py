@@ -31,7 +31,7 @@ def rejected_of_batch(batches: BatchFolder, number: int) -> list[RejectedRow]:
     manifests = batches.manifests()
     if not 1 <= number <= len(manifests):
         there = f"there are 1 to {len(manifests)}" if manifests else "there is none yet"
-        raise SettingError(f"there is no batch {number} in {batches.path}: {there}")
+        raise SettingError(f"there is no batch {number} in {batches.store.describe()}: {there}")
     return batches.read_rejected(manifests[number - 1])
 
 

@@ -80,7 +80,8 @@ class Store(Protocol):
     def sweep(self, of_others: tuple[str, ...] = ()) -> None:
         """Remove what unpublished writes left; call it only where no other writer is at work.
 
-        `of_others`: how the names begin that other processes may write all the same.
+        `of_others`: how the names begin that other processes may write all the same; what was
+        written for these goes when it is too old to be still at work.
         """
 
 

@@ -23,7 +23,7 @@ class TrainingStores:
     def of(cls, folder: WorkFolder) -> Self:
         """Those of a work folder."""
         return cls(
-            batches=BatchFolder(folder.batches),
+            batches=BatchFolder.in_folder(folder.batches),
             snapshots=SnapshotStore.in_folder(folder.history),
             model_sets=ModelSetStore.in_folder(folder.models),
         )

@@ -76,7 +76,7 @@ class SparkEngine:
         session = self._session()
         paths = [path for manifest in job.manifests for path in job.batches.rating_files(manifest)]
         files = {file for manifest in job.manifests for file in manifest.files}
-        check_files(session, job.batches.path, files - self._checked)
+        check_files(session, job.batches.store, files - self._checked)
         self._checked |= files
         return read_compacted(session, paths, partitions)
 

@@ -16,25 +16,25 @@ from reelstream.errors import DamagedError, FitError
 from reelstream.ratings.columns import NO_ITEM, EventColumns
 from reelstream.storage.batch_files import BatchFile, BatchFolder
 from reelstream.storage.snapshot import STORED_COLUMNS
+from reelstream.storage.store import Store
 
 # Of a batch file; an empty rating deletes, that of every film where the film is empty too.
 COLUMNS = "userId long, movieId long, rating float, timestamp long, partition int, offset long"
 
 
-def check_files(session: SparkSession, folder: Path, files: Collection[BatchFile]) -> None:
-    """Hold batch files of a folder against their manifests, where the workers see them. Raises
+def check_files(session: SparkSession, store: Store, files: Collection[BatchFile]) -> None:
+    """Hold the batch files of a place against their manifests, where the workers see them. Raises
     DamagedError.
     """
     if not files:
         return
-    folder = folder.absolute()
 
     def problems(some: Iterable[BatchFile]) -> Iterator[str]:
-        batches = BatchFolder(folder)
+        batches = BatchFolder(store)
         for file in some:
             # The driver has the file: a worker that does not find it shares no disk with it, and
             # this error says so (NOT_SHARED); the check would call the file damaged.
-            (folder / file.name).stat()
+            store.local_path(file.name).stat()
             try:
                 batches.check(file)
             except DamagedError as error:
