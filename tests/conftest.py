@@ -42,10 +42,12 @@ group, so that each process is started once.
 """
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None]:
     """Mark what needs Java, group it, and put the slow tests first: no worker is to be left with
     one of them at the end.
+
+    A wrapper, because xdist reads the groups in this very hook: a group named later is ignored.
     """
     for item in items:
         used = set(getattr(item, "fixturenames", ()))
@@ -53,6 +55,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.java)
             item.add_marker(pytest.mark.xdist_group(group))
     items.sort(key=lambda item: not any(item.iter_markers("slow")))
+    return (yield)
 
 
 @pytest.hookimpl(wrapper=True)
