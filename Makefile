@@ -23,7 +23,7 @@ LOWEST := $(addprefix tests/,test_settings.py test_telemetry.py datasets api/tes
 
 # One more than there are cores, since many tests wait. Tests that share a broker, a cluster or a browser stay together.
 TEST_PROCESSES ?= $(shell expr $$(getconf _NPROCESSORS_ONLN || echo 2) + 1)
-SPREAD = -n $(TEST_PROCESSES) --maxprocesses 5 --dist loadgroup
+SPREAD = -n $(TEST_PROCESSES) --maxprocesses 5 --dist loadgroup --no-loadscope-reorder
 
 # From Python 3.12 on coverage costs next to nothing.
 TRACER = $(shell $(BIN)/python -c 'import sys; print("COVERAGE_CORE=sysmon" if sys.version_info >= (3, 12) else "")')

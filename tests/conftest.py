@@ -18,7 +18,6 @@ from reelstream.compute import threads
 from reelstream.datasets import detect, simulate
 from spark_session import spark_engine  # noqa: F401  (a fixture)
 from streams import Stream
-from untraced import untraced
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -34,18 +33,18 @@ settings.load_profile("any machine")
 
 SHARED_PROCESSES = {
     "spark_cluster": "spark cluster",
-    "spark_engine": "spark",
     "kafka_cluster": "kafka",
+    "spark_engine": "spark",
 }
 """Fixture -> the group of the tests that use it, the first that counts. One worker runs a whole
-group, so that each process is started once.
+group, so that each process is started once. The longest stands first, since it starts first.
 """
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None]:
-    """Mark what needs Java, group it, and put the slow tests first: no worker is to be left with
-    one of them at the end.
+    """Mark what needs Java, group it, and put long groups and slow tests first: no worker is to be
+    left with one of them at the end.
 
     A wrapper, because xdist reads the groups in this very hook: a group named later is ignored.
     """
@@ -54,8 +53,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None]:
         for group in [SHARED_PROCESSES[name] for name in SHARED_PROCESSES if name in used][:1]:
             item.add_marker(pytest.mark.java)
             item.add_marker(pytest.mark.xdist_group(group))
-    items.sort(key=lambda item: not any(item.iter_markers("slow")))
+    items.sort(key=_place)
     return (yield)
+
+
+def _place(item: pytest.Item) -> int:
+    """A test with a lower number is to start earlier."""
+    groups = {mark.args[0] for mark in item.iter_markers("xdist_group")}
+    for place, group in enumerate(SHARED_PROCESSES.values()):
+        if group in groups:
+            return place
+    return len(SHARED_PROCESSES) + (next(item.iter_markers("slow"), None) is None)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -93,10 +101,13 @@ def _no_log_outlives_its_stream() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(scope="module")
-def untraced_processes() -> Iterator[None]:
-    """See `untraced.untraced`."""
-    with untraced():
+@pytest.fixture(autouse=True, scope="session")
+def _untraced_children() -> Iterator[None]:
+    """Processes that a test starts run without the tracer of coverage, which takes a third of
+    their time: what they run is tested in this process as well.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
         yield
 
 

@@ -24,7 +24,6 @@ from reelstream.models.bundle import ModelBundle
 from reelstream.ratings.columns import NO_ITEM, EventColumns
 from reelstream.ratings.scale import RatingScale
 from reelstream.storage.batch_files import BatchFolder, Manifest, OffsetRange
-from untraced import untraced
 
 CONF = {"spark.driver.memory": "1g", "spark.sql.shuffle.partitions": "2"}
 
@@ -37,8 +36,7 @@ def spark_engine() -> Iterator[Any]:
     from reelstream.engines.spark.engine import SparkEngine  # noqa: PLC0415  (an extra)
 
     engine = SparkEngine("local[2]", CONF)
-    with untraced():
-        engine.prepare()
+    engine.prepare()
     yield engine
     session_of(engine).stop()
 

@@ -7,11 +7,6 @@ import pytest
 MATRIX = "test_kafka_faults.py"
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _untraced(untraced_processes: None) -> None:
-    """Most of the processes here are killed before they could say what they ran."""
-
-
 @pytest.fixture
 def kills(request: pytest.FixtureRequest) -> int:
     """How often something is killed at random."""

@@ -29,10 +29,20 @@ def spark_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 @pytest.fixture(scope="session")
 def untrained(tmp_path_factory: pytest.TempPathFactory, small_dataset: Path) -> Path:
     """A work folder with two batches, and nothing trained."""
-    work = tmp_path_factory.mktemp("untrained") / "work"
+    return batched(tmp_path_factory.mktemp("untrained") / "work", small_dataset, batch_rows=1500)
+
+
+@pytest.fixture(scope="session")
+def untrained_batch(tmp_path_factory: pytest.TempPathFactory, small_dataset: Path) -> Path:
+    """The same with a single batch."""
+    return batched(tmp_path_factory.mktemp("untrained") / "work", small_dataset, batch_rows=3000)
+
+
+def batched(work: Path, dataset: Path, batch_rows: int) -> Path:
+    """A work folder with the ratings of the data set in batches of that many rows."""
     for arguments in (
-        ["produce", "--data", small_dataset, "--work", work],
-        ["batch", "--once", "--batch-rows", 1500, "--work", work],
+        ["produce", "--data", dataset, "--work", work],
+        ["batch", "--once", "--batch-rows", batch_rows, "--work", work],
     ):
         assert invoke([str(argument) for argument in arguments]) == 0
     return work
@@ -40,5 +50,11 @@ def untrained(tmp_path_factory: pytest.TempPathFactory, small_dataset: Path) -> 
 
 @pytest.fixture
 def work(untrained: Path, tmp_path: Path) -> Path:
-    """A copy of it, to train in."""
+    """A copy of the folder with two batches, to train in."""
     return Path(shutil.copytree(untrained, tmp_path / "work"))
+
+
+@pytest.fixture
+def work_of_one(untrained_batch: Path, tmp_path: Path) -> Path:
+    """A copy of the folder with one batch, to train in."""
+    return Path(shutil.copytree(untrained_batch, tmp_path / "work"))

@@ -66,9 +66,11 @@ def undisturbed(
 
 
 @pytest.fixture(scope="module")
-def trained_alone(untrained: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[int, Any]:
-    """The sets of `reelstream train` on this machine."""
-    work = shutil.copytree(untrained, tmp_path_factory.mktemp("alone") / "work")
+def trained_alone(
+    untrained_batch: Path, tmp_path_factory: pytest.TempPathFactory
+) -> dict[int, Any]:
+    """The set of `reelstream train` on this machine."""
+    work = shutil.copytree(untrained_batch, tmp_path_factory.mktemp("alone") / "work")
     assert invoke(["train", "--work", str(work)]) == 0
     return published(work)
 
@@ -180,7 +182,7 @@ def test_a_driver_killed_in_mid_fit_has_published_nothing(
 
 
 def test_the_package_comes_with_the_job(
-    work: Path,
+    work_of_one: Path,
     trained_alone: dict[int, Any],
     spark_cluster: SparkCluster,
     bare_python: Path,
@@ -198,17 +200,17 @@ def test_the_package_comes_with_the_job(
     said = run(
         [spark_program("spark-submit"), "--master", spark_cluster.master, "--py-files", package],
         spark_cluster.conf_without_source,
-        [SOURCE.parent / "spark_training.py", "--work", work.name],
-        work.parent,
+        [SOURCE.parent / "spark_training.py", "--work", work_of_one.name],
+        work_of_one.parent,
         PYSPARK_PYTHON=bare_python,
         PYTHONPATH="",
     )
     assert said.returncode == 0, said.stderr
-    assert published(work) == trained_alone
+    assert published(work_of_one) == trained_alone
 
 
 def test_a_whole_environment_comes_with_the_job(
-    work: Path,
+    work_of_one: Path,
     trained_alone: dict[int, Any],
     spark_cluster: SparkCluster,
     bare_python: Path,
@@ -238,14 +240,14 @@ def test_a_whole_environment_comes_with_the_job(
             "spark.archives": f"{archive}#environment",
             "spark.pyspark.python": "./environment/bin/python",
         },
-        ["--work", work],
+        ["--work", work_of_one],
     )
     assert said.returncode == 0, said.stderr
-    assert published(work) == trained_alone
+    assert published(work_of_one) == trained_alone
 
 
 def test_what_workers_lack_is_said(
-    work: Path, spark_cluster: SparkCluster, bare_python: Path
+    work_of_one: Path, spark_cluster: SparkCluster, bare_python: Path
 ) -> None:
     """One sentence with what to do, and no traceback, neither Python's nor Java's; nothing is
     published.
@@ -262,7 +264,7 @@ def test_what_workers_lack_is_said(
             spark_cluster.master,
         ],
         spark_cluster.conf_without_source,
-        ["--conf", f"spark.pyspark.python={bare_python}", "--work", work],
+        ["--conf", f"spark.pyspark.python={bare_python}", "--work", work_of_one],
         PYSPARK_PYTHON=sys.executable,
     )
     assert said.returncode == 1
@@ -272,7 +274,7 @@ def test_what_workers_lack_is_said(
     assert said.stderr.splitlines()[-1].startswith(sentence)
     assert "Traceback" not in said.stderr
     assert "\tat " not in said.stderr
-    assert published(work) == {}
+    assert published(work_of_one) == {}
 
 
 def test_executors_that_die_again_and_again_are_said(on_cluster: SparkEngine) -> None:
