@@ -59,9 +59,11 @@ class SparkCluster:
 
     @property
     def conf_without_source(self) -> dict[str, str]:
-        """Spark's settings of an application that leaves room for another."""
+        """Spark's settings of an application of one executor, which compiles for itself what is
+        not installed, and that leaves room for another application.
+        """
         return {
-            "spark.cores.max": str(WORKERS),
+            "spark.cores.max": "1",
             "spark.executor.cores": "1",
             "spark.executor.memory": "640m",
             "spark.executor.extraJavaOptions": QUICK_START,
@@ -75,9 +77,12 @@ class SparkCluster:
 
     @property
     def conf(self) -> dict[str, str]:
-        """The same, with the source that is tested for its executors."""
+        """The same, with an executor on each worker and the source that is tested for them."""
         source = Path(reelstream.__file__).parent.parent
-        return self.conf_without_source | {"spark.executorEnv.PYTHONPATH": str(source)}
+        return self.conf_without_source | {
+            "spark.cores.max": str(WORKERS),
+            "spark.executorEnv.PYTHONPATH": str(source),
+        }
 
     def executors(self) -> list[int]:
         """The ids of the processes that work for an application now."""

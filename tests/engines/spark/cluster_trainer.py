@@ -16,9 +16,9 @@ from reelstream.storage.work_folder import WorkFolder
 from reelstream.training.stores import TrainingStores
 from reelstream.training.trainer import Trainer
 
-SWEEPS = 6
+SWEEPS = 4
 SHORT = FitParameters(
-    n_factors=4, sweeps=SWEEPS, burn_in=3, n_draws=2, warm_sweeps=SWEEPS, warm_burn_in=3
+    n_factors=4, sweeps=SWEEPS, burn_in=2, n_draws=2, warm_sweeps=SWEEPS, warm_burn_in=2
 )
 BLOCK_RATINGS = 500
 

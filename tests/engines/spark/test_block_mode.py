@@ -22,7 +22,7 @@ from reelstream.storage.batch_files import BatchFolder
 from spark_session import bits, fit, forgets, publish, session_of, snapshot_job
 
 QUICK = FitParameters(
-    n_factors=4, sweeps=6, burn_in=3, n_draws=2, warm_sweeps=4, warm_burn_in=2, one_task_ratings=0
+    n_factors=4, sweeps=4, burn_in=2, n_draws=2, warm_sweeps=3, warm_burn_in=1, one_task_ratings=0
 )
 
 
