@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -77,11 +78,12 @@ class SparkCluster:
 
     @property
     def conf(self) -> dict[str, str]:
-        """The same, with an executor on each worker and the source that is tested for them."""
+        """The same, with an executor on each worker, which has this Python and this source."""
         source = Path(reelstream.__file__).parent.parent
         return self.conf_without_source | {
             "spark.cores.max": str(WORKERS),
             "spark.executorEnv.PYTHONPATH": str(source),
+            "spark.pyspark.python": sys.executable,
         }
 
     def executors(self) -> list[int]:

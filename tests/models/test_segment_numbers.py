@@ -16,6 +16,9 @@ from reelstream.models.segment.model import SegmentModel
 from reelstream.ratings.columns import EventColumns
 from reelstream.ratings.histories import Histories
 
+pytestmark = pytest.mark.xdist_group("segment numbers")
+"""Reading the data takes most of the time: once is enough."""
+
 STEPS = 12
 """Sets in a chain; further ones are the benchmark's."""
 

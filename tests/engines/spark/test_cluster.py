@@ -51,21 +51,6 @@ leaves.
 
 
 @pytest.fixture(scope="module")
-def undisturbed(
-    untrained: Path, spark_engine: Any, tmp_path_factory: pytest.TempPathFactory
-) -> dict[str, dict[int, Any]]:
-    """Of each mode the sets that this machine alone makes."""
-    engines: dict[str, Engine] = {"one task": LocalEngine(), "blocks": spark_engine}
-    sets = {}
-    for mode, engine in engines.items():
-        work = shutil.copytree(untrained, tmp_path_factory.mktemp("undisturbed") / "work")
-        cluster_trainer.trainer(work, engine, MODES[mode]).run_once()
-        sets[mode] = published(work)
-        assert list(sets[mode]) == [1, 2]
-    return sets
-
-
-@pytest.fixture(scope="module")
 def trained_alone(
     untrained_batch: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[int, Any]:
@@ -99,18 +84,30 @@ def _small_blocks() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def on_cluster(
-    spark_cluster: SparkCluster, undisturbed: object, spark_engine: Any
-) -> Iterator[SparkEngine]:
-    """An engine with a session on the cluster, in this process; the one on this machine's cores
-    makes room meanwhile.
-    """
-    session_of(spark_engine).stop()
+def on_cluster(spark_cluster: SparkCluster) -> Iterator[SparkEngine]:
+    """An engine with a session on the cluster, in this process."""
     engine = SparkEngine(spark_cluster.master, spark_cluster.conf)
     session = session_of(engine)
     assert session.sparkContext.master == spark_cluster.master
     yield engine
     session.stop()
+
+
+@pytest.fixture(scope="module")
+def undisturbed(
+    untrained: Path, on_cluster: SparkEngine, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, dict[int, Any]]:
+    """Of each mode the sets that come out where nothing is killed: of one task on this machine
+    alone, of blocks on the cluster (`test_block_mode` compares those with this machine's).
+    """
+    engines: dict[str, Engine] = {"one task": LocalEngine(), "blocks": on_cluster}
+    sets = {}
+    for mode, engine in engines.items():
+        work = shutil.copytree(untrained, tmp_path_factory.mktemp("undisturbed") / "work")
+        cluster_trainer.trainer(work, engine, MODES[mode]).run_once()
+        sets[mode] = published(work)
+        assert list(sets[mode]) == [1, 2]
+    return sets
 
 
 def published(work: Path) -> dict[int, Any]:
