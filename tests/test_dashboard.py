@@ -24,6 +24,7 @@ from reelstream.ratings.scale import RatingScale
 from reelstream.serving.live_histories import LiveHistories
 from reelstream.serving.live_updates import LiveUpdates
 from reelstream.serving.log_follower import LogSource
+from reelstream.serving.log_writer import LogWriter
 from reelstream.serving.predictor import Predictor
 from reelstream.storage.batch_files import BatchFolder
 from reelstream.storage.snapshot_store import SnapshotStore
@@ -66,6 +67,7 @@ def metrics(tmp_path: Path) -> set[str]:
             Service(
                 predictor=predictor,
                 live_updates=updates,
+                writer=LogWriter(broker, "ratings"),
                 registry=registry,
                 catalog=CATALOG,
                 scale=scale,

@@ -28,6 +28,7 @@ from reelstream.ratings.scale import RatingScale
 from reelstream.serving.live_histories import LiveHistories
 from reelstream.serving.live_updates import LiveUpdates
 from reelstream.serving.log_follower import LogSource
+from reelstream.serving.log_writer import LogWriter
 from reelstream.serving.predictor import Predictor
 from reelstream.storage.batch_files import BatchFolder
 from reelstream.storage.snapshot_store import SnapshotStore
@@ -104,7 +105,9 @@ def test_tables_of_options_and_settings_are_those_of_the_code() -> None:
 
 def test_every_path_of_the_api_is_in_the_table_and_no_other(flask_app: Flask) -> None:
     """api.md lists what the OpenAPI document has, and /metrics."""
-    listed = set(re.findall(r"`(GET|POST) (/[^`]+)`", page("api.md").split("## Predictions")[0]))
+    listed = set(
+        re.findall(r"`(GET|POST|DELETE) (/[^`]+)`", page("api.md").split("## Predictions")[0])
+    )
     document = flask_app.test_client().get("/openapi.json").get_json()
     served = {
         (method.upper(), path) for path, methods in document["paths"].items() for method in methods
@@ -132,6 +135,7 @@ def flask_app(tmp_path: Path) -> Iterator[Flask]:
             Service(
                 predictor=predictor,
                 live_updates=updates,
+                writer=LogWriter(broker, "ratings"),
                 registry=registry,
                 catalog=CATALOG,
                 scale=scale,

@@ -18,6 +18,7 @@ from reelstream.ratings.scale import RatingScale
 from reelstream.serving.live_histories import LiveHistories, LogEvent
 from reelstream.serving.live_updates import LiveUpdates
 from reelstream.serving.log_follower import LogSource
+from reelstream.serving.log_writer import LogWriter
 from reelstream.serving.predictor import Predictor
 from reelstream.storage.batch_files import BatchFolder
 from reelstream.storage.snapshot_store import SnapshotStore
@@ -60,6 +61,7 @@ def waiting_api(tmp_path: Path) -> Iterator[SimpleNamespace]:
             Service(
                 predictor=predictor,
                 live_updates=updates,
+                writer=LogWriter(broker, "ratings"),
                 registry=registry,
                 catalog=CATALOG,
                 scale=scale,
@@ -71,6 +73,7 @@ def waiting_api(tmp_path: Path) -> Iterator[SimpleNamespace]:
             predictor=predictor,
             registry=registry,
             updates=updates,
+            broker=broker,
         )
 
 

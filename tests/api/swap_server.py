@@ -18,6 +18,7 @@ from reelstream.broker import open_broker
 from reelstream.serving.live_histories import LiveHistories
 from reelstream.serving.live_updates import LiveUpdates
 from reelstream.serving.log_follower import LogSource
+from reelstream.serving.log_writer import LogWriter
 from reelstream.serving.predictor import Predictor
 from reelstream.storage.batch_files import BatchFolder
 from reelstream.storage.model_sets import ModelSetStore
@@ -26,21 +27,21 @@ from reelstream.storage.snapshot_store import SnapshotStore
 
 def make_app(root: Path) -> Flask:
     registry, predictor = ModelSetStore.in_folder(root / "models"), Predictor(LiveHistories())
+    broker = open_broker(f"sqlite:{root / 'log.db'}")
     updates = LiveUpdates(
         predictor,
         model_sets=registry,
         catalog=CATALOG,
         batches=BatchFolder.in_folder(root / "batched_data"),
         snapshots=SnapshotStore.in_folder(root / "history"),
-        log=LogSource(
-            broker=open_broker(f"sqlite:{root / 'log.db'}"), topic="ratings", scale=SCALE
-        ),
+        log=LogSource(broker=broker, topic="ratings", scale=SCALE),
     )
     updates.start()
     return create_app(
         Service(
             predictor=predictor,
             live_updates=updates,
+            writer=LogWriter(broker, "ratings"),
             registry=registry,
             catalog=CATALOG,
             scale=SCALE,

@@ -18,6 +18,7 @@ from reelstream.contract import (
     ClassificationAnswer,
     ClusteringAnswer,
     FailedEntry,
+    NewRating,
     PairQuery,
     RatingQuery,
     RegressionAnswer,
@@ -115,6 +116,24 @@ def test_not_ready_is_an_answer_and_no_error(waiting_api: SimpleNamespace) -> No
     assert caught.value.status == 503
 
 
+def test_what_was_written_is_read(api: SimpleNamespace, typed: Client) -> None:
+    """Once the read waits for it: of one user, of a list, and after a deletion."""
+    api.updates.start()
+    written = typed.rate(5, 31, 4.5, timestamp=1000, key="a")
+    assert typed.rate(5, 31, 4.5, timestamp=1000, key="a") == written
+    seen = typed.after(written.token, wait_seconds=10)
+    assert seen.predict_regression(5, 7).basis.ratings == 1
+    (answer,) = seen.predict_regressions([RatingQuery(user_id=5, item_id=7)])
+    assert isinstance(answer, RegressionAnswer) and answer.prediction == 4.5
+    several = [NewRating(user_id=5, item_id=item, rating=2.0) for item in (1, 7)]
+    assert typed.after(typed.rate_many(several).token, wait_seconds=10).user(5).total == 3
+    assert typed.after(typed.delete_rating(5, 1).token, wait_seconds=10).user(5).total == 2
+    with pytest.raises(ApiError) as caught:
+        typed.after("0:99").user(5)
+    assert caught.value.status == 409
+    api.updates.close()
+
+
 def test_every_route_has_a_method(api: SimpleNamespace) -> None:
     """What the document lists, the client can send."""
     sent = set()
@@ -135,6 +154,8 @@ def test_every_route_has_a_method(api: SimpleNamespace) -> None:
     client.item(31)
     client.users()
     client.user(12)
+    client.rate(12, 31, 4.5)
+    client.delete_rating(12, 31)
     client.segments()
     client.model_sets()
     client.status()

@@ -10,16 +10,22 @@ import schemathesis
 from flask.testing import FlaskClient
 from hypothesis import HealthCheck, given, settings
 from schemathesis import GenerationMode
+from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 EXAMPLES_AN_OPERATION = 20
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("mode", list(GenerationMode))
-def test_answers_are_as_the_document_says(api: SimpleNamespace, mode: GenerationMode) -> None:
+def test_answers_are_as_the_document_says(
+    api: SimpleNamespace, mode: GenerationMode, request: pytest.FixtureRequest
+) -> None:
     """No server error and no answer beside the schema, whatever is asked: valid queries and invalid
     ones.
     """
+    # Else a read of a valid token would wait for a log that nobody follows.
+    api.updates.start()
+    request.addfinalizer(api.updates.close)
     schema = schemathesis.openapi.from_wsgi("/openapi.json", api.app)
     checks = schema.config.checks
     for check in (checks.negative_data_rejection, checks.positive_data_acceptance):
@@ -41,7 +47,9 @@ def test_answers_are_as_the_document_says(api: SimpleNamespace, mode: Generation
         )
         def ask(case: schemathesis.Case) -> None:
             asked.add(case.operation.label)
-            case.call_and_validate()
+            # What the document cannot say: the stream's scale, and that a key belongs to a request.
+            writes = "/ratings" in case.operation.label
+            case.call_and_validate(excluded_checks=[positive_data_acceptance] if writes else [])
 
         ask()
     assert len(asked) >= 10
@@ -59,4 +67,6 @@ def test_the_document_names_everything_once(client: FlaskClient) -> None:
         set(re.findall(r"#/components/schemas/(\w+)", response.text))
         <= response.json["components"]["schemas"].keys()
     )
-    assert all({"200", "default"} <= operation["responses"].keys() for operation in operations)
+    for operation in operations:
+        answers = operation["responses"].keys()
+        assert "default" in answers and answers & {"200", "202"}

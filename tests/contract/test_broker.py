@@ -50,7 +50,7 @@ def test_topics_have_different_identities(broker: Broker, new_name: NewName) -> 
 
 
 @pytest.mark.parametrize(
-    "question", ["topic_id", "start_offsets", "end_offsets", "producer", "consumer"]
+    "question", ["topic_id", "start_offsets", "end_offsets", "producer", "appender", "consumer"]
 )
 def test_unknown_topic_is_refused_by_name(broker: Broker, question: str) -> None:
     """Whoever asks about a topic that does not exist is told which one."""
@@ -92,6 +92,18 @@ def test_one_key_stays_in_one_partition_and_in_order(broker: Broker, topic: str)
     assert len(rows) == 17
     for key, of_key in rows.items():
         assert of_key == list(range(int(key), 2000, 17))
+
+
+def test_an_append_says_where_each_record_is(broker: Broker, topic: str) -> None:
+    """Durable when it returns, and at these places."""
+    records = [(b"%d" % (number % 7), b"v%d" % number) for number in range(50)]
+    with broker.appender(topic) as appender:
+        positions = appender.append(records[:30]) + appender.append(records[30:])
+    found = {
+        (each.partition, each.offset): (each.key, each.value) for each in read_all(broker, topic)
+    }
+    assert [found[position] for position in positions] == records
+    assert len(found) == 50
 
 
 def test_partition_can_be_named(broker: Broker, topic: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Flask, Response, request
 
-from reelstream.api import items, model_sets, predictions, segments, status, users
+from reelstream.api import items, model_sets, predictions, ratings, segments, status, users
 from reelstream.api.docs import add_docs
 from reelstream.api.metrics import measure
 from reelstream.api.problems import handle_problems
@@ -24,6 +24,7 @@ _RESOURCES = (
     predictions.resource,
     items.resource,
     users.resource,
+    ratings.resource,
     segments.resource,
     model_sets.resource,
     status.resource,

@@ -100,4 +100,5 @@ def _curl(operation: Operation) -> str:
         return f"curl -H 'Content-Type: application/json' -d '{body}' '$URL{path}'"
     # A field of the path is not repeated in the URL's query: the API refuses a field given twice.
     in_url = {name: value for name, value in examples.items() if name not in operation.path_fields}
-    return f"curl '$URL{path}{'?' + urlencode(in_url) if in_url else ''}'"
+    method = "" if operation.method == "GET" else f"-X {operation.method} "
+    return f"curl {method}'$URL{path}{'?' + urlencode(in_url) if in_url else ''}'"

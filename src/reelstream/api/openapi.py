@@ -11,15 +11,27 @@ from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from reelstream import __version__
 from reelstream.api import problems
+from reelstream.api.idempotency import HEADER
 from reelstream.api.resource import Operation
-from reelstream.contract import MAX_QUERIES, FailedEntry, Problem
+from reelstream.contract import MAX_QUERIES, FailedEntry, Problem, Wait
 
 _REF = "#/components/schemas/{model}"
 # Not JSON; larger than MAX_BODY_BYTES; not said to be JSON.
 _BODY_PROBLEMS = (400, 413, 415)
 _QUERY_PROBLEM = 422
+# A token of another log; one that the server has not seen in time.
+_WAIT_PROBLEMS = (409, 504)
 
 _Schema = dict[str, Any]
+
+_IDEMPOTENCY_KEY: _Schema = {
+    "name": HEADER,
+    "in": "header",
+    "required": False,
+    "description": "Any text of your own: sent again within an hour, the same request is answered "
+    "as the first time and writes nothing.",
+    "schema": {"type": "string"},
+}
 
 
 def make_document(operations: Sequence[Operation]) -> _Schema:
@@ -49,7 +61,7 @@ def responses_of(operation: Operation) -> _Schema:
     if operation.handle_list is not None:
         entry = {"anyOf": [answer, _ref(FailedEntry)]}
         answer = {"anyOf": [answer, {"type": "array", "items": entry}]}
-    responses = {"200": _content("The answer.", "application/json", answer)}
+    responses = {str(operation.status): _content("The answer.", "application/json", answer)}
     for status, other in operation.other_answers.items():
         phrase = HTTPStatus(status).phrase
         responses[str(status)] = _content(phrase, "application/json", _ref(other))
@@ -62,8 +74,11 @@ def responses_of(operation: Operation) -> _Schema:
 
 
 def _problems_of_query(operation: Operation) -> tuple[int, ...]:
+    waiting = _WAIT_PROBLEMS if operation.takes_token else ()
     if operation.method == "POST":
-        return (*_BODY_PROBLEMS, _QUERY_PROBLEM)
+        return (*_BODY_PROBLEMS, _QUERY_PROBLEM, *waiting)
+    if operation.writes or operation.waits:
+        return (_QUERY_PROBLEM, *waiting)
     # Without fields only an unknown field can be wrong: `default` covers it.
     return (_QUERY_PROBLEM,) if operation.query.model_fields else ()
 
@@ -73,6 +88,7 @@ def _schemas(operations: Sequence[Operation]) -> _Schema:
     models: dict[str, tuple[type[BaseModel], JsonSchemaMode]] = {}
     for model in (Problem, FailedEntry):
         models[model.__name__] = (model, "serialization")
+    models[Wait.__name__] = (Wait, "validation")
     for operation in operations:
         models[operation.query.__name__] = (operation.query, "validation")
         for answer in (operation.answer, *operation.other_answers.values()):
@@ -93,10 +109,19 @@ def _describe(operation: Operation, schemas: _Schema) -> _Schema:
     if operation.method == "POST":
         content = {"application/json": {"schema": _body(operation)}}
         described["requestBody"] = {"required": True, "content": content}
-    elif operation.query.model_fields:
-        schema = schemas[operation.query.__name__]
-        described["parameters"] = list(_parameters(operation, schema))
+    parameters = list(_own_parameters(operation, schemas))
+    if operation.writes:
+        parameters.append(_IDEMPOTENCY_KEY)
+    elif operation.takes_token:
+        parameters += _parameters(operation, schemas[Wait.__name__])
+    if parameters:
+        described["parameters"] = parameters
     return described
+
+
+def _own_parameters(operation: Operation, schemas: _Schema) -> Iterator[_Schema]:
+    if operation.method != "POST" and operation.query.model_fields:
+        yield from _parameters(operation, schemas[operation.query.__name__])
 
 
 def _parameters(operation: Operation, query: _Schema) -> Iterator[_Schema]:
@@ -125,6 +150,9 @@ def _without_null(schema: _Schema) -> _Schema:
 def _body(operation: Operation) -> _Schema:
     """One query, or a list: a list is accepted whatever its entries are, and each is answered."""
     query = _ref(operation.query)
+    if operation.handle_all is not None:
+        several = {"type": "array", "items": query, "minItems": 1, "maxItems": MAX_QUERIES}
+        return {"anyOf": [query, several]}
     anything = {"description": "Anything else gets an error in the place of its answer."}
     entries = {"anyOf": [query, anything]}
     return {"anyOf": [query, {"type": "array", "items": entries, "maxItems": MAX_QUERIES}]}

@@ -13,7 +13,13 @@ from pydantic import ValidationError
 from werkzeug.exceptions import HTTPException
 
 from reelstream.contract import FieldError, Problem
-from reelstream.errors import InputError, NoModelSetError, ReelstreamError, UnknownItemError
+from reelstream.errors import (
+    BrokerError,
+    InputError,
+    NoModelSetError,
+    ReelstreamError,
+    UnknownItemError,
+)
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_SECONDS = 1
@@ -32,6 +38,8 @@ _STATUS_OF_ERRORS: tuple[tuple[type[ReelstreamError], int], ...] = (
     (UnknownItemError, 404),
     (InputError, 422),
     (NoModelSetError, 503),
+    # Reads go on from what was followed so far; only who needs the log itself is told.
+    (BrokerError, 503),
     (ReelstreamError, 500),
 )
 

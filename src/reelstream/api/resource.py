@@ -31,12 +31,16 @@ Handler: TypeAlias = Callable[[Service, Q], A | tuple[A, int]]
 ListHandler: TypeAlias = Callable[[Service, Sequence[Q]], Sequence[A | Problem]]
 
 
+# Answers queries that belong together: all of them, or none. Raises like Handler.
+WholeHandler: TypeAlias = Callable[[Service, Sequence[Q]], A]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Operation:
     """A method of a path."""
 
     method: str
-    """GET: the query comes from path and URL; POST: from a JSON body."""
+    """GET, DELETE: the query comes from path and URL; POST: from a JSON body."""
     path: str
     """As OpenAPI writes it: `/v1/items/{movieId}`; names in braces are fields of the query."""
     summary: str
@@ -44,11 +48,24 @@ class Operation:
     answer: type[Answer]
     handle: Handler[Any, Any]
     handle_list: ListHandler[Any, Any] | None = None
-    """Answers a list of queries (POST only)."""
+    """Answers a list of queries, each by itself (POST only)."""
+    handle_all: WholeHandler[Any, Any] | None = None
+    """Takes one query or a list, as a whole (POST only)."""
+    status: int = 200
+    """Of the answer, when all is well."""
+    writes: bool = False
+    """Whether it changes something: then it takes an Idempotency-Key, else a token to wait for."""
+    waits: bool = True
+    """Whether it takes a token; only for what reads."""
     problems: tuple[int, ...] = ()
     """HTTP statuses of the problems it may answer with, besides those of every GET or POST."""
     other_answers: Mapping[int, type[Answer]] = field(default_factory=dict)
     """HTTP status -> shape of the answer, for statuses other than 200."""
+
+    @property
+    def takes_token(self) -> bool:
+        """Whether it may be told to wait until the server has seen a write."""
+        return self.waits and not self.writes
 
     @property
     def path_fields(self) -> tuple[str, ...]:
@@ -75,6 +92,7 @@ class Resource:
         *,
         problems: tuple[int, ...] = (),
         other_answers: Mapping[int, type[Answer]] | None = None,
+        waits: bool = True,
     ) -> Callable[[Handler[Q, A]], Handler[Q, A]]:
         """Declare what answers a GET of `path`. See `Operation`."""
 
@@ -89,6 +107,7 @@ class Resource:
                     handle=handle,
                     problems=problems,
                     other_answers=other_answers or {},
+                    waits=waits,
                 )
             )
             return handle
@@ -106,6 +125,65 @@ class Resource:
             post = replace(self.operations[-1], method="POST", handle_list=handle_list)
             self.operations.append(post)
             return handle_list
+
+        return declare
+
+    def post_all(
+        self,
+        path: str,
+        query: type[Q],
+        answer: type[A],
+        *,
+        status: int = 200,
+        problems: tuple[int, ...] = (),
+    ) -> Callable[[WholeHandler[Q, A]], WholeHandler[Q, A]]:
+        """Declare what writes one thing or a list of them, POSTed to `path`."""
+
+        def declare(handle_all: WholeHandler[Q, A]) -> WholeHandler[Q, A]:
+            self.operations.append(
+                Operation(
+                    method="POST",
+                    path=path,
+                    summary=_summary(handle_all),
+                    query=query,
+                    answer=answer,
+                    handle=lambda service, one: handle_all(service, [one]),
+                    handle_all=handle_all,
+                    status=status,
+                    writes=True,
+                    problems=problems,
+                )
+            )
+            return handle_all
+
+        return declare
+
+    def delete(
+        self,
+        path: str,
+        query: type[Q],
+        answer: type[A],
+        *,
+        status: int = 200,
+        problems: tuple[int, ...] = (),
+    ) -> Callable[[Handler[Q, A]], Handler[Q, A]]:
+        """Declare what deletes what `path` names."""
+
+        def declare(handle: Handler[Q, A]) -> Handler[Q, A]:
+            self.operations.append(
+                Operation(
+                    method="DELETE",
+                    path=path,
+                    summary=_summary(handle),
+                    query=query,
+                    answer=answer,
+                    handle=handle,
+                    status=status,
+                    writes=True,
+                    problems=problems,
+                )
+            )
+            return handle
 
         return declare
 

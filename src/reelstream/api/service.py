@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from reelstream.api.idempotency import Idempotency
 from reelstream.catalog import Catalog
 from reelstream.ratings.scale import RatingScale
 from reelstream.serving.live_updates import LiveUpdates
+from reelstream.serving.log_writer import LogWriter
 from reelstream.serving.predictor import Predictor
 from reelstream.storage.model_sets import ModelSetStore
 
@@ -18,9 +20,11 @@ class Service:
 
     predictor: Predictor
     live_updates: LiveUpdates
+    writer: LogWriter
     registry: ModelSetStore
     catalog: Catalog
     scale: RatingScale
+    idempotency: Idempotency = field(default_factory=Idempotency)
 
     def title(self, item_id: int) -> str | None:
         """A film's title; None for one outside the catalogue."""

@@ -54,13 +54,15 @@ def status(service: Service, _: NoQuery) -> StatusAnswer:
     )
 
 
-@resource.get("/health/live", NoQuery, HealthAnswer)
+@resource.get("/health/live", NoQuery, HealthAnswer, waits=False)
 def live(service: Service, _: NoQuery) -> HealthAnswer:
     """Whether the process answers."""
     return HealthAnswer(status="live", reasons=[], model_set=service.predictor.number)
 
 
-@resource.get("/health/ready", NoQuery, HealthAnswer, other_answers={503: HealthAnswer})
+@resource.get(
+    "/health/ready", NoQuery, HealthAnswer, other_answers={503: HealthAnswer}, waits=False
+)
 def ready(service: Service, _: NoQuery) -> tuple[HealthAnswer, int]:
     """Whether queries can be answered; 503 until a model set is loaded."""
     # Read once: the answer would contradict itself if a set came into service in between.

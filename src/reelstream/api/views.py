@@ -5,16 +5,34 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any
+from hashlib import sha256
+from typing import Any, TypeAlias, cast
 
 import msgspec
 from flask import Flask, Response, request
 from pydantic import ValidationError
 
-from reelstream.api.problems import ProblemError, make_problem, problem_of_validation
+from reelstream.api.idempotency import HEADER
+from reelstream.api.problems import (
+    MAX_ERRORS,
+    ProblemError,
+    make_problem,
+    problem_of_validation,
+)
 from reelstream.api.resource import ListHandler, Operation
 from reelstream.api.service import Service
-from reelstream.contract import MAX_QUERIES, Answer, FailedEntry, Problem, Query
+from reelstream.api.tokens import await_token
+from reelstream.contract import (
+    MAX_QUERIES,
+    Answer,
+    FailedEntry,
+    FieldError,
+    Problem,
+    Query,
+    Wait,
+)
+
+View: TypeAlias = Callable[..., Response]
 
 
 def add_operation(app: Flask, service: Service, operation: Operation) -> None:
@@ -23,30 +41,91 @@ def add_operation(app: Flask, service: Service, operation: Operation) -> None:
     rule = re.sub(r"{(\w+)}", r"<\1>", operation.path)
     make_view = _view_of_body if operation.method == "POST" else _view_of_url
     view = make_view(service, operation)
+    if operation.writes:
+        view = _once_a_key(service, view)
+    elif operation.takes_token:
+        view = _after_token(service, view)
     app.add_url_rule(rule, operation.id, view, methods=[operation.method])
 
 
-def _view_of_url(service: Service, operation: Operation) -> Callable[..., Response]:
+def _view_of_url(service: Service, operation: Operation) -> View:
     def view(**path: str) -> Response:
-        query = _validate(operation.query, _values_of_url(operation.query, path))
-        return _respond(operation.handle(service, query))
+        query = _validate(
+            operation.query, _values_of_url(operation.query, path, operation.takes_token)
+        )
+        return _respond(operation.handle(service, query), operation.status)
 
     return view
 
 
-def _view_of_body(service: Service, operation: Operation) -> Callable[..., Response]:
+def _view_of_body(service: Service, operation: Operation) -> View:
     def view() -> Response:
         body = _read_body()
         if not isinstance(body, list):
-            return _respond(operation.handle(service, _validate(operation.query, body)))
-        if operation.handle_list is None:
-            raise ProblemError(make_problem(422, "one query is taken here, not a list"))
+            query = _validate(operation.query, body)
+            return _respond(operation.handle(service, query), operation.status)
         if len(body) > MAX_QUERIES:
             detail = f"the list holds {len(body)} queries: send at most {MAX_QUERIES} at once"
             raise ProblemError(make_problem(422, detail))
-        return _respond_list(_answer_list(service, operation.query, operation.handle_list, body))
+        if operation.handle_all is not None:
+            queries = _validate_all(operation.query, body)
+            return _respond(operation.handle_all(service, queries), operation.status)
+        if operation.handle_list is not None:
+            answers = _answer_list(service, operation.query, operation.handle_list, body)
+            return _respond_list(answers)
+        raise ProblemError(make_problem(422, "one query is taken here, not a list"))
 
     return view
+
+
+def _after_token(service: Service, view: View) -> View:
+    """The view, called once the server has seen the token that the URL may name."""
+
+    def wait_and_view(**path: str) -> Response:
+        # Nearly no request waits: the rest should not pay for validating that it does not.
+        if any(name in request.args for name in Wait.model_fields):
+            values = {
+                name: given
+                for name, given in _values_of_url(Wait, {}).items()
+                if name in Wait.model_fields
+            }
+            wait = cast(Wait, _validate(Wait, values))
+            if wait.after is not None:
+                await_token(service, wait.after, wait.timeout)
+        return view(**path)
+
+    return wait_and_view
+
+
+def _once_a_key(service: Service, view: View) -> View:
+    """The view, called once for each Idempotency-Key."""
+
+    def view_once(**path: str) -> Response:
+        key = request.headers.get(HEADER)
+        if key is None:
+            return view(**path)
+        request_line = f"{request.method} {request.full_path}".encode()
+        fingerprint = sha256(request_line + b"\n" + request.get_data()).digest()
+        return service.idempotency.once(key, fingerprint, lambda: view(**path))
+
+    return view_once
+
+
+def _validate_all(kind: type[Query], body: list[Any]) -> list[Query]:
+    """Every entry as a query. Raises ProblemError that names all wrong ones, up to MAX_ERRORS."""
+    if not body:
+        raise ProblemError(make_problem(422, "the list is empty"))
+    queries, errors = [], list[FieldError]()
+    for position, entry in enumerate(body):
+        try:
+            queries.append(_validate(kind, entry))
+        except ProblemError as error:
+            errors += _at_position(error.problem, position).errors
+    if errors:
+        detail = f"nothing was written: {errors[0].where}: {errors[0].message}"
+        more = f"; and {len(errors) - 1} more" if len(errors) > 1 else ""
+        raise ProblemError(make_problem(422, detail + more, errors[:MAX_ERRORS]))
+    return queries
 
 
 def _answer_list(
@@ -77,18 +156,24 @@ def _validate(kind: type[Query], values: Any) -> Query:
         raise ProblemError(problem_of_validation(error)) from error
 
 
-def _values_of_url(kind: type[Query], path: dict[str, str]) -> dict[str, Any]:
-    """The fields of path and URL. What JSON reads as a number or a truth value becomes one, except
-    where the field is a text.
+def _values_of_url(
+    kind: type[Query], path: dict[str, str], without_wait: bool = False
+) -> dict[str, Any]:
+    """The fields of path and URL, perhaps without those of Wait. What JSON reads as a number or a
+    truth value becomes one, except where the field is a text.
     """
     values: dict[str, Any] = dict(path)
     # A field given twice is refused: to pick one would answer a query that nobody meant.
     for name, given in request.args.lists():
+        if without_wait and name in Wait.model_fields:
+            continue
         if name in values or len(given) > 1:
             raise ProblemError(make_problem(422, f"{name} is given more than once"))
         values[name] = given[0]
     # A title such as 1984 stays a text. Text fields have no alias: their names are the URL's.
-    texts = {name for name, known in kind.model_fields.items() if known.annotation is str}
+    texts = {
+        name for name, known in kind.model_fields.items() if known.annotation in (str, str | None)
+    }
     for name in values.keys() - texts:
         # JSON's reader allows spaces around a number; a URL's ` 1` is no number.
         if values[name] == values[name].strip():
@@ -122,8 +207,8 @@ def _entry(given: Answer | Problem) -> Answer:
     return FailedEntry(error=given) if isinstance(given, Problem) else given
 
 
-def _respond(reply: Answer | tuple[Answer, int]) -> Response:
-    answer, status = reply if isinstance(reply, tuple) else (reply, 200)
+def _respond(reply: Answer | tuple[Answer, int], usual_status: int) -> Response:
+    answer, status = reply if isinstance(reply, tuple) else (reply, usual_status)
     return Response(answer.model_dump_json(), status, mimetype="application/json")
 
 

@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 
 # Partition -> offset.
 Offsets = Mapping[int, int]
+# Key and value of one record.
+Keyed = tuple[bytes | None, bytes | None]
 # Of one record, in the order of its sender.
 Headers = Sequence[tuple[str, bytes | None]]
 
@@ -142,6 +144,17 @@ class Producer(Closing, Protocol):
         """Return when every record taken so far is durable. Raises BrokerError when one was not."""
 
 
+class Appender(Closing, Protocol):
+    """Appends records to one topic for somebody who waits for each."""
+
+    def append(self, records: Sequence[Keyed]) -> list[tuple[int, int]]:
+        """Append these records, and return once all are durable: partition and offset of each.
+
+        Raises BrokerError; then a record may become durable nevertheless, where the log is reached
+        over a network.
+        """
+
+
 class Consumer(Closing, Protocol):
     """Reads records of one topic, from offsets that the reader names."""
 
@@ -190,6 +203,9 @@ class Broker(Closing, Protocol):
         """A producer for an existing topic; a record may wait so long for others that are sent with
         it.
         """
+
+    def appender(self, topic: str) -> Appender:
+        """An appender for an existing topic, for one thread."""
 
     def consumer(self, topic: str) -> Consumer:
         """A consumer of an existing topic; it reads nothing before its first `seek`."""

@@ -12,6 +12,7 @@ import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
+from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
@@ -36,7 +37,7 @@ from confluent_kafka.admin import (
     TopicDescription,
 )
 
-from reelstream.broker.interface import Closing, Headers, Offsets, Records
+from reelstream.broker.interface import Closing, Headers, Keyed, Offsets, Records
 from reelstream.broker.kafka_settings import TOPIC, KafkaSettings
 from reelstream.errors import BrokerError, SettingError
 
@@ -264,6 +265,11 @@ class KafkaBroker(Closing):
         self._describe(topic)
         return KafkaProducer(self._cluster, topic, linger_seconds)
 
+    def appender(self, topic: str) -> KafkaAppender:
+        """An appender for an existing topic."""
+        self._describe(topic)
+        return KafkaAppender(self._cluster, topic)
+
     def consumer(self, topic: str) -> KafkaConsumer:
         """A consumer of an existing topic; it reads nothing before its first `seek`."""
         self._describe(topic)
@@ -337,10 +343,20 @@ class KafkaProducer(Closing):
     A record after a lost one must not be sent: row numbers in the log rise without gaps.
     """
 
-    def __init__(self, cluster: _Cluster, topic: str, linger_seconds: float) -> None:
+    def __init__(
+        self,
+        cluster: _Cluster,
+        topic: str,
+        linger_seconds: float,
+        settings: Mapping[str, object] | None = None,
+    ) -> None:
         self._cluster, self._topic = cluster, topic
         self._failure: KafkaError | None = None
-        settings = {**cluster.settings.producer(linger_seconds), "on_delivery": self._note_failure}
+        settings = {
+            **cluster.settings.producer(linger_seconds),
+            "on_delivery": self._note_failure,
+            **(settings or {}),
+        }
         self._producer: Producer = cluster.create(Producer, settings)
         self._taken = 0
 
@@ -365,21 +381,25 @@ class KafkaProducer(Closing):
         self._taken += 1
         if self._taken % SERVED_RECORDS == 0:
             self._serve(lambda: self._producer.poll(0))
+        self._produce(value, key, place, headers=given)
+
+    def flush(self) -> None:
+        """Return when every record taken so far is durable. Raises BrokerError when one was not."""
+        self._await_delivery(lambda: self._producer.flush(PAUSE_SECONDS), 0)
+
+    def _produce(self, *record: Any, **options: Any) -> None:
+        """Give the client one record, as its `produce` takes it."""
         try:
-            self._producer.produce(self._topic, value, key, place, headers=given)
+            self._producer.produce(self._topic, *record, **options)
         except BufferError:
             # The client's queue is full. Half of it, so that not every record from now on waits.
             self._await_delivery(
                 lambda: self._producer.poll(PAUSE_SECONDS), len(self._producer) // 2
             )
-            self._producer.produce(self._topic, value, key, place, headers=given)
+            self._producer.produce(self._topic, *record, **options)
         except KafkaException as error:
             self._check()
             raise self._cluster.refusal(error.args[0]) from error
-
-    def flush(self) -> None:
-        """Return when every record taken so far is durable. Raises BrokerError when one was not."""
-        self._await_delivery(lambda: self._producer.flush(PAUSE_SECONDS), 0)
 
     def _await_delivery(self, serve: Callable[[], int], most: int) -> None:
         """Wait until no more than `most` records are unacknowledged.
@@ -415,6 +435,28 @@ class KafkaProducer(Closing):
         """Called by the client for every record; the first failure is the reason for the others."""
         if self._failure is None:
             self._failure = error
+
+
+class KafkaAppender(KafkaProducer):
+    """Sends at once, and is told where each record is; after a failure it takes no more."""
+
+    def __init__(self, cluster: _Cluster, topic: str) -> None:
+        # Whoever waits for one record gains nothing from others that could be sent with it; those
+        # that came meanwhile are sent together anyway.
+        super().__init__(cluster, topic, 0.0, {"delivery.report.only.error": False})
+
+    def append(self, records: Sequence[Keyed]) -> list[tuple[int, int]]:
+        """Send these records and wait for all of them; partition and offset of each."""
+        positions = [(-1, -1)] * len(records)
+
+        def note(place: int, error: KafkaError | None, message: Message) -> None:
+            self._note_failure(error, message)
+            positions[place] = _message.partition(message), _message.offset(message)
+
+        for place, (key, value) in enumerate(records):
+            self._produce(value, key, on_delivery=partial(note, place))
+        self.flush()
+        return positions
 
 
 class KafkaConsumer(Closing):

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import msgspec
 
-from reelstream.broker.interface import Closing, Offsets, Records
+from reelstream.broker.interface import Closing, Keyed, Offsets, Records
 from reelstream.broker.partitioning import partition_of
 from reelstream.errors import BrokerError
 from reelstream.failpoints import reached
@@ -188,6 +188,10 @@ class SqliteBroker(_Connected):
         """
         return SqliteProducer(self._path, topic)
 
+    def appender(self, topic: str) -> SqliteProducer:
+        """An appender for an existing topic."""
+        return SqliteProducer(self._path, topic)
+
     def consumer(self, topic: str) -> SqliteConsumer:
         """A consumer of an existing topic; it reads nothing before its first `seek`."""
         return SqliteConsumer(self._path, topic)
@@ -258,14 +262,28 @@ class SqliteProducer(_Connected):
                 del self._buffer[:taken]
                 self._buffered_bytes = 0
 
-    def _append(self, records: list[tuple[int, bytes | None, bytes | None, bytes]]) -> None:
+    def append(self, records: Sequence[Keyed]) -> list[tuple[int, int]]:
+        """Append these records in one transaction; partition and offset of each."""
+        headers = _encode_headers(())
+        return self._append(
+            [
+                (0 if key is None else partition_of(key, self._partitions), key, value, headers)
+                for key, value in records
+            ]
+        )
+
+    def _append(
+        self, records: list[tuple[int, bytes | None, bytes | None, bytes]]
+    ) -> list[tuple[int, int]]:
+        """Append records with their partitions; partition and offset of each."""
         now = time.time_ns() // 1_000_000
         with self._transaction() as connection:
             next_offsets = self._end_offsets(self._topic)
-            rows = []
+            positions, rows = [], []
             for partition, key, value, headers in records:
                 offset = next_offsets[partition]
                 next_offsets[partition] = offset + 1
+                positions.append((partition, offset))
                 rows.append((self._topic, partition, offset, key, value, headers, now))
             rows.sort()  # the table is a tree by (topic, partition, offset): rising keys append
             connection.executemany("INSERT INTO records VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
@@ -275,6 +293,7 @@ class SqliteProducer(_Connected):
             )
             reached("records_inserted")
         reached("records_committed")
+        return positions
 
 
 class SqliteConsumer(_Connected):

@@ -15,6 +15,7 @@ from reelstream.models.warm_up import warm_up_set
 from reelstream.serving.live_histories import LiveHistories
 from reelstream.serving.live_updates import LiveUpdates
 from reelstream.serving.log_follower import LogSource
+from reelstream.serving.log_writer import LogWriter
 from reelstream.serving.predictor import Predictor
 from reelstream.storage.batch_files import BatchFolder
 from reelstream.storage.model_sets import ModelSetStore
@@ -30,13 +31,14 @@ def make_app(work: Path, kafka: Mapping[str, str]) -> Flask:
     binding = folder.binding()
     catalog, registry = folder.read_catalog(), ModelSetStore.in_folder(folder.models)
     predictor = Predictor(LiveHistories())
+    log = open_log(binding, kafka)
     live_updates = LiveUpdates(
         predictor,
         model_sets=registry,
         catalog=catalog,
         batches=BatchFolder.in_folder(folder.batches),
         snapshots=SnapshotStore.in_folder(folder.history),
-        log=LogSource(broker=open_log(binding, kafka), topic=binding.topic, scale=binding.scale),
+        log=LogSource(broker=log, topic=binding.topic, scale=binding.scale),
     )
     warm_up_set().prepare()
     live_updates.start()
@@ -44,6 +46,7 @@ def make_app(work: Path, kafka: Mapping[str, str]) -> Flask:
         Service(
             predictor=predictor,
             live_updates=live_updates,
+            writer=LogWriter(log, binding.topic),
             registry=registry,
             catalog=catalog,
             scale=binding.scale,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from types import TracebackType
 
 import httpx
@@ -18,6 +19,7 @@ from reelstream.contract import (
     FullAnswer,
     HealthAnswer,
     ModelSetsAnswer,
+    NewRating,
     PairQuery,
     Query,
     RatingQuery,
@@ -27,7 +29,9 @@ from reelstream.contract import (
     StatusAnswer,
     UserAnswer,
     UsersAnswer,
+    WrittenAnswer,
 )
+from reelstream.contract.waiting import DEFAULT_WAIT_SECONDS
 
 # Where `reelstream serve` listens by default.
 DEFAULT_API_URL = "http://127.0.0.1:5000"
@@ -79,6 +83,49 @@ class Client:
     def close(self) -> None:
         """Close the connections; the client cannot be used afterwards."""
         self._transport.close()
+
+    def after(self, token: str, *, wait_seconds: float = DEFAULT_WAIT_SECONDS) -> Client:
+        """A client whose reads wait until the server has seen a write, each at most so long.
+
+            written = client.rate(user_id=1, item_id=31, rating=4.5)
+            rating = client.after(written.token).predict_regression(user_id=1, item_id=1029)
+
+        It shares this client's connections. A read raises ApiError with status 504 when the server
+        takes longer, and 409 when the token is of another log.
+        """
+        other = copy(self)
+        other._transport = self._transport.reading_with({"after": token, "timeout": wait_seconds})
+        return other
+
+    def rate(
+        self,
+        user_id: int,
+        item_id: int,
+        rating: float | None,
+        *,
+        timestamp: int | None = None,
+        key: str | None = None,
+    ) -> WrittenAnswer:
+        """Write a user's rating of a film into the log; None deletes it.
+
+        timestamp: seconds since 1970 (UTC); now by default. key: an Idempotency-Key of your own:
+        sent again with it within an hour, the rating is not written a second time.
+        """
+        one = NewRating(user_id=user_id, item_id=item_id, rating=rating, timestamp=timestamp)
+        return self._transport.write("POST", "/v1/ratings", WrittenAnswer, key, one.model_dump())
+
+    def rate_many(self, ratings: Sequence[NewRating], *, key: str | None = None) -> WrittenAnswer:
+        """Write at most `MAX_QUERIES` ratings and deletions: all, or none if one is refused.
+
+        key: see `rate`.
+        """
+        body = [rating.model_dump() for rating in ratings]
+        return self._transport.write("POST", "/v1/ratings", WrittenAnswer, key, body)
+
+    def delete_rating(self, user_id: int, item_id: int, *, key: str | None = None) -> WrittenAnswer:
+        """Delete a user's rating of a film, if there is one. key: see `rate`."""
+        path = f"/v1/users/{user_id}/ratings/{item_id}"
+        return self._transport.write("DELETE", path, WrittenAnswer, key)
 
     def predict(self, user_id: int, item_id: int, *, at: int | None = None) -> FullAnswer:
         """Rating, like and segment for one user and one film, from one model set.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from copy import copy
 from typing import Any, TypeVar
 
 import httpx
@@ -23,11 +24,18 @@ class Transport:
     ) -> None:
         self._url = base_url.rstrip("/")
         self._timeout_seconds = timeout_seconds
+        self._read_params: dict[str, Any] = {}
         # trust_env=False: a proxy of the environment would get the queries to this machine's own
         # server, and a .netrc would add a password to them.
         self._http = httpx.Client(
             base_url=self._url, timeout=timeout_seconds, trust_env=False, transport=transport
         )
+
+    def reading_with(self, params: dict[str, Any]) -> Transport:
+        """The same connections; every read carries these fields in its URL."""
+        other = copy(self)
+        other._read_params = params
+        return other
 
     def close(self) -> None:
         """Close the connections."""
@@ -41,7 +49,9 @@ class Transport:
         also_answers: Collection[int] = (),
     ) -> AnAnswer:
         """The answer to a GET. also_answers: HTTP errors that carry an answer too."""
-        response = self._request("GET", path, params=_without_none(params or {}))
+        response = self._request(
+            "GET", path, params=_without_none(self._read_params | (params or {}))
+        )
         if response.status_code not in also_answers:
             _raise_for_problem(response)
         # Cheap for a model class: the adapter takes over the validator that the class has.
@@ -54,10 +64,20 @@ class Transport:
         return response.text
 
     def post(self, path: str, body: Any, answer: TypeAdapter[T]) -> T:
-        """The answer to a POST of `body` as JSON."""
-        response = self._request("POST", path, json=body)
+        """The answer to a POST of `body` as JSON, which reads."""
+        response = self._request("POST", path, json=body, params=self._read_params)
         _raise_for_problem(response)
         return _decode(response, answer)
+
+    def write(
+        self, method: str, path: str, answer: type[AnAnswer], key: str | None, body: Any = None
+    ) -> AnAnswer:
+        """The answer to what changes something; key: its Idempotency-Key."""
+        content: dict[str, Any] = {} if body is None else {"json": body}
+        headers = {} if key is None else {"Idempotency-Key": key}
+        response = self._request(method, path, headers=headers, **content)
+        _raise_for_problem(response)
+        return _decode(response, TypeAdapter(answer))
 
     def _request(self, method: str, path: str, **content: Any) -> httpx.Response:
         try:

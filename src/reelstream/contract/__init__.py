@@ -40,6 +40,7 @@ from reelstream.contract.predictions import (
     SegmentQuery,
 )
 from reelstream.contract.problems import FailedEntry, FieldError, Problem
+from reelstream.contract.ratings import NewRating, RatingToDelete, WrittenAnswer
 from reelstream.contract.segments import (
     ExampleFilm,
     GenreLift,
@@ -66,6 +67,7 @@ from reelstream.contract.users import (
     UsersQuery,
     UserSummary,
 )
+from reelstream.contract.waiting import Wait
 
 __all__ = [
     "MAX_LIMIT",
@@ -96,6 +98,7 @@ __all__ = [
     "LogStatus",
     "ModelSetAnswer",
     "ModelSetsAnswer",
+    "NewRating",
     "NewestSet",
     "NoQuery",
     "PairQuery",
@@ -104,6 +107,7 @@ __all__ = [
     "Query",
     "RatedFilm",
     "RatingQuery",
+    "RatingToDelete",
     "Regression",
     "RegressionAnswer",
     "ScaleStatus",
@@ -118,5 +122,7 @@ __all__ = [
     "UserSummary",
     "UsersAnswer",
     "UsersQuery",
+    "Wait",
     "WindowScores",
+    "WrittenAnswer",
 ]

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from reelstream.catalog import Catalog
 from reelstream.serving.batch_follower import BatchFollower
 from reelstream.serving.log_follower import LogFollower, LogSource
+from reelstream.serving.log_progress import LogProgress
 from reelstream.serving.model_set_follower import ModelSetFollower
 from reelstream.serving.predictor import Predictor
 from reelstream.storage.batch_files import BatchFolder
@@ -70,6 +71,25 @@ class LiveUpdates:
         self._followers = (self._batches, self._model_sets, self._log)
         self._stop = threading.Event()
 
+    @property
+    def progress(self) -> LogProgress:
+        """How far the log was followed, to wait for."""
+        return self._log.progress
+
+    @property
+    def topic_id(self) -> str | None:
+        """The identity of the topic that is followed; None until it was reached."""
+        return self._log.topic_id
+
+    @property
+    def end_offsets(self) -> Mapping[int, int]:
+        """Partition -> end of the log, as it was at most half a second ago."""
+        return self._log.end_offsets
+
+    def read_end_offsets(self) -> Mapping[int, int]:
+        """The same, as it is now. Raises BrokerError."""
+        return self._log.read_end_offsets()
+
     def start(self) -> None:
         """Read what is there, then follow it. What cannot be read is reported and retried, not
         raised.
@@ -91,7 +111,7 @@ class LiveUpdates:
         return StreamReport(
             start_offsets=self._log.start_offsets,
             end_offsets=self._log.end_offsets,
-            positions=dict(self._log.positions),
+            positions=self.progress.positions,
             live=self._log.live,
             batches=self._batches.manifests,
             excluded=self._batches.excluded,

@@ -14,6 +14,7 @@ from reelstream.ratings.scale import RatingScale
 from reelstream.serving.batch_follower import BatchFollower
 from reelstream.serving.follower import Follower
 from reelstream.serving.live_histories import log_events
+from reelstream.serving.log_progress import LogProgress
 from reelstream.serving.predictor import Predictor
 
 # How long one read of the log waits for a record.
@@ -45,8 +46,7 @@ class LogFollower(Follower):
     def __init__(self, predictor: Predictor, source: LogSource, batches: BatchFollower) -> None:
         super().__init__()
         self._predictor, self._source, self._batches = predictor, source, batches
-        self.positions: dict[int, int] = {}
-        """Partition -> offset of the next record to read."""
+        self.progress = LogProgress()
         self.start_offsets: Mapping[int, int] = {}
         """Partition -> first offset that the log still holds."""
         self.end_offsets: Mapping[int, int] = {}
@@ -54,7 +54,8 @@ class LogFollower(Follower):
         self.live = 0
         """Ratings read from the log that no batch held at the time."""
         self._consumer: Consumer | None = None
-        self._topic_id: str | None = None
+        self.topic_id: str | None = None
+        """The identity of the topic; None until it was reached."""
         self._end_checked = 0.0
 
     def follow(self) -> None:
@@ -64,12 +65,17 @@ class LogFollower(Follower):
                 self._consumer = self._open_consumer()
             self._take(self._consumer.poll(MAX_RECORDS, POLL_SECONDS))
             # Only now: after a failure the same records are read again, and none is lost.
-            self.positions |= self._consumer.positions()
+            self.progress.advance(self._consumer.positions())
             if time.monotonic() - self._end_checked >= END_SECONDS:
                 self._check_end()
         except Exception:
             self.close()
             raise
+
+    def read_end_offsets(self) -> Mapping[int, int]:
+        """Where the log ends now, for any thread. Raises BrokerError."""
+        self.end_offsets = self._source.broker.end_offsets(self._source.topic)
+        return self.end_offsets
 
     def close(self) -> None:
         """Close the consumer; a later step opens another."""
@@ -81,12 +87,14 @@ class LogFollower(Follower):
         broker, topic = self._source.broker, self._source.topic
         consumer = broker.consumer(topic)
         batched = self._predictor.histories.end_offsets
-        for partition, first in broker.start_offsets(topic).items():
-            self.positions[partition] = max(
-                first, batched.get(partition, 0), self.positions.get(partition, 0)
-            )
+        so_far = self.progress.positions
+        begin = {
+            partition: max(first, batched.get(partition, 0), so_far.get(partition, 0))
+            for partition, first in broker.start_offsets(topic).items()
+        }
+        self.progress.advance(begin)
         self._check_log()
-        consumer.seek(dict(self.positions))
+        consumer.seek(begin)
         return consumer
 
     def _take(self, records: Records) -> None:
@@ -97,7 +105,7 @@ class LogFollower(Follower):
     def _check_end(self) -> None:
         self._check_log()
         self._end_checked = time.monotonic()
-        if self.end_offsets.keys() - self.positions.keys():  # partitions were added
+        if self.end_offsets.keys() - self.progress.positions.keys():  # partitions were added
             self.close()
 
     def _check_log(self) -> None:
@@ -106,15 +114,15 @@ class LogFollower(Follower):
         """
         broker, topic = self._source.broker, self._source.topic
         topic_id = broker.topic_id(topic)
-        if {self._topic_id, self._batches.topic_id} - {None, topic_id}:
+        if {self.topic_id, self._batches.topic_id} - {None, topic_id}:
             raise BrokerError(
                 f"the topic {topic!r} is not the one that was followed, it was deleted and"
                 " made anew: answers stay as they were; name another --work folder"
             )
-        self._topic_id = topic_id
+        self.topic_id = topic_id
         self.start_offsets = broker.start_offsets(topic)
-        self.end_offsets = broker.end_offsets(topic)
-        for partition, position in self.positions.items():
+        self.read_end_offsets()
+        for partition, position in self.progress.positions.items():
             end = self.end_offsets.get(partition, 0)
             if position > end:
                 raise BrokerError(

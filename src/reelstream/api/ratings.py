@@ -1,0 +1,68 @@
+"""/v1/ratings: what users rate, written into the log."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from reelstream.api.problems import ProblemError, make_problem
+from reelstream.api.resource import Resource
+from reelstream.api.service import Service
+from reelstream.api.tokens import make_token
+from reelstream.contract import FieldError, NewRating, RatingToDelete, WrittenAnswer
+from reelstream.errors import RatingError
+from reelstream.ratings.events import Deleted, Event, Rated, check
+
+# How long a write waits for the log to acknowledge it; then it is a 503.
+WRITE_SECONDS = 5.0
+
+resource = Resource()
+
+
+@resource.post_all("/v1/ratings", NewRating, WrittenAnswer, status=202, problems=(409, 503))
+def rate(service: Service, ratings: Sequence[NewRating]) -> WrittenAnswer:
+    """Write ratings and deletions: all of them, or none if one is no rating."""
+    now = int(time.time())
+    events = [_event(rating, now) for rating in ratings]
+    wrong = []
+    for position, event in enumerate(events):
+        try:
+            check(event, now, service.scale)
+        except RatingError as error:
+            wrong.append((position, str(error)))
+    if wrong:
+        position, reason = wrong[0]
+        errors = [FieldError(where=str(each), message=message) for each, message in wrong[:20]]
+        more = f"; and {len(wrong) - 1} more" if len(wrong) > 1 else ""
+        detail = f"nothing was written: rating {position}: {reason}{more}"
+        raise ProblemError(make_problem(422, detail, errors))
+    return _write(service, events)
+
+
+@resource.delete(
+    "/v1/users/{userId}/ratings/{movieId}",
+    RatingToDelete,
+    WrittenAnswer,
+    status=202,
+    problems=(409, 503),
+)
+def delete(service: Service, query: RatingToDelete) -> WrittenAnswer:
+    """Delete a user's rating of a film; one that nobody gave too."""
+    history = service.predictor.histories.of_user(query.user_id)
+    times = history.timestamp[history.item_id == query.item_id].tolist()
+    # Of two events the later counts, and a clock may be ahead of ours.
+    return _write(
+        service, [Deleted(query.user_id, query.item_id, max(int(time.time()), *times, 0))]
+    )
+
+
+def _event(rating: NewRating, now: int) -> Event:
+    timestamp = now if rating.timestamp is None else rating.timestamp
+    if rating.rating is None:
+        return Deleted(rating.user_id, rating.item_id, timestamp)
+    return Rated(rating.user_id, rating.item_id, rating.rating, timestamp)
+
+
+def _write(service: Service, events: Sequence[Event]) -> WrittenAnswer:
+    end_offsets = service.writer.write(events, WRITE_SECONDS)
+    return WrittenAnswer(token=make_token(end_offsets, service.writer.topic_id), events=len(events))
