@@ -43,6 +43,25 @@ class Scores(msgspec.Struct, frozen=True, omit_defaults=True):
     """The same within two; 0.954."""
 
 
+class RankingScores(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """What lists of recommendations scored; None where nothing was to be found."""
+
+    n: int
+    """Lists that were scored."""
+    n_users: int
+    """Users they were for."""
+    ndcg_10: float | None = None
+    """Normalized discounted cumulative gain of the first ten: the mean over lists."""
+    ndcg_10_by_user: float | None = None
+    """The same, first within each user."""
+    ndcg_100: float | None = None
+    recall_20: float | None = None
+    """Share of what was to be found, or of 20, that is among the first 20."""
+    recall_50: float | None = None
+    mrr: float | None = None
+    """Mean reciprocal rank of the first film found, zero where none of the first 100 is."""
+
+
 class WindowScores(msgspec.Struct, frozen=True):
     """What the last so many ratings scored at one point of a batch."""
 

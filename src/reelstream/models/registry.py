@@ -7,6 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from reelstream.models.bundle import FamilyModel, ModelBundle
+from reelstream.models.choice.fit import fit_choice_family
+from reelstream.models.choice.model import ChoiceModel
 from reelstream.models.family import Family, FamilyInput
 from reelstream.models.like.fit import fit_like_family
 from reelstream.models.like.model import LikeModel
@@ -36,6 +38,12 @@ FAMILIES: list[Family] = [
         load=SegmentModel.load,
         fit=fit_segment_family,
         since_first_set=True,
+    ),
+    Family(
+        name="choice",
+        public_name="choice",
+        load=ChoiceModel.load,
+        fit=fit_choice_family,
     ),
 ]
 

@@ -44,6 +44,16 @@ class Posterior:
     user_likes: NDArray[np.int64]
     """(n,): how many of these were likes."""
 
+    def __getitem__(self, chosen: slice | NDArray[np.int64]) -> Posterior:
+        """Those of the chosen queries."""
+        return Posterior(
+            mean=self.mean[chosen],
+            variance=self.variance[chosen],
+            above=self.above[chosen],
+            user_ratings=self.user_ratings[chosen],
+            user_likes=self.user_likes[chosen],
+        )
+
 
 class _About(msgspec.Struct, kw_only=True):
     format: int = FORMAT

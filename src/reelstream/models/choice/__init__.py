@@ -1,0 +1,1 @@
+"""The choice model: which film a user takes next."""

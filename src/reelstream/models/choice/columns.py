@@ -1,0 +1,296 @@
+"""Item-item weights: how much each rated film speaks for each other film.
+
+A user's vector x has a one for each film that he or she rated. A film j is explained by the others,
+`x_j ~ sum_i x_i b_ij` with `b_jj = 0`, by ridge regression over all users. All columns together have
+a closed form (EASE; Steck, *Embarrassingly Shallow Autoencoders for Sparse Data*, WWW 2019):
+
+    P = inv(X'X + lam I),   b_ij = -P_ij / P_jj
+
+Of each column the NEIGHBOURS largest weights are kept and fitted again by themselves (Steck, *Markov
+Random Fields for Collaborative Filtering*, NeurIPS 2019), so that a model stays small and a history
+is scored by adding up some rows. Films beyond MAX_COLUMNS, and those with a single rating, have no
+column; they are recommended for the other reasons of the mixture, and live ratings give them one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+from scipy.linalg import lapack, solve_triangular
+from scipy.sparse import csr_array
+
+from reelstream.compute import threads
+from reelstream.compute.arrays import Floats, Ints
+
+# Films, the most rated first, that get a column. The Gram matrix and its inverse are dense, 1.8 GB
+# together at this size; of 32 million ratings these films have 99 in a hundred.
+MAX_COLUMNS = 15_000
+MIN_RATINGS = 2
+# Weights that a column keeps; 200 score as all do, 100 a little worse.
+NEIGHBOURS = 200
+# lam is this times the square root of the mean number of ratings a film: found on ml-1m, and near
+# the best on streams from a hundredth to ten times its size.
+RIDGE = 60.0
+# Columns that a thread takes at once.
+BLOCK = 256
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemColumns:
+    """The weights b of I films, by the film that was rated: N weights."""
+
+    starts: NDArray[np.int64]
+    """(I + 1,): where the weights of each rated film begin."""
+    targets: NDArray[np.int32]
+    """(N,): rows of the films that it speaks for."""
+    weights: NDArray[np.float32]
+    """(N,): rounded to half precision."""
+    variances: NDArray[np.float32]
+    """(I,): the diagonal of P; zero for a film without a column."""
+
+    @classmethod
+    def empty(cls, n_items: int) -> ItemColumns:
+        """No film speaks for another."""
+        return cls(
+            starts=np.zeros(n_items + 1, np.int64),
+            targets=np.empty(0, np.int32),
+            weights=np.empty(0, np.float32),
+            variances=np.zeros(n_items, np.float32),
+        )
+
+    def add(
+        self, rows: NDArray[np.int64], factors: NDArray[np.float32], scores: NDArray[np.float32]
+    ) -> None:
+        """Add to `scores` (C, at least I) the weights of the rated films `rows` (n,), times
+        `factors` (n, C).
+        """
+        add_rows(self.starts, self.targets, self.weights, rows, factors, scores)
+
+    def in_rows(self, rows: NDArray[np.int64], n_items: int) -> ItemColumns:
+        """The same weights where item i has the row `rows[i]` (I,) among `n_items`; items with -1
+        are left out.
+        """
+        sources = rows[np.repeat(np.arange(len(rows)), np.diff(self.starts))]
+        targets = rows[self.targets]
+        kept = (sources >= 0) & (targets >= 0)
+        variances = np.zeros(n_items, np.float32)
+        variances[rows[rows >= 0]] = self.variances[rows >= 0]
+        return by_source(sources[kept], targets[kept], self.weights[kept], variances)
+
+    def of_target(self, row: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """The column of one film: the rows of the films that speak for it, and their weights."""
+        found = np.flatnonzero(self.targets == row)
+        return np.searchsorted(self.starts, found, side="right") - 1, self.weights[found]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RatedPairs:
+    """Who rated what: N pairs of U users and I items, each pair once."""
+
+    user_rows: NDArray[np.int64]
+    """(N,), rising."""
+    item_rows: NDArray[np.int64]
+    """(N,)"""
+    n_users: int
+    n_items: int
+
+
+def fit_columns(pairs: RatedPairs) -> ItemColumns:
+    """The columns of these ratings, the same bits on any number of threads."""
+    counts = np.bincount(pairs.item_rows, minlength=pairs.n_items)
+    heads = _films_with_column(counts)
+    if len(heads) < 2:
+        return ItemColumns.empty(pairs.n_items)
+    ridge = RIDGE * float(np.sqrt(len(pairs.item_rows) / np.count_nonzero(counts)))
+    position = np.full(pairs.n_items, -1, np.int64)
+    position[heads] = np.arange(len(heads))
+    chosen = position[pairs.item_rows] >= 0
+    columns = position[pairs.item_rows[chosen]]
+    rated = csr_array(
+        (np.ones(len(columns), np.float32), (pairs.user_rows[chosen], columns)),
+        shape=(pairs.n_users, len(heads)),
+    )
+    gram = _gram(rated)
+    n_near = min(NEIGHBOURS, len(heads) - 1)
+    near = np.empty((len(heads), n_near), np.int32)
+    if pairs.n_users < len(heads):
+        variances = _neighbours_by_users(rated, ridge, near)
+    else:
+        variances = _neighbours_by_items(gram, ridge, near)
+    weights = _fit_again(gram, near, ridge / 2)
+    halved = weights.astype(np.float16).astype(np.float32).ravel()
+    kept = halved != 0
+    all_variances = np.zeros(pairs.n_items, np.float32)
+    all_variances[heads] = variances
+    sources, targets = heads[near.ravel()], np.repeat(heads, n_near)
+    return by_source(sources[kept], targets[kept], halved[kept], all_variances)
+
+
+def _films_with_column(counts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Their rows, rising."""
+    by_count = np.argsort(-counts, kind="stable")[:MAX_COLUMNS]
+    return np.sort(by_count[counts[by_count] >= MIN_RATINGS])
+
+
+def _gram(rated: csr_array) -> NDArray[np.float32]:
+    """X'X (n_columns, n_columns), whose entries are whole numbers: exact."""
+    by_item = rated.tocsc()
+    gram = np.zeros((rated.shape[1], rated.shape[1]), np.float32)
+    threads.share(
+        count_pairs, by_item.indptr, by_item.indices, rated.indptr, rated.indices, gram
+    )
+    return gram
+
+
+def _neighbours_by_users(
+    rated: csr_array, ridge: float, near: NDArray[np.int32]
+) -> NDArray[np.float32]:
+    """Fill `near` with the films of largest weight; return the diagonal of P (n_columns,).
+
+    With fewer users than films the inverse is one by users: P = (I - A'A) / lam.
+    """
+    kernel = (rated @ rated.T).toarray().astype(np.float64)
+    kernel[np.diag_indices_from(kernel)] += ridge
+    factor = np.linalg.cholesky(kernel)
+    a = solve_triangular(factor, rated.toarray().astype(np.float64), lower=True)
+    a = np.ascontiguousarray(a, np.float32)
+    diagonal = 1 - (a * a).sum(0)
+
+    def fill(block: slice) -> None:
+        _keep_largest(a[:, block].T @ a, block, near)
+
+    _in_blocks(fill, len(near))
+    return (diagonal / ridge).astype(np.float32)
+
+
+def _neighbours_by_items(
+    gram: NDArray[np.float32], ridge: float, near: NDArray[np.int32]
+) -> NDArray[np.float32]:
+    """The same where there are more users than films."""
+    regular = gram.copy(order="F")
+    regular[np.diag_indices_from(regular)] += ridge
+    # Lower triangles, in place: at 15,000 films another copy is 0.9 GB.
+    factor, _ = lapack.spotrf(regular, lower=1, overwrite_a=1, clean=0)
+    inverse, _ = lapack.spotri(factor, lower=1, overwrite_c=1)
+    diagonal = np.diag(inverse).copy()
+
+    def fill(block: slice) -> None:
+        # Row j of a symmetric matrix, of which the lower triangle is right.
+        rows = np.concatenate(
+            [inverse[block, : block.start], _mirrored(inverse[block.start :, block]).T], axis=1
+        )
+        _keep_largest(rows, block, near)
+
+    _in_blocks(fill, len(near))
+    return diagonal
+
+
+def _mirrored(columns: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Columns (n, k) of a symmetric matrix from its diagonal on, the upper corner filled."""
+    k = columns.shape[1]
+    corner = np.tril(columns[:k])
+    return np.concatenate([corner + np.tril(corner, -1).T, columns[k:]])
+
+
+def _keep_largest(rows: NDArray[np.float32], block: slice, near: NDArray[np.int32]) -> None:
+    """`rows` (k, n_columns): weights of the columns in `block`, up to a factor for each."""
+    size = np.abs(rows)
+    size[np.arange(len(size)), np.arange(block.start, block.stop)] = -1
+    n_near = near.shape[1]
+    largest = np.argpartition(size, size.shape[1] - n_near, axis=1)[:, -n_near:]
+    # Rising: the system that is gathered from them is then read in the order of memory.
+    near[block] = np.sort(largest, axis=1)
+
+
+def _fit_again(
+    gram: NDArray[np.float32], near: NDArray[np.int32], ridge: float
+) -> NDArray[np.float32]:
+    """The weights (n_columns, n_near) of each column's neighbours, by a ridge regression of its
+    own.
+    """
+    weights = np.empty(near.shape, np.float32)
+
+    def fill(block: slice) -> None:
+        n_near = near.shape[1]
+        system = np.empty((n_near, n_near), np.float32).T
+        for column in range(block.start, block.stop):
+            gather(gram, near[column], ridge, system)
+            _, weights[column], _ = lapack.sposv(
+                system, gram[near[column], column], lower=1, overwrite_a=1
+            )
+
+    _in_blocks(fill, len(near))
+    return weights
+
+
+def by_source(
+    sources: NDArray[np.int64],
+    targets: NDArray[np.int64],
+    weights: NDArray[np.float32],
+    variances: NDArray[np.float32],
+) -> ItemColumns:
+    """The columns with N weights in any order, given the rows (N,) of both films of each."""
+    order = np.argsort(sources, kind="stable")
+    return ItemColumns(
+        starts=np.searchsorted(sources[order], np.arange(len(variances) + 1)),
+        targets=targets[order].astype(np.int32),
+        weights=weights[order],
+        variances=variances,
+    )
+
+
+def _in_blocks(fill, n: int) -> None:  # type: ignore[no-untyped-def]
+    def blocks() -> Iterator[slice]:
+        for first in range(0, n, BLOCK):
+            yield slice(first, min(first + BLOCK, n))
+
+    with ThreadPoolExecutor(threads.count()) as pool:
+        list(pool.map(fill, blocks()))
+
+
+@njit(cache=True, nogil=True)
+def count_pairs(
+    thread: int,
+    n_threads: int,
+    item_starts: Ints,
+    users: Ints,
+    user_starts: Ints,
+    items: Ints,
+    gram: Floats,
+) -> None:
+    """Count in `gram` (I, I) the users that each two items share; a thread takes every n-th
+    item.
+    """
+    for i in range(thread, item_starts.size - 1, n_threads):
+        for at in range(item_starts[i], item_starts[i + 1]):
+            user = users[at]
+            for other in range(user_starts[user], user_starts[user + 1]):
+                gram[i, items[other]] += 1.0
+
+
+@njit(cache=True, nogil=True)
+def gather(gram: Floats, rows: Ints, ridge: float, system: Floats) -> None:
+    """Copy what `rows` (n,) have with each other into `system` (n, n), with `ridge` on its
+    diagonal.
+    """
+    for a in range(rows.size):
+        for b in range(a + 1):
+            # As memory has it, (b, a) comes before (b, a + 1); only the lower triangle is read.
+            system[a, b] = gram[rows[b], rows[a]]
+        system[a, a] += ridge
+
+
+@njit(cache=True, nogil=True)
+def add_rows(
+    starts: Ints, targets: Ints, weights: Floats, rows: Ints, factors: Floats, scores: Floats
+) -> None:
+    """See `ItemColumns.add`."""
+    for k in range(rows.size):
+        for at in range(starts[rows[k]], starts[rows[k] + 1]):
+            for channel in range(factors.shape[1]):
+                scores[channel, targets[at]] += factors[k, channel] * weights[at]
