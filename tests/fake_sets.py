@@ -12,6 +12,7 @@ import pytest
 from reelstream.catalog import Catalog, Film
 from reelstream.errors import DamagedError, NoModelSetError
 from reelstream.evaluation.reports import GateReport, Scores
+from reelstream.models.bundle import ModelBundle
 from reelstream.models.model_set import Predictions, TrainedOn
 from reelstream.models.replay import posterior_of_events
 from reelstream.models.segment.description import GenreLift, Segment
@@ -52,6 +53,7 @@ class FakeModelSet:
 
     def __post_init__(self) -> None:
         self.trained_on = TrainedOn(self.trained_end_offsets, {})
+        self.models = ModelBundle()
         self.segment = SimpleNamespace(segments=(segment(4), segment(2)))
         self.rating = SimpleNamespace(item_ids=np.array([1, 31]), item_counts=np.array([5, 2]))
 

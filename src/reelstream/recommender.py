@@ -15,6 +15,7 @@ Recommender(3 users, 4 items, 9 ratings)
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import fields, replace
 from datetime import datetime
 from pathlib import Path
@@ -30,7 +31,15 @@ from reelstream.datasets.tables import ids_in
 from reelstream.engines.interface import FitContext, FitParameters
 from reelstream.engines.local import fit_models
 from reelstream.errors import InputError, NothingToLearnError
+from reelstream.models.choice.mixture import PARTS
 from reelstream.models.model_set import ModelSet, Predictions, TrainedOn
+from reelstream.models.recommendation import (
+    LiveFilms,
+    RecommendationQuery,
+    Recommendations,
+    Strategy,
+    live_choice_of,
+)
 from reelstream.models.replay import posterior_of_events
 from reelstream.ratings.columns import EventColumns
 from reelstream.ratings.histories import Histories
@@ -138,15 +147,19 @@ class Recommender:
         )
         catalog = _with_items(parts.model_set.catalog, newer)
         model_set = replace(parts.model_set, catalog=catalog)
+        choice = None if parts.choice is None else parts.choice.with_films(catalog)
         histories = parts.histories.merge(newer)
         # A rating that a later one has already replaced is in no history: no item learns it.
         of_users = histories.of_users(np.unique(newer.user_id))
         is_new = (of_users.partition == parts.partition) & (of_users.offset >= parts.next_offset)
         posterior_of_events(model_set, of_users, is_new, np.ones(len(of_users), bool), parts.items)
+        if choice is not None:
+            choice.update(of_users[is_new])
         self._parts = replace(
             parts,
             model_set=model_set,
             histories=histories,
+            choice=choice,
             next_offset=parts.next_offset + len(newer),
         )
 
@@ -180,6 +193,82 @@ class Recommender:
         """
         queries = Queries.of(users, items, self._newest_time() if at is None else at)
         return _frame(queries, self._answers(queries), self.scale)
+
+    def recommend(
+        self,
+        user: int,
+        n: int = 10,
+        *,
+        strategy: Strategy = "best",
+        genres: Collection[str] = (),
+        first_year: int | None = None,
+        last_year: int | None = None,
+        exclude: ArrayLike = (),
+        variety: float = 0.0,
+        at: int | datetime | None = None,
+        seed: int = 0,
+    ) -> pl.DataFrame:
+        """Recommend items that a user has not rated.
+
+        They are ranked by the probability that the user takes the item next, times that of a like.
+
+        Args: user: The user's id. One without ratings gets what is liked at the time. n: How many,
+        from 1 to 1000. strategy: `best`; `rating`, by expected stars alone, which recommends what
+        hardly anybody watches; `cautious`, by the lower bound of the stars among the likely chosen;
+        `explore`, as `best` with some chance in it. genres: Only films with one of these; all when
+        empty. first_year: Only films from this year on. last_year: Only films up to this year.
+        exclude: Ids of items that are left out too. variety: From 0, the best items, to 1: how much
+        less an item counts for being like one above it. at: When: in seconds since 1970, UTC, or a
+        datetime; by default the time of the newest rating. seed: Of `explore`.
+
+        Returns: At most n rows, best first, with `item`, `score` (what they are ranked by),
+        `choice` (the probability that it is the next item of this user), `history`, `sitting`,
+        `popularity` and `any` (the part of each reason in it), `mean`, `sd`, `low`, `high` and
+        `like_probability` as in `predict`, and `because` (own items that brought it up, with their
+        shares).
+
+        Raises:
+            InputError: An argument is wrong, or the recommender was saved by a version that could
+                not recommend.
+            RatingError: An id is none.
+        """
+        query = RecommendationQuery(
+            n=n,
+            strategy=strategy,
+            genres=tuple(genres),
+            first_year=first_year,
+            last_year=last_year,
+            exclude=ids_in("exclude", np.atleast_1d(np.asarray(exclude, np.int64))).tolist(),
+            variety=variety,
+            seed=seed,
+        )
+        parts = self._parts
+        user_id = int(ids_in("user", np.atleast_1d(user))[0])
+        history = parts.histories.of_user(user_id)
+        when = Queries.of(user_id, 0, self._newest_time() if at is None else at).at
+        last = int(history.timestamp[-1]) if len(history) else 0
+        found = self._films_now().recommend(
+            parts.model_set.fold_in(history), history, query, max(int(when[0]), last)
+        )
+        return _recommended(found, self.scale)
+
+    def similar(self, item: int, n: int = 10) -> pl.DataFrame:
+        """Find the items that the same users choose.
+
+        Args:
+            item: The item's id.
+            n: How many at most.
+
+        Returns:
+            At most n rows, the most similar first, with `item` and `score`: the partial correlation
+            of being rated, given all other items. None for an item with a single rating.
+
+        Raises:
+            UnknownItemError: The item is neither among the films nor rated.
+            InputError: The recommender was saved by a version that could not recommend.
+        """
+        found = self._films_now().similar(int(item), n)
+        return pl.DataFrame({"item": found.item_ids, "score": found.scores})
 
     def segment(self, users: ArrayLike) -> pl.DataFrame:
         """Tell which kind of user each is.
@@ -302,6 +391,15 @@ class Recommender:
                 getattr(answers, field.name)[rows] = getattr(predicted, field.name)
         return answers
 
+    def _films_now(self) -> LiveFilms:
+        parts = self._parts
+        if parts.choice is None:
+            raise InputError(
+                "this recommender has no choice model: it was made by a version that could not"
+                " recommend; fit another, or train another set"
+            )
+        return LiveFilms(model_set=parts.model_set, choice=parts.choice, items=parts.items)
+
     def _newest_time(self) -> int:
         times = self._parts.histories.ratings.timestamp
         return int(times.max()) if len(times) else 0
@@ -348,6 +446,7 @@ def _parts_of(model_set: ModelSet, histories: Histories) -> RecommenderParts:
         model_set=model_set,
         histories=histories,
         items=model_set.online_items(),
+        choice=live_choice_of(model_set),
         # Its own partition: offsets of what `update` brings cannot meet those of the log.
         partition=max(partitions, default=-1) + 1,
         next_offset=0,
@@ -359,6 +458,29 @@ def _with_items(catalog: Catalog, events: EventColumns) -> Catalog:
     item_ids = np.unique(events.item_id).tolist()
     unknown = [item_id for item_id in item_ids if catalog.get(item_id) is None]
     return Catalog([*catalog, *map(Film, unknown)]) if unknown else catalog
+
+
+def _recommended(found: Recommendations, scale: RatingScale) -> pl.DataFrame:
+    mean, low, high = found.predictions.intervals(scale)
+    reason = pl.Struct({"item": pl.Int64, "share": pl.Float64})
+    because = [
+        [{"item": each.item_id, "share": each.share} for each in reasons]
+        for reasons in found.reasons
+    ]
+    return pl.DataFrame(
+        {
+            "item": found.item_ids,
+            "score": found.scores,
+            "choice": found.choice,
+            **{part: found.parts[:, column] for column, part in enumerate(PARTS)},
+            "mean": mean,
+            "sd": found.predictions.sd,
+            "low": low,
+            "high": high,
+            "like_probability": found.predictions.like_probability,
+            "because": pl.Series(because, dtype=pl.List(reason)),
+        }
+    )
 
 
 def _frame(queries: Queries, answers: Predictions, scale: RatingScale) -> pl.DataFrame:

@@ -17,6 +17,7 @@ from reelstream.settings import Settings
 
 if TYPE_CHECKING:
     from reelstream.evaluation.offline import Evaluation
+    from reelstream.evaluation.offline_ranking import RankingEvaluation
 
 _FIGURES = {
     "rmse": "RMSE",
@@ -28,6 +29,16 @@ _FIGURES = {
     "coverage_1sd": "within 1 sd",
     "coverage_2sd": "within 2 sd",
 }
+_RANKING_FIGURES = {
+    "ndcg_10": "NDCG@10",
+    "ndcg_10_by_user": "NDCG@10, by user",
+    "ndcg_100": "NDCG@100",
+    "recall_20": "recall@20",
+    "recall_50": "recall@50",
+    "mrr": "MRR",
+    "novelty": "novelty, bits",
+    "coverage": "coverage",
+}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -35,16 +46,23 @@ class SplitOptions:
     """Which ratings are fitted and which predicted."""
 
     split: Annotated[
-        Literal["random", "time"], typer.Option(help="At random, or the newest ratings as test.")
-    ] = "random"
+        Literal["random", "time", "users"] | None,
+        typer.Option(
+            help="At random, the newest ratings as test, or (with --rank) some users."
+            "  \\[default: random; with --rank time]"
+        ),
+    ] = None
     test_share: Annotated[
         float | None,
         typer.Option(
             metavar="S",
-            help="Share of the ratings that is the test.  \\[default: 0.2; by time 0.333]",
+            help="Share of the ratings, or users, that is the test."
+            "  \\[default: 0.2; by time 0.333; users 0.1]",
         ),
     ] = None
-    seed: Annotated[int, typer.Option(metavar="N", min=0, help="Of the random split.")] = 42
+    seed: Annotated[
+        int, typer.Option(metavar="N", min=0, help="Of the random split, or of users.")
+    ] = 42
     train: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Ratings to fit on; films from its folder."),
@@ -65,6 +83,16 @@ class SplitOptions:
             raise SettingError(f"--test-share {self.test_share:g} is not a share between 0 and 1")
         if self.train is not None and data is not None:
             raise SettingError("name either --data, or --train and --test")
+
+    def check_for_ranking(self, *, ranks: bool) -> None:
+        """Raises SettingError when options do not go with `--rank`, or need it."""
+        if ranks and (self.split == "random" or self.train is not None or self.times is not None):
+            raise SettingError(
+                "--rank splits by time or by users, and by time it uses times: leave out --split"
+                " random, --train, --test and --times"
+            )
+        if not ranks and self.split == "users":
+            raise SettingError("--split users is for recommendations: add --rank")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -107,13 +135,27 @@ class FitOptions:
 
 @with_settings(*DATA)
 def evaluate(
-    settings: Settings, split: SplitOptions, fit: FitOptions, as_json: Json = False
+    settings: Settings,
+    split: SplitOptions,
+    fit: FitOptions,
+    rank: Annotated[
+        bool, typer.Option("--rank", help="Score recommendations instead of predictions.")
+    ] = False,
+    as_json: Json = False,
 ) -> int:
     """Split, fit, predict and score."""
     split.check(settings.data.folder)
+    split.check_for_ranking(ranks=rank)
     # As for `train`: help and a wrong flag need not wait for what fits.
-    from reelstream.cli.offline_evaluation import evaluate_split  # noqa: PLC0415
+    from reelstream.cli.offline_evaluation import evaluate_ranking, evaluate_split  # noqa: PLC0415
 
+    if rank:
+        name, ranking = evaluate_ranking(settings.data, split, fit)
+        if as_json:
+            print_json(ranking.as_dict())
+        else:
+            _print_ranking(name, ranking)
+        return DONE
     name, result = evaluate_split(settings.data, split, fit)
     if as_json:
         print_json(result.as_dict())
@@ -142,3 +184,27 @@ def _print(name: str, result: Evaluation) -> None:
     typer.echo(
         f"fitted in {result.fit_seconds:.2f} s, after {result.compile_seconds:.2f} s of compilation"
     )
+
+
+def _print_ranking(name: str, result: RankingEvaluation) -> None:
+    scored = result.as_dict()
+    columns = {"served": scored}
+    if "static" in scored:
+        columns = {"served: users and films learn": scored, "nothing learns": scored["static"]}
+    columns |= scored["baselines"]
+    print_table(
+        ["", *columns],
+        [
+            [label, *(scores.get(field) for scores in columns.values())]
+            for field, label in _RANKING_FIGURES.items()
+        ],
+        title=f"{name}: fitted on {result.n_train:,} ratings, {scored['n']:,} lists for"
+        f" {scored['n_users']:,} users",
+    )
+    for method, later in scored.get("rated_later", {}).items():
+        if later["n"]:
+            typer.echo(
+                f"{method}: {later['n']:,} recommended films were rated later,"
+                f" {later['like_share']:.3f} of them liked, {later['mean_stars']:.2f} stars on average"
+            )
+    typer.echo(f"fitted in {result.fit_seconds:.2f} s")

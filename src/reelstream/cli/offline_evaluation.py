@@ -21,9 +21,15 @@ from reelstream.evaluation.offline import (
     split_in_time,
     split_of,
 )
+from reelstream.evaluation.offline_ranking import (
+    RankingEvaluation,
+    evaluate_ranking_for_strangers,
+    evaluate_ranking_in_time,
+)
+from reelstream.ratings.columns import EventColumns
 from reelstream.settings import DataSettings
 
-DEFAULT_TEST_SHARES = {"random": 0.2, "time": 0.333}
+DEFAULT_TEST_SHARES = {"random": 0.2, "time": 0.333, "users": 0.1}
 
 
 def evaluate_split(
@@ -39,6 +45,26 @@ def evaluate_split(
     catalog = dataset.read_catalog().catalog
     fit_ratings = fit_for_evaluation(catalog, dataset.scale, parameters)
     return dataset.name, evaluate(split, catalog, dataset.scale, fit_ratings, times)
+
+
+def evaluate_ranking(
+    settings: DataSettings, options: SplitOptions, fit: FitOptions
+) -> tuple[str, RankingEvaluation]:
+    """The data set's name, and the scores of recommendations. Raises SettingError, DatasetError and
+    FitError.
+    """
+    dataset, ratings = _read_dataset(settings)
+    catalog, scale = dataset.read_catalog().catalog, dataset.scale
+    fit_ratings = fit_for_evaluation(catalog, scale, _fit_parameters(fit))
+    by = options.split or "time"
+    share = options.test_share or DEFAULT_TEST_SHARES[by]
+    if by == "users":
+        result = evaluate_ranking_for_strangers(
+            ratings, share, options.seed, catalog, scale, fit_ratings
+        )
+    else:
+        result = evaluate_ranking_in_time(ratings, share, catalog, scale, fit_ratings)
+    return dataset.name, result
 
 
 def _fit_parameters(options: FitOptions) -> FitParameters:
@@ -71,11 +97,16 @@ def _read_files(train: Path, test: Path, settings: DataSettings) -> tuple[Datase
 
 def _read_split(settings: DataSettings, options: SplitOptions) -> tuple[Dataset, Split]:
     """One data set, MovieLens's small one by default, in two parts."""
+    dataset, ratings = _read_dataset(settings)
+    by = options.split or "random"
+    share = options.test_share or DEFAULT_TEST_SHARES[by]
+    if by == "time":
+        return dataset, split_in_time(ratings, share)
+    return dataset, split_at_random(ratings, share, options.seed)
+
+
+def _read_dataset(settings: DataSettings) -> tuple[Dataset, EventColumns]:
     folder = settings.folder or fetch_movielens(settings.cache or cache_folder())
     dataset = detect(folder, named_columns(settings))
     dataset = dataset.with_scale(rating_scale(dataset.scale, settings))
-    ratings = dataset.read_ratings()
-    share = options.test_share or DEFAULT_TEST_SHARES[options.split]
-    if options.split == "time":
-        return dataset, split_in_time(ratings, share)
-    return dataset, split_at_random(ratings, share, options.seed)
+    return dataset, dataset.read_ratings()

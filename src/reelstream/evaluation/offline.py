@@ -107,7 +107,7 @@ def split_in_time(ratings: EventColumns, test_share: float) -> Split:
 
 def split_of(train: EventColumns, test: EventColumns) -> Split:
     """Two given parts, as they are."""
-    return Split(_in_partition(train, TRAIN), _in_partition(test, TEST), learns_test=False)
+    return Split(in_partition(train, TRAIN), in_partition(test, TEST), learns_test=False)
 
 
 class Fit(Protocol):
@@ -130,18 +130,18 @@ def evaluate(
     _check_parts(split)
     use_times = times == "use"
     if not use_times:
-        split = Split(_timeless(split.train), _timeless(split.test), split.learns_test)
+        split = Split(timeless(split.train), timeless(split.test), split.learns_test)
     histories = Histories.of(split.train)
 
     def fitted(train: EventColumns, *, is_short: bool = False) -> ModelSet:
         models = fit(Histories.of(train), use_times=use_times, is_short=is_short)
-        return _model_set(models, catalog, scale, len(train))
+        return training_set(models, catalog, scale, len(train))
 
     compile_seconds = _compile(split, fitted)
     started = time.perf_counter()
     models = fit(histories, use_times=use_times)
     fit_seconds = time.perf_counter() - started
-    model_set = _model_set(models, catalog, scale, len(split.train))
+    model_set = training_set(models, catalog, scale, len(split.train))
     served, live_users, static = _served_scores(model_set, split, use_times=use_times)
     return Evaluation(
         scores=served,
@@ -225,7 +225,10 @@ def _compile(split: Split, fitted: Callable[..., ModelSet]) -> float:
     return time.perf_counter() - started
 
 
-def _model_set(models: ModelBundle, catalog: Catalog, scale: RatingScale, n_train: int) -> ModelSet:
+def training_set(
+    models: ModelBundle, catalog: Catalog, scale: RatingScale, n_train: int
+) -> ModelSet:
+    """The set of models that were fitted to the `n_train` ratings of a split's first part."""
     return ModelSet(
         number=0,
         models=models,
@@ -235,12 +238,14 @@ def _model_set(models: ModelBundle, catalog: Catalog, scale: RatingScale, n_trai
     )
 
 
-def _in_partition(ratings: EventColumns, partition: int) -> EventColumns:
+def in_partition(ratings: EventColumns, partition: int) -> EventColumns:
+    """The same at the offsets 0, 1, ... of one partition."""
     n = len(ratings)
     return replace(
         ratings, partition=np.full(n, partition, np.int32), offset=np.arange(n, dtype=np.int64)
     )
 
 
-def _timeless(ratings: EventColumns) -> EventColumns:
+def timeless(ratings: EventColumns) -> EventColumns:
+    """The same, all at one time."""
     return replace(ratings, timestamp=np.zeros(len(ratings), np.int64))

@@ -1,4 +1,4 @@
-"""Scores of recommendations by time: at every later moment of a user, what is liked next?
+"""Scores of recommendations: whether what a user likes next was recommended just before.
 
 Ratings of a user with one timestamp are one moment. Its likes are to be found before any of it is
 learned; candidates are all films of the catalogue that the user has not rated before. Live, every
@@ -14,9 +14,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from reelstream.evaluation.ranking_scores import DEPTH, ListScores, best_rows
+from reelstream.evaluation.ranking_scores import DEPTH, FilmPopularity, ListScores, best_rows
 from reelstream.features.holdout import is_trainable
-from reelstream.models.choice.live import ChoiceScores, LiveChoice
+from reelstream.models.choice.live import LiveChoice
 from reelstream.models.choice.mixture import PAUSE_SECONDS
 from reelstream.models.choice.model import ChoiceModel
 from reelstream.models.model_set import ModelSet
@@ -43,22 +43,18 @@ class LaterRatings:
 class RankingRun:
     """Scores of all methods on the same questions, in the same order."""
 
+    popularity: FilmPopularity
     lists: dict[str, ListScores] = field(default_factory=dict)
     at_start: dict[str, ListScores] = field(default_factory=dict)
     """Those of moments that begin a sitting."""
     later: dict[str, LaterRatings] = field(default_factory=dict)
-    recommended: dict[str, set[int]] = field(default_factory=dict)
-    """Films that were among the first ten of any list."""
-    n_films: int = 0
 
     def add(self, method: str, question: Question, top: NDArray[np.int64]) -> None:
         """One list of film rows."""
-        self.lists.setdefault(method, ListScores()).add(question.user_id, top, question.targets)
-        self.recommended.setdefault(method, set()).update(top[:10].tolist())
-        if question.is_start:
-            self.at_start.setdefault(method, ListScores()).add(
-                question.user_id, top, question.targets
-            )
+        scored = [self.lists, self.at_start] if question.is_start else [self.lists]
+        for lists in scored:
+            scores = lists.setdefault(method, ListScores(self.popularity))
+            scores.add(question.user_id, top, question.targets)
 
 
 class Moment(NamedTuple):
@@ -130,9 +126,7 @@ class Walk:
         is_start = moment.start == moment.first or bool(
             time[moment.start] - time[moment.start - 1] > PAUSE_SECONDS
         )
-        return Question(
-            int(self.events.user_id[moment.start]), self.rows[span][liked], is_start
-        )
+        return Question(int(self.events.user_id[moment.start]), self.rows[span][liked], is_start)
 
     def history(self, moment: Moment) -> EventColumns:
         """The user's ratings before the moment."""
@@ -174,8 +168,10 @@ def rank_in_time(
     rankers: tuple[Ranker, ...] = (),
 ) -> RankingRun:
     """Ours and the baselines on all moments of `test`; with `rankers`, others beside them."""
-    walk, run = Walk(model_set, train, test), RankingRun()
-    run.n_films = len(walk.films.choice)
+    walk = Walk(model_set, train, test)
+    choice = walk.films.choice
+    counts = np.bincount(choice.rows(train.item_id), minlength=len(choice))
+    run = RankingRun(popularity=FilmPopularity.of(counts))
     for moment in walk.moments():
         question = walk.question(moment)
         if question is not None:
@@ -186,6 +182,44 @@ def rank_in_time(
                     run.add(method, question, top)
         if is_live:
             walk.learn(moment)
+    return run
+
+
+def rank_for_strangers(
+    model_set: ModelSet, train: EventColumns, folded: EventColumns, hidden: EventColumns
+) -> RankingRun:
+    """Ours and the baselines for users that the set has not seen: of each some ratings are `folded`
+    in, and the likes among `hidden` are to be found (strong generalization; Marlin, 2004).
+
+    Candidates are the films of `train`.
+    """
+    choice = LiveChoice(model_set.models.of_type(ChoiceModel), model_set.catalog)
+    films = LiveFilms(model_set=model_set, choice=choice, items=model_set.online_items())
+    n_rated = len(choice.model.items)
+    counts = np.bincount(choice.rows(train.item_id), minlength=n_rated)[:n_rated]
+    run = RankingRun(popularity=FilmPopularity.of(counts))
+    unseen = choice.item_ids[n_rated:].tolist()
+    folded, hidden = folded.by_user(), hidden.by_user()
+    for user_id in np.unique(hidden.user_id).tolist():
+        history, rest = (
+            each[slice(*np.searchsorted(each.user_id, [user_id, user_id + 1]))]
+            for each in (folded, hidden)
+        )
+        targets = choice.rows(rest.item_id[rest.rating >= model_set.scale.like_threshold])
+        targets = targets[(targets >= 0) & (targets < n_rated)]
+        if not len(targets):
+            continue
+        question = Question(user_id, targets, is_start=False)
+        state, at = model_set.fold_in(history), int(history.timestamp.max(initial=0))
+        query = RecommendationQuery(n=DEPTH, exclude=unseen)
+        run.add(OURS, question, choice.rows(films.recommend(state, history, query, at).item_ids))
+        scores, belief = choice.score(history, at), model_set.belief_at(state, at)
+        stars = mean_of_all(model_set.rating, films.items, choice.model.items.ids, belief)
+        seen = scores.seen[scores.seen < n_rated]
+        for name, values in zip(
+            BASELINES, (scores.parts[2, :n_rated], stars, scores.parts[0, :n_rated]), strict=True
+        ):
+            run.add(name, question, best_rows(values, seen))
     return run
 
 

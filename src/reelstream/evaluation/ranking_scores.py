@@ -14,10 +14,39 @@ DEPTH = 100
 _DISCOUNTS = 1 / np.log2(np.arange(2, DEPTH + 2))
 
 
+@dataclass(frozen=True, slots=True)
+class FilmPopularity:
+    """How often N films were rated before."""
+
+    novelty: NDArray[np.float64]
+    """(N,): bits of surprise that a random rating is of this film; one rating for a film without.
+    """
+    thirds: NDArray[np.int64]
+    """(N,): 0 for the most rated films, which have a third of all ratings together, to 2 for the
+    least rated.
+    """
+
+    @classmethod
+    def of(cls, counts: NDArray[np.int64]) -> FilmPopularity:
+        """`counts` (N,): ratings of each film."""
+        total = max(int(counts.sum()), 1)
+        order = np.argsort(-counts, kind="stable")
+        before = np.cumsum(counts[order]) - counts[order]
+        thirds = np.empty(len(counts), np.int64)
+        thirds[order] = np.minimum(3 * before // total, 2)
+        return cls(-np.log2(np.maximum(counts, 1) / total), thirds)
+
+
 @dataclass(slots=True)
 class ListScores:
     """Scores of one method's lists, one for each question, as they come."""
 
+    popularity: FilmPopularity
+    recommended: set[int] = field(default_factory=set)
+    """Films that were among the first ten of any list."""
+    novelty: list[float] = field(default_factory=list)
+    by_third: list[list[float]] = field(default_factory=lambda: [[], [], []])
+    """NDCG@100 where only targets of one third of popularity count."""
     user_ids: list[int] = field(default_factory=list)
     ndcg_10: list[float] = field(default_factory=list)
     ndcg_100: list[float] = field(default_factory=list)
@@ -32,6 +61,12 @@ class ListScores:
         list without a hit is zero.
         """
         hits = np.isin(top, targets)
+        self.recommended.update(top[:10].tolist())
+        self.novelty.append(float(self.popularity.novelty[top[:10]].mean()) if len(top) else 0.0)
+        for third, scores in enumerate(self.by_third):
+            wanted = targets[self.popularity.thirds[targets] == third]
+            if len(wanted):
+                scores.append(_ndcg(np.isin(top, wanted), DEPTH, len(wanted)))
         self.user_ids.append(user_id)
         self.ndcg_10.append(_ndcg(hits, 10, len(targets)))
         self.ndcg_100.append(_ndcg(hits, DEPTH, len(targets)))
@@ -60,6 +95,11 @@ class ListScores:
             recall_20=float(np.mean(self.recall_20)),
             recall_50=float(np.mean(self.recall_50)),
             mrr=float(np.mean(self.reciprocal_ranks)),
+            ndcg_100_by_popularity=tuple(
+                float(np.mean(scores)) if scores else None for scores in self.by_third
+            ),
+            novelty=float(np.mean(self.novelty)),
+            coverage=len(self.recommended) / len(self.popularity.thirds),
         )
 
 

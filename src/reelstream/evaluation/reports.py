@@ -60,6 +60,14 @@ class RankingScores(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=Tru
     recall_50: float | None = None
     mrr: float | None = None
     """Mean reciprocal rank of the first film found, zero where none of the first 100 is."""
+    ndcg_100_by_popularity: tuple[float | None, ...] = ()
+    """NDCG@100 where only films count that have the most rated third of all ratings, the middle
+    one, the last: held-out ratings reward what is popular (Smucker and Chamani, SIGIR 2025).
+    """
+    novelty: float | None = None
+    """Of the first ten: bits of surprise that a random rating is of this film."""
+    coverage: float | None = None
+    """Share of all films that are among the first ten of any list."""
 
 
 class WindowScores(msgspec.Struct, frozen=True):

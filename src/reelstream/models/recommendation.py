@@ -3,8 +3,8 @@
     P(chosen next and liked) = P(chosen next | history) P(like | user, film, chosen)
 
 The second factor is the like model's own question, as it is fitted to ratings: nothing has to be
-assumed about films that nobody rated (a hurdle model; Mullahy, 1986). All films are scored by choice,
-and the likeliest few hundred are ranked by both.
+assumed about films that nobody rated (a hurdle model; Mullahy, 1986). All films are scored by
+choice, and the likeliest few hundred are ranked by both.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from scipy.special import ndtr
 
 from reelstream.errors import InputError, UnknownItemError
 from reelstream.models.choice.live import ChoiceScores, LiveChoice
+from reelstream.models.choice.model import ChoiceModel
 from reelstream.models.like.model import Posterior
 from reelstream.models.model_set import ModelSet, Predictions
 from reelstream.models.rating.all_items import mean_of_all
@@ -108,6 +109,12 @@ class SimilarItems:
     """(k,): partial correlation of being rated, given all other films."""
 
 
+def live_choice_of(model_set: ModelSet) -> LiveChoice | None:
+    """The choice model of a set, ready to follow the stream; None when the set has none."""
+    model = model_set.models.find(ChoiceModel)
+    return None if model is None else LiveChoice(model, model_set.catalog)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LiveFilms:
     """What answers from a set as its films are now."""
@@ -168,9 +175,7 @@ class LiveFilms:
         found = scores.choice
         if query.strategy == "rating":
             belief = self.model_set.belief_at(state, at)
-            found = mean_of_all(
-                self.model_set.rating, self.items, self.choice.item_ids, belief
-            )
+            found = mean_of_all(self.model_set.rating, self.items, self.choice.item_ids, belief)
         allowed = self.choice.allows(query.genres, query.first_year, query.last_year)
         left_out = np.zeros(len(found), bool) if allowed is None else ~allowed
         left_out[scores.seen] = True

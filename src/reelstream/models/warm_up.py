@@ -10,6 +10,9 @@ from reelstream.catalog import Catalog
 from reelstream.features.item_features import ItemFeatures
 from reelstream.features.vocabulary import Vocabulary
 from reelstream.models.bundle import ModelBundle
+from reelstream.models.choice.columns import ItemColumns
+from reelstream.models.choice.mixture import Mixture
+from reelstream.models.choice.model import ChoiceModel
 from reelstream.models.like.model import LikeModel
 from reelstream.models.model_set import ModelSet, TrainedOn
 from reelstream.models.rating.model import ChainState, Hyperparameters, ItemDraws, RatingModel
@@ -27,7 +30,9 @@ def warm_up_set() -> ModelSet:
     like = LikeModel.of_counts(one_item, np.ones(1, np.int64), np.zeros(1, np.int64), 4.0)
     return ModelSet(
         number=0,
-        models=ModelBundle(rating=_one_item(), like=like, segment=_one_segment()),
+        models=ModelBundle(
+            rating=_one_item(), like=like, segment=_one_segment(), choice=_one_choice(one_item)
+        ),
         catalog=Catalog([]),
         scale=RatingScale(),
         trained_on=TrainedOn({}, {}),
@@ -98,4 +103,17 @@ def _one_segment() -> SegmentModel:
         centroids=profile[None],
         segments=(everybody,),
         users_when_counted=1,
+    )
+
+
+def _one_choice(one_item: Vocabulary) -> ChoiceModel:
+    """A choice model in which no film speaks for another."""
+    return ChoiceModel(
+        items=one_item,
+        columns=ItemColumns.empty(1),
+        mixture=Mixture(),
+        popularity=np.ones(1),
+        popular_at=0,
+        threshold=4.0,
+        end_offsets={},
     )

@@ -8,9 +8,18 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from reelstream.errors import MissingFamilyError
 from reelstream.features.holdout import is_held_out
+from reelstream.models.choice.model import ChoiceModel
 from reelstream.models.model_set import ModelSet, Predictions
 from reelstream.models.rating.user_state import UserState
+from reelstream.models.recommendation import (
+    LiveFilms,
+    RecommendationQuery,
+    Recommendations,
+    SimilarItems,
+    live_choice_of,
+)
 from reelstream.models.replay import posterior_of_events
 from reelstream.ratings.columns import EventColumns
 from reelstream.ratings.events import Rated
@@ -35,12 +44,42 @@ class LiveItems:
     def __init__(self, model_set: ModelSet) -> None:
         self._model_set = model_set
         self._items = model_set.online_items()
+        choice = live_choice_of(model_set)
+        self._films = (
+            LiveFilms(model_set=model_set, choice=choice, items=self._items) if choice else None
+        )
         self._lock = threading.Lock()
 
     def predict(self, state: UserState, item_ids: NDArray[np.int64], at: int) -> Predictions:
         """See `ModelSet.predict`."""
         with self._lock:
             return self._model_set.predict(state, item_ids, at, self._items)
+
+    def prepare(self) -> None:
+        """Compile what a recommendation needs, so that none waits for it."""
+        if self._films is not None:
+            model_set = self._model_set
+            item = model_set.rating.item_ids[:1]
+            history = EventColumns.of([0], item, [model_set.rating.mean], [0])
+            self.recommend(model_set.fold_in(history), history, RecommendationQuery(n=1), 0)
+
+    def recommend(
+        self, state: UserState, history: EventColumns, query: RecommendationQuery, at: int
+    ) -> Recommendations:
+        """See `LiveFilms.recommend`. Raises MissingFamilyError."""
+        with self._lock:
+            return self._with_choice().recommend(state, history, query, at)
+
+    def similar(self, item_id: int, n: int) -> SimilarItems:
+        """See `LiveFilms.similar`. Raises MissingFamilyError."""
+        with self._lock:
+            return self._with_choice().similar(item_id, n)
+
+    def count(self, ratings: EventColumns) -> None:
+        """Let what is popular follow further ratings: cheap enough for any number of them."""
+        if self._films is not None:
+            with self._lock:
+                self._films.choice.update(ratings)
 
     def update(self, state: UserState, rating: Rated) -> None:
         """Update an item with a rating by the user of `state`, which has not seen it yet; ratings
@@ -62,6 +101,7 @@ class LiveItems:
         newest = histories.newest_since(judged, MAX_CATCH_UP_RATINGS)
         if not len(newest):
             return
+        self.count(newest)
         # Whole histories: what is predicted of a rating rests on all ratings of its user before it.
         events = EventColumns.concatenate(
             histories.of_user(user) for user in np.unique(newest.user_id).tolist()
@@ -74,3 +114,10 @@ class LiveItems:
                 is_update=np.ones(len(events), bool),
                 items=self._items,
             )
+
+    def _with_choice(self) -> LiveFilms:
+        if self._films is None:
+            # For the exception: of_type says what is missing, and since when.
+            self._model_set.models.of_type(ChoiceModel)
+            raise MissingFamilyError("this model set has no ChoiceModel")
+        return self._films

@@ -14,6 +14,11 @@ import structlog
 
 from reelstream.errors import NoModelSetError, UnknownItemError
 from reelstream.models.model_set import ModelSet
+from reelstream.models.recommendation import (
+    RecommendationQuery,
+    Recommendations,
+    SimilarItems,
+)
 from reelstream.models.segment.description import Segment
 from reelstream.ratings.columns import EventColumns
 from reelstream.ratings.events import Rated
@@ -104,6 +109,22 @@ class Serving:
         history = self.histories.of_user(user_id)
         return self.model_set.segment_of(history), self._basis(history)
 
+    def recommend(
+        self, user_id: int, query: RecommendationQuery, at: int | None = None
+    ) -> Recommendations:
+        """What this user may like to watch next, at a time in seconds since 1970; by default now.
+
+        Raises MissingFamilyError for a set without the choice model, InputError for a wrong query.
+        """
+        at = int(time.time()) if at is None else at
+        with self.states.of_user(user_id) as user:
+            last = int(user.history.timestamp[-1]) if len(user.history) else at
+            return self.items.recommend(user.state, user.history, query, max(at, last))
+
+    def similar(self, item_id: int, n: int = 10) -> SimilarItems:
+        """The films that the same people watch. Raises UnknownItemError, MissingFamilyError."""
+        return self.items.similar(item_id, n)
+
     def update_item(self, rating: Rated) -> None:
         """Update an item with a rating that its user's history does not hold yet."""
         if self.model_set.knows(rating.item_id):
@@ -191,6 +212,8 @@ class Predictor:
         serving = self._serving
         if serving is None or len(rows) > MAX_ITEM_UPDATES:
             self.item_updates_shed += 0 if serving is None else len(rows)
+            if serving is not None:
+                _count(serving, [row for row in rows if self.histories.lacks(row)])
             return self.histories.add(rows)
         new = 0
         # One by one: each item update rests on the histories as they were before its rating.
@@ -200,6 +223,7 @@ class Predictor:
                     row, row.event.item_id
                 ):
                     self._update_item(serving, row.event)
+                    _count(serving, [row])
                 new += self.histories.add([row])
         return new
 
@@ -233,6 +257,7 @@ class Predictor:
         with self._swapping:
             model_set.prepare()
             states, items = UserStates(model_set, self.histories), LiveItems(model_set)
+            items.prepare()
             items.catch_up(self.histories, judged)
             # Before the swap, so that no query waits; the latest used last, to be dropped last.
             if self._serving is not None:
@@ -247,3 +272,16 @@ class Predictor:
                 items=items,
             )
             self.swaps += 1
+
+
+def _count(serving: Serving, rows: Sequence[LogEvent]) -> None:
+    """Let what is popular follow ratings of the log."""
+    rated = [row for row in rows if isinstance(row.event, Rated)]
+    if rated:
+        serving.items.count(
+            EventColumns.of_events(
+                [row.event for row in rated],
+                [row.partition for row in rated],
+                [row.offset for row in rated],
+            )
+        )

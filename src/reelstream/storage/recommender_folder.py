@@ -1,10 +1,10 @@
 """A recommender in a folder, whole or not at all.
 
 recommender.json                            what it is, and the checksum of every other file
-films.json                                  the catalogue
-regression/, classification/, clustering/   the model families
-histories/                                  every user's ratings, as a snapshot
-items/                                      what items have learned since the fit
+films.json                                  the catalogue regression/, classification/, clustering/,
+choice/ the model families histories/                                  every user's ratings, as a
+snapshot items/                                      what items have learned since the fit likes/
+what was liked until now; not where the set has no choice
 """
 
 from __future__ import annotations
@@ -28,8 +28,10 @@ from reelstream.files import (
     translate_errors,
     write_synced,
 )
+from reelstream.models.choice.live import LiveChoice
 from reelstream.models.model_set import ModelSet, TrainedOn
 from reelstream.models.rating.online_items import OnlineItems
+from reelstream.models.recommendation import live_choice_of
 from reelstream.models.registry import load_saved_bundle, save_bundle
 from reelstream.ratings.histories import Histories
 from reelstream.ratings.scale import RatingScale
@@ -46,6 +48,8 @@ class RecommenderParts:
     model_set: ModelSet
     histories: Histories
     items: OnlineItems
+    choice: LiveChoice | None
+    """None where the set was trained before there was the choice model."""
     partition: int
     """New events get offsets of this partition, which the set has learned nothing of."""
     next_offset: int
@@ -77,6 +81,9 @@ def write_recommender(parts: RecommenderParts, folder: Path) -> None:
         save_bundle(parts.model_set.models, temporary)
         write_snapshot(parts.histories, temporary / "histories")
         parts.items.save(temporary / "items")
+        if parts.choice is not None:
+            (temporary / "likes").mkdir()
+            parts.choice.save(temporary / "likes")
     parts.model_set.catalog.write(temporary / "films.json")
     about = _About(
         reelstream=__version__,
@@ -114,10 +121,14 @@ def read_recommender(folder: Path) -> RecommenderParts:
     )
     items = model_set.online_items()
     items.restore(folder / "items")
+    choice = live_choice_of(model_set)
+    if choice is not None:
+        choice.restore(folder / "likes")
     return RecommenderParts(
         model_set=model_set,
         histories=read_snapshot(folder / "histories"),
         items=items,
+        choice=choice,
         partition=about.partition,
         next_offset=about.next_offset,
     )

@@ -1,20 +1,21 @@
 """Item-item weights: how much each rated film speaks for each other film.
 
 A user's vector x has a one for each film that he or she rated. A film j is explained by the others,
-`x_j ~ sum_i x_i b_ij` with `b_jj = 0`, by ridge regression over all users. All columns together have
-a closed form (EASE; Steck, *Embarrassingly Shallow Autoencoders for Sparse Data*, WWW 2019):
+`x_j ~ sum_i x_i b_ij` with `b_jj = 0`, by ridge regression over all users. All columns together
+have a closed form (EASE; Steck, *Embarrassingly Shallow Autoencoders for Sparse Data*, WWW 2019):
 
     P = inv(X'X + lam I),   b_ij = -P_ij / P_jj
 
-Of each column the NEIGHBOURS largest weights are kept and fitted again by themselves (Steck, *Markov
-Random Fields for Collaborative Filtering*, NeurIPS 2019), so that a model stays small and a history
-is scored by adding up some rows. Films beyond MAX_COLUMNS, and those with a single rating, have no
-column; they are recommended for the other reasons of the mixture, and live ratings give them one.
+Of each column the NEIGHBOURS largest weights are kept and fitted again by themselves (Steck,
+*Markov Random Fields for Collaborative Filtering*, NeurIPS 2019), so that a model stays small and a
+history is scored by adding up some rows. Films beyond MAX_COLUMNS, and those with a single rating,
+have no column; they are recommended for the other reasons of the mixture, and live ratings give
+them one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -141,9 +142,7 @@ def _gram(rated: csr_array) -> NDArray[np.float32]:
     """X'X (n_columns, n_columns), whose entries are whole numbers: exact."""
     by_item = rated.tocsc()
     gram = np.zeros((rated.shape[1], rated.shape[1]), np.float32)
-    threads.share(
-        count_pairs, by_item.indptr, by_item.indices, rated.indptr, rated.indices, gram
-    )
+    threads.share(count_pairs, by_item.indptr, by_item.indices, rated.indptr, rated.indices, gram)
     return gram
 
 
@@ -159,13 +158,13 @@ def _neighbours_by_users(
     factor = np.linalg.cholesky(kernel)
     a = solve_triangular(factor, rated.toarray().astype(np.float64), lower=True)
     a = np.ascontiguousarray(a, np.float32)
-    diagonal = 1 - (a * a).sum(0)
+    diagonal: NDArray[np.float32] = 1 - (a * a).sum(0)
 
     def fill(block: slice) -> None:
         _keep_largest(a[:, block].T @ a, block, near)
 
     _in_blocks(fill, len(near))
-    return (diagonal / ridge).astype(np.float32)
+    return diagonal / np.float32(ridge)
 
 
 def _neighbours_by_items(
@@ -177,7 +176,7 @@ def _neighbours_by_items(
     # Lower triangles, in place: at 15,000 films another copy is 0.9 GB.
     factor, _ = lapack.spotrf(regular, lower=1, overwrite_a=1, clean=0)
     inverse, _ = lapack.spotri(factor, lower=1, overwrite_c=1)
-    diagonal = np.diag(inverse).copy()
+    diagonal: NDArray[np.float32] = np.diag(inverse).copy()
 
     def fill(block: slice) -> None:
         # Row j of a symmetric matrix, of which the lower triangle is right.
@@ -244,7 +243,9 @@ def by_source(
     )
 
 
-def _in_blocks(fill, n: int) -> None:  # type: ignore[no-untyped-def]
+def _in_blocks(fill: Callable[[slice], None], n: int) -> None:
+    """Call `fill` for all of n columns, some at once."""
+
     def blocks() -> Iterator[slice]:
         for first in range(0, n, BLOCK):
             yield slice(first, min(first + BLOCK, n))

@@ -18,7 +18,7 @@ from reelstream.ratings.columns import EventColumns
 
 # A cold set learns the mixture from its newest quarter of ratings, by columns of the rest.
 EARLIER_SHARE = 0.75
-# Moments with a like below which the mixture stays as it was.
+# Moments below which the mixture stays as it was.
 MIN_MOMENTS = 30
 # Above, columns are fitted once: of so many users the mixture is learned from some that the columns
 # have not seen, and that they can do without.
@@ -109,7 +109,8 @@ def _fit_cold(learned: _Learned, seed: int) -> tuple[ItemColumns, Mixture]:
         every = len(np.unique(learned.user_rows)) // UNSEEN_USERS
         unseen = learned.user_rows % every == 0
         columns = learned.columns(~unseen)
-        return columns, _mixture(choices, columns, unseen & (times >= cut), None, seed)
+        mixture = _mixture(choices, columns, unseen & (times >= cut), None, seed)
+        return columns, mixture or Mixture()
     columns = learned.columns()
     later = times >= cut
     mixture = None
@@ -159,9 +160,9 @@ def _popularity(learned: _Learned, mixture: Mixture, at: int) -> NDArray[np.floa
     liked = learned.ratings.rating >= learned.threshold
     weights = np.ones(int(liked.sum()))
     if mixture.half_life is not None:
-        age = at - learned.ratings.timestamp[liked]
-        weights = np.exp2(-age / mixture.half_life)
-    return np.bincount(learned.item_rows[liked], weights, minlength=len(learned.items))
+        weights = np.exp2(-(at - learned.ratings.timestamp[liked]) / mixture.half_life)
+    likes = np.bincount(learned.item_rows[liked], weights, minlength=len(learned.items))
+    return likes.astype(np.float64)
 
 
 def _end_offsets(ratings: EventColumns) -> dict[int, int]:

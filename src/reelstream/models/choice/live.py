@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -108,6 +109,26 @@ class LiveChoice:
         choice = parts.sum(0) + np.float32(factor[-1])
         choice[seen] = -1
         return ChoiceScores(choice=choice, parts=parts, any=float(factor[-1]), seen=seen)
+
+    def with_films(self, catalog: Catalog) -> LiveChoice:
+        """The same with the films of another catalogue; likes stay."""
+        extended = LiveChoice(self.model, catalog)
+        rows = extended.rows(self.item_ids)
+        extended._mass[rows[rows >= 0]] = self._mass[rows >= 0]
+        extended._at = self._at
+        return extended
+
+    def save(self, folder: Path) -> None:
+        """Write the likes so far as arrays into an existing folder."""
+        np.save(folder / "item_ids.npy", self.item_ids)
+        np.save(folder / "likes.npy", self._mass)
+        np.save(folder / "at.npy", np.array(self._at))
+
+    def restore(self, folder: Path) -> None:
+        """Go on from the likes that `save` wrote, of the same model and catalogue."""
+        rows = self.rows(np.load(folder / "item_ids.npy"))
+        self._mass[rows] = np.load(folder / "likes.npy")
+        self._at = int(np.load(folder / "at.npy"))
 
     def allows(
         self, genres: Collection[str], first_year: int | None, last_year: int | None

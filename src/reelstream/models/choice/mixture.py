@@ -2,16 +2,16 @@
 
     P(next is j) = sum_k pi_k P_k(j)
 
-over the films that the user has not rated: the company that it keeps with the whole history (the sum
-of its weights to some power, as a share of all films'), with this sitting (the same, fading from
-rating to rating), what is liked lately, and any film at all. Shares, powers, and how fast sitting and
-popularity fade are learned by expectation maximization (Dempster, Laird and Rubin, 1977) from what
-users chose next.
+over the films that the user has not rated: the company that it keeps with the whole history (the
+sum of its weights to some power, as a share of all films'), with this sitting (the same, fading
+from rating to rating), what is liked lately, and any film at all. Shares, powers, and how fast
+sitting and popularity fade are learned by expectation maximization (Dempster, Laird and Rubin,
+1977) from what users chose next.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 import numpy as np
@@ -157,7 +157,11 @@ def learn_mixture(explained: Explained, before: Mixture | None, *, has_times: bo
         if before is not None
         else np.zeros((N_GROUPS, len(PARTS)))
     )
-    shares, targets = _shares_of_groups(parts, explained, common, counted)
+    # Without times nobody comes back after a pause: users differ by their number of ratings alone.
+    groups = explained.groups if has_times else explained.groups // 2 * 2
+    shares, targets = _shares_of_groups(parts, replace(explained, groups=groups), common, counted)
+    if not has_times:
+        shares[1::2], targets[1::2] = shares[::2], targets[::2]
     decay, fade = SITTINGS[choice["sitting"] // len(POWERS)]
     half_life = HALF_LIVES[choice["popularity"]]
     return Mixture(

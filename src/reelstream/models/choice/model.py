@@ -1,9 +1,9 @@
 """The choice model: which film does a user take next.
 
-Stars say how good a film would be, not whether it would be chosen: most films are rated by those who
-expect to like them (Marlin et al., *Collaborative Filtering and the Missing at Random Assumption*,
-UAI 2007). So recommendations need both: the chance that the film is chosen, from here, times the
-chance of a like once it is, from the like model.
+Stars say how good a film would be, not whether it would be chosen: most films are rated by those
+who expect to like them (Marlin et al., *Collaborative Filtering and the Missing at Random
+Assumption*, UAI 2007). So recommendations need both: the chance that the film is chosen, from here,
+times the chance of a like once it is, from the like model.
 
 The model has no users: a history is scored against the columns at each query, so that one more
 rating changes the answer at once.

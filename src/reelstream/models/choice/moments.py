@@ -1,7 +1,7 @@
 """What users chose next: the moments that the mixture is learned from.
 
-A moment is one user at one time, with the ratings before it as the history and the likes of that
-time as the targets.
+A moment is one user at one time, with the ratings before it as the history and those of that time
+as the targets, whatever their stars: whether they are liked is the like model's question.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from reelstream.models.choice.columns import ItemColumns
 from reelstream.models.choice.mixture import (
     HALF_LIVES,
+    PAUSE_SECONDS,
     POWERS,
     SITTINGS,
     Explained,
@@ -56,41 +57,44 @@ class Moments:
 
 
 def later_choices(choices: Choices, is_target: NDArray[np.bool_], seed: int) -> Moments:
-    """Moments of which a rating is among `is_target` (N,) and liked; of more than MAX_MOMENTS a
-    sample, with fewer of each user who has many.
+    """Moments with a rating among `is_target` (N,); of more than MAX_MOMENTS a sample, with fewer
+    of each user who has many.
     """
     user, times = choices.user_rows, choices.times
     begins = np.append(True, (user[1:] != user[:-1]) | (times[1:] != times[:-1]))
     starts = np.append(np.flatnonzero(begins), len(user))
     moment = np.cumsum(begins) - 1
-    asked = np.unique(moment[is_target & choices.is_like])
-    asked = _sample(asked, user[starts[asked]], seed)
+    asked = np.unique(moment[is_target])
+    fresh = _begins_sitting(user, times, starts[asked])
+    asked = _sample(asked, user[starts[asked]], fresh, seed)
     asked = asked[np.argsort(times[starts[asked]], kind="stable")]
     first_of_user = np.searchsorted(user, user[starts[asked]])
     histories, targets = [], []
     for first, start, end in zip(first_of_user, starts[asked], starts[asked + 1], strict=True):
         histories.append(np.arange(first, start))
         rows = np.arange(start, end)
-        targets.append(rows[is_target[start:end] & choices.is_like[start:end]])
-    at = times[starts[asked]]
-    last = np.where(first_of_user < starts[asked], times[np.maximum(starts[asked] - 1, 0)], at)
-    is_first = first_of_user == starts[asked]
+        targets.append(rows[is_target[start:end]])
     return Moments(
-        at=at,
+        at=times[starts[asked]],
         histories=histories,
         targets=targets,
-        is_fresh=is_first | (group_pause(at, last) > 0),
+        is_fresh=_begins_sitting(user, times, starts[asked]),
     )
 
 
-def group_pause(at: NDArray[np.int64], last: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Whether a time comes after a pause: 0 or 1 (n,)."""
-    return np.array([group_of(1, float(pause)) % 2 for pause in (at - last).tolist()], np.int64)
+def _begins_sitting(
+    user: NDArray[np.int64], times: NDArray[np.int64], starts: NDArray[np.int64]
+) -> NDArray[np.bool_]:
+    """Whether moments that begin at these rows (n,) are a user's first, or come after a pause."""
+    before = np.maximum(starts - 1, 0)
+    is_first = (starts == 0) | (user[before] != user[starts])
+    is_fresh: NDArray[np.bool_] = is_first | (times[starts] - times[before] > PAUSE_SECONDS)
+    return is_fresh
 
 
 def hidden_choices(choices: Choices, is_hidden: NDArray[np.bool_], seed: int) -> Moments:
     """One moment for each hidden user, of whom a part of the ratings is the history in any order
-    and the likes of the rest are the targets.
+    and the rest are the targets.
     """
     rng = np.random.default_rng(seed)
     users = np.unique(choices.user_rows[is_hidden])[:MAX_MOMENTS]
@@ -101,10 +105,9 @@ def hidden_choices(choices: Choices, is_hidden: NDArray[np.bool_], seed: int) ->
             np.searchsorted(choices.user_rows, user, side="right"),
         )
         rest = rng.random(len(rows)) < HIDDEN_SHARE
-        liked = rows[rest & choices.is_like[rows]]
-        if len(liked):
+        if rest.any():
             histories.append(rows[~rest])
-            targets.append(liked)
+            targets.append(rows[rest])
     end = choices.times.max() + 1  # popularity counts everything
     n = len(histories)
     return Moments(
@@ -148,7 +151,7 @@ def explain(choices: Choices, columns: ItemColumns, moments: Moments) -> Explain
         np.concatenate(column) for column in zip(*rows, strict=True)
     )
     return Explained(
-        history=history + MIN_PROBABILITY,
+        history=np.asarray(history + MIN_PROBABILITY, np.float64),
         sitting=sitting + MIN_PROBABILITY,
         popularity=popular + MIN_PROBABILITY,
         any=any_film,
@@ -174,25 +177,33 @@ class _Popularity:
         new = self._rows[self._next : end]
         self._mass *= np.exp2(-(at - self._at) / half_lives)
         faded = np.exp2(-(at - choices.times[new]) / half_lives)
-        for mass, weights in zip(self._mass, faded, strict=True):
-            mass += np.bincount(choices.item_rows[new], weights, minlength=choices.n_items)
+        for number, weights in enumerate(faded):
+            self._mass[number] += np.bincount(
+                choices.item_rows[new], weights, minlength=choices.n_items
+            )
         self._at, self._next = at, end
         return self._mass.copy()
 
 
 def _shares(scores: NDArray[np.floating], wanted: NDArray[np.int64]) -> NDArray[np.float64]:
-    """What each of `scores` (C, n_items) gives to the wanted films (n,), as a share of all: (C, n)."""
+    """What each of `scores` (C, n_items) gives to the wanted films (n,): a share of all, (C, n)."""
     totals = scores.sum(1, dtype=np.float64)[:, None]
-    return np.divide(
-        scores[:, wanted], totals, out=np.zeros((len(scores), len(wanted))), where=totals > 0
-    )
+    shares = np.zeros((len(scores), len(wanted)))
+    np.divide(scores[:, wanted], totals, out=shares, where=totals > 0)
+    return shares
 
 
-def _sample(asked: NDArray[np.int64], users: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
-    if len(asked) <= MAX_MOMENTS:
-        return asked
-    _, user, counts = np.unique(users, return_inverse=True, return_counts=True)
-    chance = 1 / np.sqrt(counts[user])
+def _sample(
+    asked: NDArray[np.int64], users: NDArray[np.int64], is_fresh: NDArray[np.bool_], seed: int
+) -> NDArray[np.int64]:
+    """At most MAX_MOMENTS, up to half of them such that begin a sitting, which are rarer."""
     rng = np.random.default_rng(seed)
-    chosen = rng.choice(len(asked), MAX_MOMENTS, replace=False, p=chance / chance.sum())
-    return asked[np.sort(chosen)]
+    chosen = np.zeros(len(asked), bool)
+    for wanted, most in ((is_fresh, MAX_MOMENTS // 2), (~is_fresh, MAX_MOMENTS)):
+        rows = np.flatnonzero(wanted)
+        n = min(most - int(chosen.sum()), len(rows))
+        if n:
+            _, user, counts = np.unique(users[rows], return_inverse=True, return_counts=True)
+            chance = 1 / np.sqrt(counts[user])
+            chosen[rng.choice(rows, n, replace=False, p=chance / chance.sum())] = True
+    return asked[chosen]
