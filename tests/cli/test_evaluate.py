@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from command_line import Command
 
-QUICK = ("--sweeps", 12, "--burn-in", 4, "--rank", 3)
+QUICK = ("--sweeps", 12, "--burn-in", 4, "--factors", 3)
 FIGURES = {
     *("rmse", "mae", "auc", "log_loss", "log_likelihood", "ece", "coverage_1sd", "coverage_2sd"),
     *("fit_seconds", "compile_seconds", "n_train", "n_test", "baselines"),

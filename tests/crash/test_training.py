@@ -91,7 +91,7 @@ def test_killed_before_the_first_set(tmp_path: Path) -> None:
 def assert_no_leavings(root: Path, world: TrainingWorld) -> None:
     """Every folder of a set belongs to a release that is kept, and no temporary name is left."""
     numbers = {release.number for release in world.registry.all_releases()}
-    for family in ("regression", "classification", "clustering"):
+    for family in ("regression", "classification", "clustering", "choice"):
         found = {
             int(path.name.rpartition("_")[2])
             for path in (root / "models").glob(f"{family}_model_set_*")

@@ -23,6 +23,7 @@ from reelstream.errors import NothingToLearnError
 from reelstream.features.user_profiles import GenreShares
 from reelstream.models import registry
 from reelstream.models.bundle import ModelBundle
+from reelstream.models.choice.live import LiveChoice
 from reelstream.models.family import Family, FamilyInput
 from reelstream.models.like.model import Posterior
 from reelstream.ratings.columns import EventColumns
@@ -123,10 +124,17 @@ def segments(model: Any) -> tuple[Any, list[int]]:
     return model.segments, model.segments_of(known.ratings, known.starts, shares).tolist()
 
 
+def choices(model: Any) -> list[list[float]]:
+    live = LiveChoice(model, CATALOG)
+    nobody, one = EventColumns.empty(), event_columns([1, 1], [0, 4], [4, 5], [0, 60])
+    return [live.score(history, 120).choice.tolist() for history in (nobody, one)]
+
+
 ANSWERS: dict[str, Callable[[Any], object]] = {
     "rating": lambda model: (model.mean, model.item_ids.tolist(), model.draws.means.tolist()),
     "like": likes,
     "segment": segments,
+    "choice": choices,
     "popularity": lambda model: model.most_popular(5),
 }
 """Family -> what its model answers to some fixed queries."""

@@ -86,7 +86,7 @@ def test_a_set_with_a_family_that_was_removed_serves(world: TrainingWorld) -> No
         world.trainer.run_once()
     release, loaded = world.registry.load_current(CATALOG)
     assert release.number == 2
-    assert set(loaded.models) == {"rating", "like", "segment"}
+    assert set(loaded.models) == {"rating", "like", "segment", "choice"}
     world.registry.activate(1)
     close_batch(world.batches, ENOUGH)
     world.trainer.run_once()

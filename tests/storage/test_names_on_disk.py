@@ -48,7 +48,7 @@ def test_a_work_folder(world: TrainingWorld) -> None:
         *(f"release_{number}.json" for number in (1, 2)),
         *(
             f"{family}_model_set_{number}"
-            for family in ("regression", "classification", "clustering")
+            for family in ("regression", "classification", "clustering", "choice")
             for number in (1, 2)
         ),
     }
@@ -118,7 +118,7 @@ def test_a_release(world: TrainingWorld) -> None:
         "warm_burn_in",
         "warm_sweeps",
     ]
-    assert set(release["folders"]) == {"regression", "classification", "clustering"}
+    assert set(release["folders"]) == {"regression", "classification", "clustering", "choice"}
 
 
 @pytest.mark.parametrize("pointer", ["models/CURRENT", "models/PINNED", "history/CURRENT"])

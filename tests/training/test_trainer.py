@@ -320,7 +320,7 @@ def test_old_sets_are_pruned_and_the_record_stays(tmp_path: Path) -> None:
     assert [release.number for release in world.registry.releases()] == [3, 4]
     record = [entry.batch for release in world.registry.all_releases() for entry in release.record]
     assert record == [1, 2, 3, 4]
-    assert len(list((tmp_path / "models").glob("*_model_set_*"))) == 6
+    assert len(list((tmp_path / "models").glob("*_model_set_*"))) == 8
 
 
 def test_one_trainer_at_a_time(world: TrainingWorld) -> None:

@@ -99,7 +99,7 @@ class SplitOptions:
 class FitOptions:
     """How the ratings are fitted; None: as a trainer does."""
 
-    rank: Annotated[
+    factors: Annotated[
         int | None,
         typer.Option(
             metavar="N",
@@ -205,6 +205,7 @@ def _print_ranking(name: str, result: RankingEvaluation) -> None:
         if later["n"]:
             typer.echo(
                 f"{method}: {later['n']:,} recommended films were rated later,"
-                f" {later['like_share']:.3f} of them liked, {later['mean_stars']:.2f} stars on average"
+                f" {later['like_share']:.3f} of them liked,"
+                f" {later['mean_stars']:.2f} stars on average"
             )
     typer.echo(f"fitted in {result.fit_seconds:.2f} s")

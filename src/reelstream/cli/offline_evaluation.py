@@ -69,7 +69,7 @@ def evaluate_ranking(
 
 def _fit_parameters(options: FitOptions) -> FitParameters:
     given = {
-        "n_factors": options.rank,
+        "n_factors": options.factors,
         "sweeps": options.sweeps,
         "burn_in": options.burn_in,
         "n_draws": options.draws,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from reelstream.compute import threads
 from reelstream.features.holdout import judges_at_gate
 from reelstream.features.vocabulary import Vocabulary
 from reelstream.models.choice.columns import ItemColumns, RatedPairs, fit_columns
@@ -79,6 +80,7 @@ class _Learned:
         )
 
 
+@threads.one_for_blas()
 def fit_choice_family(data: FamilyInput) -> ChoiceModel:
     """The choice model of a set. Without ratings it says nothing about any film."""
     learned = _Learned.of(data)
