@@ -1,4 +1,4 @@
-"""The choice model: which film is taken next, from the company that films keep, the sitting, and what
+"""The choice model: which film is taken next, by the company that films keep, the sitting, and what
 is popular.
 """
 

@@ -94,6 +94,15 @@ def test_rating_ranks_all_films_by_their_expected_stars(
     assert best.scores[0] == pytest.approx(exact[unseen].max(), abs=1e-4)
 
 
+def test_a_longer_list_begins_with_the_shorter_one(
+    films: LiveFilms, state: UserState, history: EventColumns
+) -> None:
+    """However many are wanted, even all."""
+    ten, all_of_them = (recommended(films, state, history, n=n).item_ids for n in (10, 1000))
+    assert all_of_them[:10].tolist() == ten.tolist()
+    assert len(all_of_them) == len(films.choice) - len(history)
+
+
 def test_exploring_draws_another_list_for_each_seed(
     films: LiveFilms, state: UserState, history: EventColumns
 ) -> None:

@@ -63,7 +63,7 @@ class Evaluation:
     likewise.
     """
     fit_seconds: float
-    """From arrays in memory to all three families fitted, without compilation."""
+    """From arrays in memory to all families fitted, without compilation."""
     compile_seconds: float
     n_train: int
     n_test: int

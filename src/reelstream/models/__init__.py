@@ -1,1 +1,1 @@
-"""The three models of a set: rating, like and segment. They predict; engines fit them."""
+"""The models of a set: rating, like, segment and choice. They predict; engines fit them."""

@@ -4,7 +4,7 @@
 
 The second factor is the like model's own question, as it is fitted to ratings: nothing has to be
 assumed about films that nobody rated (a hurdle model; Mullahy, 1986). All films are scored by
-choice, and the likeliest few hundred are ranked by both.
+choice, and the likeliest hundred are ranked by both.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ from reelstream.ratings.columns import EventColumns
 Strategy = Literal["best", "rating", "cautious", "explore"]
 
 MAX_RECOMMENDATIONS = 1000
-# The likeliest films by choice that are ranked by both factors: with so many, the ten best are the
-# same as with all.
-MIN_RERANKED, RERANKED_EACH = 100, 3
+# The likeliest films by choice are ranked by both factors in blocks: a longer list begins with the
+# shorter one, and no film comes up from far below for its stars alone.
+RERANKED = 100
 # Of the noise on log choice that explores: half a unit would cost a third of NDCG, this a tenth.
 GUMBEL_SCALE = 0.1
 # Own films that are named as the reason of a recommendation.
@@ -136,7 +136,8 @@ class LiveFilms:
         candidates = self._candidates(scores, state, query, at)
         posterior, noise = self._posterior(state, self.choice.item_ids[candidates], at)
         value = self._values(scores.choice[candidates], posterior, noise, candidates, query)
-        order = np.argsort(-value, kind="stable")
+        block = np.arange(len(value)) // RERANKED
+        order = np.lexsort((-value, block))
         if query.variety:
             order = order[self._varied(candidates[order], value[order], query)]
         order = order[: query.n]
@@ -182,7 +183,8 @@ class LiveFilms:
         excluded = self.choice.rows(np.array(list(query.exclude), np.int64))
         left_out[excluded[excluded >= 0]] = True
         found = np.where(left_out, -np.inf, found)
-        k = min(max(MIN_RERANKED, RERANKED_EACH * query.n), len(found) - int(left_out.sum()))
+        blocks = -(-query.n // RERANKED)
+        k = min(blocks * RERANKED, len(found) - int(left_out.sum()))
         if k <= 0:
             return np.empty(0, np.int64)
         best = np.sort(np.argpartition(-found, k - 1)[:k])
@@ -252,38 +254,24 @@ class LiveFilms:
 
     def _likeness(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
         """Partial correlation (k, k) of films, where it is positive, as a part of the largest."""
-        columns, k = self.choice.model.columns, len(rows)
-        place = np.full(len(self.choice), -1, np.int64)
-        place[rows] = np.arange(k)
-        likeness = np.zeros((k, k))
-        fitted = np.flatnonzero(rows < len(columns.variances))
-        for number in fitted.tolist():
-            span = slice(columns.starts[rows[number]], columns.starts[rows[number] + 1])
-            targets = place[columns.targets[span]]
-            likeness[number, targets[targets >= 0]] = columns.weights[span][targets >= 0]
+        columns = self.choice.model.columns
+        fitted = rows < len(columns.variances)
+        likeness = np.zeros((len(rows), len(rows)))
+        likeness[fitted] = columns.between(rows[fitted], rows, len(self.choice))
         likeness = np.maximum(np.maximum(likeness, likeness.T), 0)
         return np.asarray(likeness / max(likeness.max(initial=0.0), 1e-30))
 
     def _reasons(self, rows: NDArray[np.int64], seen: NDArray[np.int64]) -> list[list[Reason]]:
         """The model is linear: what a film gets from each of the user's."""
         columns = self.choice.model.columns
-        fitted = seen[seen < len(columns.variances)]
-        place = np.full(len(self.choice), -1, np.int64)
-        place[rows] = np.arange(len(rows))
-        lengths = columns.starts[fitted + 1] - columns.starts[fitted]
-        # All weights of the user's films, one after the other.
-        first = np.repeat(columns.starts[fitted] - np.cumsum(lengths) + lengths, lengths)
-        at = first + np.arange(len(first))
-        wanted = place[columns.targets[at]]
-        own = np.flatnonzero((wanted >= 0) & (columns.weights[at] > 0))
-        sources = np.repeat(fitted, lengths)[own]
-        weights, wanted = columns.weights[at[own]], wanted[own]
-        totals = np.bincount(wanted, weights, minlength=len(rows))
-        order = np.lexsort((sources, -weights, wanted))
-        reasons: list[list[Reason]] = [[] for _ in rows]
-        item_ids = self.choice.item_ids[sources[order]].tolist()
-        parts = (weights[order] / totals[wanted[order]]).tolist()
-        for number, item_id, part in zip(wanted[order].tolist(), item_ids, parts, strict=True):
-            if len(reasons[number]) < MAX_REASONS:
-                reasons[number].append(Reason(item_id, part))
-        return reasons
+        own = seen[seen < len(columns.variances)]
+        weights = np.maximum(columns.between(own, rows, len(self.choice)), 0)
+        shares = weights / np.maximum(weights.sum(0), 1e-30)
+        n = min(MAX_REASONS, len(own))
+        best = np.argsort(-shares, axis=0, kind="stable")[:n]
+        item_ids = self.choice.item_ids[own[best]].T.tolist()
+        parts = np.take_along_axis(shares, best, axis=0).T.tolist()
+        return [
+            [Reason(*reason) for reason in zip(*of_film, strict=True) if reason[1] > 0]
+            for of_film in zip(item_ids, parts, strict=True)
+        ]

@@ -1,10 +1,12 @@
 """A recommender in a folder, whole or not at all.
 
 recommender.json                            what it is, and the checksum of every other file
-films.json                                  the catalogue regression/, classification/, clustering/,
-choice/ the model families histories/                                  every user's ratings, as a
-snapshot items/                                      what items have learned since the fit likes/
-what was liked until now; not where the set has no choice
+films.json                                  the catalogue
+regression/, classification/, clustering/   the model families
+choice/                                     the fourth; not where the set has none
+histories/                                  every user's ratings, as a snapshot
+items/                                      what items have learned since the fit
+likes/                                      what was liked until now; beside choice/
 """
 
 from __future__ import annotations

@@ -167,7 +167,8 @@ def test_a_driver_killed_in_mid_fit_has_published_nothing(
     first = {1: undisturbed["blocks"][1]}
     assert published(work) == first
     assert sorted(path.name for path in (work / "models").glob("*_1")) == sorted(
-        f"{family}_model_set_1" for family in ("regression", "classification", "clustering", "choice")
+        f"{family}_model_set_1"
+        for family in ("regression", "classification", "clustering", "choice")
     )
     assert not list((work / "models").glob("*_2*"))
     _, meta = SnapshotStore.in_folder(work / "history").current() or pytest.fail("no history")

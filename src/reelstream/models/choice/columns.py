@@ -67,7 +67,7 @@ class ItemColumns:
     def add(
         self, rows: NDArray[np.int64], factors: NDArray[np.float32], scores: NDArray[np.float32]
     ) -> None:
-        """Add to `scores` (C, at least I) the weights of the rated films `rows` (n,), times
+        """Add to `scores` (at least I, C) the weights of the rated films `rows` (n,), times
         `factors` (n, C).
         """
         add_rows(self.starts, self.targets, self.weights, rows, factors, scores)
@@ -83,10 +83,15 @@ class ItemColumns:
         variances[rows[rows >= 0]] = self.variances[rows >= 0]
         return by_source(sources[kept], targets[kept], self.weights[kept], variances)
 
-    def of_target(self, row: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """The column of one film: the rows of the films that speak for it, and their weights."""
-        found = np.flatnonzero(self.targets == row)
-        return np.searchsorted(self.starts, found, side="right") - 1, self.weights[found]
+    def between(
+        self, sources: NDArray[np.int64], targets: NDArray[np.int64], n_films: int
+    ) -> NDArray[np.float32]:
+        """The weights (n, k) that rated films (n,) give to some of `n_films` films (k,)."""
+        places = np.full(n_films, -1, np.int64)
+        places[targets] = np.arange(len(targets))
+        found = np.zeros((len(sources), len(targets)), np.float32)
+        find_weights(self.starts, self.targets, self.weights, sources, places, found)
+        return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,11 +221,12 @@ def _fit_again(
 
     def fill(block: slice) -> None:
         n_near = near.shape[1]
-        system = np.empty((n_near, n_near), np.float32).T
+        system = np.empty((n_near, n_near), np.float32)
         for column in range(block.start, block.stop):
             gather(gram, near[column], ridge, system)
+            # Its transpose is in the order of LAPACK, which so reads the upper triangle.
             _, weights[column], _ = lapack.sposv(
-                system, gram[near[column], column], lower=1, overwrite_a=1
+                system.T, gram[near[column], column], lower=0, overwrite_a=1
             )
 
     _in_blocks(fill, len(near))
@@ -276,14 +282,25 @@ def count_pairs(
 
 @njit(cache=True, nogil=True)
 def gather(gram: Floats, rows: Ints, ridge: float, system: Floats) -> None:
-    """Copy what `rows` (n,) have with each other into `system` (n, n), with `ridge` on its
-    diagonal.
+    """Copy what `rows` (n,), rising, have with each other into the lower triangle of `system`
+    (n, n), with `ridge` on its diagonal.
     """
     for a in range(rows.size):
         for b in range(a + 1):
-            # As memory has it, (b, a) comes before (b, a + 1); only the lower triangle is read.
-            system[a, b] = gram[rows[b], rows[a]]
+            system[a, b] = gram[rows[a], rows[b]]
         system[a, a] += ridge
+
+
+@njit(cache=True, nogil=True)
+def find_weights(
+    starts: Ints, targets: Ints, weights: Floats, sources: Ints, places: Ints, found: Floats
+) -> None:
+    """See `ItemColumns.between`."""
+    for k in range(sources.size):
+        for at in range(starts[sources[k]], starts[sources[k] + 1]):
+            place = places[targets[at]]
+            if place >= 0:
+                found[k, place] = weights[at]
 
 
 @njit(cache=True, nogil=True)
@@ -294,4 +311,4 @@ def add_rows(
     for k in range(rows.size):
         for at in range(starts[rows[k]], starts[rows[k] + 1]):
             for channel in range(factors.shape[1]):
-                scores[channel, targets[at]] += factors[k, channel] * weights[at]
+                scores[targets[at], channel] += factors[k, channel] * weights[at]

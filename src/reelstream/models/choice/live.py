@@ -90,11 +90,12 @@ class LiveChoice:
         is_fitted = (rows >= 0) & (rows < n_fitted)
         factors = np.ones((int(is_fitted.sum()), 2), np.float32)
         factors[:, 1] = mixture.sitting_factors(history.timestamp)[is_fitted]
-        parts = np.zeros((len(PARTS) - 1, len(self)), np.float32)
-        self.model.columns.add(rows[is_fitted], factors, parts[:2])
-        np.maximum(parts, 0, out=parts)
-        parts[0] = raised(parts[0], mixture.history_power)
-        parts[1] = raised(parts[1], mixture.sitting_power)
+        company = np.zeros((len(self), 2), np.float32)
+        self.model.columns.add(rows[is_fitted], factors, company)
+        np.maximum(company, 0, out=company)
+        parts = np.empty((len(PARTS) - 1, len(self)), np.float32)
+        parts[0] = raised(company[:, 0], mixture.history_power)
+        parts[1] = raised(company[:, 1], mixture.sitting_power)
         # Scaled before it is single precision, whose range is small.
         parts[2] = self._mass / max(self._mass.max(initial=0.0), np.finfo(float).tiny)
         parts[:, seen] = 0

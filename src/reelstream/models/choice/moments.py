@@ -24,7 +24,7 @@ from reelstream.models.choice.mixture import (
 )
 
 # Moments that the mixture is learned from: they determine its shares to within some hundredths.
-MAX_MOMENTS = 1_500
+MAX_MOMENTS = 1_000
 # Probability of a target that a reason does not explain at all, so that its logarithm exists.
 MIN_PROBABILITY = 1e-9
 # Without times: the part of a user's ratings that is hidden, and predicted from the rest.
@@ -130,8 +130,9 @@ def explain(choices: Choices, columns: ItemColumns, moments: Moments) -> Explain
         factors = np.ones((len(history), 1 + len(SITTINGS)), np.float32)
         for number, (decay, fade) in enumerate(SITTINGS):
             factors[:, 1 + number] = sitting_factors(choices.times[history], decay, fade)
-        scores = np.zeros((1 + len(SITTINGS), choices.n_items), np.float32)
-        columns.add(seen, factors, scores)
+        by_film = np.zeros((choices.n_items, 1 + len(SITTINGS)), np.float32)
+        columns.add(seen, factors, by_film)
+        scores = np.ascontiguousarray(by_film.T)
         scores[:, seen] = 0
         np.maximum(scores, 0, out=scores)
         companies = np.stack([_shares(raised(scores, power), wanted) for power in POWERS], 2)
