@@ -396,3 +396,31 @@ def test_a_folder_without_the_set_is_refused(work: TrainingWorld, tmp_path: Path
     WorkFolder(tmp_path / "empty").bind()
     with pytest.raises(NoModelSetError):
         load_model_set(tmp_path / "empty")
+
+
+def test_recommends_what_is_not_rated_and_says_why(recommender: Recommender) -> None:
+    """As a DataFrame, best first; the filters hold."""
+    found = recommender.recommend(1, n=5)
+    assert found["score"].is_sorted(descending=True)
+    assert {"item", "choice", "history", "popularity", "mean", "because"} <= set(found.columns)
+    excluded = recommender.recommend(1, n=5, exclude=found["item"].to_list())
+    assert not set(excluded["item"]) & set(found["item"])
+    with pytest.raises(InputError, match="variety"):
+        recommender.recommend(1, variety=2)
+    similar = recommender.similar(int(found["item"][0]), 3)
+    assert similar["score"].is_sorted(descending=True)
+    with pytest.raises(UnknownItemError):
+        recommender.similar(10**12)
+
+
+def test_recommendations_follow_an_update_and_survive_the_disk(
+    recommender: Recommender, tmp_path: Path
+) -> None:
+    """A new item that many like is popular at once."""
+    new = 10**6
+    users = np.arange(STRANGER, STRANGER + 60)
+    recommender.update({"user": users, "item": [new] * 60, "rating": [5.0] * 60})
+    found = recommender.recommend(1, n=10)
+    assert new in found["item"]
+    recommender.save(tmp_path / "saved")
+    assert_frame_equal(Recommender.load(tmp_path / "saved").recommend(1, n=10), found)

@@ -13,8 +13,11 @@ from fake_sets import FakeModelSet, release
 from reelstream.datasets import detect
 from reelstream.engines.interface import FitContext, FitParameters
 from reelstream.engines.local import fit_models
+from reelstream.errors import MissingFamilyError
 from reelstream.features.holdout import in_holdout
+from reelstream.models.choice.model import ChoiceModel
 from reelstream.models.model_set import ModelSet, TrainedOn
+from reelstream.models.recommendation import RecommendationQuery
 from reelstream.ratings.columns import NO_ITEM, EventColumns
 from reelstream.ratings.events import Rated
 from reelstream.ratings.histories import Histories
@@ -171,3 +174,54 @@ def test_newest_since_is_in_order_of_time_and_bounded() -> None:
     newest = histories.newest_since({0: 10}, 5)
     assert isinstance(newest, EventColumns)
     assert newest.timestamp.tolist() == [86, 87, 88, 89, 90]
+
+
+def likes(model_set: ModelSet, n: int) -> list[LogEvent]:
+    """Strangers who all like the film that is liked least often."""
+    choice = model_set.models.of_type(ChoiceModel)
+    film = int(choice.items.ids[choice.popularity.argmin()])
+    return [LogEvent(Rated(10**6 + user, film, 5.0, LATER), 0, 10_000 + user) for user in range(n)]
+
+
+@pytest.mark.parametrize("n", [40, MAX_ITEM_UPDATES + 1], ids=["one by one", "too many at once"])
+def test_what_is_liked_now_is_recommended_at_once(model_set: ModelSet, n: int) -> None:
+    """To users without ratings too, and by the next set as well."""
+    predictor, rows = served(model_set), likes(model_set, n)
+    film = rows[0].event.item_id
+
+    def chance(predictor: Predictor) -> float:
+        answer = predictor.serving().recommend(99, RecommendationQuery(n=1000), LATER)
+        return float(answer.choice[answer.item_ids == film][0])
+
+    before = chance(predictor)
+    predictor.take(rows)
+    assert chance(predictor) > 2 * before
+    assert chance(served(model_set, predictor.histories)) == pytest.approx(
+        chance(predictor), rel=1e-6
+    )
+
+
+def test_one_rating_changes_the_users_list_at_once(model_set: ModelSet) -> None:
+    """What was just rated is gone, and what is like it comes up."""
+    predictor = served(model_set)
+    first = predictor.serving().recommend(99, RecommendationQuery(), LATER)
+    film = int(first.item_ids[0])
+    predictor.take([LogEvent(Rated(99, film, 5.0, LATER), 0, 10_000)])
+    second = predictor.serving().recommend(99, RecommendationQuery(), LATER + 60)
+    assert film not in second.item_ids
+    assert second.parts[:, 0].max() > 0
+    assert [reason.item_id for reasons in second.reasons for reason in reasons][:1] == [film]
+    similar = predictor.serving().similar(film, 5)
+    assert film not in similar.item_ids
+
+
+def test_a_set_from_before_says_that_it_cannot_recommend(model_set: ModelSet) -> None:
+    """It answers all else."""
+    older = replace(model_set, models=model_set.models.without("choice"))
+    predictor = served(older)
+    predictor.take(newcomers(0.5, 2, 10_000))
+    assert 0.5 <= expected(predictor) <= 5
+    with pytest.raises(MissingFamilyError, match="before that family was added"):
+        predictor.serving().recommend(99, RecommendationQuery())
+    with pytest.raises(MissingFamilyError):
+        predictor.serving().similar(FILM)
