@@ -284,6 +284,7 @@ def test_a_server_with_a_set_is_ready_and_says_what_is_wrong(api: SimpleNamespac
         "status": "ready",
         "reasons": [],
         "model_set": 2,
+        "rejected": 0,
     }
     api.registry.damaged = {3}
     api.registry.add(3)

@@ -54,3 +54,21 @@ def test_two_files_are_train_and_test(
     test.write_text(lines[0] + "".join(lines[2501:]))
     answer = command("evaluate", "--train", train, "--test", test, *QUICK, "--json")
     assert (answer.json["n_train"], answer.json["n_test"]) == (2500, 500)
+
+
+def test_rejected_rows_are_counted_or_stop(
+    command: Command, small_dataset: Path, tmp_path: Path
+) -> None:
+    """As the stream does; `--strict` stops at the first and names its line."""
+    lines = (small_dataset / "ratings.csv").read_text().splitlines()
+    data = tmp_path / "ratings.csv"
+    data.write_text("\n".join([lines[0], "1,2,0,3", *lines[1:600], "1,x,3,3", "1,3,0,3"]))
+    answer = command("evaluate", "--data", data, *QUICK, "--json")
+    assert (answer.json["rejected"], answer.json["n_train"]) == (3, 479)
+    assert "3 of 602 rows" in answer.err
+    assert "unrated" in answer.err
+    strict = command("evaluate", "--data", data, "--strict", *QUICK)
+    assert strict.code == 2
+    assert "line 2" in strict.err
+    data.write_text(f"{lines[0]}\n1,2,0,3\n")
+    assert command("evaluate", "--data", data, *QUICK).code == 2

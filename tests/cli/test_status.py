@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from fake_sets import release
 from reelstream.cli import dataset_factories
 from reelstream.cli.pipeline import outcome_of
 from reelstream.cli.stage import Stage
-from reelstream.cli.status_view import StatusView
+from reelstream.cli.status_view import StatusView, summary
 from reelstream.errors import DatasetError
 from reelstream.monitoring.status import PipelineStatus
 from reelstream.settings import load
@@ -62,6 +64,26 @@ def test_until_set_two(now: PipelineStatus, exit_code: int | None) -> None:
     the run goes on.
     """
     assert outcome_of(now, 2, is_produced=True)[0] == exit_code
+
+
+def test_a_run_of_rejected_rows_ends_and_says_why() -> None:
+    """Whatever set it waits for, or none; not before everything is in a batch."""
+    rejected = BatchFile(name="rejected_1.jsonl", rows=7, bytes=1, sha256="0" * 64)
+    batch = msgspec.structs.replace(manifest(1), files=(), rejected=rejected)
+    now = replace(status(1, []), manifests=[batch], rejection="7 of 7 rows are rejected")
+    for until_set in (1, None):
+        exit_code, why = outcome_of(now, until_set, is_produced=True)
+        assert exit_code == 1
+        assert "7 of 7 rows" in why
+        assert outcome_of(now, until_set, is_produced=False)[0] is None
+    assert "7 of 7 rows" in summary(now)
+
+
+def test_a_run_without_a_rating_to_learn_from_ends() -> None:
+    """One rating may be held out: then no set is ever made."""
+    now = replace(status(1, []), is_learnable=False)
+    assert outcome_of(now, 1, is_produced=True)[0] == 1
+    assert outcome_of(now, None, is_produced=True)[0] is None
 
 
 def test_before_the_data_has_ended_nothing_is_given_up() -> None:

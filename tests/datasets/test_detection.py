@@ -10,6 +10,7 @@ import pytest
 
 from reelstream.datasets import detect, detect_file
 from reelstream.datasets.dataset import Dataset
+from reelstream.datasets.inspection import inspect
 from reelstream.errors import DatasetError
 from reelstream.ratings.scale import RatingScale
 
@@ -220,3 +221,33 @@ def test_several_files_that_could_be_meant_are_not_guessed_between(tmp_path: Pat
         (tmp_path / name).write_text("1,2,3.5,4\n")
     with pytest.raises(DatasetError, match=r"a\.csv, b\.csv"):
         detect(tmp_path)
+
+
+def test_an_archive_beside_the_ratings_is_not_opened(folder_of: FolderOf) -> None:
+    """Plain ratings count first: a damaged archive beside them does no harm."""
+    folder = folder_of("ml-latest")
+    (folder / "backup.zip").write_bytes(b"PK\x03\x04 and no more")
+    assert detect(folder).ratings_file == folder / "ratings.csv"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "userId,movieId,rating,timestamp\n1,2,3,978300760000\n",
+        '{"userId":1,"movieId":2,"rating":3,"timestamp":978300760000}\n',
+    ],
+)
+def test_milliseconds_and_missing_films_are_said(tmp_path: Path, text: str) -> None:
+    """Both change what the ratings mean, or what answers show."""
+    path = tmp_path / "ratings.csv"
+    path.write_text(text)
+    notes = detect_file(path).notes
+    assert any("milliseconds" in note for note in notes)
+    assert any("no film file" in note for note in notes)
+
+
+def test_ratings_of_one_time_are_said(tmp_path: Path) -> None:
+    """A constant column of times says as little as none."""
+    path = tmp_path / "ratings.csv"
+    path.write_text("userId,movieId,rating,timestamp\n1,2,3,0\n1,3,3,0\n")
+    assert any("same time" in note for note in inspect(detect_file(path)).notes)

@@ -60,6 +60,8 @@ def test_everything_that_was_read_is_said(folder: Path) -> None:
     assert [note.split(":")[0] for note in found.notes] == [
         "no column has times",
         "1 films have the id of a film before them",
+        "1 of 2 films have no year",
+        "1 of 2 films have no genres",
     ]
     assert found.first_rows == [Rated(1, 10, 4.0, 946_684_800), Rated(2, 20, 5.0, 946_684_800)]
     assert heard[-1] == (7, 7)

@@ -67,14 +67,25 @@ def ready(service: Service, _: NoQuery) -> tuple[HealthAnswer, int]:
     """Whether queries can be answered; 503 until a model set is loaded."""
     # Read once: the answer would contradict itself if a set came into service in between.
     number = service.predictor.number
-    failures = service.live_updates.report().failures
-    reasons = [f"{what}: {message}" for what, message in failures.items()]
+    report = service.live_updates.report()
+    rejected = sum(manifest.rejected_rows for manifest in report.batches)
+    reasons = [f"{what}: {message}" for what, message in report.failures.items()]
     # A server that has a set answers, whatever fails: it is degraded, not unready.
     if number is None:
         waiting = "no model set is in service yet: the first one follows the first closed batch"
-        return HealthAnswer(status="waiting", reasons=[waiting, *reasons], model_set=None), 503
+        if rejected:
+            rows = rejected + sum(manifest.rows for manifest in report.batches)
+            reasons.append(
+                f"{rejected:,} of {rows:,} rows were rejected: `reelstream rejected list` says why"
+            )
+        return HealthAnswer(
+            status="waiting", reasons=[waiting, *reasons], model_set=None, rejected=rejected
+        ), 503
     return HealthAnswer(
-        status="degraded" if reasons else "ready", reasons=reasons, model_set=number
+        status="degraded" if reasons else "ready",
+        reasons=reasons,
+        model_set=number,
+        rejected=rejected,
     ), 200
 
 

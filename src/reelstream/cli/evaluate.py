@@ -141,6 +141,10 @@ def evaluate(
     rank: Annotated[
         bool, typer.Option("--rank", help="Score recommendations instead of predictions.")
     ] = False,
+    strict: Annotated[
+        bool,
+        typer.Option("--strict", help="Stop at the first row that is no rating; count none."),
+    ] = False,
     as_json: Json = False,
 ) -> int:
     """Split, fit, predict and score."""
@@ -150,15 +154,15 @@ def evaluate(
     from reelstream.cli.offline_evaluation import evaluate_ranking, evaluate_split  # noqa: PLC0415
 
     if rank:
-        name, ranking = evaluate_ranking(settings.data, split, fit)
+        name, ranking, rejected = evaluate_ranking(settings.data, split, fit, is_strict=strict)
         if as_json:
-            print_json(ranking.as_dict())
+            print_json(ranking.as_dict() | {"rejected": rejected})
         else:
             _print_ranking(name, ranking)
         return DONE
-    name, result = evaluate_split(settings.data, split, fit)
+    name, result, rejected = evaluate_split(settings.data, split, fit, is_strict=strict)
     if as_json:
-        print_json(result.as_dict())
+        print_json(result.as_dict() | {"rejected": rejected})
     else:
         _print(name, result)
     return DONE

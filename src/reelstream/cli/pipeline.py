@@ -68,8 +68,6 @@ class Pipeline:
                         view.add_line(reports.pop(0))
                     status = reader.read()
                     view.show(status)
-                    if until_set is None:
-                        continue
                     outcome, why = outcome_of(status, until_set, supervisor.is_done("produce"))
                     if outcome is not None:
                         view.add_line(why)
@@ -99,15 +97,32 @@ class Pipeline:
         return self.settings.replaced({"metrics.port": port + WITH_METRICS.index(name)})
 
 
-def outcome_of(status: PipelineStatus, until_set: int, is_produced: bool) -> tuple[int | None, str]:
-    """The exit code with which a run may end and why; None while it may not."""
+def outcome_of(
+    status: PipelineStatus, until_set: int | None, is_produced: bool
+) -> tuple[int | None, str]:
+    """The exit code with which a run may end and why; None while it may not.
+
+    Without a set to wait for, a run ends only when every row was rejected.
+    """
+    is_over = is_produced and status.all_is_batched
+    if is_over and status.rejection and not status.batch_rows:
+        return FAILED, f"there is no rating to learn from: {status.rejection}"
+    if until_set is None:
+        return None, ""
     if status.serving is not None and status.serving >= until_set:
         return DONE, f"model set {status.serving} is in service"
     # A refused set will not serve: waiting for it would never end.
     reached = [release for release in status.releases if release.number >= until_set]
     if reached and not reached[0].may_serve:
         return FAILED, f"model set {reached[0].number} was refused: {reached[0].gate.reason}"
-    if not reached and is_produced and status.all_is_batched and status.all_is_trained:
-        last = status.manifests[-1].number
-        return FAILED, f"the data ended with batch {last}: there will be no model set {until_set}"
-    return None, ""
+    why = "" if reached or not is_over else _why_no_set_follows(status)
+    return (FAILED, f"{why}: there will be no model set {until_set}") if why else (None, "")
+
+
+def _why_no_set_follows(status: PipelineStatus) -> str:
+    """Why the batches, after which none follow, give no further set; empty while one may come."""
+    if not status.is_learnable:
+        return f"the data ended with {status.batch_rows} ratings, too few to learn from"
+    return (
+        f"the data ended with batch {status.manifests[-1].number}" if status.all_is_trained else ""
+    )

@@ -87,6 +87,8 @@ class StatusView:
         facts = Table.grid(padding=(0, 2))
         facts.add_row("log", f"{status.log_rows:,} messages")
         facts.add_row("batches", f"{len(status.manifests)} with {status.batch_rows:,} ratings")
+        if status.rejection:
+            facts.add_row("rejected", Text(status.rejection, style="yellow"))
         facts.add_row(
             "in service", "nothing yet" if status.serving is None else f"model set {status.serving}"
         )
@@ -102,6 +104,7 @@ def summary(status: PipelineStatus) -> str:
     parts = [
         f"log {status.log_rows:,} messages",
         f"batches {len(status.manifests)} with {status.batch_rows:,} ratings",
+        *([status.rejection] if status.rejection else []),
         "nothing in service yet"
         if status.serving is None
         else f"model set {status.serving} in service",

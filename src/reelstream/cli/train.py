@@ -8,12 +8,16 @@ import typer
 
 from reelstream.cli.command_settings import with_settings
 from reelstream.cli.exit_codes import DONE, FAILED
+from reelstream.cli.notices import print_notice
 from reelstream.cli.options import ENGINE, Json
 from reelstream.cli.output import print_json
 from reelstream.cli.release_text import print_release
 from reelstream.cli.stage_metrics import metrics_served
 from reelstream.cli.stopping import stop_on_signals
 from reelstream.settings import Settings
+from reelstream.storage.batch_files import BatchFolder
+from reelstream.storage.rejected import rejection_notice
+from reelstream.storage.work_folder import WorkFolder
 
 
 @with_settings(
@@ -42,6 +46,9 @@ def train(
                 trainer.follow(stop)
             return DONE
         releases = trainer.run_once()
+    batches = BatchFolder.in_folder(WorkFolder(settings.work).batches)
+    if notice := rejection_notice(batches, batches.manifests()):
+        print_notice(notice)
     if as_json:
         print_json({"releases": releases})
     elif not releases:

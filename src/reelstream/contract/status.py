@@ -124,3 +124,6 @@ class HealthAnswer(Answer):
     status: Literal["live", "ready", "degraded", "waiting"]
     reasons: Annotated[list[str], Field(description="Why it is not simply ready.")]
     model_set: Annotated[int | None, Field(description="The number of the set that answers.")]
+    rejected: Annotated[
+        int, Field(ge=0, description="Rows of the log that the closed batches rejected.")
+    ] = 0

@@ -87,6 +87,16 @@ class Dataset:
         """
         return self.rows("file").blocks()
 
+    def read_accepted(self) -> tuple[EventColumns, list[CsvRow]]:
+        """The ratings in order of the file, each with its row number as offset, and the rows that
+        the stream would reject. Raises StorageError and DatasetError.
+        """
+        parts, rejected = [], list[CsvRow]()
+        for block in self.blocks():
+            parts.append(block.events)
+            rejected += block.rejected
+        return EventColumns.concatenate(parts), rejected
+
     def read_ratings(self) -> EventColumns:
         """All ratings in order of the file, each with its row number as offset.
 

@@ -4,7 +4,7 @@ that fit.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from reelstream.datasets.data_file import (
@@ -17,7 +17,12 @@ from reelstream.datasets.data_file import (
 from reelstream.datasets.dataset import Dataset
 from reelstream.datasets.film_files import FilmFileKind, recognise_films
 from reelstream.datasets.headers import NO_NAMES, ColumnNames
-from reelstream.datasets.layouts import RatingsFormat, Refusal, recognise_ratings
+from reelstream.datasets.layouts import (
+    RatingsFormat,
+    Refusal,
+    counts_milliseconds,
+    recognise_ratings,
+)
 from reelstream.datasets.scales import recognise_scale
 from reelstream.errors import DatasetError
 
@@ -65,19 +70,16 @@ def detect(folder: Path, columns: ColumnNames = NO_NAMES) -> Dataset:
     )
 
 
-def _groups(folder: Path, files: Sequence[DataFile]) -> list[list[list[DataFile]]]:
+def _groups(folder: Path, files: Sequence[DataFile]) -> Iterator[list[list[DataFile]]]:
     """The files of a folder that lie together, the nearest first: its own, those of each archive in
-    it, those of each folder below it.
+    it, those of each folder below it. An archive is opened only when its turn comes.
     """
     # A folder in parts is a file here, and only files can be archives.
     plain = [file for file in files if file.path.is_dir() or not is_archive(file.path)]
-    packed = [file.path for file in files if file not in plain]
+    yield [plain]
+    yield [files_in_archive(file.path) for file in files if file not in plain]
     below = [path for path in sorted(folder.iterdir()) if path.is_dir() and path.name[0] != "."]
-    return [
-        [plain],
-        [files_in_archive(path) for path in packed],
-        [files_in(path) for path in below],
-    ]
+    yield [files_in(path) for path in below]
 
 
 def detect_file(path: Path, columns: ColumnNames = NO_NAMES) -> Dataset:
@@ -162,8 +164,18 @@ def _dataset(
         scale=scale,
         film_files=films,
         columns=columns,
-        notes=ratings_format.notes,
+        notes=tuple(_notes(ratings, ratings_format, films)),
     )
+
+
+def _notes(
+    ratings: DataFile, ratings_format: RatingsFormat, films: Mapping[FilmFileKind, DataFile]
+) -> Iterator[str]:
+    yield from ratings_format.notes
+    if counts_milliseconds(ratings.head(), ratings_format):
+        yield "times are milliseconds: they are cut to seconds"
+    if not films:
+        yield "there is no film file beside the ratings: films have no titles"
 
 
 def _film_files(

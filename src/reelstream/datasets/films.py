@@ -119,8 +119,21 @@ def read_films(files: dict[FilmFileKind, DataFile], columns: ColumnNames = NO_NA
     repeated = own.repeated
     if repeated:
         notes.append(f"{repeated} films have the id of a film before them: they are left out")
+    notes += _lacks(joined)
     skipped = linked.skipped + own.skipped + metadata.skipped
     return CatalogRead(Catalog(joined), skipped, repeated, tuple(notes))
+
+
+def _lacks(films: Sequence[Film]) -> Iterator[str]:
+    """What a person should know of films that lack something."""
+    lacking = {
+        "title": sum(not film.title for film in films),
+        "year": sum(film.year is None for film in films),
+        "genres": sum(not film.genres for film in films),
+    }
+    for what, number in lacking.items():
+        if number:
+            yield f"{number:,} of {len(films):,} films have no {what}"
 
 
 def _joined(film: Film, link: Film | None, metadata: dict[int, Film]) -> Film:

@@ -98,7 +98,7 @@ def inspect(
         scale=dataset.scale,
         films=_film_counts(catalog),
         film=_film(catalog, film_id),
-        notes=[*dataset.notes, *catalog.notes],
+        notes=[*dataset.notes, *tally.notes(), *catalog.notes],
         first_rows=tally.first_rows,
     )
 
@@ -137,6 +137,12 @@ class _Tally:
         self.first = earliest if self.first is None else min(self.first, earliest)
         self.last = latest if self.last is None else max(self.last, latest)
 
+    def notes(self) -> list[str]:
+        """What the values themselves say beyond the columns."""
+        if self.accepted > 1 and self.first == self.last and self._dataset.has_times:
+            return ["all ratings have the same time: how tastes drift cannot be learned"]
+        return []
+
     def reject(self, rows: list[CsvRow]) -> None:
         self.rejected += len(rows)
         for row in rows:
@@ -151,6 +157,13 @@ class _Tally:
 
     def sorted_reasons(self) -> list[Reason]:
         return sorted(self._reasons.values(), key=lambda each: (-each.rows, each.first_line))
+
+
+def count_reasons(rejected: list[CsvRow], dataset: Dataset) -> list[Reason]:
+    """Why these rows of a data set were rejected, the commonest first."""
+    tally = _Tally(dataset)
+    tally.reject(rejected)
+    return tally.sorted_reasons()
 
 
 def _film_counts(read: CatalogRead) -> FilmCounts:

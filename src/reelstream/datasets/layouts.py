@@ -25,6 +25,8 @@ QUOTING_SEPARATORS: Final = ",;\t|"
 _NUMBER = re.compile(r"\s*[+-]?[0-9]+(\.[0-9]*)?\s*")
 _COMMA_NUMBER = re.compile(r"\s*[+-]?[0-9]+([.,][0-9]*)?\s*")
 _EXCEL_SEPARATOR = re.compile(r'"?sep=(.)"?', re.IGNORECASE)
+# As many digits as MIN_MILLISECONDS has, or more.
+_LARGE_TIME = re.compile(r"\s*[0-9]{12,18}(\.[0-9]*)?\s*")
 _MAX_NAME_CHARACTERS = 60
 _NEEDED = ("user", "item", "rating")
 
@@ -126,6 +128,22 @@ def _recognise_json(line: str, columns: ColumnNames, mark: int) -> RatingsFormat
     return _from_header(names, found, columns, "", 0, mark) if found.places else None
 
 
+def counts_milliseconds(head: bytes, layout: RatingsFormat) -> bool:
+    """Whether most of the times at the beginning of a file are numbers of milliseconds."""
+    if layout.timestamp is None:
+        return False
+    cells = []
+    for line in head_lines(head)[layout.header_lines :]:
+        if layout.is_json:
+            with suppress(msgspec.MsgspecError):
+                row = msgspec.json.decode(line, type=dict[str, object])
+                cells.append(str(row.get(layout.names[layout.timestamp])))
+        elif len(row_cells := split_line(line, layout.separator)) == layout.n_columns:
+            cells.append(row_cells[layout.timestamp])
+    found = [_LARGE_TIME.fullmatch(cell) is not None for cell in cells]
+    return sum(found) > len(found) / 2
+
+
 def _from_header(
     names: Sequence[str],
     found: FoundColumns,
@@ -141,7 +159,10 @@ def _from_header(
         return Refusal(_refused(names, missing), is_meant)
     notes = found.notes
     if "timestamp" not in found.places:
-        notes = (*notes, "no column has times: all ratings get one fixed time")
+        notes = (
+            *notes,
+            "no column has times: all ratings get one fixed time, and moods and drift are off",
+        )
     return RatingsFormat(
         separator=separator,
         n_columns=len(names),

@@ -10,12 +10,19 @@ from typing import TypeVar
 from reelstream.broker.interface import Broker
 from reelstream.client import Client
 from reelstream.errors import ApiError, BrokerError, StorageError
+from reelstream.features.holdout import is_trainable
+from reelstream.ratings.columns import EventColumns
+from reelstream.ratings.histories import Histories
 from reelstream.storage.batch_files import BatchFolder, Manifest
+from reelstream.storage.rejected import rejection_notice
 from reelstream.storage.release import Release
 from reelstream.storage.release_store import ReleaseStore
 from reelstream.storage.work_folder import WorkFolder
 
 T = TypeVar("T")
+
+# Of a twentieth that is held out nobody learns; so many ratings are never all among them.
+_FEW_RATINGS = 100
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,6 +45,10 @@ class PipelineStatus:
     """Batches taken out by hand."""
     damage: tuple[str, ...] = ()
     """What could not be read and counts as nothing, a sentence each."""
+    is_learnable: bool = True
+    """Whether the batches have ratings that a model may learn from; without, no set is made."""
+    rejection: str | None = None
+    """How many rows were rejected, and why most of them; None without any."""
 
     @property
     def log_rows(self) -> int:
@@ -48,6 +59,11 @@ class PipelineStatus:
     def batch_rows(self) -> int:
         """Ratings in closed batches."""
         return sum(manifest.rows for manifest in self.manifests)
+
+    @property
+    def rejected_rows(self) -> int:
+        """Rows of the log that the closed batches rejected."""
+        return sum(manifest.rejected_rows for manifest in self.manifests)
 
     @property
     def all_is_batched(self) -> bool:
@@ -75,6 +91,8 @@ class StatusReader:
         self._api = Client(api_url, timeout_seconds=1.0)
         self._releases = ReleaseStore.in_folder(folder.models)
         self._damage: list[str] = []
+        self._rejection: tuple[int, str | None] = (0, None)
+        self._learnable: tuple[int, bool] = (0, True)
 
     def __enter__(self) -> StatusReader:
         return self
@@ -103,6 +121,8 @@ class StatusReader:
             current=self._or(self._releases.current_number, None),
             pinned=self._or(self._releases.pinned, None),
             excluded=self._or(self._batches.excluded, frozenset()),
+            is_learnable=self._or(lambda: self._is_learnable(manifests), True),
+            rejection=self._or(lambda: self._rejection_in(manifests), None),
             damage=tuple(self._damage),
         )
 
@@ -124,6 +144,21 @@ class StatusReader:
         releases, damage = self._releases.sound_releases()
         self._damage += damage
         return releases
+
+    def _rejection_in(self, manifests: list[Manifest]) -> str | None:
+        """Read again only when a batch is new: a run looks four times a second."""
+        if self._rejection[0] != len(manifests):
+            self._rejection = len(manifests), rejection_notice(self._batches, manifests)
+        return self._rejection[1]
+
+    def _is_learnable(self, manifests: list[Manifest]) -> bool:
+        if sum(manifest.rows for manifest in manifests) > _FEW_RATINGS:
+            return True
+        if self._learnable[0] != len(manifests):
+            read = EventColumns.concatenate([self._batches.read(each) for each in manifests])
+            ratings = Histories.of(read).ratings
+            self._learnable = len(manifests), bool(is_trainable(ratings).any())
+        return self._learnable[1]
 
     def _end_offsets(self) -> dict[int, int]:
         if self._log is not None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
 
 from reelstream.errors import SettingError
 from reelstream.storage.batch_files import BatchFolder, Manifest, RejectedRow
@@ -11,7 +12,8 @@ from reelstream.storage.batch_files import BatchFolder, Manifest, RejectedRow
 # (partition, offset) of a record in the log.
 Place = tuple[int, int]
 
-_NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:e[+-]?\d+)?")
+# A text in quotes too: of a thousand broken ids each would be a reason of its own.
+_VALUE = re.compile(r"'[^']*'|-?\d+(?:\.\d+)?(?:e[+-]?\d+)?")
 
 
 def place_of(row: RejectedRow) -> Place:
@@ -20,8 +22,30 @@ def place_of(row: RejectedRow) -> Place:
 
 
 def kind_of(reason: str) -> str:
-    """The reason without its numbers: what many rows have in common."""
-    return _NUMBER.sub("…", reason)
+    """The reason without its values: what many rows have in common."""
+    return _VALUE.sub("…", reason)
+
+
+def commonest_reason(rows: Sequence[RejectedRow]) -> str | None:
+    """Why most of these rows were rejected, as the first of them says it; None without rows."""
+    kinds = Counter(kind_of(row.reason) for row in rows)
+    commonest = max(kinds, key=lambda kind: kinds[kind], default=None)
+    return next((row.reason for row in rows if kind_of(row.reason) == commonest), None)
+
+
+def rejection_notice(batches: BatchFolder, manifests: Sequence[Manifest]) -> str | None:
+    """How many rows these batches rejected, and why most of the newest were; None without any.
+
+    Raises DamagedError.
+    """
+    rejecting = [manifest for manifest in manifests if manifest.rejected is not None]
+    if not rejecting:
+        return None
+    rejected = sum(manifest.rejected_rows for manifest in rejecting)
+    rows = rejected + sum(manifest.rows for manifest in manifests)
+    # Of the newest alone: a log that is full of broken rows need not be read again for each batch.
+    reason = commonest_reason(batches.read_rejected(rejecting[-1]))
+    return f"{rejected:,} of {rows:,} rows are rejected, most of them because {reason}"
 
 
 def rejected_of_batch(batches: BatchFolder, number: int) -> list[RejectedRow]:

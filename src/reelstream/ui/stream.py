@@ -60,6 +60,7 @@ def _show_counts(status: StatusAnswer) -> None:
         st.metric("In closed batches", f"{log.batched:,}", border=True)
         st.metric("Waiting for a batch", f"{waiting:,}", border=True)
         st.metric("Batches", f"{status.batches.count:,}", border=True)
+        st.metric("Rejected rows", f"{status.batches.rejected:,}", border=True)
         st.metric(
             "Model set in service", f"{service.number}" if service else "none yet", border=True
         )
