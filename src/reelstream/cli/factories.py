@@ -16,7 +16,7 @@ from reelstream.cli.notices import print_notice
 from reelstream.errors import BrokerError, SettingError
 from reelstream.ratings.scale import RatingScale
 from reelstream.settings import DataSettings, Settings
-from reelstream.storage.work_folder import Binding, BoundDataSet, WorkFolder
+from reelstream.storage.work_folder import Binding, WorkFolder
 
 if TYPE_CHECKING:
     from reelstream.datasets import Dataset
@@ -34,10 +34,13 @@ def open_work_folder(settings: Settings) -> tuple[WorkFolder, Binding]:
     return folder, folder.bind(broker=broker.url, topic=broker.topic, scale=scale)
 
 
-def bind_work_folder(settings: Settings, dataset: Dataset | None) -> tuple[WorkFolder, Binding]:
+def bind_work_folder(
+    settings: Settings, dataset: Dataset | None, *, appends: bool = False
+) -> tuple[WorkFolder, Binding]:
     """The work folder, bound to this data set and log from now on, and that stream.
 
-    The films of the data set are written into it.
+    The films of the data set are written into it. With `appends`, ratings that the folder does not
+    know yet are added to its data set.
 
     Raises:
         SettingError: The folder is bound to another stream.
@@ -51,10 +54,10 @@ def bind_work_folder(settings: Settings, dataset: Dataset | None) -> tuple[WorkF
     scale = _scale_to_bind(folder, settings.data, dataset)
     data_set = None
     if dataset is not None:
-        ratings_file = str(dataset.ratings_file.absolute())
-        data_set = BoundDataSet(
-            dataset.name, dataset.fingerprint, ratings_file, str(dataset.columns) or None
-        )
+        # Data sets take longer to import, and most commands open none.
+        from reelstream.cli.appending import data_set_to_bind  # noqa: PLC0415
+
+        data_set = data_set_to_bind(folder, dataset, appends=appends)
     binding = folder.bind(broker=broker.url, topic=broker.topic, scale=scale, data_set=data_set)
     if dataset is not None and not folder.films.exists():
         films = dataset.read_catalog()

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from reelstream.cli.appending import parts_of
 from reelstream.cli.command_settings import with_settings
 from reelstream.cli.dataset_factories import open_dataset
 from reelstream.cli.exit_codes import DONE, INTERRUPTED
@@ -31,6 +32,13 @@ from reelstream.storage.work_folder import WorkFolder
 )
 def produce(
     settings: Settings,
+    append: Annotated[
+        bool,
+        typer.Option(
+            "--append",
+            help="Add ratings that were appended to the file, or that --data names, to the stream.",
+        ),
+    ] = False,
     accept_loss: AcceptLoss = False,
     bind_only: Annotated[
         bool,
@@ -43,7 +51,7 @@ def produce(
 ) -> int:
     """Bind the work folder to data set and log, and send the ratings."""
     dataset = open_dataset(settings)  # first: without ratings no work folder is made
-    folder, binding = bind_work_folder(settings, dataset)
+    folder, binding = bind_work_folder(settings, dataset, appends=append)
     if bind_only:
         return _print_binding(folder, dataset, as_json=as_json)
     options = ProduceOptions(
@@ -57,13 +65,28 @@ def produce(
         stop_on_signals() as stop,
         metrics_served(settings.metrics),
         open_log(binding, settings.kafka) as log,
-        progress(f"sending {dataset.name}") as on_progress,
     ):
-        # The bound scale decides what is rejected, whatever the file looks like today.
-        source = dataset.with_scale(binding.scale)
-        report = send(source, log, binding.topic, options, on_progress=on_progress, stop=stop)
-        _print_report(report, dataset, as_json=as_json)
+        reports = []
+        for part in parts_of(binding.data_set, dataset) if binding.data_set else [dataset]:
+            # The bound scale decides what is rejected, whatever the file looks like today.
+            source = part.with_scale(binding.scale)
+            with progress(f"sending {part.name}") as on_progress:
+                reports.append(
+                    send(source, log, binding.topic, options, on_progress=on_progress, stop=stop)
+                )
+            if stop.is_set():
+                break
+        _print_report(_total(reports), dataset, as_json=as_json)
         return INTERRUPTED if stop.is_set() else DONE
+
+
+def _total(reports: list[ProduceReport]) -> ProduceReport:
+    return ProduceReport(
+        sent=sum(report.sent for report in reports),
+        skipped=sum(report.skipped for report in reports),
+        unreadable=sum(report.unreadable for report in reports),
+        seconds=sum(report.seconds for report in reports),
+    )
 
 
 def _print_report(report: ProduceReport, dataset: Dataset, *, as_json: bool) -> None:

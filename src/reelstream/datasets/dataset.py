@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
+from reelstream.datasets.beginnings import digest_of_beginning, end_of_beginning
 from reelstream.datasets.data_file import DataFile
 from reelstream.datasets.film_files import FilmFileKind
 from reelstream.datasets.films import CatalogRead, read_films
@@ -42,6 +43,8 @@ class Dataset:
     """The columns that a person named."""
     notes: tuple[str, ...] = ()
     """What was assumed."""
+    span: tuple[int, int] | None = None
+    """Which bytes of the ratings as plain text count; None: all."""
 
     @property
     def ratings_file(self) -> Path:
@@ -63,8 +66,32 @@ class Dataset:
         packed. Raises StorageError and DatasetError.
         """
         plain = self.ratings.plain()
-        with translate_errors(plain), open(plain, "rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        if self.span is None:
+            with translate_errors(plain), open(plain, "rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
+        first, end = self.span
+        whole = digest_of_beginning(plain, end)
+        # The same rows may be appended twice: each time they are others, as they lie elsewhere.
+        return hashlib.sha256(f"{whole}:{first}".encode()).hexdigest() if first else whole
+
+    @property
+    def size(self) -> int:
+        """Bytes of the ratings as plain text. Raises StorageError and DatasetError."""
+        plain = self.ratings.plain()
+        with translate_errors(plain):
+            return plain.stat().st_size
+
+    def part(self, first: int, end: int) -> Dataset:
+        """The ratings in these bytes of the plain text, which are whole rows."""
+        return replace(self, span=(first, end))
+
+    def end_of(self, fingerprint: str, size: int | None) -> tuple[int, int] | None:
+        """Where the ratings with this fingerprint, `size` bytes if that is known, end in these, and
+        where the next row begins; None when these do not begin with those, row for row.
+
+        Raises StorageError and DatasetError.
+        """
+        return end_of_beginning(self.ratings.plain(), fingerprint, size)
 
     def read_catalog(self) -> CatalogRead:
         """The films, and how many rows of their files were skipped; an empty catalogue when there
@@ -78,7 +105,9 @@ class Dataset:
         """Every row of the ratings file for the producer, good or not, without the first `start`.
         Raises StorageError and DatasetError.
         """
-        return RatingRows(self.ratings.plain(), self.ratings_format, self.scale, order, start)
+        return RatingRows(
+            self.ratings.plain(), self.ratings_format, self.scale, order, start, span=self.span
+        )
 
     def blocks(self) -> Iterator[RatingBlock]:
         """All rows in order of the file, many at a time: what `rows` gives, in columns.

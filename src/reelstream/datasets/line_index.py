@@ -28,8 +28,12 @@ class LineIndex:
     The header is not a row, nor is a blank line at the very end.
     """
 
-    def __init__(self, path: Path, ratings_format: RatingsFormat) -> None:
-        """Raises StorageError."""
+    def __init__(
+        self, path: Path, ratings_format: RatingsFormat, span: tuple[int, int] | None = None
+    ) -> None:
+        """`span`: where the rows lie that count, from the first byte to before the last; None for
+        all rows. Raises StorageError.
+        """
         with translate_errors(path), open(path, "rb") as file:
             # An empty file cannot be mapped.
             size = file.seek(0, 2)
@@ -37,6 +41,10 @@ class LineIndex:
         self._signs = np.frombuffer(self.content, np.uint8)
         self._format = ratings_format
         self._bounds = self._line_bounds()[ratings_format.header_lines :]
+        if span is not None:
+            # The bound after the last row is where that ends.
+            first, after = np.searchsorted(self._bounds, span).tolist()
+            self._bounds = self._bounds[first : after + 1]
         if len(self) and not np.subtract(*self.spans(np.array([len(self) - 1]))).any():
             self._bounds = self._bounds[:-1]
 

@@ -55,9 +55,11 @@ class RatingRows:
         scale: RatingScale,
         order: Order,
         start: int = 0,
+        *,
+        span: tuple[int, int] | None = None,
     ) -> None:
-        """The first `start` rows are skipped. Raises StorageError, or DatasetError on an
-        unknown order.
+        """The first `start` rows are skipped, and rows outside of the bytes in `span` do not count.
+        Raises StorageError, or DatasetError on an unknown order.
         """
         if order not in ("time", "file"):
             raise DatasetError(f"the order {order!r} is not known: take 'time' or 'file'")
@@ -65,7 +67,7 @@ class RatingRows:
         self._has_times = ratings_format.timestamp is not None
         parser = JsonRowParser if ratings_format.is_json else RowParser
         self._parser = parser(ratings_format, scale)
-        self._lines = LineIndex(path, ratings_format)
+        self._lines = LineIndex(path, ratings_format, span)
         self._order = self._times().argsort(kind="stable") if order == "time" else None
 
     def __len__(self) -> int:

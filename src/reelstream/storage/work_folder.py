@@ -31,6 +31,18 @@ DEFAULT_TOPIC = "ratings"
 _SQLITE = "sqlite:"
 
 
+class BoundPart(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """Ratings that were added to a data set: at the end of its file, or in a file of their own."""
+
+    ratings_file: str
+    fingerprint: str
+    """Of the file's text up to `end`."""
+    first: int
+    """Where the added rows begin in the text; 0 in a file of their own."""
+    end: int
+    columns: str | None = None
+
+
 class BoundDataSet(msgspec.Struct, frozen=True, omit_defaults=True):
     """Which data set a work folder belongs to."""
 
@@ -44,9 +56,14 @@ class BoundDataSet(msgspec.Struct, frozen=True, omit_defaults=True):
     columns: str | None = None
     """Which of its columns are which, where a person had to say so."""
 
+    size: int | None = None
+    """Bytes of its ratings as plain text; notes of earlier versions lack it."""
+    parts: tuple[BoundPart, ...] = ()
+    """What was added to it, in the order of adding."""
+
     def is_same(self, other: BoundDataSet) -> bool:
-        """Whether both hold the same ratings, wherever they lie."""
-        return self.fingerprint == other.fingerprint
+        """Whether the other's ratings belong to it, wherever they lie."""
+        return other.fingerprint in {self.fingerprint, *(part.fingerprint for part in self.parts)}
 
 
 class Binding(msgspec.Struct, frozen=True, kw_only=True):
@@ -143,6 +160,16 @@ class WorkFolder:
         ):
             raise self._refusal("the data set", bound.data_set, data_set)
         return self.binding()
+
+    def append(self, part: BoundPart) -> None:
+        """Add ratings to the data set that this folder is bound to. Raises StorageError."""
+        with FileLock(self.root / "work.lock"):
+            bound = read_json(self.note, Binding)
+            if bound.data_set is not None and part not in bound.data_set.parts:
+                parts = (*bound.data_set.parts, part)
+                data_set = msgspec.structs.replace(bound.data_set, parts=parts)
+                grown = msgspec.structs.replace(bound, data_set=data_set)
+                replace_file(self.note, encode_json(grown))
 
     def check_writable(self) -> None:
         """Make the folder if need be, and write and remove a file in it. Raises StorageError."""
