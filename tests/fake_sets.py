@@ -33,6 +33,7 @@ CATALOG = Catalog(
 class FakeState:
     learned: list[tuple[int, float]]
     last: int | None = None
+    nbytes: int = 1_000
 
 
 @dataclass

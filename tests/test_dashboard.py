@@ -16,6 +16,7 @@ from prometheus_client import REGISTRY, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from fake_sets import CATALOG, FakeRegistry
+from reelstream.api.access import Access
 from reelstream.api.app import create_app
 from reelstream.api.service import Service
 from reelstream.broker import open_broker
@@ -71,6 +72,7 @@ def metrics(tmp_path: Path) -> set[str]:
                 registry=registry,
                 catalog=CATALOG,
                 scale=scale,
+                access=Access.on("127.0.0.1"),
             )
         )
         text = app.test_client().get("/metrics").text + generate_latest(REGISTRY).decode()

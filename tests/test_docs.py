@@ -19,6 +19,7 @@ from flask import Flask
 
 from fake_sets import CATALOG, FakeRegistry
 from reelstream import contract
+from reelstream.api.access import Access
 from reelstream.api.app import create_app
 from reelstream.api.service import Service
 from reelstream.broker import open_broker
@@ -139,6 +140,7 @@ def flask_app(tmp_path: Path) -> Iterator[Flask]:
                 registry=registry,
                 catalog=CATALOG,
                 scale=scale,
+                access=Access.on("127.0.0.1"),
             )
         )
 

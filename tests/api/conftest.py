@@ -11,6 +11,7 @@ from flask.testing import FlaskClient
 
 from events import event
 from fake_sets import CATALOG, FakeRegistry, teach_real_films_only
+from reelstream.api.access import Access
 from reelstream.api.app import create_app
 from reelstream.api.service import Service
 from reelstream.broker import open_broker
@@ -57,16 +58,16 @@ def waiting_api(tmp_path: Path) -> Iterator[SimpleNamespace]:
         predictor.histories.add(
             LogEvent(event(*row), 0, offset) for offset, row in enumerate(RATED)
         )
-        app = create_app(
-            Service(
-                predictor=predictor,
-                live_updates=updates,
-                writer=LogWriter(broker, "ratings"),
-                registry=registry,
-                catalog=CATALOG,
-                scale=scale,
-            )
+        service = Service(
+            predictor=predictor,
+            live_updates=updates,
+            writer=LogWriter(broker, "ratings"),
+            registry=registry,
+            catalog=CATALOG,
+            scale=scale,
+            access=Access.on("127.0.0.1"),
         )
+        app = create_app(service)
         yield SimpleNamespace(
             client=app.test_client(),
             app=app,
@@ -74,6 +75,7 @@ def waiting_api(tmp_path: Path) -> Iterator[SimpleNamespace]:
             registry=registry,
             updates=updates,
             broker=broker,
+            service=service,
         )
 
 

@@ -11,6 +11,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from flask import Flask
 
 from mean_engine import CATALOG, SCALE
+from reelstream.api.access import Access
 from reelstream.api.app import create_app
 from reelstream.api.server import serve
 from reelstream.api.service import Service
@@ -45,6 +46,7 @@ def make_app(root: Path) -> Flask:
             registry=registry,
             catalog=CATALOG,
             scale=SCALE,
+            access=Access.on("127.0.0.1"),
         )
     )
 

@@ -34,7 +34,7 @@ def typed(api: SimpleNamespace) -> Iterator[Client]:
 
 
 def client_of(api: SimpleNamespace) -> Client:
-    return Client("http://api", transport=httpx.WSGITransport(app=api.app))
+    return Client("http://localhost", transport=httpx.WSGITransport(app=api.app))
 
 
 def answering(status: int, content: bytes) -> Client:
@@ -142,7 +142,7 @@ def test_every_route_has_a_method(api: SimpleNamespace) -> None:
         sent.add((request.method.lower(), re.sub(r"\d{2,}", "ID", request.url.path)))
         return httpx.WSGITransport(app=api.app).handle_request(request)
 
-    client = Client("http://api", transport=httpx.MockTransport(note))
+    client = Client("http://localhost", transport=httpx.MockTransport(note))
     client.predict(12, 31)
     client.predict_regression(1, 31)
     client.predict_classification(1, 31)

@@ -228,7 +228,7 @@ def test_a_request_keeps_its_set_through_a_swap() -> None:
 def test_the_user_asked_least_recently_is_forgotten_first() -> None:
     """The number of states is bounded."""
     model_set = FakeModelSet(1)
-    states = UserStates(model_set, LiveHistories(), limit=2)
+    states = UserStates(model_set, LiveHistories(), limit_bytes=2_000)
     for user in (1, 2, 1, 3):
         with states.of_user(user):
             pass

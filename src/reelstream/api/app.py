@@ -6,8 +6,10 @@ from flask import Flask, Response, request
 
 from reelstream.api import items, model_sets, predictions, ratings, segments, status, users
 from reelstream.api.docs import add_docs
+from reelstream.api.entrance import Entrance
 from reelstream.api.metrics import measure
 from reelstream.api.problems import handle_problems
+from reelstream.api.quick import quick_operations
 from reelstream.api.service import Service
 from reelstream.api.views import add_operation
 
@@ -19,6 +21,17 @@ _CONTENT_SECURITY_POLICY = (
     "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'none'"
 )
+# They forbid browsers to guess content types, to show an answer in a frame, and to load anything
+# but the style sheet of /docs.
+_SECURITY_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": _CONTENT_SECURITY_POLICY,
+    "Referrer-Policy": "no-referrer",
+}
+_NOT_CACHED = ("Cache-Control", "no-store")
+
+# Where an application keeps what is answered without it.
+QUICK = "reelstream-quick"
 
 _RESOURCES = (
     predictions.resource,
@@ -41,24 +54,32 @@ def create_app(service: Service) -> Flask:
     app.json.sort_keys = False  # type: ignore[attr-defined]  # Flask's default provider has it
     # First, so that it sees everything: Flask calls before-request hooks in the order in which
     # they are registered, and after-request hooks in reverse.
-    measure(app, service)
+    metrics = measure(app, service)
     handle_problems(app)
     operations = [operation for resource in _RESOURCES for operation in resource.operations]
+    writes = {operation.id for operation in operations if operation.writes}
+    app.before_request(
+        lambda: service.access.check(
+            request.headers.get("Host", ""), writes=request.endpoint in writes
+        )
+    )
     for operation in operations:
         add_operation(app, service, operation)
     add_docs(app, operations)
     app.after_request(_secure)
+    always = [*_SECURITY_HEADERS.items(), _NOT_CACHED]
+    app.extensions[QUICK] = quick_operations(service, operations, metrics, always)
     return app
 
 
+def create_entrance(app: Flask) -> Entrance:
+    """What the network speaks to: the application, and what is answered without it."""
+    return Entrance(app, app.extensions.get(QUICK, {}))
+
+
 def _secure(response: Response) -> Response:
-    """Forbid browsers to guess content types, to show an answer in a frame, to load anything but
-    the style sheet of /docs, and to cache answers.
-    """
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    response.headers["Content-Security-Policy"] = _CONTENT_SECURITY_POLICY
-    response.headers["Referrer-Policy"] = "no-referrer"
+    response.headers.update(_SECURITY_HEADERS)
     # The style sheet may be cached; an answer is old with the next rating.
     if request.endpoint != "static":
-        response.headers["Cache-Control"] = "no-store"
+        response.headers[_NOT_CACHED[0]] = _NOT_CACHED[1]
     return response

@@ -61,33 +61,39 @@ class _Serving(Collector):
         yield errors
 
 
-def _request_metrics(registry: CollectorRegistry) -> tuple[Counter, Histogram]:
+class RequestMetrics:
     """How many requests were answered, and how long each took in seconds."""
-    requests = Counter(
-        "reelstream_requests",
-        "Requests answered.",
-        ["endpoint", "method", "status"],
-        registry=registry,
-    )
-    seconds = Histogram(
-        "reelstream_request_seconds",
-        "Time to answer.",
-        ["endpoint"],
-        buckets=_BUCKETS,
-        registry=registry,
-    )
-    return requests, seconds
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._requests = Counter(
+            "reelstream_requests",
+            "Requests answered.",
+            ["endpoint", "method", "status"],
+            registry=registry,
+        )
+        self._seconds = Histogram(
+            "reelstream_request_seconds",
+            "Time to answer.",
+            ["endpoint"],
+            buckets=_BUCKETS,
+            registry=registry,
+        )
+
+    def note(self, endpoint: str, method: str, status: int, seconds: float) -> None:
+        """Count one request; endpoint: its rule, not its path."""
+        self._requests.labels(endpoint, method, status).inc()
+        self._seconds.labels(endpoint).observe(seconds)
 
 
-def measure(app: Flask, service: Service) -> None:
-    """Count and time every request of `app`, and give it /metrics."""
+def measure(app: Flask, service: Service) -> RequestMetrics:
+    """Count and time every request of `app`, and give it /metrics; returns what counts."""
     # Not the library's global registry: two applications in one process, as in tests, would
     # register the same names twice.
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
     registry.register(_Serving(service))
     registry.register(StreamMetrics(service))
-    requests, seconds = _request_metrics(registry)
+    metrics = RequestMetrics(registry)
 
     @app.before_request
     def _begin() -> None:
@@ -99,10 +105,11 @@ def measure(app: Flask, service: Service) -> None:
         # rule the method is dropped too: a client may send any word as a method.
         rule = request.url_rule
         endpoint, method = (rule.rule, request.method) if rule is not None else ("none", "none")
-        requests.labels(endpoint, method, response.status_code).inc()
-        seconds.labels(endpoint).observe(time.perf_counter() - g.began)
+        metrics.note(endpoint, method, response.status_code, time.perf_counter() - g.began)
         return response
 
     @app.get("/metrics")
     def _metrics() -> Response:
         return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
+
+    return metrics

@@ -8,22 +8,17 @@ import multiprocessing
 import os
 import threading
 from collections.abc import Callable
+from typing import Any
 
 from flask import Flask
 from granian import Granian
 from granian.constants import Interfaces
 
-# Threads that run Python. The models release Python's lock while they compute: meanwhile other
-# users are folded in, and other queries answered. Only predictions wait for each other
-# (`LiveItems`).
-BLOCKING_THREADS = 4
 # How long a stopping server waits for the requests in progress.
 STOP_SECONDS = 1
 
 
-def serve(
-    host: str, port: int, make_app: Callable[[], Flask], blocking_threads: int = BLOCKING_THREADS
-) -> None:
+def serve(host: str, port: int, make_app: Callable[[], Flask]) -> None:
     """Serve until SIGTERM or SIGINT, then end within two seconds.
 
     make_app: called in the worker process; a module's function or a `functools.partial` of one, as
@@ -34,10 +29,9 @@ def serve(
         "reelstream",
         address=host,
         port=port,
-        interface=Interfaces.WSGI,
+        interface=Interfaces.RSGI,
         # A second would hold models and histories once more, and follow the log by itself.
         workers=1,
-        blocking_threads=blocking_threads,
         workers_kill_timeout=STOP_SECONDS,
         websockets=False,
         # structlog writes the project's logs; granian's lines have another form.
@@ -53,9 +47,12 @@ class _Loader:
     def __init__(self, make_app: Callable[[], Flask]) -> None:
         self._make_app = make_app
 
-    def __call__(self) -> Flask:
+    def __call__(self) -> Callable[..., Any]:
         threading.Thread(target=_end_with_parent, name="end-with-parent", daemon=True).start()
-        return self._make_app()
+        # Only the worker imports the application.
+        from reelstream.api.app import create_entrance  # noqa: PLC0415
+
+        return create_entrance(self._make_app()).answer
 
 
 def _end_with_parent() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from reelstream.api.access import Access
 from reelstream.api.idempotency import Idempotency
 from reelstream.catalog import Catalog
 from reelstream.ratings.scale import RatingScale
@@ -24,6 +25,7 @@ class Service:
     registry: ModelSetStore
     catalog: Catalog
     scale: RatingScale
+    access: Access
     idempotency: Idempotency = field(default_factory=Idempotency)
 
     def title(self, item_id: int) -> str | None:

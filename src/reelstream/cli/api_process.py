@@ -8,6 +8,7 @@ from pathlib import Path
 
 from flask import Flask
 
+from reelstream.api.access import Access
 from reelstream.api.app import create_app
 from reelstream.api.service import Service
 from reelstream.cli.factories import open_log
@@ -24,8 +25,8 @@ from reelstream.storage.work_folder import WorkFolder
 from reelstream.telemetry import LOG_FORMAT_VARIABLE, configure_logs
 
 
-def make_app(work: Path, kafka: Mapping[str, str]) -> Flask:
-    """The API on a work folder, following it."""
+def make_app(work: Path, kafka: Mapping[str, str], host: str) -> Flask:
+    """The API on a work folder, following it; host: the address that it will listen on."""
     configure_logs(os.environ.get(LOG_FORMAT_VARIABLE))
     folder = WorkFolder(work)
     binding = folder.binding()
@@ -50,5 +51,6 @@ def make_app(work: Path, kafka: Mapping[str, str]) -> Flask:
             registry=registry,
             catalog=catalog,
             scale=binding.scale,
+            access=Access.on(host),
         )
     )

@@ -24,12 +24,16 @@ def serve(settings: Settings, as_json: Json = False) -> int:
     folder, _ = open_work_folder(settings)
     port = free_port(settings.serve.host, settings.serve.port, "--port")
     announce("API", settings.serve.host, port, as_json=as_json)
-    listen(settings.serve.host, port, partial(_make_app, folder.root, settings.kafka))
+    listen(
+        settings.serve.host,
+        port,
+        partial(_make_app, folder.root, settings.kafka, settings.serve.host),
+    )
     return DONE
 
 
-def _make_app(work: Path, kafka: Mapping[str, str]) -> Flask:
+def _make_app(work: Path, kafka: Mapping[str, str], host: str) -> Flask:
     # Only the process that answers loads the models.
     from reelstream.cli.api_process import make_app  # noqa: PLC0415
 
-    return make_app(work, kafka)
+    return make_app(work, kafka, host)

@@ -325,5 +325,8 @@ def rating_distribution(
     """
     between = (values[1:] + values[:-1]) / 2
     below = ndtr((between - mean[:, None]) / np.sqrt(variance)[:, None])
-    ends = np.zeros((len(mean), 1)), np.ones((len(mean), 1))
-    return np.diff(np.hstack([ends[0], below, ends[1]]))
+    distribution = np.empty((len(mean), len(values)))
+    distribution[:, 0] = below[:, 0]
+    np.subtract(below[:, 1:], below[:, :-1], out=distribution[:, 1:-1])
+    np.subtract(1.0, below[:, -1], out=distribution[:, -1])
+    return distribution

@@ -152,7 +152,7 @@ class Serving:
     def _predict_known(self, user: FoldedUser, item_ids: list[int], at: int) -> list[Prediction]:
         last = int(user.history.timestamp[-1]) if len(user.history) else at
         predicted = self.items.predict(user.state, np.array(item_ids, np.int64), max(at, last))
-        scale, basis = self.model_set.scale, self._basis(user.history)
+        scale, basis = self.model_set.scale, self._basis_of(user)
         mean, low, high = (values.tolist() for values in predicted.intervals(scale))
         columns = zip(
             mean, predicted.sd.tolist(), low, high, predicted.like_probability.tolist(), strict=True
@@ -162,6 +162,12 @@ class Serving:
             Prediction(*numbers, chances, basis)
             for numbers, chances in zip(columns, distributions, strict=True)
         ]
+
+    def _basis_of(self, user: FoldedUser) -> Basis:
+        # Kept: to look through the history takes as long as to predict.
+        if user.live is None:
+            user.live = self._basis(user.history).live
+        return Basis(len(user.history), user.live)
 
     def _basis(self, history: EventColumns) -> Basis:
         live = history.is_after(self.model_set.trained_on.trained_end_offsets)

@@ -15,8 +15,9 @@ from reelstream.models.rating.user_state import UserState
 from reelstream.ratings.columns import EventColumns
 from reelstream.serving.live_histories import HistoryVersion, LiveHistories
 
-# States kept, of some 80 kB each: the one used least recently is dropped first.
-MAX_STATES = 500
+# Memory for states, of some 80 kB each: the one used least recently is dropped first. Folding a
+# user in takes a hundred times as long as a prediction.
+CACHE_BYTES = 256 * 1024**2
 
 
 @dataclass(slots=True)
@@ -28,6 +29,8 @@ class FoldedUser:
     """What the state was updated with, oldest first."""
     version: HistoryVersion
     """Of the user's history, when `history` was last compared with it."""
+    live: int | None = None
+    """How many of `history` came after the set was trained; None until somebody wants to know."""
 
 
 @dataclass(slots=True)
@@ -45,9 +48,11 @@ class UserStates:
     """
 
     def __init__(
-        self, model_set: ModelSet, histories: LiveHistories, limit: int = MAX_STATES
+        self, model_set: ModelSet, histories: LiveHistories, limit_bytes: int = CACHE_BYTES
     ) -> None:
-        self._model_set, self._histories, self._limit = model_set, histories, limit
+        self._model_set, self._histories, self._limit = model_set, histories, limit_bytes
+        # All states of one set have the same size; known from the first one on.
+        self._state_bytes = 0
         self._lock = threading.Lock()
         self._slots: OrderedDict[int, _Slot] = OrderedDict()
 
@@ -61,6 +66,14 @@ class UserStates:
             slot.user = self._up_to_date(user_id, user)
             yield slot.user
 
+    def is_ready(self, user_id: int) -> bool:
+        """Whether `of_user` would neither wait nor compute: nobody has the user, whose ratings are
+        all in the state.
+        """
+        slot = self._slots.get(user_id)
+        user = None if slot is None else slot.user
+        return user is not None and user.version == self._histories.version_of(user_id)
+
     def recent(self, limit: int) -> list[int]:
         """The users that were used last, the latest first."""
         with self._lock:
@@ -70,7 +83,7 @@ class UserStates:
         with self._lock:
             slot = self._slots.setdefault(user_id, _Slot())
             self._slots.move_to_end(user_id)
-            if len(self._slots) > self._limit:
+            if len(self._slots) * self._state_bytes > self._limit:
                 self._slots.popitem(last=False)
         return slot
 
@@ -81,11 +94,13 @@ class UserStates:
             return user
         history = self._histories.of_user(user_id)
         if user is None or not _begins_with(history, user.history):
-            return FoldedUser(self._model_set.fold_in(history), history, version)
+            state = self._model_set.fold_in(history)
+            self._state_bytes = state.nbytes
+            return FoldedUser(state, history, version)
         newer = history[len(user.history) :]
         if len(newer):
             self._model_set.update(user.state, newer)
-        user.history, user.version = history, version
+        user.history, user.version, user.live = history, version, None
         return user
 
 

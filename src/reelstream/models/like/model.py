@@ -119,9 +119,7 @@ class LikeModel:
     def features(self, posterior: Posterior, item_ids: NDArray[np.int64]) -> NDArray[np.float64]:
         """The columns (n, n_features) of the regression, not scaled."""
         rows = self.items.rows(item_ids)
-        # Row -1, an item without ratings, reads the zero that is appended.
-        item_ratings = np.append(self.item_ratings, 0)[rows]
-        item_likes = np.append(self.item_likes, 0)[rows]
+        item_ratings, item_likes = self._counts_of(rows)
         above = np.clip(posterior.above, MIN_PROBABILITY, 1 - MIN_PROBABILITY)
         return np.column_stack(
             [
@@ -135,6 +133,15 @@ class LikeModel:
                 np.log1p(item_ratings),
             ]
         )
+
+    def _counts_of(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Ratings and likes (n,) of items by row; an item without ratings has row -1."""
+        if not len(self.item_ratings):
+            return np.zeros(len(rows), np.int64), np.zeros(len(rows), np.int64)
+        # Row -1 reads some item, whose counts the factor makes 0. A longer array with a 0 at its
+        # end would be a copy of all items for each query.
+        exists = rows >= 0
+        return self.item_ratings[rows] * exists, self.item_likes[rows] * exists
 
     def _share(self, likes: NDArray[np.int64], ratings: NDArray[np.int64]) -> NDArray[np.float64]:
         share: NDArray[np.float64] = (likes + SMOOTHING * self.like_share) / (ratings + SMOOTHING)

@@ -105,6 +105,11 @@ class UserState:
         """The arrays themselves, not copies."""
         return StateArrays(self.mean, self.cov, self.log_weight)
 
+    @property
+    def nbytes(self) -> int:
+        """The memory that the arrays take."""
+        return self.mean.nbytes + self.cov.nbytes + self.log_weight.nbytes
+
     def seconds_until(self, at: int) -> float:
         """Seconds from the newest rating to `at`; 0 before the first, and for a time that lies
         before it.

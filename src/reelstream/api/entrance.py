@@ -1,0 +1,178 @@
+"""The server's entrance: takes requests off the network and gives whole ones to the application.
+
+It runs on granian's event loop, where a connection that sends slowly, or nothing, costs some
+kilobytes and no thread. What arrived whole is answered by Flask on a few threads. Whoever may wait,
+for the log or for a token, gets a thread of another pool, so that no number of them keeps the
+others from their answers.
+
+A prediction for one pair whose user's state is ready needs about as long as handing it to a
+thread: it is answered here, by the same view function without Flask (`quick`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass
+from io import BytesIO
+from typing import Any, TypeAlias
+
+from flask import Flask
+
+from reelstream.api.problems import MEDIA_TYPE, make_problem
+
+# Threads that answer. The models release Python's lock while they compute: meanwhile other users
+# are folded in, and other queries answered.
+ANSWERING_THREADS = 4
+# Threads that wait, and cost little while they do.
+WAITING_THREADS = 256
+# How long a body may take to arrive, from the end of the headers on.
+BODY_SECONDS = 10.0
+
+Headers: TypeAlias = list[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """What goes back over the network."""
+
+    status: int
+    headers: Headers
+    body: bytes
+
+
+# Answers the body of a POST without a query at once; None: it is for Flask.
+Quick: TypeAlias = Callable[[Any, bytes], Reply | None]
+
+
+class Entrance:
+    """The RSGI application that granian calls."""
+
+    def __init__(self, app: Flask, quick: Mapping[str, Quick]) -> None:
+        """quick: by path."""
+        self._app, self._quick = app, quick
+        self._max_body = app.config["MAX_CONTENT_LENGTH"]
+        self._answering = ThreadPoolExecutor(ANSWERING_THREADS, "answer")
+        self._waiting = ThreadPoolExecutor(WAITING_THREADS, "wait")
+
+    async def answer(self, scope: Any, protocol: Any) -> None:
+        """Answer one request."""
+        try:
+            body = await self._read(scope, protocol)
+        except TimeoutError:
+            _respond(scope, protocol, _too_slow())
+            return
+        quick = self._quick.get(scope.path)
+        if quick is not None and scope.method == "POST" and not scope.query_string:
+            reply = quick(scope, body)
+            if reply is not None:
+                protocol.response_bytes(reply.status, reply.headers, reply.body)
+                return
+        loop = asyncio.get_running_loop()
+        environ = _environ(scope, body)
+        reply = await loop.run_in_executor(self._pool(scope), self._call, environ)
+        _respond(scope, protocol, reply)
+
+    def close(self) -> None:
+        """End the threads, once they have answered."""
+        self._answering.shutdown()
+        self._waiting.shutdown()
+
+    async def _read(self, scope: Any, protocol: Any) -> bytes:
+        """The body, or its beginning if it is too long. Raises TimeoutError."""
+        headers = scope.headers
+        length = headers.get("content-length")
+        if length is None and headers.get("transfer-encoding") is None:
+            # HTTP/2 needs to announce no length.
+            if scope.method in ("GET", "HEAD") or not scope.http_version.startswith("2"):
+                return b""
+        elif length is not None:
+            announced = int(length) if length.isdigit() else 0
+            # Flask refuses by what is announced, whatever has arrived.
+            if announced == 0 or announced > self._max_body:
+                return b""
+        async with asyncio.timeout(BODY_SECONDS):
+            chunks, size = [], 0
+            async for chunk in protocol:
+                chunks.append(chunk)
+                size += len(chunk)
+                if size > self._max_body:
+                    break
+        return b"".join(chunks)
+
+    def _pool(self, scope: Any) -> Executor:
+        # What is written waits for the log, and a token for the server itself.
+        writes = scope.method not in ("GET", "HEAD") and scope.path.startswith("/v1/")
+        return self._waiting if writes or "after=" in scope.query_string else self._answering
+
+    def _call(self, environ: dict[str, Any]) -> Reply:
+        started: list[Any] = []
+
+        def start_response(status: str, headers: Headers, _: Any = None) -> None:
+            started[:] = int(status[:3]), headers
+
+        answer = self._app.wsgi_app(environ, start_response)  # type: ignore[arg-type]
+        try:
+            body = b"".join(answer)
+        finally:
+            close = getattr(answer, "close", None)
+            if close is not None:
+                close()
+        return Reply(status=started[0], headers=started[1], body=body)
+
+
+def _environ(scope: Any, body: bytes) -> dict[str, Any]:
+    """The request as WSGI (PEP 3333) has it: text is Latin-1 of the bytes on the network."""
+    server, _, port = scope.server.rpartition(":")
+    client, _, client_port = scope.client.rpartition(":")
+    environ: dict[str, Any] = {
+        "REQUEST_METHOD": scope.method,
+        "SCRIPT_NAME": "",
+        "PATH_INFO": scope.path.encode().decode("latin-1"),
+        "QUERY_STRING": scope.query_string,
+        "SERVER_NAME": server,
+        "SERVER_PORT": port,
+        "SERVER_PROTOCOL": f"HTTP/{scope.http_version}",
+        "REMOTE_ADDR": client.strip("[]"),
+        "REMOTE_PORT": client_port,
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": scope.scheme,
+        "wsgi.input": BytesIO(body),
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": False,
+        "wsgi.run_once": False,
+    }
+    for name, value in scope.headers.items():
+        key = name.upper().replace("-", "_")
+        key = key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{key}"
+        # Two headers of one name are one with both values (RFC 9110, 5.3).
+        environ[key] = f"{environ[key]},{value}" if key in environ else value
+    if scope.authority:
+        environ.setdefault("HTTP_HOST", scope.authority)
+    # A body in chunks has arrived whole: what reads it needs its length.
+    if environ.pop("HTTP_TRANSFER_ENCODING", None) is not None or (
+        body and "CONTENT_LENGTH" not in environ
+    ):
+        environ["CONTENT_LENGTH"] = str(len(body))
+    return environ
+
+
+def _respond(scope: Any, protocol: Any, reply: Reply) -> None:
+    if scope.method == "HEAD":
+        protocol.response_empty(reply.status, reply.headers)
+    else:
+        protocol.response_bytes(reply.status, reply.headers, reply.body)
+
+
+def _too_slow() -> Reply:
+    detail = f"the body did not arrive within {BODY_SECONDS:g} seconds"
+    body = make_problem(408, detail).model_dump_json().encode()
+    return Reply(
+        status=408,
+        # What comes later on this connection would be the rest of the body.
+        headers=[("content-type", MEDIA_TYPE), ("connection", "close")],
+        body=body,
+    )

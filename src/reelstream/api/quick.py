@@ -1,0 +1,70 @@
+"""Predictions for one pair, answered without Flask: the same operations, and the same bytes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from reelstream.api.entrance import Headers, Quick, Reply
+from reelstream.api.metrics import RequestMetrics
+from reelstream.api.resource import Operation
+from reelstream.api.service import Service
+from reelstream.contract import Answer
+
+_decode = msgspec.json.decode
+# What such a body has at most: with a long list, a thread is better.
+MAX_QUICK_BYTES = 300
+
+
+def quick_operations(
+    service: Service, operations: Sequence[Operation], metrics: RequestMetrics, always: Headers
+) -> Mapping[str, Quick]:
+    """Path -> what answers a POST of one query of one user whose state is ready.
+
+    always: the headers of every answer, besides its type and length.
+    """
+    return {
+        operation.path: _quick(service, operation, metrics, always)
+        for operation in operations
+        if operation.handle_list is not None and "userId" in _names(operation)
+    }
+
+
+def _quick(
+    service: Service, operation: Operation, metrics: RequestMetrics, always: Headers
+) -> Callable[[Any, bytes], Reply | None]:
+    def answer(scope: Any, body: bytes) -> Reply | None:
+        began = time.perf_counter()
+        headers = scope.headers
+        is_json = headers.get("content-type") == "application/json"
+        is_ours = service.access.admits(headers.get("host") or scope.authority or "")
+        serving = service.predictor.in_service
+        if not is_json or not is_ours or serving is None or len(body) > MAX_QUICK_BYTES:
+            return None
+        try:
+            # As in `views`: by alias only.
+            query = operation.query.model_validate(_decode(body), by_alias=True, by_name=False)
+            if not serving.states.is_ready(query.user_id):  # type: ignore[attr-defined]
+                return None
+            reply = operation.handle(service, query)
+            assert isinstance(reply, Answer)  # of a prediction: never with a status of its own
+            content = reply.model_dump_json().encode()
+        # Flask answers what goes wrong; here it is not worth a second way to say it.
+        except Exception:
+            return None
+        metrics.note(operation.path, "POST", 200, time.perf_counter() - began)
+        length = ("Content-Length", str(len(content)))
+        return Reply(
+            status=200,
+            headers=[("Content-Type", "application/json"), length, *always],
+            body=content,
+        )
+
+    return answer
+
+
+def _names(operation: Operation) -> set[str | None]:
+    return {field.alias for field in operation.query.model_fields.values()}
