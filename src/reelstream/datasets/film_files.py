@@ -58,12 +58,16 @@ def recognise_films(head: bytes, columns: ColumnNames) -> FilmFormat | None:
     return next((each for each, fits in _BODIES if _mostly(lines, each.separator, fits)), None)
 
 
-def is_id(text: str) -> bool:
-    """Whether a cell holds the id of a film."""
+def film_id(text: str) -> int | None:
+    """The id of a film in a cell; None where there is none."""
+    # Most cells are plain digits, and an exception for each empty one would take most of the time.
+    if not text:
+        return None
     try:
-        return 0 <= read_id("", text) < 10**18
+        number = read_id("", text)
     except RatingError:
-        return False
+        return None
+    return number if 0 <= number < 10**18 else None
 
 
 def _from_header(names: Sequence[str], separator: str, columns: ColumnNames) -> FilmFormat | None:
@@ -97,9 +101,9 @@ def _from_header(names: Sequence[str], separator: str, columns: ColumnNames) -> 
 def _mostly(lines: Sequence[str], separator: str, fits: Callable[[list[str]], bool]) -> bool:
     """Whether at least half of the lines begin with an id and fit, and the first is no header."""
     rows = [split_line(line, separator) for line in lines]
-    if not rows[0] or not is_id(rows[0][0]):
+    if not rows[0] or film_id(rows[0][0]) is None:
         return False
-    n_fitting = sum(bool(row) and is_id(row[0]) and fits(row) for row in rows)
+    n_fitting = sum(bool(row) and film_id(row[0]) is not None and fits(row) for row in rows)
     return 2 * n_fitting >= len(rows)
 
 
@@ -108,7 +112,8 @@ def _is_number(text: str) -> bool:
 
 
 def _is_link(cells: list[str]) -> bool:
-    return len(cells) == 3 and is_id(cells[1]) and (not cells[2] or is_id(cells[2]))
+    ids = cells[1:] if cells[2:] != [""] else cells[1:2]  # some films have no id of TMDB
+    return len(cells) == 3 and all(film_id(cell) is not None for cell in ids)
 
 
 def _is_film(cells: list[str]) -> bool:

@@ -7,6 +7,7 @@ import csv
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 import msgspec
@@ -17,14 +18,13 @@ from reelstream.datasets.film_files import (
     N_ITEM_COLUMNS,
     FilmFileKind,
     FilmFormat,
-    is_id,
+    film_id,
     recognise_films,
 )
 from reelstream.datasets.headers import NO_NAMES, ColumnNames
 from reelstream.datasets.layouts import QUOTING_SEPARATORS, decode_text
 from reelstream.errors import DatasetError
 from reelstream.files import translate_errors
-from reelstream.ratings.values import read_id
 
 _ITEM_GENRES = (
     "",  # the first flag says that the genre is unknown
@@ -166,21 +166,26 @@ def _read(file: DataFile | None, columns: ColumnNames) -> _Films:
     films: dict[int, Film] = {}
     skipped = repeated = 0
     for cells in _rows(file, layout):
-        if len(cells) != layout.n_columns or not is_id(cells[layout.places["item"]]):
+        film = _film(cells, layout) if len(cells) == layout.n_columns else None
+        if film is None:
             skipped += 1
             continue
-        film = _film(cells, layout)
         # Links name each film once, and metadata lists some twice: only of films is it said.
         repeated += film.item_id in films
         films.setdefault(film.item_id, film)
     return _Films(films, skipped, repeated)
 
 
-def _film(cells: Sequence[str], layout: FilmFormat) -> Film:
+def _film(cells: Sequence[str], layout: FilmFormat) -> Film | None:
+    """What a row says of its film; None without an id."""
+
     def cell(role: str) -> str:
         place = layout.places.get(role)
         return "" if place is None else cells[place].strip()
 
+    item_id = film_id(cell("item"))
+    if item_id is None:
+        return None
     title, year = cell("title"), None
     if layout.kind != "movies_metadata.csv":
         title, year = split_title(title)
@@ -190,15 +195,13 @@ def _film(cells: Sequence[str], layout: FilmFormat) -> Film:
     if layout.kind == "u.item":
         flags = zip(_ITEM_GENRES, cells[N_ITEM_COLUMNS - len(_ITEM_GENRES) :], strict=True)
         genres = tuple(genre for genre, flag in flags if genre and flag == "1")
-    tmdb_id = read_id("", cell("tmdb")) if is_id(cell("tmdb")) else None
-    item_id = read_id("", cells[layout.places["item"]])
-    return Film(item_id, title, year, genres, tmdb_id, _imdb_id(cell("imdb")))
+    return Film(item_id, title, year, genres, film_id(cell("tmdb")), _imdb_id(cell("imdb")))
 
 
 def _imdb_id(text: str) -> str | None:
     """`0114709` for `tt0114709`, `114709` and `114709.0`."""
-    digits = text.removeprefix("tt")
-    return f"{read_id('', digits):07d}" if is_id(digits) else text or None
+    number = film_id(text.removeprefix("tt"))
+    return (text or None) if number is None else f"{number:07d}"
 
 
 def split_genres(text: str) -> tuple[str, ...]:
@@ -216,6 +219,9 @@ def split_genres(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(genre for genre in genres if genre and genre not in _NO_GENRES))
 
 
+# TMDB's 45,000 films have 4,000 lists of genres, and to parse one takes longer than all the rest
+# of its row.
+@lru_cache(maxsize=10_000)
 def _listed_genres(literal: str) -> tuple[str, ...]:
     """Names in a literal of Python or JSON; none when it is not one."""
     try:
