@@ -4,6 +4,8 @@ cannot be given.
 
 from __future__ import annotations
 
+import json
+from io import BytesIO
 from types import SimpleNamespace
 
 import pytest
@@ -90,7 +92,7 @@ def test_in_a_list_an_error_stands_in_the_place_of_its_answer(client: FlaskClien
         good,
         {"userId": 1, "movieId": 999},
         good,
-        {"userId": "1"},
+        {"userId": "x"},
         7,
         {"userId": 2, "movieId": 7},
     ]
@@ -146,9 +148,53 @@ def test_a_field_given_twice_is_refused(client: FlaskClient) -> None:
 
 
 @pytest.mark.parametrize(
-    "body", ['{"userId":"1"}', '{"userId":1.5}', '{"userId":true}', '{"userId":null}', "7", '"x"']
+    "body",
+    [
+        '{"userId":"1x"}',
+        '{"userId":""}',
+        '{"userId":"-1"}',
+        '{"userId":"1.5"}',
+        '{"userId":1.5}',
+        '{"userId":true}',
+        '{"userId":null}',
+        "7",
+        '"x"',
+    ],
 )
 def test_a_body_is_read_strictly(client: FlaskClient, body: str) -> None:
-    """A number in quotes is not a number."""
+    """An id is a whole number and nothing else."""
     response = client.post("/predict_clustering", data=body, content_type="application/json")
     assert response.status_code == 422
+
+
+@pytest.mark.parametrize("user_id", ['"1"', "1.0", '"1.0"', "1"])
+def test_an_id_may_be_written_as_text(client: FlaskClient, user_id: str) -> None:
+    """JavaScript cannot write 9007199254740993 as a number."""
+    body = f'{{"userId":{user_id},"movieId":"31"}}'
+    answer = client.post("/predict_regression", data=body, content_type="application/json")
+    assert (answer.json["userId"], answer.json["movieId"]) == (1, 31)
+    body = '{"userId":"9007199254740993","movieId":31}'
+    answer = client.post("/predict_regression", data=body, content_type="application/json")
+    assert answer.json["userId"] == 9_007_199_254_740_993
+
+
+def test_a_body_with_a_byte_order_mark_is_read(client: FlaskClient) -> None:
+    """Editors on Windows write one."""
+    body = b'\xef\xbb\xbf{"userId":1,"movieId":31}'
+    answer = client.post("/predict_regression", data=body, content_type="application/json")
+    assert answer.json["prediction"] == 3.0
+
+
+@pytest.mark.parametrize(("n", "status"), [(1, 200), (9000, 413)])
+def test_a_body_in_chunks_has_the_same_limit(client: FlaskClient, n: int, status: int) -> None:
+    """Nobody announces its length: too long, it would be cut and called broken JSON."""
+    body = json.dumps([{"userId": 1, "movieId": 31, "distribution": False}] * n)
+    body += " " * (300 * (n - 1))
+    answer = client.post(
+        "/predict_regression",
+        input_stream=BytesIO(body.encode()),
+        content_type="application/json",
+        environ_overrides={"wsgi.input_terminated": True},
+        headers={"Transfer-Encoding": "chunked"},
+    )
+    assert answer.status_code == status

@@ -93,14 +93,26 @@ def test_a_user_with_ratings_newest_first(client: FlaskClient) -> None:
             {"movieId": 7, "title": "Sabrina", "rating": 2.0, "timestamp": 200},
             {"movieId": 31, "title": "Dangerous Minds", "rating": 4.0, "timestamp": 100},
         ],
+        "next": None,
     }
-    assert len(client.get("/v1/users/1?limit=1").json["ratings"]) == 1
     assert client.get("/v1/users/77").json == {
         "userId": 77,
         "known_user": False,
         "total": 0,
         "ratings": [],
+        "next": None,
     }
+
+
+def test_a_history_is_read_whole_in_pages(client: FlaskClient) -> None:
+    """`next` is the offset of the next page; after the last it is null."""
+    first = client.get("/v1/users/1?limit=1").json
+    assert ([each["movieId"] for each in first["ratings"]], first["next"]) == ([7], 1)
+    second = client.get("/v1/users/1?limit=1&offset=1").json
+    assert ([each["movieId"] for each in second["ratings"]], second["next"]) == ([31], None)
+    beyond = client.get("/v1/users/1?offset=5").json
+    assert (beyond["ratings"], beyond["next"], beyond["total"]) == ([], None, 2)
+    assert client.get("/v1/users/1?offset=-1").status_code == 422
 
 
 def test_segments_by_number(client: FlaskClient) -> None:

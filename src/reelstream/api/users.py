@@ -41,7 +41,8 @@ def users(service: Service, query: UsersQuery) -> UsersAnswer:
 def user(service: Service, query: UserQuery) -> UserAnswer:
     """A user's ratings up to now, newest first; of a user whom nobody knows, none."""
     history = service.predictor.histories.of_user(query.user_id)
-    newest = history[::-1][: query.limit]
+    end = query.offset + query.limit
+    newest = history[::-1][query.offset : end]
     columns = (newest.item_id.tolist(), newest.rating.tolist(), newest.timestamp.tolist())
     return UserAnswer(
         user_id=query.user_id,
@@ -53,6 +54,7 @@ def user(service: Service, query: UserQuery) -> UserAnswer:
             )
             for item_id, rating, timestamp in zip(*columns, strict=True)
         ],
+        next=end if end < len(history) else None,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from codecs import BOM_UTF8
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from hashlib import sha256
@@ -11,6 +12,7 @@ from typing import Any, TypeAlias, cast
 import msgspec
 from flask import Flask, Response, request
 from pydantic import ValidationError
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from reelstream.api.idempotency import HEADER
 from reelstream.api.problems import (
@@ -187,8 +189,13 @@ def _read_body() -> Any:
         raise ProblemError(
             make_problem(415, "send JSON, and say so: Content-Type: application/json")
         )
+    body = request.get_data()
+    # Of a body in chunks nobody announces the length, and what is too long is cut.
+    limit = request.max_content_length
+    if request.content_length is None and limit is not None and len(body) >= limit:
+        raise RequestEntityTooLarge
     try:
-        return msgspec.json.decode(request.get_data())
+        return msgspec.json.decode(body.removeprefix(BOM_UTF8))
     # RecursionError: a body of many thousand opening brackets.
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise ProblemError(make_problem(400, f"the body is not JSON: {error}")) from error

@@ -205,12 +205,14 @@ class Client:
         """
         return self._transport.get("/v1/users", UsersAnswer, {"query": query, "limit": limit})
 
-    def user(self, user_id: int, *, limit: int = 50) -> UserAnswer:
-        """A user's newest ratings, at most `limit`. A user whom nobody knows has none.
+    def user(self, user_id: int, *, limit: int = 50, offset: int = 0) -> UserAnswer:
+        """A user's ratings, newest first, without the first `offset`. A user whom nobody knows has
+        none.
 
-        limit: at most `MAX_LIMIT`.
+        limit: at most `MAX_LIMIT`. The answer's `next` is the offset of those that follow.
         """
-        return self._transport.get(f"/v1/users/{user_id}", UserAnswer, {"limit": limit})
+        query = {"limit": limit, "offset": offset}
+        return self._transport.get(f"/v1/users/{user_id}", UserAnswer, query)
 
     def segments(self) -> SegmentsAnswer:
         """What the users of each segment have in common."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
@@ -16,26 +17,42 @@ MAX_LIMIT = 200
 MAX_TIME = 253_402_300_799
 
 
+# A whole number as text; more digits are too many for any id.
+_WHOLE_TEXT = re.compile(r"([0-9]{1,40})(?:\.0*)?")
+
+
 def _whole(value: Any) -> Any:
     """In JSON, 1.0 is the integer 1."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
+def _whole_id(value: Any) -> Any:
+    """JavaScript cannot write numbers above 2^53: an id may be a text of digits."""
+    match = _WHOLE_TEXT.fullmatch(value) if isinstance(value, str) else None
+    return int(match[1]) if match else _whole(value)
+
+
 _Whole = BeforeValidator(_whole)
+_WholeId = BeforeValidator(_whole_id)
 
 UserId = Annotated[
     int,
     Field(alias="userId", ge=0, le=MAX_ID, description="The user's id.", examples=[1]),
-    _Whole,
+    _WholeId,
 ]
 ItemId = Annotated[
     int,
     Field(alias="movieId", ge=0, le=MAX_ID, description="The film's id.", examples=[31]),
-    _Whole,
+    _WholeId,
 ]
 Time = Annotated[int, Field(ge=0, le=MAX_TIME), _Whole]
 Limit = Annotated[
     int, Field(ge=1, le=MAX_LIMIT, description="How many entries to answer at most."), _Whole
+]
+
+
+Offset = Annotated[
+    int, Field(ge=0, le=MAX_ID, description="How many entries to leave out first."), _Whole
 ]
 
 
@@ -46,7 +63,7 @@ class Query(BaseModel):
 
     model_config = ConfigDict(
         extra="forbid",
-        # Else pydantic would read "1" and true as the number 1.
+        # Else pydantic would read true as the number 1, and "1" where no id is meant.
         strict=True,
         frozen=True,
         # For Python code; the API itself takes aliases only.

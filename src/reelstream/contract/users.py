@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from reelstream.contract.base import Answer, ItemId, Limit, Query, UserId
+from reelstream.contract.base import Answer, ItemId, Limit, Offset, Query, UserId
 
 
 class UserQuery(Query):
@@ -14,6 +14,7 @@ class UserQuery(Query):
 
     user_id: UserId
     limit: Limit = 50
+    offset: Offset = 0
 
 
 class UsersQuery(Query):
@@ -57,3 +58,6 @@ class UserAnswer(Answer):
     known_user: bool
     total: Annotated[int, Field(ge=0, description="How many films the user has rated.")]
     ratings: list[RatedFilm]
+    next: Annotated[
+        int | None, Field(description="`offset` of the ratings after these; null: there are none.")
+    ] = None
