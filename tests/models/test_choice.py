@@ -266,3 +266,16 @@ def test_a_model_of_nobody_recommends_any_film() -> None:
     live = LiveChoice(empty, CATALOG)
     choice = live.score(history_of(1, 2), 0).choice
     assert choice[choice > 0].tolist() == pytest.approx([1 / (N_FILMS - 1)] * (N_FILMS - 1))
+
+
+def test_a_warm_fit_leaves_columns_of_films_that_hardly_grew() -> None:
+    """The others are fitted again, as a cold fit has them; without a change nothing changes."""
+    small, large = pairs(100), pairs(150)
+    before = fit_columns(small)
+    same = fit_columns(small, before)
+    np.testing.assert_array_equal(dense(same), dense(before))
+    is_grown = np.bincount(large.item_rows) >= columns.GROWTH * np.bincount(small.item_rows)
+    assert is_grown.any()
+    warm, cold = fit_columns(large, before), fit_columns(large)
+    np.testing.assert_array_equal(dense(warm)[:, is_grown], dense(cold)[:, is_grown])
+    np.testing.assert_array_equal(dense(warm)[:, ~is_grown], dense(before)[:, ~is_grown])

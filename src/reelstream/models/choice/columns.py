@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
@@ -41,6 +42,21 @@ RIDGE = 60.0
 BLOCK = 256
 
 
+# A warm set fits a column again when its film has so many more ratings than at its last fit.
+GROWTH = 1.05
+
+
+class Weights(NamedTuple):
+    """N weights in any order."""
+
+    sources: NDArray[np.int64]
+    """(N,): rows of the films that were rated."""
+    targets: NDArray[np.int64]
+    """(N,): rows of the films that they speak for."""
+    weights: NDArray[np.float32]
+    """(N,)"""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ItemColumns:
     """The weights b of I films, by the film that was rated: N weights."""
@@ -53,6 +69,8 @@ class ItemColumns:
     """(N,): rounded to half precision."""
     variances: NDArray[np.float32]
     """(I,): the diagonal of P; zero for a film without a column."""
+    counts: NDArray[np.int64]
+    """(I,): ratings of each film when its column was fitted; zero without a column."""
 
     @classmethod
     def empty(cls, n_items: int) -> ItemColumns:
@@ -62,6 +80,7 @@ class ItemColumns:
             targets=np.empty(0, np.int32),
             weights=np.empty(0, np.float32),
             variances=np.zeros(n_items, np.float32),
+            counts=np.zeros(n_items, np.int64),
         )
 
     def add(
@@ -79,9 +98,17 @@ class ItemColumns:
         sources = rows[np.repeat(np.arange(len(rows)), np.diff(self.starts))]
         targets = rows[self.targets]
         kept = (sources >= 0) & (targets >= 0)
-        variances = np.zeros(n_items, np.float32)
+        variances, counts = np.zeros(n_items, np.float32), np.zeros(n_items, np.int64)
         variances[rows[rows >= 0]] = self.variances[rows >= 0]
-        return by_source(sources[kept], targets[kept], self.weights[kept], variances)
+        counts[rows[rows >= 0]] = self.counts[rows >= 0]
+        weights = Weights(sources[kept], targets[kept], self.weights[kept])
+        return by_source(weights, variances, counts)
+
+    def of_targets(self, chosen: NDArray[np.bool_]) -> Weights:
+        """The columns of the chosen films, a mask (I,)."""
+        kept = chosen[self.targets]
+        sources = np.repeat(np.arange(len(self.counts)), np.diff(self.starts))
+        return Weights(sources[kept], self.targets[kept].astype(np.int64), self.weights[kept])
 
     def between(
         self, sources: NDArray[np.int64], targets: NDArray[np.int64], n_films: int
@@ -106,8 +133,12 @@ class RatedPairs:
     n_items: int
 
 
-def fit_columns(pairs: RatedPairs) -> ItemColumns:
-    """The columns of these ratings, the same bits on any number of threads."""
+def fit_columns(pairs: RatedPairs, before: ItemColumns | None = None) -> ItemColumns:
+    """The columns of these ratings, the same bits on any number of threads.
+
+    `before`: those of the set in service, in the same rows. A column stays as it is until its film
+    has GROWTH times the ratings.
+    """
     counts = np.bincount(pairs.item_rows, minlength=pairs.n_items)
     heads = _films_with_column(counts)
     if len(heads) < 2:
@@ -122,19 +153,41 @@ def fit_columns(pairs: RatedPairs) -> ItemColumns:
         shape=(pairs.n_users, len(heads)),
     )
     gram = _gram(rated)
-    n_near = min(NEIGHBOURS, len(heads) - 1)
-    near = np.empty((len(heads), n_near), np.int32)
+    stays = _stays(counts, heads, before)
+    due = np.flatnonzero(~stays[heads])
+    near = np.empty((len(due), min(NEIGHBOURS, len(heads) - 1)), np.int32)
     if pairs.n_users < len(heads):
-        variances = _neighbours_by_users(rated, ridge, near)
+        diagonal = _neighbours_by_users(rated, ridge, due, near)
     else:
-        variances = _neighbours_by_items(gram, ridge, near)
-    weights = _fit_again(gram, near, ridge / 2)
+        diagonal = _neighbours_by_items(gram, ridge, due, near)
+    weights = _fit_again(gram, due, near, ridge / 2)
     halved = weights.astype(np.float16).astype(np.float32).ravel()
     kept = halved != 0
-    all_variances = np.zeros(pairs.n_items, np.float32)
-    all_variances[heads] = variances
-    sources, targets = heads[near.ravel()], np.repeat(heads, n_near)
-    return by_source(sources[kept], targets[kept], halved[kept], all_variances)
+    sources, targets = heads[near.ravel()], np.repeat(heads[due], near.shape[1])
+    found = Weights(sources[kept], targets[kept], halved[kept])
+    fitted_counts, variances = np.zeros_like(counts), np.zeros(pairs.n_items, np.float32)
+    variances[heads], fitted_counts[heads[due]] = diagonal, counts[heads[due]]
+    if before is not None:
+        fitted_counts[stays] = before.counts[stays]
+        kept_weights = before.of_targets(stays)
+        found = Weights(
+            np.concatenate([found.sources, kept_weights.sources]),
+            np.concatenate([found.targets, kept_weights.targets]),
+            np.concatenate([found.weights, kept_weights.weights]),
+        )
+    return by_source(found, variances, fitted_counts)
+
+
+def _stays(
+    counts: NDArray[np.int64], heads: NDArray[np.int64], before: ItemColumns | None
+) -> NDArray[np.bool_]:
+    """Which films (n_items,) keep the column that they have."""
+    stays = np.zeros(len(counts), bool)
+    if before is not None:
+        fitted = before.counts[heads]
+        # Fewer ratings than then: a batch was excluded, and what it taught must go.
+        stays[heads] = (counts[heads] >= fitted) & (counts[heads] < GROWTH * fitted)
+    return stays
 
 
 def _films_with_column(counts: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -152,9 +205,10 @@ def _gram(rated: csr_array) -> NDArray[np.float32]:
 
 
 def _neighbours_by_users(
-    rated: csr_array, ridge: float, near: NDArray[np.int32]
+    rated: csr_array, ridge: float, due: NDArray[np.int64], near: NDArray[np.int32]
 ) -> NDArray[np.float32]:
-    """Fill `near` with the films of largest weight; return the diagonal of P (n_columns,).
+    """Fill `near` (n, n_near) with the films of largest weight for the columns `due` (n,); return
+    the diagonal of P (n_columns,).
 
     With fewer users than films the inverse is one by users: P = (I - A'A) / lam.
     """
@@ -166,14 +220,14 @@ def _neighbours_by_users(
     diagonal: NDArray[np.float32] = 1 - (a * a).sum(0)
 
     def fill(block: slice) -> None:
-        _keep_largest(a[:, block].T @ a, block, near)
+        _keep_largest(a[:, due[block]].T @ a, due[block], near[block])
 
     _in_blocks(fill, len(near))
     return diagonal / np.float32(ridge)
 
 
 def _neighbours_by_items(
-    gram: NDArray[np.float32], ridge: float, near: NDArray[np.int32]
+    gram: NDArray[np.float32], ridge: float, due: NDArray[np.int64], near: NDArray[np.int32]
 ) -> NDArray[np.float32]:
     """The same where there are more users than films."""
     regular = gram.copy(order="F")
@@ -184,49 +238,47 @@ def _neighbours_by_items(
     diagonal: NDArray[np.float32] = np.diag(inverse).copy()
 
     def fill(block: slice) -> None:
-        # Row j of a symmetric matrix, of which the lower triangle is right.
-        rows = np.concatenate(
-            [inverse[block, : block.start], _mirrored(inverse[block.start :, block]).T], axis=1
-        )
-        _keep_largest(rows, block, near)
+        columns = due[block]
+        # Of a symmetric matrix only the lower triangle is right: column j below the diagonal, and
+        # row j left of it.
+        is_below = np.arange(len(inverse)) >= columns[:, None]
+        rows = np.where(is_below, inverse[:, columns].T, inverse[columns])
+        _keep_largest(rows, columns, near[block])
 
     _in_blocks(fill, len(near))
     return diagonal
 
 
-def _mirrored(columns: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Columns (n, k) of a symmetric matrix from its diagonal on, the upper corner filled."""
-    k = columns.shape[1]
-    corner = np.tril(columns[:k])
-    return np.concatenate([corner + np.tril(corner, -1).T, columns[k:]])
-
-
-def _keep_largest(rows: NDArray[np.float32], block: slice, near: NDArray[np.int32]) -> None:
-    """`rows` (k, n_columns): weights of the columns in `block`, up to a factor for each."""
+def _keep_largest(
+    rows: NDArray[np.float32], columns: NDArray[np.int64], near: NDArray[np.int32]
+) -> None:
+    """Fill `near` (k, n_near) from the weights `rows` (k, n_columns) of some columns (k,), up to a
+    factor for each.
+    """
     size = np.abs(rows)
-    size[np.arange(len(size)), np.arange(block.start, block.stop)] = -1
+    size[np.arange(len(size)), columns] = -1
     n_near = near.shape[1]
     largest = np.argpartition(size, size.shape[1] - n_near, axis=1)[:, -n_near:]
     # Rising: the system that is gathered from them is then read in the order of memory.
-    near[block] = np.sort(largest, axis=1)
+    near[:] = np.sort(largest, axis=1)
 
 
 def _fit_again(
-    gram: NDArray[np.float32], near: NDArray[np.int32], ridge: float
+    gram: NDArray[np.float32], due: NDArray[np.int64], near: NDArray[np.int32], ridge: float
 ) -> NDArray[np.float32]:
-    """The weights (n_columns, n_near) of each column's neighbours, by a ridge regression of its
-    own.
+    """The weights (n, n_near) of the neighbours of the columns `due` (n,), by a ridge regression
+    for each.
     """
     weights = np.empty(near.shape, np.float32)
 
     def fill(block: slice) -> None:
         n_near = near.shape[1]
         system = np.empty((n_near, n_near), np.float32)
-        for column in range(block.start, block.stop):
-            gather(gram, near[column], ridge, system)
+        for place in range(block.start, block.stop):
+            gather(gram, near[place], ridge, system)
             # Its transpose is in the order of LAPACK, which so reads the upper triangle.
-            _, weights[column], _ = lapack.sposv(
-                system.T, gram[near[column], column], lower=0, overwrite_a=1
+            _, weights[place], _ = lapack.sposv(
+                system.T, gram[near[place], due[place]], lower=0, overwrite_a=1
             )
 
     _in_blocks(fill, len(near))
@@ -234,18 +286,17 @@ def _fit_again(
 
 
 def by_source(
-    sources: NDArray[np.int64],
-    targets: NDArray[np.int64],
-    weights: NDArray[np.float32],
-    variances: NDArray[np.float32],
+    found: Weights, variances: NDArray[np.float32], counts: NDArray[np.int64]
 ) -> ItemColumns:
-    """The columns with N weights in any order, given the rows (N,) of both films of each."""
-    order = np.argsort(sources, kind="stable")
+    """The columns with these weights."""
+    # By target too: the same columns are the same bytes, whichever were fitted now.
+    order = np.lexsort((found.targets, found.sources))
     return ItemColumns(
-        starts=np.searchsorted(sources[order], np.arange(len(variances) + 1)),
-        targets=targets[order].astype(np.int32),
-        weights=weights[order],
+        starts=np.searchsorted(found.sources[order], np.arange(len(variances) + 1)),
+        targets=found.targets[order].astype(np.int32),
+        weights=found.weights[order],
         variances=variances,
+        counts=counts,
     )
 
 

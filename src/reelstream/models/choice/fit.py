@@ -56,8 +56,12 @@ class _Learned:
             threshold=data.scale.like_threshold,
         )
 
-    def columns(self, chosen: NDArray[np.bool_] | slice = slice(None)) -> ItemColumns:
-        """The columns of the chosen ratings, in the rows of all."""
+    def columns(
+        self,
+        chosen: NDArray[np.bool_] | slice = slice(None),
+        before: ItemColumns | None = None,
+    ) -> ItemColumns:
+        """The columns of the chosen ratings, in the rows of all; `before` as in `fit_columns`."""
         user_rows = self.user_rows[chosen]
         return fit_columns(
             RatedPairs(
@@ -65,7 +69,8 @@ class _Learned:
                 item_rows=self.item_rows[chosen],
                 n_users=len(np.unique(user_rows)),
                 n_items=len(self.items),
-            )
+            ),
+            before,
         )
 
     def choices(self) -> Choices:
@@ -88,7 +93,16 @@ def fit_choice_family(data: FamilyInput) -> ChoiceModel:
     if not len(learned.ratings):
         columns, mixture = ItemColumns.empty(0), Mixture()
     elif previous is not None:
-        columns, mixture = learned.columns(), _learn_from_newer(learned, previous, data.seed)
+        before = previous.columns.in_rows(
+            learned.items.rows(previous.items.ids), len(learned.items)
+        )
+        columns = learned.columns(before=before)
+        newer = learned.ratings.is_after(previous.end_offsets)
+        # What came since the previous columns, which have not seen it.
+        mixture = (
+            _mixture(learned.choices(), before, newer, previous.mixture, data.seed)
+            or previous.mixture
+        )
     else:
         columns, mixture = _fit_cold(learned, data.seed)
     newest = int(learned.ratings.timestamp.max()) if len(learned.ratings) else 0
@@ -123,17 +137,6 @@ def _fit_cold(learned: _Learned, seed: int) -> tuple[ItemColumns, Mixture]:
         if not hidden.all():
             mixture = _timeless_mixture(choices, learned.columns(~hidden), hidden, seed)
     return columns, mixture or Mixture()
-
-
-def _learn_from_newer(learned: _Learned, previous: ChoiceModel, seed: int) -> Mixture:
-    """The previous mixture, with what the ratings since then say: the previous columns have not
-    seen them.
-    """
-    newer = learned.ratings.is_after(previous.end_offsets)
-    rows = learned.items.rows(previous.items.ids)
-    columns = previous.columns.in_rows(rows, len(learned.items))
-    learn = _mixture(learned.choices(), columns, newer, previous.mixture, seed)
-    return learn or previous.mixture
 
 
 def _mixture(

@@ -68,6 +68,7 @@ class ChoiceModel:
         np.save(folder / "targets.npy", self.columns.targets)
         np.save(folder / "weights.npy", self.columns.weights.astype(np.float16))
         np.save(folder / "variances.npy", self.columns.variances)
+        np.save(folder / "counts.npy", self.columns.counts)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -78,6 +79,7 @@ class ChoiceModel:
             targets=np.load(folder / "targets.npy"),
             weights=np.load(folder / "weights.npy").astype(np.float32),
             variances=np.load(folder / "variances.npy"),
+            counts=np.load(folder / "counts.npy"),
         )
         return cls(
             items=Vocabulary(np.load(folder / "item_ids.npy")),
