@@ -4,7 +4,7 @@
 
 The second factor is the like model's own question, as it is fitted to ratings: nothing has to be
 assumed about films that nobody rated (a hurdle model; Mullahy, 1986). All films are scored by
-choice, and the likeliest hundred are ranked by both.
+choice, and the likeliest few hundred are ranked by both.
 """
 
 from __future__ import annotations
@@ -30,9 +30,10 @@ from reelstream.ratings.columns import EventColumns
 Strategy = Literal["best", "rating", "cautious", "explore"]
 
 MAX_RECOMMENDATIONS = 1000
-# The likeliest films by choice are ranked by both factors in blocks: a longer list begins with the
-# shorter one, and no film comes up from far below for its stars alone.
-RERANKED = 100
+# So many places of a list are filled from so many films, the likeliest by choice, ranked by both
+# factors. In stages: a longer list begins with the shorter one, no film comes up to the first places
+# from far below for its stars alone, and a short list, which is wanted most, is computed fast.
+STAGES = ((10, 100), (100, 300), (MAX_RECOMMENDATIONS, 3 * MAX_RECOMMENDATIONS))
 # Of the noise on log choice that explores: half a unit would cost a third of NDCG, this a tenth.
 GUMBEL_SCALE = 0.1
 # Own films that are named as the reason of a recommendation.
@@ -109,6 +110,18 @@ class SimilarItems:
     """(k,): partial correlation of being rated, given all other films."""
 
 
+def _staged(values: NDArray[np.float64]) -> NDArray[np.int64]:
+    """The order of candidates (k,), given the likeliest by choice first, by their values; see
+    STAGES.
+    """
+    ranked = np.argsort(-values, kind="stable")
+    order = np.empty(0, np.int64)
+    for length, width in STAGES:
+        left = ranked[(ranked < width) & ~np.isin(ranked, order)]
+        order = np.concatenate([order, left[: length - len(order)]])
+    return order
+
+
 def live_choice_of(model_set: ModelSet) -> LiveChoice | None:
     """The choice model of a set, ready to follow the stream; None when the set has none."""
     model = model_set.models.find(ChoiceModel)
@@ -136,8 +149,7 @@ class LiveFilms:
         candidates = self._candidates(scores, state, query, at)
         posterior, noise = self._posterior(state, self.choice.item_ids[candidates], at)
         value = self._values(scores.choice[candidates], posterior, noise, candidates, query)
-        block = np.arange(len(value)) // RERANKED
-        order = np.lexsort((-value, block))
+        order = _staged(value)
         if query.variety:
             order = order[self._varied(candidates[order], value[order], query)]
         order = order[: query.n]
@@ -183,8 +195,8 @@ class LiveFilms:
         excluded = self.choice.rows(np.array(list(query.exclude), np.int64))
         left_out[excluded[excluded >= 0]] = True
         found = np.where(left_out, -np.inf, found)
-        blocks = -(-query.n // RERANKED)
-        k = min(blocks * RERANKED, len(found) - int(left_out.sum()))
+        widest = next(width for length, width in STAGES if query.n <= length)
+        k = min(widest, len(found) - int(left_out.sum()))
         if k <= 0:
             return np.empty(0, np.int64)
         best = np.sort(np.argpartition(-found, k - 1)[:k])
