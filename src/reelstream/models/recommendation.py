@@ -31,8 +31,9 @@ Strategy = Literal["best", "rating", "cautious", "explore"]
 
 MAX_RECOMMENDATIONS = 1000
 # So many places of a list are filled from so many films, the likeliest by choice, ranked by both
-# factors. In stages: a longer list begins with the shorter one, no film comes up to the first places
-# from far below for its stars alone, and a short list, which is wanted most, is computed fast.
+# factors. In stages: a longer list begins with the shorter one, no film comes up to the first
+# places from far below for its stars alone, and a short list, which is wanted most, is computed
+# fast.
 STAGES = ((10, 100), (100, 300), (MAX_RECOMMENDATIONS, 3 * MAX_RECOMMENDATIONS))
 # Of the noise on log choice that explores: half a unit would cost a third of NDCG, this a tenth.
 GUMBEL_SCALE = 0.1

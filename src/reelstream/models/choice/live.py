@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from reelstream.catalog import Catalog
 from reelstream.errors import InputError
 from reelstream.features.vocabulary import Vocabulary
-from reelstream.models.choice.mixture import PARTS, raised
+from reelstream.models.choice.mixture import MIN_FACTOR, PARTS, raised
 from reelstream.models.choice.model import ChoiceModel
 from reelstream.ratings.columns import EventColumns
 
@@ -88,14 +88,15 @@ class LiveChoice:
         rows = self.rows(history.item_id)
         seen = rows[rows >= 0]
         is_fitted = (rows >= 0) & (rows < n_fitted)
-        factors = np.ones((int(is_fitted.sum()), 2), np.float32)
-        factors[:, 1] = mixture.sitting_factors(history.timestamp)[is_fitted]
-        company = np.zeros((len(self), 2), np.float32)
-        self.model.columns.add(rows[is_fitted], factors, company)
-        np.maximum(company, 0, out=company)
-        parts = np.empty((len(PARTS) - 1, len(self)), np.float32)
-        parts[0] = raised(company[:, 0], mixture.history_power)
-        parts[1] = raised(company[:, 1], mixture.sitting_power)
+        factors = mixture.sitting_factors(history.timestamp)
+        recent = is_fitted & (factors > MIN_FACTOR)
+        parts = np.zeros((len(PARTS) - 1, len(self)), np.float32)
+        columns, every = self.model.columns, np.ones((int(is_fitted.sum()), 1), np.float32)
+        columns.add(rows[is_fitted], every, parts[0, :, None])
+        columns.add(rows[recent], factors[recent, None], parts[1, :, None])
+        np.maximum(parts, 0, out=parts)
+        parts[0] = raised(parts[0], mixture.history_power)
+        parts[1] = raised(parts[1], mixture.sitting_power)
         # Scaled before it is single precision, whose range is small.
         parts[2] = self._mass / max(self._mass.max(initial=0.0), np.finfo(float).tiny)
         parts[:, seen] = 0

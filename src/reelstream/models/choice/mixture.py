@@ -33,6 +33,8 @@ FADES = (3600.0, 6 * 3600.0)
 HALF_LIVES = (0.02 * _YEAR, 0.1 * _YEAR, 0.3 * _YEAR, _YEAR, 3 * _YEAR, np.inf)
 SITTINGS = tuple((decay, fade) for decay in DECAYS for fade in FADES)
 
+# Ratings that count less than this for the sitting are passed over: most of a long history.
+MIN_FACTOR = 1e-3
 # Rounds of EM: shares change by less than a thousandth after half of them.
 ROUNDS = 40
 # Targets of the average user that are added to each group's own.

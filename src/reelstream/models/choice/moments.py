@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from reelstream.models.choice.columns import ItemColumns
 from reelstream.models.choice.mixture import (
     HALF_LIVES,
+    MIN_FACTOR,
     PAUSE_SECONDS,
     POWERS,
     SITTINGS,
@@ -24,7 +25,7 @@ from reelstream.models.choice.mixture import (
 )
 
 # Moments that the mixture is learned from: they determine its shares to within some hundredths.
-MAX_MOMENTS = 1_000
+MAX_MOMENTS = 2_000
 # Probability of a target that a reason does not explain at all, so that its logarithm exists.
 MIN_PROBABILITY = 1e-9
 # Without times: the part of a user's ratings that is hidden, and predicted from the rest.
@@ -127,12 +128,7 @@ def explain(choices: Choices, columns: ItemColumns, moments: Moments) -> Explain
     ):
         seen, wanted = choices.item_rows[history], choices.item_rows[targets]
         n = len(targets)
-        factors = np.ones((len(history), 1 + len(SITTINGS)), np.float32)
-        for number, (decay, fade) in enumerate(SITTINGS):
-            factors[:, 1 + number] = sitting_factors(choices.times[history], decay, fade)
-        by_film = np.zeros((choices.n_items, 1 + len(SITTINGS)), np.float32)
-        columns.add(seen, factors, by_film)
-        scores = np.ascontiguousarray(by_film.T)
+        scores = _company(choices, columns, history)
         scores[:, seen] = 0
         np.maximum(scores, 0, out=scores)
         companies = np.stack([_shares(raised(scores, power), wanted) for power in POWERS], 2)
@@ -159,6 +155,20 @@ def explain(choices: Choices, columns: ItemColumns, moments: Moments) -> Explain
         weights=weights,
         groups=groups.astype(np.int64),
     )
+
+
+def _company(
+    choices: Choices, columns: ItemColumns, history: NDArray[np.int64]
+) -> NDArray[np.float32]:
+    """(1 + len(SITTINGS), n_items): what the whole history says of each film, and each sitting."""
+    seen, times = choices.item_rows[history], choices.times[history]
+    whole = np.zeros((choices.n_items, 1), np.float32)
+    columns.add(seen, np.ones((len(seen), 1), np.float32), whole)
+    factors = np.column_stack([sitting_factors(times, *sitting) for sitting in SITTINGS])
+    recent = factors.max(1, initial=0.0) > MIN_FACTOR
+    sittings = np.zeros((choices.n_items, len(SITTINGS)), np.float32)
+    columns.add(seen[recent], np.ascontiguousarray(factors[recent]), sittings)
+    return np.vstack([whole.T, sittings.T])
 
 
 class _Popularity:
