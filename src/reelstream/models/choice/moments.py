@@ -25,7 +25,7 @@ from reelstream.models.choice.mixture import (
 )
 
 # Moments that the mixture is learned from: they determine its shares to within some hundredths.
-MAX_MOMENTS = 2_000
+MAX_MOMENTS = 1_500
 # Probability of a target that a reason does not explain at all, so that its logarithm exists.
 MIN_PROBABILITY = 1e-9
 # Without times: the part of a user's ratings that is hidden, and predicted from the rest.
