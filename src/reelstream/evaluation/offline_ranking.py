@@ -14,6 +14,7 @@ import numpy as np
 from reelstream.catalog import Catalog
 from reelstream.errors import InputError
 from reelstream.evaluation.offline import (
+    TEST,
     TRAIN,
     Fit,
     Split,
@@ -117,30 +118,38 @@ def evaluate_ranking_for_strangers(
 
     Raises InputError when nothing is to be found, or a part is empty.
     """
-    ratings = timeless(Histories.of(ratings).ratings)
-    users = np.unique(ratings.user_id)
-    rng = np.random.default_rng(seed)
-    hidden_users = np.sort(rng.permutation(users)[: int(test_share * len(users))])
-    is_test = np.isin(ratings.user_id, hidden_users)
-    test = ratings[is_test]
-    order = rng.random(len(test))
-    # The place of each rating in its user's random order, as a share of the user's ratings.
-    by_user = np.lexsort((order, test.user_id))
-    starts = np.searchsorted(test.user_id[by_user], hidden_users)
-    counts = np.diff(np.append(starts, len(test)))
-    place = np.empty(len(test))
-    place[by_user] = (np.arange(len(test)) - np.repeat(starts, counts)) / np.repeat(counts, counts)
-    is_folded = place < FOLDED_SHARE
-    split = Split(in_partition(ratings[~is_test], TRAIN), test, learns_test=False)
-    _check(len(split.train), len(test))
+    train, folded, hidden = split_users(ratings, test_share, seed)
+    split = Split(train, EventColumns.concatenate([folded, hidden]), learns_test=False)
+    _check(len(train), len(split.test))
     started = time.perf_counter()
     models = fit(Histories.of(split.train), use_times=False)
     seconds = time.perf_counter() - started
     model_set = training_set(models, catalog, scale, len(split.train))
-    # In another partition: the set has learned nothing of these.
-    others = in_partition(test, TRAIN + 1)
-    run = rank_for_strangers(model_set, split.train, others[is_folded], others[~is_folded])
+    run = rank_for_strangers(model_set, train, folded, hidden)
     return _result(run, None, seconds, split)
+
+
+def split_users(
+    ratings: EventColumns, test_share: float, seed: int
+) -> tuple[EventColumns, EventColumns, EventColumns]:
+    """The ratings of all other users, and of the users drawn those that are folded in and those
+    that are hidden; all at one time.
+    """
+    ratings = timeless(Histories.of(ratings).ratings)
+    users = np.unique(ratings.user_id)
+    rng = np.random.default_rng(seed)
+    drawn = np.sort(rng.permutation(users)[: int(test_share * len(users))])
+    is_test = np.isin(ratings.user_id, drawn)
+    # In another partition: the set has learned nothing of these.
+    test = in_partition(ratings[is_test], TEST)
+    # Each user's ratings in a random order, by the place as a share of all of the user's.
+    by_user = np.lexsort((rng.random(len(test)), test.user_id))
+    starts = np.searchsorted(test.user_id[by_user], drawn)
+    counts = np.diff(np.append(starts, len(test)))
+    place = np.empty(len(test))
+    place[by_user] = (np.arange(len(test)) - np.repeat(starts, counts)) / np.repeat(counts, counts)
+    is_folded = place < FOLDED_SHARE
+    return in_partition(ratings[~is_test], TRAIN), test[is_folded], test[~is_folded]
 
 
 def _result(
