@@ -233,7 +233,7 @@ def tune(train: EventColumns, items: Vocabulary) -> dict[str, str]:
 
 
 Asked = tuple[int, NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]
-"""User, and rows of what he or she liked before, of what was rated before, of what is to be found."""
+"""User; rows of what was liked before, of what was rated before, and of what is to be found."""
 
 
 def questions(split: Split, items: Vocabulary) -> Iterator[Asked]:
