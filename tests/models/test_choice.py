@@ -279,3 +279,9 @@ def test_a_warm_fit_leaves_columns_of_films_that_hardly_grew() -> None:
     warm, cold = fit_columns(large, before), fit_columns(large)
     np.testing.assert_array_equal(dense(warm)[:, is_grown], dense(cold)[:, is_grown])
     np.testing.assert_array_equal(dense(warm)[:, ~is_grown], dense(before)[:, ~is_grown])
+
+
+def test_a_warm_set_without_times_keeps_its_mixture() -> None:
+    """All ratings of a user at one time are no stream: nothing is learned of what came next."""
+    timeless = fitted(habits(300, has_times=False))
+    assert fitted(habits(340, has_times=False), timeless).mixture == timeless.mixture

@@ -21,6 +21,8 @@ from reelstream.ratings.columns import EventColumns
 EARLIER_SHARE = 0.75
 # Moments below which the mixture stays as it was.
 MIN_MOMENTS = 30
+# Of them the share that must have a rating before.
+MIN_WITH_HISTORY = 0.05
 # Above, columns are fitted once: of so many users the mixture is learned from some that the columns
 # have not seen, and that they can do without.
 MANY_RATINGS = 5_000_000
@@ -122,7 +124,7 @@ def _fit_cold(learned: _Learned, seed: int) -> tuple[ItemColumns, Mixture]:
     cut = np.sort(times)[int(EARLIER_SHARE * len(times))]
     choices = learned.choices()
     if len(times) > MANY_RATINGS:
-        every = len(np.unique(learned.user_rows)) // UNSEEN_USERS
+        every = max(len(np.unique(learned.user_rows)) // UNSEEN_USERS, 2)
         unseen = learned.user_rows % every == 0
         columns = learned.columns(~unseen)
         mixture = _mixture(choices, columns, unseen & (times >= cut), None, seed)
@@ -147,7 +149,9 @@ def _mixture(
     seed: int,
 ) -> Mixture | None:
     moments = later_choices(choices, is_target, seed)
-    if len(moments.at) < MIN_MOMENTS:
+    with_history = np.count_nonzero([len(history) > 0 for history in moments.histories])
+    # Where each user's ratings all have one time, times tell nothing of what came next.
+    if len(moments.at) < MIN_MOMENTS or with_history < MIN_WITH_HISTORY * len(moments.at):
         return None
     return learn_mixture(explain(choices, columns, moments), before, has_times=True)
 
