@@ -16,6 +16,11 @@ from hypothesis import HealthCheck, settings
 from kafka_cluster import KAFKA_MARKS, KafkaCluster, why_not
 from reelstream.compute import threads
 from reelstream.datasets import detect, simulate
+from reelstream.engines.interface import FitContext, FitParameters
+from reelstream.engines.local import fit_models
+from reelstream.models.model_set import ModelSet, TrainedOn
+from reelstream.ratings.histories import Histories
+from reelstream.ratings.scale import RatingScale
 from spark_session import spark_engine  # noqa: F401  (a fixture)
 from streams import Stream
 
@@ -177,6 +182,20 @@ def small_dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("data") / "small"
     simulate(folder, users=60, items=120, ratings=3000, seed=1)
     return folder
+
+
+@pytest.fixture(scope="session")
+def small_model_set(small_dataset: Path) -> ModelSet:
+    """A real set of the small data set, fitted in a moment."""
+    dataset = detect(small_dataset)
+    ratings, catalog = dataset.read_ratings(), dataset.read_catalog().catalog
+    parameters = FitParameters(n_factors=3, sweeps=20, burn_in=10, n_draws=2)
+    context = FitContext(catalog=catalog, scale=RatingScale(), parameters=parameters)
+    models = fit_models(Histories.of(ratings), context)
+    trained_on = TrainedOn({0: len(ratings)}, {})
+    return ModelSet(
+        number=1, models=models, catalog=catalog, scale=RatingScale(), trained_on=trained_on
+    )
 
 
 @pytest.fixture

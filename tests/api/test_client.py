@@ -23,6 +23,7 @@ from reelstream.contract import (
     RatingQuery,
     RegressionAnswer,
     SegmentQuery,
+    StrangerQuery,
 )
 
 
@@ -156,6 +157,14 @@ def test_every_route_has_a_method(api: SimpleNamespace) -> None:
     client.user(12)
     client.rate(12, 31, 4.5)
     client.delete_rating(12, 31)
+    for recommend in (
+        lambda: client.recommendations(12),
+        lambda: client.recommendations_for(StrangerQuery(ratings=[])),
+        lambda: client.similar(31),
+    ):
+        # These sets have no model of choice.
+        with pytest.raises(ApiError, match="before that family was added"):
+            recommend()
     client.segments()
     client.model_sets()
     client.status()

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from events import event
 from fake_sets import FakeModelSet, release
-from reelstream.datasets import detect
-from reelstream.engines.interface import FitContext, FitParameters
-from reelstream.engines.local import fit_models
 from reelstream.errors import MissingFamilyError
 from reelstream.features.holdout import in_holdout
 from reelstream.models.choice.model import ChoiceModel
@@ -20,8 +16,6 @@ from reelstream.models.model_set import ModelSet, TrainedOn
 from reelstream.models.recommendation import RecommendationQuery
 from reelstream.ratings.columns import NO_ITEM, EventColumns
 from reelstream.ratings.events import Rated
-from reelstream.ratings.histories import Histories
-from reelstream.ratings.scale import RatingScale
 from reelstream.serving.live_histories import LiveHistories, LogEvent
 from reelstream.serving.predictor import MAX_ITEM_UPDATES, PredictionQuery, Predictor
 
@@ -29,17 +23,9 @@ LATER = 2_000_000_000
 FILM = 5
 
 
-@pytest.fixture(scope="module")
-def model_set(small_dataset: Path) -> ModelSet:
-    dataset = detect(small_dataset)
-    ratings, catalog = dataset.read_ratings(), dataset.read_catalog().catalog
-    parameters = FitParameters(n_factors=3, sweeps=20, burn_in=10, n_draws=2)
-    context = FitContext(catalog=catalog, scale=RatingScale(), parameters=parameters)
-    models = fit_models(Histories.of(ratings), context)
-    trained_on = TrainedOn({0: len(ratings)}, {})
-    return ModelSet(
-        number=1, models=models, catalog=catalog, scale=RatingScale(), trained_on=trained_on
-    )
+@pytest.fixture
+def model_set(small_model_set: ModelSet) -> ModelSet:
+    return small_model_set
 
 
 def newcomers(stars: float, n: int, first_offset: int, *, held_out: bool = False) -> list[LogEvent]:

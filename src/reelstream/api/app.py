@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from flask import Flask, Response, request
 
-from reelstream.api import items, model_sets, predictions, ratings, segments, status, users
+from reelstream.api import (
+    items,
+    model_sets,
+    predictions,
+    ratings,
+    recommendations,
+    segments,
+    status,
+    users,
+)
 from reelstream.api.docs import add_docs
 from reelstream.api.entrance import Entrance
 from reelstream.api.metrics import measure
@@ -38,6 +47,7 @@ _RESOURCES = (
     items.resource,
     users.resource,
     ratings.resource,
+    recommendations.resource,
     segments.resource,
     model_sets.resource,
     status.resource,

@@ -153,6 +153,8 @@ def _body(operation: Operation) -> _Schema:
     if operation.handle_all is not None:
         several = {"type": "array", "items": query, "minItems": 1, "maxItems": MAX_QUERIES}
         return {"anyOf": [query, several]}
+    if operation.handle_list is None:
+        return query
     anything = {"description": "Anything else gets an error in the place of its answer."}
     entries = {"anyOf": [query, anything]}
     return {"anyOf": [query, {"type": "array", "items": entries, "maxItems": MAX_QUERIES}]}

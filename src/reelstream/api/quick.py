@@ -47,7 +47,9 @@ def _quick(
         try:
             # As in `views`: by alias only.
             query = operation.query.model_validate(_decode(body), by_alias=True, by_name=False)
-            if not serving.states.is_ready(query.user_id):  # type: ignore[attr-defined]
+            ready = serving.states.is_ready(query.user_id)  # type: ignore[attr-defined]
+            # Nothing may wait here: neither for a user nor for a recommendation that is made.
+            if not ready or serving.items.is_busy:
                 return None
             reply = operation.handle(service, query)
             assert isinstance(reply, Answer)  # of a prediction: never with a status of its own

@@ -128,6 +128,27 @@ class Resource:
 
         return declare
 
+    def post(
+        self, path: str, query: type[Q], answer: type[A], *, problems: tuple[int, ...] = ()
+    ) -> Callable[[Handler[Q, A]], Handler[Q, A]]:
+        """Declare what answers one query that is POSTed to `path`, as it is too long for a URL."""
+
+        def declare(handle: Handler[Q, A]) -> Handler[Q, A]:
+            self.operations.append(
+                Operation(
+                    method="POST",
+                    path=path,
+                    summary=_summary(handle),
+                    query=query,
+                    answer=answer,
+                    handle=handle,
+                    problems=problems,
+                )
+            )
+            return handle
+
+        return declare
+
     def post_all(
         self,
         path: str,

@@ -23,10 +23,13 @@ from reelstream.contract import (
     PairQuery,
     Query,
     RatingQuery,
+    RecommendationsAnswer,
     RegressionAnswer,
     SegmentQuery,
     SegmentsAnswer,
+    SimilarAnswer,
     StatusAnswer,
+    StrangerQuery,
     UserAnswer,
     UsersAnswer,
     WrittenAnswer,
@@ -41,6 +44,7 @@ DEFAULT_TIMEOUT_SECONDS = 5.0
 # Made once, because pydantic builds a validator for each.
 _REGRESSIONS = TypeAdapter(list[RegressionAnswer | FailedEntry])
 _CLASSIFICATIONS = TypeAdapter(list[ClassificationAnswer | FailedEntry])
+_RECOMMENDATIONS = TypeAdapter(RecommendationsAnswer)
 _CLUSTERINGS = TypeAdapter(list[ClusteringAnswer | FailedEntry])
 
 
@@ -186,6 +190,30 @@ class Client:
     ) -> list[ClusteringAnswer | FailedEntry]:
         """Which segments users belong to; see `predict_regressions`."""
         return self._transport.post("/predict_clustering", _body(queries), _CLUSTERINGS)
+
+    def recommendations(
+        self, user_id: int, n: int = 10, *, offset: int = 0, **wanted: str | int | float
+    ) -> RecommendationsAnswer:
+        """Films that a user has not rated and may like, the best first.
+
+        wanted: strategy, genre, exclude, year_from, year_to, variety, seed, at; see
+        `RecommendationsQuery`.
+        """
+        params = {"n": n, "offset": offset, **wanted}
+        path = f"/v1/users/{user_id}/recommendations"
+        return self._transport.get(path, RecommendationsAnswer, params)
+
+    def recommendations_for(self, query: StrangerQuery) -> RecommendationsAnswer:
+        """The same for somebody who is not in the stream, by the ratings in the query.
+
+        query = StrangerQuery(ratings=[OwnRating(item_id=31, rating=4.5)])
+        """
+        body = query.model_dump(exclude_defaults=True)
+        return self._transport.post("/v1/recommendations", body, _RECOMMENDATIONS)
+
+    def similar(self, item_id: int, n: int = 10) -> SimilarAnswer:
+        """The n films that are most like one: the same people watch them."""
+        return self._transport.get(f"/v1/items/{item_id}/similar", SimilarAnswer, {"n": n})
 
     def items(self, query: str = "", *, limit: int = 20) -> FilmsAnswer:
         """At most `limit` films whose title and year hold all words of `query`, best match first.

@@ -41,6 +41,17 @@ from reelstream.contract.predictions import (
 )
 from reelstream.contract.problems import FailedEntry, FieldError, Problem
 from reelstream.contract.ratings import NewRating, RatingToDelete, WrittenAnswer
+from reelstream.contract.recommendations import (
+    OwnRating,
+    Reason,
+    RecommendationsAnswer,
+    RecommendationsQuery,
+    RecommendedFilm,
+    SimilarAnswer,
+    SimilarFilm,
+    SimilarQuery,
+    StrangerQuery,
+)
 from reelstream.contract.segments import (
     ExampleFilm,
     GenreLift,
@@ -101,6 +112,7 @@ __all__ = [
     "NewRating",
     "NewestSet",
     "NoQuery",
+    "OwnRating",
     "PairQuery",
     "PartitionStatus",
     "Problem",
@@ -108,6 +120,10 @@ __all__ = [
     "RatedFilm",
     "RatingQuery",
     "RatingToDelete",
+    "Reason",
+    "RecommendationsAnswer",
+    "RecommendationsQuery",
+    "RecommendedFilm",
     "Regression",
     "RegressionAnswer",
     "ScaleStatus",
@@ -116,7 +132,11 @@ __all__ = [
     "SegmentQuery",
     "SegmentsAnswer",
     "ServiceStatus",
+    "SimilarAnswer",
+    "SimilarFilm",
+    "SimilarQuery",
     "StatusAnswer",
+    "StrangerQuery",
     "UserAnswer",
     "UserQuery",
     "UserSummary",

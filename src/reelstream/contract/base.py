@@ -32,27 +32,27 @@ def _whole_id(value: Any) -> Any:
     return int(match[1]) if match else _whole(value)
 
 
-_Whole = BeforeValidator(_whole)
-_WholeId = BeforeValidator(_whole_id)
+Whole = BeforeValidator(_whole)
+WholeId = BeforeValidator(_whole_id)
 
 UserId = Annotated[
     int,
     Field(alias="userId", ge=0, le=MAX_ID, description="The user's id.", examples=[1]),
-    _WholeId,
+    WholeId,
 ]
 ItemId = Annotated[
     int,
     Field(alias="movieId", ge=0, le=MAX_ID, description="The film's id.", examples=[31]),
-    _WholeId,
+    WholeId,
 ]
-Time = Annotated[int, Field(ge=0, le=MAX_TIME), _Whole]
+Time = Annotated[int, Field(ge=0, le=MAX_TIME), Whole]
 Limit = Annotated[
-    int, Field(ge=1, le=MAX_LIMIT, description="How many entries to answer at most."), _Whole
+    int, Field(ge=1, le=MAX_LIMIT, description="How many entries to answer at most."), Whole
 ]
 
 
 Offset = Annotated[
-    int, Field(ge=0, le=MAX_ID, description="How many entries to leave out first."), _Whole
+    int, Field(ge=0, le=MAX_ID, description="How many entries to leave out first."), Whole
 ]
 
 

@@ -55,6 +55,11 @@ class LiveItems:
         with self._lock:
             return self._model_set.predict(state, item_ids, at, self._items)
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether somebody predicts or updates now, so that others would wait."""
+        return self._lock.locked()
+
     def prepare(self) -> None:
         """Compile what a recommendation needs, so that none waits for it."""
         if self._films is not None:

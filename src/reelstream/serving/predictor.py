@@ -116,10 +116,25 @@ class Serving:
 
         Raises MissingFamilyError for a set without the choice model, InputError for a wrong query.
         """
+        return self.recommend_with_basis(user_id, query, at)[0]
+
+    def recommend_with_basis(
+        self, user_id: int, query: RecommendationQuery, at: int | None = None
+    ) -> tuple[Recommendations, Basis]:
+        """The same, and what it rests on."""
         at = int(time.time()) if at is None else at
         with self.states.of_user(user_id) as user:
             last = int(user.history.timestamp[-1]) if len(user.history) else at
-            return self.items.recommend(user.state, user.history, query, max(at, last))
+            found = self.items.recommend(user.state, user.history, query, max(at, last))
+            return found, self._basis_of(user)
+
+    def recommend_to(
+        self, history: EventColumns, query: RecommendationQuery, at: int
+    ) -> Recommendations:
+        """The same for somebody who is not in the stream, with these ratings, oldest first."""
+        last = int(history.timestamp[-1]) if len(history) else at
+        state = self.model_set.fold_in(history)
+        return self.items.recommend(state, history, query, max(at, last))
 
     def similar(self, item_id: int, n: int = 10) -> SimilarItems:
         """The films that the same people watch. Raises UnknownItemError, MissingFamilyError."""

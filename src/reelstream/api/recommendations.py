@@ -1,0 +1,168 @@
+"""Which films to watch next: for a user, for somebody unknown, and films like another."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import numpy as np
+
+from reelstream import contract
+from reelstream.api.problems import ProblemError, make_problem
+from reelstream.api.resource import Resource
+from reelstream.api.service import Service
+from reelstream.contract import (
+    RecommendationsAnswer,
+    RecommendationsQuery,
+    RecommendedFilm,
+    SimilarAnswer,
+    SimilarFilm,
+    SimilarQuery,
+    StrangerQuery,
+)
+from reelstream.contract.recommendations import MAX_RECOMMENDATIONS
+from reelstream.models.choice.mixture import PARTS
+from reelstream.models.recommendation import Reason, RecommendationQuery, Recommendations
+from reelstream.ratings.columns import EventColumns
+from reelstream.ratings.events import MAX_ID
+from reelstream.serving.predictor import Basis, Serving
+
+DIGITS = 4
+# A probability of choice is one of some thousand films.
+CHOICE_DIGITS = 8
+
+resource = Resource()
+
+
+@resource.get(
+    "/v1/users/{userId}/recommendations",
+    RecommendationsQuery,
+    RecommendationsAnswer,
+    problems=(503,),
+)
+def recommendations(service: Service, query: RecommendationsQuery) -> RecommendationsAnswer:
+    """Films that a user has not rated and may like, of all films, best first."""
+    serving = service.predictor.serving()
+    genres = [genre.strip() for genre in query.genre.split(",") if genre.strip()]
+    excluded = [int(item_id) for item_id in query.exclude.split(",") if item_id]
+    wanted = _wanted(query, genres, excluded)
+    found, basis = serving.recommend_with_basis(query.user_id, wanted, query.at)
+    return _answer(service, serving, query, found, basis)
+
+
+@resource.post("/v1/recommendations", StrangerQuery, RecommendationsAnswer, problems=(503,))
+def recommendations_for_stranger(service: Service, query: StrangerQuery) -> RecommendationsAnswer:
+    """Films for somebody who is not in the stream, by the ratings in the body."""
+    for position, each in enumerate(query.ratings):
+        if not service.scale.holds(each.rating):
+            detail = f"ratings.{position}: {each.rating:g} is not on the scale of the ratings"
+            raise ProblemError(make_problem(422, detail))
+    serving, now = service.predictor.serving(), int(time.time())
+    known = {each.item_id: each for each in query.ratings if serving.model_set.knows(each.item_id)}
+    history = EventColumns.of(
+        [0] * len(known),
+        list(known),
+        [each.rating for each in known.values()],
+        [now if each.timestamp is None else each.timestamp for each in known.values()],
+        # No partition of a log: else the set would take these ratings for some that it learned.
+        partition=[-1] * len(known),
+    ).by_user()
+    wanted = _wanted(query, query.genres, query.exclude)
+    found = serving.recommend_to(history, wanted, now if query.at is None else query.at)
+    ignored = sorted({each.item_id for each in query.ratings} - known.keys())
+    basis = Basis(len(history), len(history))
+    return _answer(service, serving, query, found, basis, ignored)
+
+
+@resource.get("/v1/items/{movieId}/similar", SimilarQuery, SimilarAnswer, problems=(404, 503))
+def similar(service: Service, query: SimilarQuery) -> SimilarAnswer:
+    """Films that the same people watch, whatever else is popular."""
+    serving = service.predictor.serving()
+    found = serving.similar(query.item_id, query.n)
+    return SimilarAnswer(
+        model_set=serving.release.number,
+        item_id=query.item_id,
+        title=service.title(query.item_id),
+        items=[
+            SimilarFilm(item_id=item_id, title=service.title(item_id), score=round(score, DIGITS))
+            for item_id, score in zip(found.item_ids.tolist(), found.scores.tolist(), strict=True)
+        ],
+    )
+
+
+def _wanted(
+    query: RecommendationsQuery | StrangerQuery, genres: Collection[str], excluded: Sequence[int]
+) -> RecommendationQuery:
+    return RecommendationQuery(
+        # A longer list begins with the shorter one: a page is a part of it. One more than the page
+        # tells whether there is a next one.
+        n=min(query.offset + query.n + 1, MAX_RECOMMENDATIONS),
+        strategy=query.strategy,
+        genres=genres,
+        first_year=query.year_from,
+        last_year=query.year_to,
+        exclude=[item_id for item_id in excluded if 0 <= item_id <= MAX_ID],
+        variety=query.variety,
+        seed=query.seed,
+    )
+
+
+def _answer(
+    service: Service,
+    serving: Serving,
+    query: RecommendationsQuery | StrangerQuery,
+    found: Recommendations,
+    basis: Basis,
+    ignored: Sequence[int] = (),
+) -> RecommendationsAnswer:
+    end = query.offset + query.n
+    return RecommendationsAnswer(
+        model_set=serving.release.number,
+        basis=contract.Basis(ratings=basis.ratings, live=basis.live, known_user=basis.known_user),
+        user_id=query.user_id if isinstance(query, RecommendationsQuery) else None,
+        items=_films(service, found, slice(query.offset, end)),
+        next=end if end < len(found.item_ids) else None,
+        ignored=list(ignored),
+    )
+
+
+def _films(service: Service, found: Recommendations, page: slice) -> list[RecommendedFilm]:
+    predicted = found.predictions[page]
+    columns: list[list[Any]] = [
+        values.tolist()
+        for values in (
+            found.item_ids[page],
+            found.scores[page],
+            found.choice[page],
+            found.parts[page],
+            np.clip(predicted.mean, service.scale.lowest, service.scale.highest),
+            predicted.sd,
+            predicted.like_probability,
+        )
+    ]
+    return [
+        RecommendedFilm(
+            item_id=item_id,
+            title=service.title(item_id),
+            # A chance of choice and like has few digits before the first that is not 0.
+            score=float(f"{score:.{DIGITS + 2}g}"),
+            choice=round(choice, CHOICE_DIGITS),
+            parts={name: round(part, DIGITS) for name, part in zip(PARTS, parts, strict=True)},
+            prediction=round(mean, DIGITS),
+            sd=round(sd, DIGITS),
+            probability=round(like, DIGITS),
+            reasons=[_reason(service, reason) for reason in reasons],
+        )
+        for item_id, score, choice, parts, mean, sd, like, reasons in zip(
+            *columns, found.reasons[page], strict=True
+        )
+    ]
+
+
+def _reason(service: Service, reason: Reason) -> contract.Reason:
+    return contract.Reason(
+        item_id=reason.item_id,
+        title=service.title(reason.item_id),
+        share=round(reason.share, DIGITS),
+    )

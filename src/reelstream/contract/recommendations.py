@@ -1,0 +1,165 @@
+"""Queries and answers about which films to watch next."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from reelstream.contract.base import Answer, ItemId, Limit, Query, Time, UserId, Whole
+from reelstream.contract.predictions import Basis
+
+# A list and all its pages hold at most so many films.
+MAX_RECOMMENDATIONS = 1_000
+MAX_EXCLUDED = 1_000
+
+_Year = Annotated[int, Field(ge=1, le=9999), Whole]
+_IDS = r"^([0-9]+(,[0-9]+)*)?$"
+
+
+class _WantedFilms(Query):
+    n: Limit = 10
+    offset: Annotated[
+        int,
+        Field(ge=0, le=MAX_RECOMMENDATIONS - 1, description="How many of the best to leave out."),
+        Whole,
+    ] = 0
+    strategy: Annotated[
+        Literal["best", "rating", "cautious", "explore"],
+        Field(
+            description="best: likely to be chosen and liked; rating: the expected stars alone; "
+            "cautious: the lower bound of the stars among the likely chosen; explore: best, with "
+            "chance where little is known."
+        ),
+    ] = "best"
+    year_from: Annotated[_Year | None, Field(description="Films of this year or later.")] = None
+    year_to: Annotated[_Year | None, Field(description="Films of this year or earlier.")] = None
+    variety: Annotated[
+        float,
+        Field(ge=0, le=1, description="From 0, the best films, to 1: how little alike they are."),
+    ] = 0.0
+    seed: Annotated[int, Field(ge=0, le=2**32 - 1, description="Of explore."), Whole] = 0
+    at: Annotated[
+        Time | None, Field(description="For a time in seconds since 1970; now when absent.")
+    ] = None
+
+
+class RecommendationsQuery(_WantedFilms):
+    """Films for a user."""
+
+    user_id: UserId
+    genre: Annotated[
+        str, Field(max_length=200, description="Films with one of these, with commas between them.")
+    ] = ""
+    exclude: Annotated[
+        str,
+        Field(
+            pattern=_IDS,
+            max_length=2_000,
+            description="Ids of films to leave out, with commas between them.",
+        ),
+    ] = ""
+
+
+class OwnRating(Query):
+    """A rating by somebody who is not in the stream."""
+
+    item_id: ItemId
+    rating: Annotated[float, Field(description="On the data set's scale.")]
+    timestamp: Annotated[
+        Time | None, Field(description="Seconds since 1970, UTC; now when absent.")
+    ] = None
+
+
+class StrangerQuery(_WantedFilms):
+    """Films for somebody who is not in the stream."""
+
+    ratings: Annotated[
+        list[OwnRating],
+        Field(
+            max_length=MAX_EXCLUDED,
+            description="What he or she thinks of films; nothing of it is kept.",
+            examples=[[{"movieId": 31, "rating": 4.5}]],
+        ),
+    ]
+    genres: Annotated[list[str], Field(max_length=50, description="Films with one of these.")] = (
+        Field(default_factory=list)
+    )
+    exclude: Annotated[
+        list[int], Field(max_length=MAX_EXCLUDED, description="Ids of films to leave out.")
+    ] = Field(default_factory=list)
+
+
+class Reason(Answer):
+    """A rated film, and its part in bringing up another."""
+
+    item_id: ItemId
+    title: str | None
+    share: Annotated[float, Field(description="Of what all own films add.")]
+
+
+class RecommendedFilm(Answer):
+    """One film, and why."""
+
+    item_id: ItemId
+    title: str | None
+    score: Annotated[float, Field(description="What the list is ranked by.")]
+    choice: Annotated[
+        float, Field(description="The probability that it is watched next, of all not rated yet.")
+    ]
+    parts: Annotated[
+        dict[str, float],
+        Field(
+            description="What that probability is made of, as shares of it: history, what the same "
+            "people watch; sitting, what goes with the films rated just now; popularity; any film."
+        ),
+    ]
+    prediction: Annotated[float, Field(description="The expected rating.")]
+    sd: Annotated[float, Field(ge=0, description="Its standard deviation.")]
+    probability: Annotated[float, Field(ge=0, le=1, description="Of a like, once watched.")]
+    reasons: Annotated[
+        list[Reason], Field(description="Own films that brought it up, the strongest first.")
+    ]
+
+
+class RecommendationsAnswer(Answer):
+    """Films for a user, the best first."""
+
+    model_set: Annotated[int, Field(description="The number of the model set that answers.")]
+    basis: Basis
+    user_id: Annotated[
+        int | None, Field(alias="userId", description="null: somebody who is not in the stream.")
+    ]
+    items: list[RecommendedFilm]
+    next: Annotated[
+        int | None, Field(description="The offset of the next page; null after the last.")
+    ]
+    ignored: Annotated[
+        list[int], Field(description="Rated films of which nothing is known: they change nothing.")
+    ]
+
+
+class SimilarQuery(Query):
+    """Films that the same people watch."""
+
+    item_id: ItemId
+    n: Limit = 10
+
+
+class SimilarFilm(Answer):
+    """A film, and how much it is like another."""
+
+    item_id: ItemId
+    title: str | None
+    score: Annotated[
+        float, Field(description="Partial correlation of being rated, given all other films.")
+    ]
+
+
+class SimilarAnswer(Answer):
+    """The films most like one, the most similar first."""
+
+    model_set: Annotated[int, Field(description="The number of the model set that answers.")]
+    item_id: ItemId
+    title: str | None
+    items: list[SimilarFilm]

@@ -1,0 +1,143 @@
+"""Recommendations over HTTP, from a real model set."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import httpx
+import pytest
+from flask.testing import FlaskClient
+
+from events import event
+from fake_sets import release
+from reelstream.api.app import create_app
+from reelstream.client import Client
+from reelstream.contract import OwnRating, StrangerQuery
+from reelstream.models.model_set import ModelSet
+from reelstream.serving.live_histories import LogEvent
+
+
+@pytest.fixture
+def app(waiting_api: SimpleNamespace, small_model_set: ModelSet) -> Any:
+    waiting_api.predictor.swap(
+        release(1), small_model_set, small_model_set.trained_on.trained_end_offsets
+    )
+    return create_app(replace(waiting_api.service, catalog=small_model_set.catalog))
+
+
+@pytest.fixture
+def client(app: Any) -> FlaskClient:
+    return app.test_client()
+
+
+def get(client: FlaskClient, path: str) -> Any:
+    answer = client.get(path)
+    assert answer.status_code == 200, answer.text
+    return answer.json
+
+
+def ids(answer: Any) -> list[int]:
+    return [film["movieId"] for film in answer["items"]]
+
+
+def test_a_list_has_films_that_the_user_has_not_rated_and_says_why(client: FlaskClient) -> None:
+    """With what is expected of each; what made its choice likely adds up to one."""
+    answer = get(client, "/v1/users/1/recommendations?n=5")
+    assert answer["model_set"] == 1 and answer["basis"]["ratings"] == 2
+    assert len(ids(answer)) == 5 and not {31, 7} & set(ids(answer))
+    for film in answer["items"]:
+        assert film["title"] and 0.5 <= film["prediction"] <= 5 and 0 <= film["probability"] <= 1
+        assert sum(film["parts"].values()) == pytest.approx(1, abs=1e-3)
+        assert {reason["movieId"] for reason in film["reasons"]} <= {31, 7}
+    scores = [film["score"] for film in answer["items"]]
+    assert scores == sorted(scores, reverse=True)
+
+
+def test_pages_are_parts_of_one_list(client: FlaskClient) -> None:
+    """From the first to the last film, each once."""
+    path = "/v1/users/1/recommendations?n=50"
+    first = get(client, path)
+    assert ids(get(client, f"{path}&offset=20"))[:30] == ids(first)[20:]
+    found, offset = [], 0
+    while offset is not None:
+        page = get(client, f"{path}&offset={offset}")
+        found += ids(page)
+        offset = page["next"]
+    assert len(found) == len(set(found)) > 100
+
+
+def test_a_list_is_narrowed(client: FlaskClient) -> None:
+    """By genre, years and films to leave out; an unknown genre is a mistake."""
+    path = "/v1/users/1/recommendations"
+    best = ids(get(client, path))
+    assert not set(best[:2]) & set(ids(get(client, f"{path}?exclude={best[0]},{best[1]}")))
+    genre = get(client, f"/v1/items/{best[0]}")["genres"][0]
+    for item_id in ids(get(client, f"{path}?genre={genre}&year_from=1980&year_to=1999")):
+        film = get(client, f"/v1/items/{item_id}")
+        assert genre in film["genres"] and 1980 <= film["year"] <= 1999
+    for wrong in ("genre=Nothing", "n=0", "strategy=worst", "exclude=a", "offset=1000", "n=1&n=2"):
+        assert client.get(f"{path}?{wrong}").status_code == 422, wrong
+
+
+@pytest.mark.parametrize("strategy", ["best", "rating", "cautious", "explore"])
+def test_every_strategy_answers(client: FlaskClient, strategy: str) -> None:
+    """The same list twice."""
+    path = f"/v1/users/1/recommendations?strategy={strategy}&seed=3"
+    assert len(ids(get(client, path))) == 10
+    assert ids(get(client, path)) == ids(get(client, path))
+
+
+def test_a_stranger_gets_what_a_user_with_the_same_ratings_gets(
+    waiting_api: SimpleNamespace, client: FlaskClient
+) -> None:
+    """Nothing is kept; films that nobody knows are named."""
+    rows = [(77, 31, 4.0, 100), (77, 7, 2.0, 200)]
+    waiting_api.predictor.histories.add(
+        LogEvent(event(*row), 0, 10_000 + place) for place, row in enumerate(rows)
+    )
+    ratings = [
+        {"movieId": 31, "rating": 4.0, "timestamp": 100},
+        {"movieId": 7, "rating": 2.0, "timestamp": 200},
+    ]
+    body = {"ratings": [*ratings, {"movieId": 10**9, "rating": 5}], "at": 300}
+    answer = client.post("/v1/recommendations", json=body).json
+    of_user = get(client, "/v1/users/77/recommendations?at=300")
+    assert answer["items"] == of_user["items"]
+    assert (answer["ignored"], answer["userId"]) == ([10**9], None)
+    assert answer["basis"] == {"ratings": 2, "live": 2, "known_user": True}
+    best = ids(answer)[0]
+    narrowed = client.post("/v1/recommendations", json=body | {"exclude": [best]}).json
+    assert best not in ids(narrowed)
+    wrong = client.post("/v1/recommendations", json={"ratings": [{"movieId": 31, "rating": 9}]})
+    assert wrong.status_code == 422 and "ratings.0" in wrong.json["detail"]
+    assert client.post("/v1/recommendations", json=[body]).status_code == 422
+    assert client.post("/v1/recommendations", json={"ratings": []}).json["items"]
+
+
+def test_similar_films(client: FlaskClient) -> None:
+    """Not the film itself; 404 for one that nobody knows."""
+    best = ids(get(client, "/v1/users/1/recommendations"))[0]
+    answer = get(client, f"/v1/items/{best}/similar?n=5")
+    assert best not in ids(answer) and len(ids(answer)) <= 5
+    assert all(film["score"] > 0 for film in answer["items"])
+    assert client.get("/v1/items/1000000000/similar").status_code == 404
+
+
+def test_a_set_from_before_cannot_recommend(api: SimpleNamespace) -> None:
+    """503: the next set can."""
+    for path in ("/v1/users/1/recommendations", "/v1/items/1/similar"):
+        answer = api.client.get(path)
+        assert answer.status_code == 503
+        assert "before that family was added" in answer.json["detail"]
+
+
+def test_the_client_recommends(app: Any) -> None:
+    """Users, strangers, similar films."""
+    typed = Client("http://localhost", transport=httpx.WSGITransport(app=app))
+    answer = typed.recommendations(1, 3, offset=1, strategy="cautious")
+    assert len(answer.items) == 3 and answer.next == 4
+    stranger = StrangerQuery(ratings=[OwnRating(item_id=31, rating=4.5)], n=2)
+    assert len(typed.recommendations_for(stranger).items) == 2
+    assert typed.similar(answer.items[0].item_id).item_id == answer.items[0].item_id
