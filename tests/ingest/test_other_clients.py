@@ -1,9 +1,13 @@
 """Messages of a client that knows nothing of reelstream: Debian's kcat, on a real Kafka."""
 
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from confluent_kafka import Producer
+from confluent_kafka.admin import AdminClient, NewTopic
+from structlog.testing import capture_logs
 
 from kafka_cluster import KafkaCluster, kcat
 from reelstream.broker import open_broker
@@ -98,6 +102,46 @@ def test_hostile_messages_of_another_client_are_kept_with_their_reason(
         assert reason in row.reason
     assert sent_by_kcat.ratings().user_id.tolist() == [5]
     assert sent_by_kcat.audit().problems == ()
+
+
+def test_a_time_that_a_sender_sets_is_a_claim(
+    kafka_stream: Stream, kafka_cluster: KafkaCluster
+) -> None:
+    """It stands in for a missing one if it can be true, else the reader's clock does; it bounds
+    nothing.
+    """
+    stream = replace(kafka_stream, topic=f"{kafka_stream.topic}-claimed")
+    admin = AdminClient({"bootstrap.servers": kafka_cluster.servers})
+    config = {
+        "message.timestamp.type": "CreateTime",
+        "message.timestamp.after.max.ms": str(2**62),
+    }
+    wanted = NewTopic(stream.topic, 1, config=config)
+    admin.create_topics([wanted])[stream.topic].result()
+    before = int(time.time())
+    sender = Producer({"bootstrap.servers": kafka_cluster.servers})
+    own, replayed = 1_700_000_000, 1_600_000_000
+    bare = b'{"userId":5,"movieId":31,"rating":3.5}'
+    timed = b'{"userId":5,"movieId":31,"rating":3.5,"timestamp":%d}' % own
+    for value, milliseconds in [
+        (timed, before),  # seconds, taken for milliseconds: 1970
+        (bare, before),
+        (timed, (own - 200_000) * 1000),  # older than what it holds
+        (bare, replayed * 1000),
+        (bare, (before + 900_000) * 1000),  # days ahead
+    ]:
+        sender.produce(stream.topic, value, b"5", timestamp=milliseconds)
+    sender.flush()
+    with capture_logs() as logs:
+        stream.make_topic()
+    assert "times_of_records_are_set_by_senders" in [each["event"] for each in logs]
+    stream.batch()
+    assert stream.rejected() == []
+    times = stream.ratings().timestamp.tolist()
+    assert [times[0], *times[2:4]] == [own, own, replayed]
+    for stood_in in (times[1], times[4]):
+        assert before <= stood_in <= time.time()
+    assert stream.audit().problems == ()
 
 
 def test_two_clients_share_a_stream(kafka_stream: Stream, kafka_cluster: KafkaCluster) -> None:

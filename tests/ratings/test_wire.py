@@ -144,10 +144,28 @@ def test_a_text_for_the_time_is_not_a_missing_one() -> None:
     assert "timestamp 'null'" in str(decoded_at_once_and_alone(message))
 
 
+def test_what_a_schema_registry_framed_is_rejected_as_that() -> None:
+    message = b'\0\0\0\x01\x02{"userId":7,"movieId":2,"rating":3}'
+    assert "framed for a schema registry (schema 258)" in str(decoded_at_once_and_alone(message))
+
+
+def test_a_time_is_bounded_by_the_clock_not_by_the_time_a_sender_claims() -> None:
+    """A late replay may say that its records are older than what they hold."""
+    messages = [
+        b'{"userId":7,"movieId":2,"rating":3,"timestamp":%d}' % time
+        for time in (NOW, NOW + 86_400, NOW + 86_401)
+    ]
+    claimed, clock = np.full(3, NOW - 200_000), np.full(3, NOW)
+    places = RecordPlaces(np.zeros(3, np.int32), np.arange(3), claimed, clock)
+    events, reasons = decode_messages(messages, places, RatingScale())
+    assert events.timestamp.tolist() == [NOW, NOW + 86_400]
+    assert "more than a day after" in reasons[2]
+
+
 def decoded_at_once_and_alone(message: bytes) -> Event | str:
     """The event, or the reason why there is none; the same in both ways to decode."""
     plain = b'{"userId":1,"movieId":1,"rating":1,"timestamp":1}'
-    places = RecordPlaces(np.zeros(2, np.int32), np.arange(2), np.full(2, NOW))
+    places = RecordPlaces(np.zeros(2, np.int32), np.arange(2), *[np.full(2, NOW)] * 2)
     events, reasons = decode_messages([message, plain], places, RatingScale())
     try:
         alone: Event | str = decode_message(message, NOW, RatingScale())
@@ -231,7 +249,7 @@ def test_many_at_once_are_decoded_as_one_by_one(values: list[bytes | None]) -> N
     seconds = np.arange(NOW, NOW + n)
     partition, offset = np.full(n, 2, np.int32), np.arange(10, 10 + n)
     events, reasons = decode_messages(
-        values, RecordPlaces(partition, offset, seconds), RatingScale()
+        values, RecordPlaces(partition, offset, seconds, seconds), RatingScale()
     )
     accepted = zip(events.events(), events.offset.tolist(), strict=True)
     for row, value in enumerate(values):

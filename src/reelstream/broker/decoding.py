@@ -30,6 +30,8 @@ def decode_records(
     values = records.values
     if broken:
         values = [None if row in broken else value for row, value in enumerate(values)]
-    places = RecordPlaces(records.partition, records.offset, records.timestamp // 1000)
+    places = RecordPlaces(
+        records.partition, records.offset, records.timestamp // 1000, records.clock // 1000
+    )
     events, reasons = decode_messages(values, places, scale)
     return events, reasons | dict(broken)

@@ -34,7 +34,9 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     value: bytes | None
     headers: Headers
     timestamp: int
-    """When it entered the log, in milliseconds since 1970, UTC."""
+    """When it entered the log, in milliseconds since 1970, UTC; on a log whose senders set the
+    times of records, when its sender says so.
+    """
 
 
 class Records(msgspec.Struct, frozen=True, eq=False):
@@ -49,6 +51,10 @@ class Records(msgspec.Struct, frozen=True, eq=False):
     headers: Sequence[Headers]
     timestamp: NDArray[np.int64]
     """(n,): milliseconds since 1970, UTC."""
+    clock: NDArray[np.int64]
+    """(n,): up to when the records' events may have happened, in milliseconds: `timestamp`, or the
+    reader's clock where senders set that.
+    """
 
     def __len__(self) -> int:
         return len(self.values)
@@ -84,7 +90,8 @@ class Records(msgspec.Struct, frozen=True, eq=False):
             [self.keys[place] for place in places],
             [self.values[place] for place in places],
             [self.headers[place] for place in places],
-            self.timestamp[mask],
+            timestamp=self.timestamp[mask],
+            clock=self.clock[mask],
         )
 
     @classmethod
@@ -95,15 +102,21 @@ class Records(msgspec.Struct, frozen=True, eq=False):
         keys: Sequence[bytes | None],
         values: Sequence[bytes | None],
         headers: Sequence[Headers],
-        timestamp: Sequence[int],
+        timestamp: Sequence[int] | NDArray[np.int64],
+        *,
+        clock: NDArray[np.int64] | None = None,
     ) -> Records:
-        """Columns of the right types."""
-        numbers = (
-            np.array(partition, np.int32),
-            np.array(offset, np.int64),
-            np.array(timestamp, np.int64),
+        """Columns of the right types; without a clock, the records' times are the log's own."""
+        times = np.array(timestamp, np.int64)
+        return cls(
+            partition=np.array(partition, np.int32),
+            offset=np.array(offset, np.int64),
+            keys=keys,
+            values=values,
+            headers=headers,
+            timestamp=times,
+            clock=times if clock is None else clock,
         )
-        return cls(numbers[0], numbers[1], keys, values, headers, numbers[2])
 
 
 class Closing(Protocol):

@@ -13,11 +13,13 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from functools import partial
+from itertools import chain
 from typing import Any, TypeVar
 
 import numpy as np
 import structlog
 from confluent_kafka import (
+    TIMESTAMP_LOG_APPEND_TIME,
     Consumer,
     ConsumerGroupTopicPartitions,
     IsolationLevel,
@@ -36,10 +38,12 @@ from confluent_kafka.admin import (
     ResourceType,
     TopicDescription,
 )
+from numpy.typing import NDArray
 
 from reelstream.broker.interface import Closing, Headers, Keyed, Offsets, Records
 from reelstream.broker.kafka_settings import TOPIC, KafkaSettings
 from reelstream.errors import BrokerError, SettingError
+from reelstream.ratings.values import MIN_MILLISECONDS
 
 # How long a cluster may take to answer at first.
 OPEN_SECONDS = 5.0
@@ -213,6 +217,7 @@ class KafkaBroker(Closing):
         config = self._query(
             lambda: self._admin.describe_configs([resource], request_timeout=OPERATION_SECONDS)
         )
+        _say_whose_clock(topic, str(config[resource]["message.timestamp.type"].value))
         if "compact" in str(config[resource]["cleanup.policy"].value):
             raise BrokerError(
                 f"the topic {topic!r} of {self._cluster.url} is compacted, which keeps no more than"
@@ -533,15 +538,53 @@ class KafkaConsumer(Closing):
         return [message for message in messages if message.error() is None]
 
 
+def _say_whose_clock(topic: str, timestamp_type: str) -> None:
+    if timestamp_type == "CreateTime":
+        log.warning(
+            "times_of_records_are_set_by_senders",
+            topic=topic,
+            timestamp_type=timestamp_type,
+            note="a rating's own time is bounded by this machine's clock",
+        )
+    else:
+        log.info("times_of_records_are_set_by_kafka", topic=topic, timestamp_type=timestamp_type)
+
+
 def _records(messages: list[Any]) -> Records:
     """Column by column, so that the client's methods are called in a loop of C."""
+    kinds, milliseconds = _timestamps(messages)
+    times, clock = _trusted_times(kinds, milliseconds, int(time.time() * 1000))
     return Records.of(
         list(map(_message.partition, messages)),
         list(map(_message.offset, messages)),
         list(map(_message.key, messages)),
         list(map(_message.value, messages)),
         _headers(messages),
-        [milliseconds for _, milliseconds in map(_message.timestamp, messages)],
+        times,
+        clock=clock,
+    )
+
+
+def _timestamps(messages: list[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Of each message the kind of its time, and the time in milliseconds."""
+    pairs = chain.from_iterable(map(_message.timestamp, messages))
+    flat = np.fromiter(pairs, np.int64, 2 * len(messages))
+    return flat[::2], flat[1::2]
+
+
+def _trusted_times(
+    kinds: NDArray[np.int64], milliseconds: NDArray[np.int64], now: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The records' times, and up to when their events may have happened.
+
+    Kafka's own time is both. One that a sender set is a claim: it counts if it can be true, and
+    bounds nothing, since a sender may replay what happened later than it says.
+    """
+    is_kafkas = kinds == TIMESTAMP_LOG_APPEND_TIME
+    is_credible = (milliseconds >= MIN_MILLISECONDS) & (milliseconds <= now)
+    return (
+        np.where(is_kafkas | is_credible, milliseconds, now),
+        np.where(is_kafkas, milliseconds, now),
     )
 
 

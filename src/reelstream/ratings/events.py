@@ -63,8 +63,9 @@ class Erased(msgspec.Struct, frozen=True, gc=False):
 Event: TypeAlias = Rated | Deleted | Erased
 
 
-def check(event: Event, record_seconds: int, scale: RatingScale) -> None:
-    """Hold one event against the contract; `record_seconds` is when it entered the log.
+def check(event: Event, clock_seconds: int, scale: RatingScale) -> None:
+    """Hold one event against the contract; `clock_seconds` is when it was taken in, by a clock of
+    ours.
 
     Raises RatingError.
     """
@@ -78,7 +79,7 @@ def check(event: Event, record_seconds: int, scale: RatingScale) -> None:
             f"rating {event.rating:g} is not on the scale {scale.lowest:g} to {scale.highest:g} "
             f"in steps of {scale.step:g}{': it is taken for unrated' if is_unrated else ''}"
         )
-    check_time(event.timestamp, record_seconds)
+    check_time(event.timestamp, clock_seconds)
 
 
 def check_id(name: str, number: int) -> None:
@@ -87,11 +88,11 @@ def check_id(name: str, number: int) -> None:
         raise RatingError(f"{name} {number} is not between 0 and 2^63 - 1")
 
 
-def check_time(timestamp: int, record_seconds: int) -> None:
-    """Raises RatingError when a time lies before 1970, or too far ahead of the record's own."""
+def check_time(timestamp: int, clock_seconds: int) -> None:
+    """Raises RatingError when a time lies before 1970, or too far ahead of the clock."""
     if timestamp < 0:
         raise RatingError(f"timestamp {timestamp} is before 1970")
-    if timestamp > record_seconds + MAX_CLOCK_LEAD_SECONDS:
+    if timestamp > clock_seconds + MAX_CLOCK_LEAD_SECONDS:
         raise RatingError(
-            f"timestamp {timestamp} is more than a day after the record's own time {record_seconds}"
+            f"timestamp {timestamp} is more than a day after {clock_seconds}, when it was taken in"
         )

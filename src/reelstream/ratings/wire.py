@@ -71,6 +71,9 @@ _encoder = msgspec.json.Encoder()
 # What a decoder raises; the last when lists or objects are nested thousands deep in an unknown
 # field.
 _UNDECODABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+# How serializers of a schema registry begin: a zero byte, and four with the schema's number.
+_REGISTRY_MARK = b"\0"
+_REGISTRY_BYTES = 5
 # Stands for what is decoded by itself: no valid message has this id.
 _NOT_PLAIN = _PlainMessage(-1, -1, None)
 
@@ -87,20 +90,32 @@ def encode_message(event: Event) -> bytes:
     return _encoder.encode(message)
 
 
-def decode_message(value: bytes | None, record_seconds: int, scale: RatingScale) -> Event:
+def decode_message(
+    value: bytes | None,
+    record_seconds: int,
+    scale: RatingScale,
+    *,
+    clock_seconds: int | None = None,
+) -> Event:
     """The event in a message, checked against the contract.
 
-    `record_seconds` is the time of the log's record: it stands in for a missing timestamp, and
-    bounds one that lies ahead. Raises RatingError with the reason when the message is not an event.
+    `record_seconds` is the time of the log's record: it stands in for a missing timestamp. One that
+    lies ahead is bounded by `clock_seconds`, or without it by the record's time. Raises RatingError
+    with the reason when the message is not an event.
     """
     if not value:
         raise RatingError("the message is empty")
+    if value[:1] == _REGISTRY_MARK and len(value) > _REGISTRY_BYTES:
+        number = int.from_bytes(value[1:_REGISTRY_BYTES])
+        raise RatingError(
+            f"the message is framed for a schema registry (schema {number}), and is not plain JSON"
+        )
     try:
         message = _decoder.decode(value)
     except _UNDECODABLE as error:
         raise RatingError(f"not a rating message: {error}") from error
     event = _event_of(message, record_seconds)
-    check(event, record_seconds, scale)
+    check(event, record_seconds if clock_seconds is None else clock_seconds, scale)
     return event
 
 
@@ -133,6 +148,8 @@ class RecordPlaces(NamedTuple):
     offset: NDArray[np.int64]
     seconds: NDArray[np.int64]
     """Since 1970, UTC."""
+    clock_seconds: NDArray[np.int64]
+    """Up to when the events may have happened: a sender may claim any time for its records."""
 
 
 def decode_messages(
@@ -146,11 +163,16 @@ def decode_messages(
     user_id, item_id, rating, timestamp, kind = _columns_of(_plain_messages(values), places.seconds)
     with np.errstate(invalid="ignore", over="ignore"):
         is_valid = scale.holds(rating) | (kind == EventKind.DELETED)
-    is_valid &= (user_id >= 0) & (timestamp <= places.seconds + MAX_CLOCK_LEAD_SECONDS)
+    is_valid &= (user_id >= 0) & (timestamp <= places.clock_seconds + MAX_CLOCK_LEAD_SECONDS)
     reasons = {}
     for row in np.flatnonzero(~is_valid).tolist():
         try:
-            event = decode_message(values[row], int(places.seconds[row]), scale)
+            event = decode_message(
+                values[row],
+                int(places.seconds[row]),
+                scale,
+                clock_seconds=int(places.clock_seconds[row]),
+            )
         except RatingError as error:
             reasons[row] = str(error)
         else:
