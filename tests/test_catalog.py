@@ -133,3 +133,32 @@ def test_what_is_not_a_catalogue_is_refused(tmp_path: Path) -> None:
             Catalog.read(path)
     with pytest.raises(StorageError):
         Catalog.read(tmp_path / "missing.json")
+
+
+def test_an_open_catalogue_takes_over_what_is_written(tmp_path: Path) -> None:
+    """Whoever holds it finds the new films, by id and by title, and their genres."""
+    path = tmp_path / "films.json"
+    catalog = Catalog.in_file(path)
+    assert (len(catalog), catalog.search("heat", 5), catalog.refresh()) == (0, [], False)
+    Catalog(FILMS[:4]).write(path)
+    assert (catalog.refresh(), catalog.refresh()) == (True, False)
+    assert catalog.search("heat", 5) == [FILMS[3]]
+    Catalog([*FILMS[:4], Film(11, "Heat Wave", 2010, ("Comedy",))]).write(path)
+    assert catalog.refresh()
+    assert [film.item_id for film in catalog.search("heat", 5)] == [4, 11]
+    assert "Comedy" in catalog.genres
+    path.write_text("{")
+    with pytest.raises(DamagedError):
+        catalog.refresh()
+    assert catalog.get(11) is not None
+
+
+def test_newer_films_add_and_change_and_take_nothing_away() -> None:
+    """What only the older catalogue says stays."""
+    older = Catalog([Film(1, "Heat", 1995, ("Crime",), 949, "0113277"), Film(2, "Gone", 1999)])
+    newer = Catalog([Film(1, "Heat!", None, ("Drama",)), Film(3, "New", 2020)])
+    assert list(older.updated_with(newer)) == [
+        Film(1, "Heat!", 1995, ("Drama",), 949, "0113277"),
+        Film(2, "Gone", 1999),
+        Film(3, "New", 2020),
+    ]

@@ -26,6 +26,17 @@ class Film(msgspec.Struct, frozen=True):
     imdb_id: str | None = None
     """The digits, as the links file writes them: 0114709."""
 
+    def filled_from(self, other: Film) -> Film:
+        """The same film, with what `other` says where it says nothing itself."""
+        return Film(
+            self.item_id,
+            self.title or other.title,
+            other.year if self.year is None else self.year,
+            self.genres or other.genres,
+            other.tmdb_id if self.tmdb_id is None else self.tmdb_id,
+            self.imdb_id or other.imdb_id,
+        )
+
 
 class _FilmsFile(msgspec.Struct):
     format: Literal[1]
@@ -41,28 +52,50 @@ class _Entry(msgspec.Struct, frozen=True, gc=False):
     """The title and the year, with a space before every word."""
 
 
-class Catalog:
-    """The films of a data set, by id; of two with one id the first counts."""
+class _Films:
+    """Films by id, and what is derived from all of them."""
 
     def __init__(self, films: Iterable[Film]) -> None:
-        self._films: dict[int, Film] = {}
+        self.by_id: dict[int, Film] = {}
         for film in films:
-            self._films.setdefault(film.item_id, film)
-
-    def __len__(self) -> int:
-        return len(self._films)
-
-    def __iter__(self) -> Iterator[Film]:
-        return iter(self._films.values())
-
-    def get(self, item_id: int) -> Film | None:
-        """The film with this id, if the catalogue has it."""
-        return self._films.get(item_id)
+            self.by_id.setdefault(film.item_id, film)
 
     @cached_property
     def genres(self) -> tuple[str, ...]:
+        return tuple(sorted({genre for film in self.by_id.values() for genre in film.genres}))
+
+    @cached_property
+    def entries(self) -> list[_Entry]:
+        titled = ((film, _folded(film.title)) for film in self.by_id.values() if film.title)
+        return [_Entry(film, title, f" {title} {film.year or ''}") for film, title in titled]
+
+
+class Catalog:
+    """The films of a data set, by id; of two with one id the first counts.
+
+    One that was opened `in_file` takes over with `refresh` what was written there since; whoever
+    holds it sees the new films from then on.
+    """
+
+    def __init__(self, films: Iterable[Film]) -> None:
+        self._films = _Films(films)
+        self._path: Path | None = None
+        self._stamp: tuple[int, int, int] | None = None
+
+    def __len__(self) -> int:
+        return len(self._films.by_id)
+
+    def __iter__(self) -> Iterator[Film]:
+        return iter(self._films.by_id.values())
+
+    def get(self, item_id: int) -> Film | None:
+        """The film with this id, if the catalogue has it."""
+        return self._films.by_id.get(item_id)
+
+    @property
+    def genres(self) -> tuple[str, ...]:
         """Every genre that a film has, sorted."""
-        return tuple(sorted({genre for film in self for genre in film.genres}))
+        return self._films.genres
 
     def search(
         self, query: str, limit: int, popularity: Mapping[int, int] | None = None
@@ -76,7 +109,9 @@ class Catalog:
         """
         wanted = _folded(query)
         words = wanted.split()
-        found = [entry for entry in self._entries if all(word in entry.text for word in words)]
+        found = [
+            entry for entry in self._films.entries if all(word in entry.text for word in words)
+        ]
 
         def rank(entry: _Entry) -> tuple[int, int, str, int]:
             item_id = entry.film.item_id
@@ -89,10 +124,41 @@ class Catalog:
 
         return [entry.film for entry in sorted(found, key=rank)[: max(limit, 0)]]
 
-    @cached_property
-    def _entries(self) -> list[_Entry]:
-        titled = ((film, _folded(film.title)) for film in self if film.title)
-        return [_Entry(film, title, f" {title} {film.year or ''}") for film, title in titled]
+    @classmethod
+    def in_file(cls, path: Path) -> Catalog:
+        """The catalogue in `path`; empty as long as there is no such file. Raises StorageError, or
+        DamagedError when it is not one.
+        """
+        catalog = cls([])
+        catalog._path = path
+        catalog.refresh()
+        return catalog
+
+    def refresh(self) -> bool:
+        """Take over what the file holds, if it was replaced; whether it was.
+
+        Raises as `in_file`; then the films stay as they are.
+        """
+        if self._path is None:
+            return False
+        try:
+            found = self._path.stat()
+        except FileNotFoundError:
+            return False
+        # Before it is read: what replaces it meanwhile has another stamp.
+        stamp = found.st_ino, found.st_mtime_ns, found.st_size
+        if stamp == self._stamp:
+            return False
+        self._films, self._stamp = _Films(read_json(self._path, _FilmsFile).films), stamp
+        return True
+
+    def updated_with(self, newer: Catalog) -> Catalog:
+        """All films of both; of a film in both, what `newer` says, and what only this one says."""
+        films = {film.item_id: film for film in self}
+        for film in newer:
+            known = films.get(film.item_id)
+            films[film.item_id] = film if known is None else film.filled_from(known)
+        return Catalog(films.values())
 
     @classmethod
     def read(cls, path: Path) -> Catalog:

@@ -68,6 +68,19 @@ BATCHES = LazyGroup(
         LazyCommand("include", "batches:include", "Put a batch back that was taken out."),
     ],
 )
+FILMS = LazyGroup(
+    name="films",
+    help="Bring what is known of films up to date.",
+    no_args_is_help=True,
+    commands=[
+        LazyCommand(
+            "update",
+            "films:update",
+            "Take over new and changed films from film files; a running system answers with them "
+            "at once.",
+        ),
+    ],
+)
 REJECTED = LazyGroup(
     name="rejected",
     help="List rejected rows, show them, and send them again after an edit.",
@@ -156,5 +169,6 @@ COMMANDS = (
     ),
     MODELS,
     BATCHES,
+    FILMS,
     REJECTED,
 )

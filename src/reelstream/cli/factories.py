@@ -39,8 +39,8 @@ def bind_work_folder(
 ) -> tuple[WorkFolder, Binding]:
     """The work folder, bound to this data set and log from now on, and that stream.
 
-    The films of the data set are written into it. With `appends`, ratings that the folder does not
-    know yet are added to its data set.
+    The films of the data set are written into it, and taken over when they have changed. With
+    `appends`, ratings that the folder does not know yet are added to its data set.
 
     Raises:
         SettingError: The folder is bound to another stream.
@@ -59,17 +59,22 @@ def bind_work_folder(
 
         data_set = data_set_to_bind(folder, dataset, appends=appends)
     binding = folder.bind(broker=broker.url, topic=broker.topic, scale=scale, data_set=data_set)
-    if dataset is not None and not folder.films.exists():
-        films = dataset.read_catalog()
-        films.catalog.write(folder.films)
-        for note in (*dataset.notes, *films.notes):
-            print_notice(note)
-        if films.skipped:
-            print_notice(
-                f"{films.skipped} rows of the films of {dataset.name} cannot be read and are "
-                "left out"
-            )
+    if dataset is not None:
+        _take_over_films(folder, dataset)
     return folder, binding
+
+
+def _take_over_films(folder: WorkFolder, dataset: Dataset) -> None:
+    from reelstream.cli.film_updates import say_what_was_read, update_films  # noqa: PLC0415
+
+    is_new, read = not folder.films.exists(), dataset.read_catalog()
+    done = update_films(folder, read)
+    if is_new:
+        for note in dataset.notes:
+            print_notice(note)
+        say_what_was_read(read, dataset.name)
+    elif done.added or done.changed:
+        print_notice(f"films of {dataset.name}: {done.added:,} added, {done.changed:,} changed")
 
 
 def open_log(binding: Binding, kafka: Mapping[str, str]) -> Broker:

@@ -16,6 +16,7 @@ from reelstream.datasets.data_file import (
 )
 from reelstream.datasets.dataset import Dataset
 from reelstream.datasets.film_files import FilmFileKind, recognise_films
+from reelstream.datasets.films import CatalogRead, read_films
 from reelstream.datasets.headers import NO_NAMES, ColumnNames
 from reelstream.datasets.layouts import (
     RatingsFormat,
@@ -92,6 +93,26 @@ def detect_file(path: Path, columns: ColumnNames = NO_NAMES) -> Dataset:
     if is_archive(path):
         return _in_archive(path, columns)
     return _from_file(DataFile(path), columns)
+
+
+def read_film_files(path: Path, columns: ColumnNames = NO_NAMES) -> CatalogRead:
+    """The films in a folder, an archive, or a film file, whether ratings lie there or not.
+
+    Raises StorageError, or DatasetError when there are none.
+    """
+    if path.is_dir() and not is_parts_folder(path):
+        files = [file for file in files_in(path) if file.path.is_dir() or not is_archive(file.path)]
+    elif not path.exists():
+        raise DatasetError(f"{path} does not exist: name a folder with films, or a film file")
+    else:
+        files = files_in_archive(path) if path.is_file() and is_archive(path) else [DataFile(path)]
+    found = _film_files(None, files, columns)
+    if not found:
+        raise DatasetError(
+            f"{path} holds no film file: its header needs an item and a title, such as movieId and "
+            "title"
+        )
+    return read_films(found, columns)
 
 
 def _from_file(file: DataFile, columns: ColumnNames) -> Dataset:
@@ -179,14 +200,14 @@ def _notes(
 
 
 def _film_files(
-    ratings: DataFile, beside: Sequence[DataFile], columns: ColumnNames
+    ratings: DataFile | None, beside: Sequence[DataFile], columns: ColumnNames
 ) -> dict[FilmFileKind, DataFile]:
     found: dict[FilmFileKind, list[DataFile]] = {}
     for file in beside:
         if file != ratings and (recognised := _recognise_films(file, columns)):
             found.setdefault(recognised, []).append(file)
     # The Movies Dataset has links.csv for ratings.csv and links_small.csv for ratings_small.csv.
-    small = ratings.name.rpartition(".")[0].endswith("_small")
+    small = ratings is not None and ratings.name.rpartition(".")[0].endswith("_small")
     return {
         kind: _choose(
             files, ("links_small.csv", "links.csv") if small and kind == "links.csv" else (kind,)

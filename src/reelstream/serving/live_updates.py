@@ -1,5 +1,5 @@
-"""Keeps a predictor up to date: batch files, model sets and log are followed, each on a thread of
-its own.
+"""Keeps a predictor up to date: films, batch files, model sets and log are followed, each on a
+thread of its own.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from reelstream.catalog import Catalog
 from reelstream.serving.batch_follower import BatchFollower
+from reelstream.serving.film_follower import FilmFollower
 from reelstream.serving.log_follower import LogFollower, LogSource
 from reelstream.serving.log_progress import LogProgress
 from reelstream.serving.model_set_follower import ModelSetFollower
@@ -67,8 +68,9 @@ class LiveUpdates:
         self._batches = BatchFollower(batches, snapshots, predictor.histories)
         self._model_sets = ModelSetFollower(predictor, model_sets, catalog, self._batches)
         self._log = LogFollower(predictor, log, self._batches)
+        films = FilmFollower(catalog)
         # In this order at the start: items catch up with the histories that the files hold.
-        self._followers = (self._batches, self._model_sets, self._log)
+        self._followers = (films, self._batches, self._model_sets, self._log)
         self._stop = threading.Event()
 
     @property

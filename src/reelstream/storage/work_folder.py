@@ -182,8 +182,10 @@ class WorkFolder:
             probe.unlink(missing_ok=True)
 
     def read_catalog(self) -> Catalog:
-        """The films of the data set; none when the folder has no data set. Raises DamagedError."""
-        return Catalog.read(self.films) if self.films.exists() else Catalog([])
+        """The films of the data set, none when the folder has no data set; `refresh` takes over
+        those that are written later. Raises DamagedError.
+        """
+        return Catalog.in_file(self.films)
 
     def _create(self, first: Binding) -> None:
         with translate_errors(self.root):

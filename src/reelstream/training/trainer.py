@@ -98,6 +98,7 @@ class Trainer:
     def _run(self, stop: threading.Event | None = None) -> list[Release]:
         self._model_sets.recover()
         self._snapshots.sweep()
+        self._context.catalog.refresh()
         # Read once: the next run handles what changes from here on.
         manifests, excluded = self._batches.manifests(), self._batches.excluded()
         known = self._model_sets.all_releases()
