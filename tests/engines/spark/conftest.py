@@ -49,12 +49,6 @@ def batched(work: Path, dataset: Path, batch_rows: int) -> Path:
 
 
 @pytest.fixture
-def work(untrained: Path, tmp_path: Path) -> Path:
-    """A copy of the folder with two batches, to train in."""
-    return Path(shutil.copytree(untrained, tmp_path / "work"))
-
-
-@pytest.fixture
-def work_of_one(untrained_batch: Path, tmp_path: Path) -> Path:
+def work(untrained_batch: Path, tmp_path: Path) -> Path:
     """A copy of the folder with one batch, to train in."""
     return Path(shutil.copytree(untrained_batch, tmp_path / "work"))

@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy
 import pytest
@@ -93,21 +93,35 @@ def on_cluster(spark_cluster: SparkCluster) -> Iterator[SparkEngine]:
     session.stop()
 
 
+class Undisturbed(NamedTuple):
+    """What comes out where nothing is killed."""
+
+    first_set: Path
+    """The work folder with the first set, and the second still to be made."""
+    checksums: dict[int, Any]
+
+
 @pytest.fixture(scope="module")
 def undisturbed(
     untrained: Path, on_cluster: SparkEngine, tmp_path_factory: pytest.TempPathFactory
-) -> dict[str, dict[int, Any]]:
-    """Of each mode the sets that come out where nothing is killed: of one task on this machine
-    alone, of blocks on the cluster (`test_block_mode` compares those with this machine's).
+) -> dict[str, Undisturbed]:
+    """Of each mode: of one task on this machine alone, of blocks on the cluster (`test_block_mode`
+    compares those with this machine's).
     """
     engines: dict[str, Engine] = {"one task": LocalEngine(), "blocks": on_cluster}
-    sets = {}
+    found = {}
     for mode, engine in engines.items():
-        work = shutil.copytree(untrained, tmp_path_factory.mktemp("undisturbed") / "work")
+        folder = tmp_path_factory.mktemp("undisturbed")
+        work = folder / "work"
+        shutil.copytree(untrained, work, ignore=shutil.ignore_patterns("*_2.*"))
         cluster_trainer.trainer(work, engine, MODES[mode]).run_once()
-        sets[mode] = published(work)
-        assert list(sets[mode]) == [1, 2]
-    return sets
+        shutil.copytree(untrained, work, dirs_exist_ok=True)
+        first_set = Path(shutil.copytree(work, folder / "first_set"))
+        cluster_trainer.trainer(work, engine, MODES[mode]).run_once()
+        assert list(published(first_set)) == [1]
+        assert list(published(work)) == [1, 2]
+        found[mode] = Undisturbed(first_set, published(work))
+    return found
 
 
 def published(work: Path) -> dict[int, Any]:
@@ -121,18 +135,17 @@ def published(work: Path) -> dict[int, Any]:
 @pytest.mark.parametrize("mode", MODES)
 def test_an_executor_killed_in_mid_fit_changes_nothing(
     mode: str,
-    work: Path,
+    tmp_path: Path,
     spark_cluster: SparkCluster,
     on_cluster: SparkEngine,
-    undisturbed: dict[str, Any],
+    undisturbed: dict[str, Undisturbed],
 ) -> None:
-    """The cluster makes the first set undisturbed, and loses all executors over the second: both
-    are as always.
-    """
+    """The cluster loses all executors over the second set, which is as always."""
+    work = Path(shutil.copytree(undisturbed[mode].first_set, tmp_path / "work"))
     killed_at: list[float] = []
 
     def kill() -> None:
-        await_paths(work, "history/CURRENT", MID_FIT[mode])
+        await_path(work, MID_FIT[mode])
         killed_at.append(time.time())
         spark_cluster.kill_executors()
 
@@ -141,16 +154,20 @@ def test_an_executor_killed_in_mid_fit_changes_nothing(
     cluster_trainer.trainer(work, on_cluster, MODES[mode]).run_once()
     killer.join()
     assert killed_at[0] < (work / "models/release_2.json").stat().st_mtime
-    assert published(work) == undisturbed[mode]
+    assert published(work) == undisturbed[mode].checksums
     assert not list(work.rglob(".tmp-*"))
 
 
 def test_a_driver_killed_in_mid_fit_has_published_nothing(
-    work: Path, spark_cluster: SparkCluster, on_cluster: SparkEngine, undisturbed: dict[str, Any]
+    tmp_path: Path,
+    spark_cluster: SparkCluster,
+    on_cluster: SparkEngine,
+    undisturbed: dict[str, Undisturbed],
 ) -> None:
     """The first set stays as it is, nothing of the second can be seen, and the next trainer makes
     it.
     """
+    work = Path(shutil.copytree(undisturbed["blocks"].first_set, tmp_path / "work"))
     program = [
         sys.executable,
         cluster_trainer.__file__,
@@ -160,11 +177,11 @@ def test_a_driver_killed_in_mid_fit_has_published_nothing(
     ]
     driver = subprocess.Popen([str(word) for word in program], start_new_session=True)
     try:
-        await_paths(work, "history/CURRENT", MID_FIT["blocks"], while_running=driver)
+        await_path(work, MID_FIT["blocks"], while_running=driver)
     finally:
         driver.send_signal(signal.SIGKILL)
         driver.wait()
-    first = {1: undisturbed["blocks"][1]}
+    first = {1: undisturbed["blocks"].checksums[1]}
     assert published(work) == first
     assert sorted(path.name for path in (work / "models").glob("*_1")) == sorted(
         f"{family}_model_set_1"
@@ -175,12 +192,12 @@ def test_a_driver_killed_in_mid_fit_has_published_nothing(
     assert meta.manifests == [(1, 1)]
 
     cluster_trainer.trainer(work, on_cluster, 0).run_once()
-    assert published(work) == undisturbed["blocks"]
+    assert published(work) == undisturbed["blocks"].checksums
     assert not list(work.rglob(".tmp-*"))
 
 
 def test_the_package_comes_with_the_job(
-    work_of_one: Path,
+    work: Path,
     trained_alone: dict[int, Any],
     spark_cluster: SparkCluster,
     bare_python: Path,
@@ -198,17 +215,17 @@ def test_the_package_comes_with_the_job(
     said = run(
         [spark_program("spark-submit"), "--master", spark_cluster.master, "--py-files", package],
         spark_cluster.conf_without_source,
-        [SOURCE.parent / "spark_training.py", "--work", work_of_one.name],
-        work_of_one.parent,
+        [SOURCE.parent / "spark_training.py", "--work", work.name],
+        work.parent,
         PYSPARK_PYTHON=bare_python,
         PYTHONPATH="",
     )
     assert said.returncode == 0, said.stderr
-    assert published(work_of_one) == trained_alone
+    assert published(work) == trained_alone
 
 
 def test_a_whole_environment_comes_with_the_job(
-    work_of_one: Path,
+    work: Path,
     trained_alone: dict[int, Any],
     spark_cluster: SparkCluster,
     bare_python: Path,
@@ -238,14 +255,14 @@ def test_a_whole_environment_comes_with_the_job(
             "spark.archives": f"{archive}#environment",
             "spark.pyspark.python": "./environment/bin/python",
         },
-        ["--work", work_of_one],
+        ["--work", work],
     )
     assert said.returncode == 0, said.stderr
-    assert published(work_of_one) == trained_alone
+    assert published(work) == trained_alone
 
 
 def test_what_workers_lack_is_said(
-    work_of_one: Path, spark_cluster: SparkCluster, bare_python: Path
+    work: Path, spark_cluster: SparkCluster, bare_python: Path
 ) -> None:
     """One sentence with what to do, and no traceback, neither Python's nor Java's; nothing is
     published.
@@ -262,7 +279,7 @@ def test_what_workers_lack_is_said(
             spark_cluster.master,
         ],
         spark_cluster.conf_without_source,
-        ["--conf", f"spark.pyspark.python={bare_python}", "--work", work_of_one],
+        ["--conf", f"spark.pyspark.python={bare_python}", "--work", work],
         PYSPARK_PYTHON=sys.executable,
     )
     assert said.returncode == 1
@@ -272,7 +289,7 @@ def test_what_workers_lack_is_said(
     assert said.stderr.splitlines()[-1].startswith(sentence)
     assert "Traceback" not in said.stderr
     assert "\tat " not in said.stderr
-    assert published(work_of_one) == {}
+    assert published(work) == {}
 
 
 def test_executors_that_die_again_and_again_are_said(on_cluster: SparkEngine) -> None:
@@ -319,12 +336,12 @@ def run(
     )
 
 
-def await_paths(
-    work: Path, *patterns: str, while_running: subprocess.Popen[bytes] | None = None
+def await_path(
+    work: Path, pattern: str, while_running: subprocess.Popen[bytes] | None = None
 ) -> None:
-    """Until each pattern names something in the work folder."""
+    """Until the pattern names something in the work folder."""
     deadline = time.monotonic() + MAX_SECONDS
-    while not all(any(work.glob(pattern)) for pattern in patterns):
-        assert time.monotonic() < deadline, f"there is no {patterns} yet"
+    while not any(work.glob(pattern)):
+        assert time.monotonic() < deadline, f"there is no {pattern} yet"
         assert while_running is None or while_running.poll() is None, "the driver ended too soon"
         time.sleep(0.005)
