@@ -243,11 +243,17 @@ def _is_time(text: str) -> bool:
 
 
 def _refused(names: Sequence[str], missing: Sequence[str]) -> str:
-    listed = ", ".join(name.strip() or "''" for name in names[:20])
+    listed = ", ".join(map(_shown_name, names[:10]))
     return (
         f"has the columns {listed}: which is the {' and the '.join(missing)}? Name them with "
         f"{HOW_TO_NAME}"
     )
+
+
+def _shown_name(name: str) -> str:
+    text = name.strip()[:24]
+    # What is no text may hold anything, and a message is for a terminal.
+    return text if text and text.isprintable() else repr(text)
 
 
 def is_header(lines: Sequence[str], separator: str) -> bool:
