@@ -72,6 +72,7 @@ def test_neighbours_are_those_of_the_largest_weight(
 ) -> None:
     """Both ways to invert choose the films that EASE gives most weight to."""
     monkeypatch.setattr(columns, "NEIGHBOURS", 5)
+    monkeypatch.setattr(columns, "FEW_RATINGS", 0)
     monkeypatch.setattr(columns, "BLOCK", 7)
     given = pairs(n_users)
     x = np.zeros((n_users, 30))

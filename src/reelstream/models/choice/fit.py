@@ -13,7 +13,14 @@ from reelstream.features.vocabulary import Vocabulary
 from reelstream.models.choice.columns import ItemColumns, RatedPairs, fit_columns
 from reelstream.models.choice.mixture import Mixture, learn_mixture
 from reelstream.models.choice.model import ChoiceModel
-from reelstream.models.choice.moments import Choices, explain, hidden_choices, later_choices
+from reelstream.models.choice.moments import (
+    MAX_MOMENTS,
+    MAX_WARM_MOMENTS,
+    Choices,
+    explain,
+    hidden_choices,
+    later_choices,
+)
 from reelstream.models.family import FamilyInput
 from reelstream.ratings.columns import EventColumns
 
@@ -148,7 +155,8 @@ def _mixture(
     before: Mixture | None,
     seed: int,
 ) -> Mixture | None:
-    moments = later_choices(choices, is_target, seed)
+    limit = MAX_MOMENTS if before is None else MAX_WARM_MOMENTS
+    moments = later_choices(choices, is_target, seed, limit)
     with_history = np.count_nonzero([len(history) > 0 for history in moments.histories])
     # Where each user's ratings all have one time, times tell nothing of what came next.
     if len(moments.at) < MIN_MOMENTS or with_history < MIN_WITH_HISTORY * len(moments.at):

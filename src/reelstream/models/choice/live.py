@@ -100,7 +100,7 @@ class LiveChoice:
         # Scaled before it is single precision, whose range is small.
         parts[2] = self._mass / max(self._mass.max(initial=0.0), np.finfo(float).tiny)
         parts[:, seen] = 0
-        totals = np.append(parts.sum(1, dtype=np.float64), len(self) - len(np.unique(seen)))
+        totals = np.append(parts.sum(1), len(self) - len(np.unique(seen)))
         pause = float(at - history.timestamp[-1]) if len(history) else np.inf
         # A reason that says nothing of any film leaves its share to the others.
         shares = np.where(totals > 0, mixture.pi(len(history), pause), 0.0)

@@ -28,8 +28,8 @@ N_GROUPS = 2 * (len(LENGTHS) + 1)
 _YEAR = 365.25 * 86_400
 # What learning chooses from, by likelihood.
 POWERS = (1.0, 1.5, 2.0, 3.0)
-DECAYS = (0.6, 0.8, 0.9)
-FADES = (3600.0, 6 * 3600.0)
+DECAYS = (0.7, 0.8, 0.9)
+FADES = (3600.0,)
 HALF_LIVES = (0.02 * _YEAR, 0.1 * _YEAR, 0.3 * _YEAR, _YEAR, 3 * _YEAR, np.inf)
 SITTINGS = tuple((decay, fade) for decay in DECAYS for fade in FADES)
 
