@@ -175,3 +175,16 @@ def test_a_set_without_the_family_has_no_choice(fitted: Fitted) -> None:
     """Sets from before answer all else."""
     older = replace(fitted.model_set, models=fitted.model_set.models.without("choice"))
     assert live_choice_of(older) is None
+
+
+def test_questions_are_about_films_that_many_have_seen_and_that_tell_most(
+    films: LiveFilms, state: UserState, history: EventColumns
+) -> None:
+    """Never about one that the user has rated."""
+    at = int(history.timestamp[-1])
+    asked = films.questions(state, history, 5, at)
+    assert len(set(asked.tolist())) == 5
+    assert not np.isin(asked, history.item_id).any()
+    counts = films.model_set.rating.item_counts
+    rows = films.model_set.rating.items.rows(asked)
+    assert counts[rows].min() > np.median(counts)

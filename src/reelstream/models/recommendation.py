@@ -35,6 +35,8 @@ MAX_RECOMMENDATIONS = 1000
 # places from far below for its stars alone, and a short list, which is wanted most, is computed
 # fast.
 STAGES = ((10, 100), (100, 300), (MAX_RECOMMENDATIONS, 3 * MAX_RECOMMENDATIONS))
+# The most rated films, among which those are found that a newcomer is asked about.
+ASKED_AMONG = 300
 # Of the noise on log choice that explores: half a unit would cost a third of NDCG, this a tenth.
 GUMBEL_SCALE = 0.1
 # Own films that are named as the reason of a recommendation.
@@ -181,6 +183,22 @@ class LiveFilms:
         order = np.argsort(-likeness, kind="stable")[:n]
         order = order[likeness[order] > 0]
         return SimilarItems(item_ids=self.choice.item_ids[targets[order]], scores=likeness[order])
+
+    def questions(
+        self, state: UserState, history: EventColumns, n: int, at: int
+    ) -> NDArray[np.int64]:
+        """Ids of at most n items to ask a newcomer about, the most telling first.
+
+        What a rating would tell, `log(1 + variance / noise) / 2` by the rating model, counts as often
+        as users have seen the film: nobody can rate what he or she has not.
+        """
+        rating = self.model_set.rating
+        left = np.flatnonzero(~np.isin(rating.item_ids, history.item_id))
+        likely = left[np.argsort(-rating.item_counts[left], kind="stable")[:ASKED_AMONG]]
+        posterior, noise = self._posterior(state, rating.item_ids[likely], at)
+        told = np.log(np.maximum(posterior.variance / noise, 1.0)) / 2
+        order = np.argsort(-told * rating.item_counts[likely], kind="stable")[:n]
+        return rating.item_ids[likely[order]]
 
     def _candidates(
         self, scores: ChoiceScores, state: UserState, query: RecommendationQuery, at: int

@@ -80,6 +80,13 @@ class LiveItems:
         with self._lock:
             return self._with_choice().similar(item_id, n)
 
+    def questions(
+        self, state: UserState, history: EventColumns, n: int, at: int
+    ) -> NDArray[np.int64]:
+        """See `LiveFilms.questions`. Raises MissingFamilyError."""
+        with self._lock:
+            return self._with_choice().questions(state, history, n, at)
+
     def count(self, ratings: EventColumns) -> None:
         """Let what is popular follow further ratings: cheap enough for any number of them."""
         if self._films is not None:

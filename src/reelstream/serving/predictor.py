@@ -140,6 +140,16 @@ class Serving:
         """The films that the same people watch. Raises UnknownItemError, MissingFamilyError."""
         return self.items.similar(item_id, n)
 
+    def questions(self, user_id: int, n: int = 10) -> list[int]:
+        """Ids of the films to ask this user about, the most telling first.
+
+        Raises MissingFamilyError for a set without the choice model.
+        """
+        now = int(time.time())
+        with self.states.of_user(user_id) as user:
+            last = int(user.history.timestamp[-1]) if len(user.history) else now
+            return self.items.questions(user.state, user.history, n, max(now, last)).tolist()
+
     def update_item(self, rating: Rated) -> None:
         """Update an item with a rating that its user's history does not hold yet."""
         if self.model_set.knows(rating.item_id):
