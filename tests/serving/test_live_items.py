@@ -211,3 +211,11 @@ def test_a_set_from_before_says_that_it_cannot_recommend(model_set: ModelSet) ->
         predictor.serving().recommend(99, RecommendationQuery())
     with pytest.raises(MissingFamilyError):
         predictor.serving().similar(FILM)
+
+
+def test_newcomers_are_asked_about_what_they_have_not_rated(model_set: ModelSet) -> None:
+    """An answer is not asked for again."""
+    predictor = served(model_set)
+    asked = predictor.serving().questions(99, 3)
+    predictor.take([LogEvent(Rated(99, int(asked[0]), 5.0, LATER), 0, 10_000)])
+    assert asked[0] not in predictor.serving().questions(99, 3)

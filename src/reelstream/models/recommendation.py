@@ -189,13 +189,14 @@ class LiveFilms:
     ) -> NDArray[np.int64]:
         """Ids of at most n items to ask a newcomer about, the most telling first.
 
-        What a rating would tell, `log(1 + variance / noise) / 2` by the rating model, counts as often
-        as users have seen the film: nobody can rate what he or she has not.
+        What a rating would tell, `log(1 + variance / noise) / 2` by the rating model, counts as
+        often as users have seen the film: nobody can rate what he or she has not.
         """
         rating = self.model_set.rating
         left = np.flatnonzero(~np.isin(rating.item_ids, history.item_id))
         likely = left[np.argsort(-rating.item_counts[left], kind="stable")[:ASKED_AMONG]]
         posterior, noise = self._posterior(state, rating.item_ids[likely], at)
+        # The posterior's variance is that of a rating, noise included.
         told = np.log(np.maximum(posterior.variance / noise, 1.0)) / 2
         order = np.argsort(-told * rating.item_counts[likely], kind="stable")[:n]
         return rating.item_ids[likely[order]]

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 import structlog
+from numpy.typing import NDArray
 
 from reelstream.errors import NoModelSetError, UnknownItemError
 from reelstream.models.model_set import ModelSet
@@ -140,7 +141,7 @@ class Serving:
         """The films that the same people watch. Raises UnknownItemError, MissingFamilyError."""
         return self.items.similar(item_id, n)
 
-    def questions(self, user_id: int, n: int = 10) -> list[int]:
+    def questions(self, user_id: int, n: int = 10) -> NDArray[np.int64]:
         """Ids of the films to ask this user about, the most telling first.
 
         Raises MissingFamilyError for a set without the choice model.
@@ -148,7 +149,7 @@ class Serving:
         now = int(time.time())
         with self.states.of_user(user_id) as user:
             last = int(user.history.timestamp[-1]) if len(user.history) else now
-            return self.items.questions(user.state, user.history, n, max(now, last)).tolist()
+            return self.items.questions(user.state, user.history, n, max(now, last))
 
     def update_item(self, rating: Rated) -> None:
         """Update an item with a rating that its user's history does not hold yet."""
