@@ -25,7 +25,15 @@ from reelstream.engines.interface import FitParameters
 from reelstream.engines.local import fit_for_evaluation
 from reelstream.evaluation.offline import Split, split_in_time, training_set
 from reelstream.evaluation.offline_ranking import split_users
-from reelstream.evaluation.ranking import OURS, RankingRun, rank_for_strangers, rank_in_time
+from reelstream.evaluation.ranking import (
+    OURS,
+    Moment,
+    Question,
+    RankingRun,
+    Walk,
+    rank_for_strangers,
+    rank_in_time,
+)
 from reelstream.evaluation.ranking_scores import FilmPopularity, ListScores, best_rows
 from reelstream.features.vocabulary import Vocabulary
 from reelstream.models.model_set import ModelSet
@@ -38,6 +46,7 @@ TEST_SHARE, USERS_SHARE, SEEDS = 0.333, 0.2, (1, 2, 3)
 TUNED_EACH = 8
 LIKED = 4.0
 
+Rows = NDArray[np.int64]
 Make = Callable[[csr_array], Scorer]
 PEERS: Mapping[str, list[tuple[str, Make]]] = {
     "item-kNN": [
@@ -81,7 +90,7 @@ def measure_in_time(dataset: Dataset) -> tuple[dict[str, Any], list[Bar]]:
     items = Vocabulary(np.unique([film.item_id for film in catalog]))
     tuned = tune(split.train, items)
     model_set = fitted(split.train, catalog, dataset, use_times=True)
-    run = rank_in_time(model_set, split.train, split.test, is_live=True)
+    run = rank_in_time(model_set, split.train, split.test, is_live=True, rankers=(explored,))
     lists = dict(run.lists)
     train = matrix(split.train, items)
     for name, options in PEERS.items():
@@ -103,6 +112,13 @@ def measure_in_time(dataset: Dataset) -> tuple[dict[str, Any], list[Bar]]:
         "n_train": len(split.train),
     }
     return row, bars_in_time(lists, run, row)
+
+
+def explored(walk: Walk, moment: Moment, question: Question) -> Iterator[tuple[str, Rows]]:
+    """What exploring costs: another draw at each moment."""
+    films, query = walk.films, RecommendationQuery(strategy="explore", seed=moment.start)
+    found = films.recommend(walk.state(moment), walk.history(moment), query, walk.at(moment))
+    yield "ours, exploring (ten films)", films.choice.rows(found.item_ids)
 
 
 def bars_in_time(
