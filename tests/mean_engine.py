@@ -89,9 +89,10 @@ def mean_models(ratings: EventColumns, starts: np.ndarray, catalog: Catalog) -> 
         drawn=biases.copy(),
         means=biases,
         covs=np.zeros((1, len(items), 2, 2), np.float32),
-        item_weights=np.zeros((1, features.n_features, 2)),
+        item_weights=np.zeros((1, features.n_own, 2)),
         item_precision=np.eye(2)[None] * 4,
         user_mean=np.zeros((1, 2)),
+        exposure=np.zeros((1, len(items), 2), np.float32),
         user_precision=np.eye(2)[None] * 4,
         alpha=np.array([2.0]),
         session_variance=np.zeros(1),
@@ -103,6 +104,7 @@ def mean_models(ratings: EventColumns, starts: np.ndarray, catalog: Catalog) -> 
         user_rows=np.empty((0, 2), np.float32),
         user_noise=nobody,
         session_scale=nobody,
+        prior_weight=nobody,
         item_rows=biases[0],
     )
     hyperparameters = Hyperparameters(

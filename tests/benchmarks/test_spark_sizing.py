@@ -57,7 +57,7 @@ def test_the_documentation_has_the_bytes_of_the_formula(sizing: Any) -> None:
     billion.
     """
     page = (BENCHMARKS.parent / "docs" / "spark.md").read_text()
-    assert FitParameters().for_size(10**9).n_factors + 1 == sizing.WIDTH
+    assert FitParameters().for_size(10**9, 10**7).n_factors + 1 == sizing.WIDTH
     for size, places in (
         (sizing.GRAM_BYTES, "T I"),
         (sizing.PLAN_BYTES, "M I"),

@@ -19,6 +19,7 @@ from reelstream.engines.block_backend import BlockBackend
 from reelstream.engines.blocks import (
     BlockFolder,
     BlockSums,
+    begin_users,
     cut_blocks,
     multiply_audience,
     step_items,
@@ -29,12 +30,15 @@ from reelstream.engines.chain_start import start_chain
 from reelstream.engines.in_memory import InMemoryBackend
 from reelstream.engines.interface import FitParameters
 from reelstream.engines.kernels.row_draws import GRAM_UNIT
+from reelstream.engines.kernels.row_prior import RowSums
 from reelstream.engines.sweep import Backend, ItemRange, SweepPlan
 from reelstream.engines.training_data import TrainingData
-from reelstream.features.audience import audience_features, features_of_products
+from reelstream.features.audience import audience_features, exposure_vectors, features_of_products
 from reelstream.features.item_features import ItemFeatures
 from reelstream.features.vocabulary import Vocabulary
 from reelstream.ratings.columns import EventColumns
+
+N_AUDIENCE = 30
 
 
 class TasksHere:
@@ -50,6 +54,10 @@ class TasksHere:
         return [
             list(range(task, len(self.firsts) - 1, self.n_tasks)) for task in range(self.n_tasks)
         ]
+
+    def begin(self, vectors: np.ndarray, sweep: int) -> Sequence[tuple[int, RowSums]]:
+        parts = [begin_users(self.folder, task, vectors, sweep) for task in self.deal()]
+        return list(itertools.chain.from_iterable(parts))
 
     def sweep(self, plan: SweepPlan) -> tuple[Sequence[BlockSums], Sequence[ItemRange]]:
         for _ in range(self.attempts):
@@ -78,16 +86,22 @@ class World:
         self.data = TrainingData.of(self.ratings, self.users, self.items)
         self.counts = np.diff(self.data.items.starts)
         self.audience = audience_features(
-            self.data.user_rows, self.data.item_rows, len(self.users), len(self.items)
+            self.data.user_rows, self.data.item_rows, len(self.users), len(self.items), N_AUDIENCE
         )
         films = [catalog.get(int(item)) for item in self.items.ids]
-        self.features = ItemFeatures(catalog.genres).encode(films, self.counts, self.audience)
+        encoder = ItemFeatures(catalog.genres)
+        self.item_side = ItemSide(
+            ids=self.items.ids,
+            features=encoder.encode(films, self.counts, self.audience),
+            groups=encoder.groups(N_AUDIENCE),
+            vectors=exposure_vectors(self.audience, self.counts, len(self.users)),
+        )
         self.firsts = cut_blocks(np.diff(self.data.users.starts))
 
     def chain(self, backend: Backend) -> Chain:
         n_ratings = len(self.ratings)
         start = start_chain(self.users.ids, self.items.ids, n_ratings, None, self.parameters)
-        return Chain(backend, start, ItemSide(self.items.ids, self.features), n_ratings)
+        return Chain(backend, start, self.item_side, n_ratings)
 
     def in_memory(self) -> Chain:
         return self.chain(InMemoryBackend(self.data))
@@ -112,7 +126,10 @@ def world(movielens: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> W
     monkeypatch.setattr(blocks, "BLOCK_RATINGS", 4000)
     dataset = detect(movielens)
     return World(
-        dataset.read_ratings()[:30_000], dataset.read_catalog().catalog, tmp_path, FitParameters()
+        dataset.read_ratings()[:30_000],
+        dataset.read_catalog().catalog,
+        tmp_path,
+        FitParameters(n_factors=15),
     )
 
 
@@ -120,13 +137,15 @@ def world(movielens: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> W
 def test_after_one_sweep_blocks_agree_with_the_chain_in_memory(
     world: World, use_times: bool
 ) -> None:
-    """Rows, covariances, users' noise and session scale, and what all have in common."""
+    """Rows, covariances, users' noise, session scale and prior weights, and what all have in
+    common.
+    """
     world.parameters = replace(world.parameters, use_times=use_times)
     assert len(world.firsts) > 4
     whole, in_blocks = world.in_memory(), world.blocks(2)
     for chain in (whole, in_blocks):
         chain.sweep(wants_covs=True)
-    for name in ("rows", "noise", "scale"):
+    for name in ("rows", "noise", "scale", "prior_weight"):
         ours, theirs = (getattr(chain.users(), name) for chain in (in_blocks, whole))
         np.testing.assert_allclose(ours, theirs, atol=1e-4)
     for name in ("draws", "means", "covs"):
@@ -134,7 +153,8 @@ def test_after_one_sweep_blocks_agree_with_the_chain_in_memory(
         np.testing.assert_allclose(ours, theirs, atol=1e-4)
     ours, theirs = in_blocks.hyperparameters, whole.hyperparameters
     assert ours.alpha == pytest.approx(theirs.alpha, rel=1e-5)
-    assert ours.noise_shape == theirs.noise_shape
+    assert ours.noise_shape == theirs.noise_shape and ours.prior_shape == theirs.prior_shape
+    assert ours.exposure_precision == pytest.approx(theirs.exposure_precision, rel=1e-4)
     assert ours.session_scale_sd == pytest.approx(theirs.session_scale_sd)
 
 
@@ -165,7 +185,10 @@ def test_audiences_add_up(world: World) -> None:
     folder = world.folder("audience")
     numbers = range(len(world.firsts) - 1)
     features = features_of_products(
-        lambda x: multiply_audience(folder, numbers, x) * GRAM_UNIT, world.counts, len(world.users)
+        lambda x: multiply_audience(folder, numbers, x) * GRAM_UNIT,
+        world.counts,
+        len(world.users),
+        N_AUDIENCE,
     )
     np.testing.assert_allclose(features, world.audience, atol=1e-4)
 

@@ -17,12 +17,8 @@ from reelstream.catalog import Catalog
 from reelstream.datasets import detect
 from reelstream.engines.chain_start import start_chain
 from reelstream.engines.interface import (
-    ENOUGH_RATINGS,
-    FEW_DRAWS,
-    FEW_FACTORS,
+    FEW_RATINGS,
     MANY_RATINGS,
-    MORE_DRAWS,
-    MORE_FACTORS,
     FitContext,
     FitParameters,
 )
@@ -118,20 +114,25 @@ def test_a_chain_never_loses_factors_of_the_set_before(
     assert second.draws.means.shape == first.draws.means.shape
 
 
-def test_factors_and_draws_follow_the_size_of_the_data() -> None:
-    few, more = (FEW_FACTORS, FEW_DRAWS), (MORE_FACTORS, MORE_DRAWS)
-    sizes = (1, ENOUGH_RATINGS - 1, ENOUGH_RATINGS, MANY_RATINGS, MANY_RATINGS + 1)
-    sized = [FitParameters().for_size(n) for n in sizes]
-    assert [(each.n_factors, each.n_draws) for each in sized] == [few, few, more, more, few]
-    chosen = FitParameters(n_factors=7, n_draws=2).for_size(ENOUGH_RATINGS)
-    assert (chosen.n_factors, chosen.n_draws) == (7, 2)
-
-
-def test_a_cold_chain_on_many_ratings_makes_half_the_sweeps() -> None:
-    few, many = (FitParameters().for_size(n) for n in (MANY_RATINGS, MANY_RATINGS + 1))
-    assert (few.sweeps, few.burn_in) == (FitParameters().sweeps, FitParameters().burn_in)
-    assert (many.sweeps, many.burn_in) == (few.sweeps // 2, few.burn_in // 2)
-    assert many.warm_sweeps == few.warm_sweeps
+def test_all_that_is_not_given_follows_the_size_of_the_data() -> None:
+    sizes = ((1, 1), (FEW_RATINGS, 6_000), (MANY_RATINGS, 6_000), (MANY_RATINGS + 1, 200_000))
+    sized = [FitParameters().for_size(*size) for size in sizes]
+    assert [(each.n_factors, each.n_draws, each.n_audience) for each in sized] == [
+        (23, 8, 30),
+        (23, 8, 100),
+        (23, 8, 100),
+        (15, 4, 30),
+    ]
+    assert [(each.sweeps, each.burn_in) for each in sized] == [
+        (304, 64),
+        (160, 64),
+        (160, 64),
+        (80, 32),
+    ]
+    assert len({each.warm_sweeps for each in sized}) == 1
+    given = {"n_factors": 7, "n_draws": 2, "sweeps": 90, "n_audience": 12}
+    chosen = FitParameters(**given).for_size(FEW_RATINGS, 6_000)
+    assert {name: getattr(chosen, name) for name in given} == given
 
 
 def test_without_times_there_is_no_mood(history: Histories, catalog: Catalog) -> None:

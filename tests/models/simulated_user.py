@@ -6,19 +6,23 @@ from __future__ import annotations
 
 import numpy as np
 
+from reelstream.features.audience import SHRINKAGE_EXPOSURE
 from reelstream.models.rating.online_items import ItemBeliefs, ItemQueries, predict_items
 from reelstream.models.rating.smoothing import smooth_events
 from reelstream.models.rating.user_filter import FilterEvents, FilterItems, filter_events
 from reelstream.models.rating.user_state import Dynamics, UserBeliefs, UserState
 
 D, N_ITEMS = 6, 40
-RATE, SESSION, NOISE, DRIFT = 1 / 500, 0.2, 0.6, 1e-7
+RATE, SESSION, NOISE, DRIFT, SPREAD = 1 / 500, 0.2, 0.6, 1e-7, 1.3
 
 
 class SimulatedUser:
     """A user of random taste and times, as the filter and as a dense Gaussian process see him or
     her.
     """
+
+    walk = 0.01
+    """Covariance that the taste gathers with every rating, as a share of its prior's."""
 
     def __init__(self, seed: int, n: int, later: int = 0) -> None:
         """`n` ratings before the question and `later` after it."""
@@ -27,6 +31,7 @@ class SimulatedUser:
         self.prior_cov = root @ root.T + 0.05 * np.eye(D)
         self.prior_mean = 0.2 * rng.standard_normal(D)
         self.films = rng.standard_normal((1, N_ITEMS, D)).astype(np.float32) * 0.7
+        self.exposure = rng.standard_normal((1, N_ITEMS, D)).astype(np.float32)
         film_root = rng.standard_normal((1, N_ITEMS, D, D)).astype(np.float32) * 0.1
         self.film_covs = film_root @ np.swapaxes(film_root, 2, 3)
         self.rows = rng.integers(0, N_ITEMS, n + later)
@@ -59,14 +64,19 @@ class SimulatedUser:
     @property
     def dynamics(self) -> Dynamics:
         """One draw, one grid point."""
-        return Dynamics(
-            noise=np.array([[NOISE]]),
-            session_variance=np.array([[SESSION]]),
-            session_rate=np.array([RATE]),
-            drift=DRIFT * self.prior_cov[None],
-            prior_mean=self.prior_mean[None],
-            prior_cov=self.prior_cov[None],
-        )
+        walk = np.zeros((1, D + 1, D + 1))
+        walk[0, :D, :D] = self.walk * self.prior_cov
+        arrays = {
+            "noise": np.array([[NOISE]]),
+            "session_variance": np.array([[SESSION]]),
+            "drift": DRIFT * self.prior_cov[None],
+            "walk": walk,
+            "prior_mean": self.prior_mean[None],
+            "prior_cov": self.prior_cov[None],
+            "prior_spread": np.array([SPREAD]),
+        }
+        single = {name: array.astype(np.float32) for name, array in arrays.items()}
+        return Dynamics(**single, session_rate=np.array([RATE]))
 
     @property
     def _items(self) -> FilterItems:
@@ -74,6 +84,7 @@ class SimulatedUser:
             drawn=self.films,
             means=self.films,
             covs=self.film_covs,
+            exposure=self.exposure,
             unrated_means=np.empty((1, 0, D), np.float32),
             unrated_cov=np.empty((1, D, D), np.float32),
         )
@@ -103,10 +114,9 @@ class SimulatedUser:
         rows, times = np.append(self.rows, self.asked_row), np.append(self.times, self.asked_at)
         films = self.films[0, rows].astype(np.float64)
         h = np.column_stack([np.ones(len(rows)), films[:, 1:]])
-        passed = np.minimum.outer(times, times) - times[0]
-        cov = (h @ self.prior_cov @ h.T) * (1 + DRIFT * passed)
+        cov = (h @ self.prior_cov @ h.T) * self._shared_taste()
         cov += SESSION * np.exp(-RATE * np.abs(np.subtract.outer(times, times)))
-        expected = films[:, 0] + h @ self.prior_mean
+        expected = films[:, 0] + h @ self._chosen_mean()
         seen = cov[:-1, :-1] + NOISE * np.eye(len(self.rows))
         gain = np.linalg.solve(seen, cov[:-1, -1])
         mean = expected[-1] + gain @ (self.centred - expected[:-1])
@@ -115,18 +125,31 @@ class SimulatedUser:
 
     def film_noise(self) -> float:
         """What the asked film's own uncertainty adds, from the posterior of the taste."""
-        times = np.append(self.times, self.asked_at)
         films = self.films[0, self.rows].astype(np.float64)
         h = np.column_stack([np.ones(len(self.rows)), films[:, 1:]])
-        since = times - times[0]
-        seen = (h @ self.prior_cov @ h.T) * (1 + DRIFT * np.minimum.outer(since[:-1], since[:-1]))
+        shared = self._shared_taste()
+        seen = (h @ self.prior_cov @ h.T) * shared[:-1, :-1]
         seen += SESSION * np.exp(
             -RATE * np.abs(np.subtract.outer(self.times, self.times))
         ) + NOISE * np.eye(len(h))
-        across = (self.prior_cov @ h.T) * (1 + DRIFT * np.minimum(since[:-1], since[-1]))
-        expected = films[:, 0] + h @ self.prior_mean
-        mean = self.prior_mean + across @ np.linalg.solve(seen, self.centred - expected)
-        cov = self.prior_cov * (1 + DRIFT * since[-1]) - across @ np.linalg.solve(seen, across.T)
+        across = (self.prior_cov @ h.T) * shared[-1, :-1]
+        expected = films[:, 0] + h @ self._chosen_mean()
+        mean = self._chosen_mean() + across @ np.linalg.solve(seen, self.centred - expected)
+        cov = self.prior_cov * shared[-1, -1] - across @ np.linalg.solve(seen, across.T)
         x = np.concatenate([[1.0], mean[1:]])
         C = self.film_covs[0, self.asked_row].astype(np.float64)
         return float(x @ C @ x + (C[1:, 1:] * cov[1:, 1:]).sum())
+
+    def _chosen_mean(self) -> np.ndarray:
+        """The prior mean, given all films that the user chose to rate."""
+        added = self.exposure[0, self.rows].astype(np.float64).sum(0)
+        return self.prior_mean + added / (len(self.rows) + SHRINKAGE_EXPOSURE)
+
+    def _shared_taste(self) -> np.ndarray:
+        """By how much the prior covariance is multiplied for two of the ratings, the asked one
+        last.
+        """
+        times = np.append(self.times, self.asked_at)
+        learned = np.append(np.arange(len(self.rows)), (self.times <= self.asked_at).sum())
+        passed = np.minimum.outer(times, times) - times[0]
+        return SPREAD + DRIFT * passed + self.walk * np.minimum.outer(learned, learned)

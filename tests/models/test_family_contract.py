@@ -114,6 +114,7 @@ def likes(model: Any) -> list[float]:
         above=np.full(n, 0.4),
         user_ratings=np.arange(n),
         user_likes=np.zeros(n, np.int64),
+        like_offset=np.zeros(n),
     )
     return list(model.probability(posterior, np.array([0, 1, 10**12])))
 

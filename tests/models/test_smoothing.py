@@ -19,16 +19,16 @@ def test_the_smoother_equals_a_dense_gaussian_process(before: int, after: int) -
 
 
 def test_without_later_ratings_looking_ahead_changes_nothing(fitted: Fitted) -> None:
-    """The grid points are weighted as in the filter, and films that the set has not learned are as
-    uncertain.
+    """The grid points are weighted nearly as in the filter, whose weights rest on what the user had
+    chosen to rate until then; and films that the set has not learned are as uncertain.
     """
     user = fitted.history.of_user(int(fitted.history.user_ids[0]))
     asks = np.arange(len(user)) >= len(user) - 3
     asked = event_columns(user.user_id, user.item_id, user.rating, np.sort(user.timestamp))
     back = posterior_of_events(fitted.model_set, asked, asks, ~asks)
     both = posterior_of_events(fitted.model_set, asked, asks, ~asks, looks_ahead=True)
-    np.testing.assert_allclose(both.mean, back.mean, rtol=1e-5)
-    np.testing.assert_allclose(both.variance, back.variance, rtol=1e-4)
+    np.testing.assert_allclose(both.mean, back.mean, rtol=1e-3)
+    np.testing.assert_allclose(both.variance, back.variance, rtol=0.02)
     assert both.user_ratings.tolist() == back.user_ratings.tolist() == [len(user) - 3] * 3
 
 

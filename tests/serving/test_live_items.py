@@ -128,7 +128,7 @@ def test_a_user_is_a_function_of_set_and_history_whatever_films_learn(model_set:
         predictor = served(model_set)
         predictor.take(order)
         with predictor.serving().states.of_user(7_000_000) as user:
-            states.append(user.state.mean.copy())
+            states.append(user.state.response.copy())
     np.testing.assert_array_equal(*states)
 
 

@@ -109,6 +109,7 @@ def test_a_release(world: TrainingWorld) -> None:
     assert sorted(release["scale"]) == ["highest", "like_threshold", "lowest", "step"]
     assert sorted(release["parameters"]) == [
         "burn_in",
+        "n_audience",
         "n_draws",
         "n_factors",
         "one_task_ratings",
@@ -143,6 +144,7 @@ def test_the_rating_model(world: TrainingWorld) -> None:
                 "item_weights",
                 "item_precision",
                 "user_mean",
+                "exposure",
                 "user_precision",
                 "alpha",
                 "mood_variance",
@@ -151,17 +153,27 @@ def test_the_rating_model(world: TrainingWorld) -> None:
         ),
         *(
             f"chain_{name}.npy"
-            for name in ("user_ids", "user_rows", "user_noise", "mood_scale", "item_rows")
+            for name in (
+                "user_ids",
+                "user_rows",
+                "user_noise",
+                "mood_scale",
+                "prior_weight",
+                "item_rows",
+            )
         ),
     }
     about = content(folder / "model.json")
     assert sorted(about) == ["format", "genres", "hyperparameters", "mean", "seed", "sweeps"]
     assert sorted(about["hyperparameters"]) == [
         "alpha",
+        "exposure_precision",
+        "item_precisions",
         "mood_rate",
         "mood_scale_sd",
         "mood_variance",
         "noise_shape",
+        "prior_shape",
     ]
 
 
@@ -175,6 +187,9 @@ def test_the_like_model(world: TrainingWorld) -> None:
         "like_share",
         "scale",
         "threshold",
+        "variance_centre",
+        "variance_scale",
+        "variance_weights",
         "weights",
     ]
 

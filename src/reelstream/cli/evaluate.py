@@ -104,7 +104,7 @@ class FitOptions:
         typer.Option(
             metavar="N",
             min=1,
-            help="Factors of a user and a film.  \\[default: 15; 23 for 0.3 to 5 million ratings]",
+            help="Factors of a user and a film.  \\[default: 23; 15 above 5 million ratings]",
         ),
     ] = None
     sweeps: Annotated[
@@ -112,7 +112,8 @@ class FitOptions:
         typer.Option(
             metavar="N",
             min=2,
-            help="Sweeps of the sampler; above 5 million ratings half of them.  \\[default: 160]",
+            help="Sweeps of the sampler; above 5 million ratings half of them."
+            "  \\[default: 160; 304 below 300,000 ratings]",
         ),
     ] = None
     burn_in: Annotated[
@@ -128,7 +129,7 @@ class FitOptions:
         typer.Option(
             metavar="N",
             min=1,
-            help="Draws that are kept.  \\[default: 4; 8 for 0.3 to 5 million ratings]",
+            help="Draws that are kept.  \\[default: 8; 4 above 5 million ratings]",
         ),
     ] = None
 

@@ -12,7 +12,7 @@ from reelstream.cli.factories import rating_scale
 from reelstream.cli.notices import print_notice
 from reelstream.datasets import Dataset, detect, detect_file, fetch_movielens
 from reelstream.datasets.inspection import count_reasons
-from reelstream.engines.interface import FEW_DRAWS, FitParameters
+from reelstream.engines.interface import DRAWS, SWEEPS, FitParameters
 from reelstream.engines.local import fit_for_evaluation
 from reelstream.errors import DatasetError, SettingError
 from reelstream.evaluation.offline import (
@@ -109,10 +109,10 @@ def _fit_parameters(options: FitOptions) -> FitParameters:
     }
     changed: Any = {name: value for name, value in given.items() if value is not None}
     parameters = replace(FitParameters(), **changed)
-    draws = parameters.n_draws or FEW_DRAWS
-    if parameters.sweeps - parameters.burn_in < draws:
+    sweeps, draws = parameters.sweeps or SWEEPS, parameters.n_draws or DRAWS
+    if sweeps - parameters.burn_in < draws:
         raise SettingError(
-            f"{parameters.sweeps} sweeps less {parameters.burn_in} of burn-in leave no room for "
+            f"{sweeps} sweeps less {parameters.burn_in} of burn-in leave no room for "
             f"{draws} draws: raise --sweeps or lower --burn-in or --draws"
         )
     return parameters

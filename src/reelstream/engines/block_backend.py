@@ -11,14 +11,18 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from reelstream.engines.blocks import BlockFolder, BlockSums, joined_sums, sums_of_rows
-from reelstream.engines.sweep import ItemRange, RowSums, SweepPlan, UserSums
+from reelstream.engines.blocks import BlockFolder, BlockSums, joined_sums
+from reelstream.engines.kernels.row_prior import RowSums
+from reelstream.engines.sweep import ItemRange, SweepPlan, UserSums
 from reelstream.engines.training_data import TrainingData
 from reelstream.engines.user_draws import UserDraws
 
 
 class BlockRunner(Protocol):
     """Runs the steps of a sweep where the blocks are."""
+
+    def begin(self, vectors: NDArray[np.float64], sweep: int) -> Sequence[tuple[int, RowSums]]:
+        """`begin_users` of every block, in any parts and order."""
 
     def sweep(self, plan: SweepPlan) -> tuple[Sequence[BlockSums], Sequence[ItemRange]]:
         """`step_users` of every block, then `step_items` of every item, each in any parts and
@@ -35,12 +39,14 @@ class BlockBackend:
         self._numbers = range(len(firsts) - 1)
         self._sweep = 0
 
-    def begin(self, users: UserDraws, sweep: int) -> RowSums:
+    def begin(self, users: UserDraws, vectors: NDArray[np.float64], sweep: int) -> RowSums:
         """See `Backend.begin`."""
         self._sweep = sweep
         for number in self._numbers:
             self._folder.write_users(number, sweep, users[self._users_of(number)])
-        return sums_of_rows(users)
+        # Sums of floats depend on the order of adding.
+        parts = sorted(self._runner.begin(vectors, sweep), key=lambda part: part[0])
+        return RowSums.joined(sums for _, sums in parts)
 
     def ratings_of(self, users: NDArray[np.int64]) -> TrainingData:
         """See `Backend.ratings_of`."""

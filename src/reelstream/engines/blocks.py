@@ -28,10 +28,12 @@ from reelstream.engines.kernels.row_draws import (
     draw_summed_rows,
     fill_regressors,
 )
-from reelstream.engines.sweep import ItemRange, RowSums, SweepPlan, UserSums
+from reelstream.engines.kernels.row_prior import RowSums
+from reelstream.engines.sweep import ItemRange, SweepPlan, UserSums
 from reelstream.engines.training_data import Side, TrainingData
 from reelstream.engines.user_block import UserBlock
 from reelstream.engines.user_draws import UserDraws
+from reelstream.features.audience import exposure_features
 from reelstream.files import temporary_path
 
 # About how many ratings a block has: some megabytes, and a tenth of a second's work.
@@ -82,14 +84,23 @@ class BlockFolder:
         folder = self.path / f"sweep-{sweep}"
         folder.mkdir(parents=True, exist_ok=True)
         # One float64 array, and so one file: it holds the float32 rows exactly.
-        _write(folder / f"{number}.npy", np.column_stack([users.rows, users.noise, users.scale]))
+        scales = users.noise, users.scale, users.prior_weight
+        _write(folder / f"{number}.npy", np.column_stack([users.rows, *scales]))
 
     def read_users(self, number: int, sweep: int) -> UserDraws:
         """What `write_users` wrote."""
         together = np.load(self.path / f"sweep-{sweep}" / f"{number}.npy")
-        rows = together[:, :-2].astype(np.float32)
+        rows = together[:, :-3].astype(np.float32)
         # Copied: for a column with strides numba would compile the kernels once more.
-        return UserDraws(rows, together[:, -2].copy(), together[:, -1].copy())
+        return UserDraws(rows, *together[:, -3:].T.copy())
+
+    def write_features(self, number: int, features: NDArray[np.float64]) -> None:
+        """The side features of a block's users."""
+        _write(self.path / str(number) / "features.npy", features)
+
+    def read_features(self, number: int) -> NDArray[np.float64]:
+        """What `write_features` wrote, mapped."""
+        return _mapped(self.path / str(number) / "features.npy")
 
     def remove_users(self, sweep: int) -> None:
         """Remove the users before sweep `sweep`: all blocks have made it."""
@@ -121,26 +132,37 @@ def gram_size(D: int) -> int:
     return (D + 1) * (D + 2) // 2
 
 
-def sums_of_rows(users: UserDraws) -> RowSums:
-    """The sums of these users' rows, in the order in which blocks have always added."""
-    rows = users.rows.astype(np.float64)
-    return RowSums(rows.sum(0), rows.T @ rows)
-
-
 def joined_sums(blocks: Iterable[BlockSums]) -> UserSums:
     """The sums over the users of all blocks, which may come in any order."""
     # Sums of floats depend on the order of adding.
     parts = [each.sums for each in sorted(blocks, key=lambda each: each.number)]
     return UserSums(
-        rows=RowSums(
-            np.sum([part.rows.rows for part in parts], axis=0),
-            np.sum([part.rows.products for part in parts], axis=0),
-        ),
+        rows=RowSums.joined(part.rows for part in parts),
         squared_logs=sum(part.squared_logs for part in parts),
         log_density=sum(part.log_density for part in parts),
+        prior_log_density=sum(part.prior_log_density for part in parts),
         squares=sum(part.squares for part in parts),
         sampled=UserDraws.joined([part.sampled for part in parts]),
     )
+
+
+@threads.one_for_blas()
+def begin_users(
+    folder: BlockFolder, numbers: Iterable[int], vectors: NDArray[np.float64], sweep: int
+) -> list[tuple[int, RowSums]]:
+    """Write the features of the users of these blocks; the number of each, and what its users'
+    features and rows before `sweep` add up to.
+
+    vectors (I, n_columns): see `exposure_features`.
+    """
+    sums = []
+    for number in numbers:
+        side = folder.read(number).users
+        features = exposure_features(side.starts, side.others, vectors)
+        folder.write_features(number, features)
+        users = folder.read_users(number, sweep)
+        sums.append((number, RowSums.of(features, users.rows, users.prior_weight)))
+    return sums
 
 
 @threads.one_for_blas()
@@ -158,14 +180,13 @@ def step_users(
     grams = np.zeros((n_items, gram_size(D)), np.int64)
     sums = []
     for number in numbers:
-        block = UserBlock(folder.read(number), folder.read_users(number, plan.sweep))
+        users = folder.read_users(number, plan.sweep)
+        block = UserBlock(folder.read(number), users, folder.read_features(number))
         block.draw(plan, regressors)
         _add_grams(block, grams)
         folder.write_users(number, plan.sweep + 1, block.users)
         sampled = plan.sampled[slice(*np.searchsorted(plan.sampled, firsts[number : number + 2]))]
-        sums.append(
-            BlockSums(number, block.sums(sums_of_rows(block.users), sampled - firsts[number]))
-        )
+        sums.append(BlockSums(number, block.sums(sampled - firsts[number])))
     return grams, sums
 
 
@@ -183,7 +204,10 @@ def step_items(
         draw_summed_rows,
         grams,
         RowTerms(
-            np.full(len(grams), alpha, np.float32), plan.item_precision, plan.item_terms[these]
+            np.full(len(grams), alpha, np.float32),
+            plan.item_precision,
+            plan.item_terms[these],
+            np.ones(len(grams), np.float32),
         ),
         plan.keys(ITEM_ROW, plan.item_ids[these]),
         drawn.for_kernel(),

@@ -4,9 +4,10 @@ One sweep; each step is conditional on the newest draws of the others:
 
 1. (q, rate) of the session effect by Metropolis, with every effect integrated out
 2. every user's k_u, by Metropolis with the effect integrated out, and the effect f_u
-3. (G, L) of the users' prior, then every user row
+3. (G, L) of the users' prior and the precision of its weights, every user's c_u and its shape, then
+   every user row
 4. every user's noise lam_u, its shape nu, and the precision alpha
-5. (G, L) of the items' prior, then every item row
+5. (G, L) of the items' prior and the precisions of its weights, then every item row
 
 There are no steps 1 and 2 where times do not count (`session_variance` is 0). This module draws
 what all users have in common; a back end draws users and items. All back ends use the same random
@@ -25,26 +26,22 @@ from reelstream.engines.chain_start import ChainStart
 from reelstream.engines.hyperparameters import (
     MAX_SHAPE_RATINGS,
     SessionShape,
-    noise_shape,
+    scale_shape,
     session_scale_sd,
 )
-from reelstream.engines.kernels.row_prior import RowPrior
+from reelstream.engines.kernels.row_prior import (
+    PriorDraw,
+    SideFeatures,
+    draw_group_precisions,
+    draw_prior,
+    spread_out,
+)
 from reelstream.engines.sweep import Backend, ItemRange, SweepPlan, UserSums
 from reelstream.engines.user_draws import UserDraws
 from reelstream.models.rating.model import Hyperparameters
 
 
-@dataclass(frozen=True, slots=True)
-class PriorDraw:
-    """A draw of the prior of one side's rows: `N(G'x, inv(L))`, x the features of a row."""
-
-    G: NDArray[np.float64]
-    """(n_features, D)"""
-    L: NDArray[np.float64]
-    """(D, D)"""
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ItemSide:
     """The items of a chain: I of them."""
 
@@ -52,13 +49,17 @@ class ItemSide:
     """(I,)"""
     features: NDArray[np.float64]
     """(I, n_features), the first column one."""
+    groups: NDArray[np.int64]
+    """(n_features,): which columns' weights share a precision; -1 is one."""
+    vectors: NDArray[np.float64]
+    """(I, n_columns): what an item adds to the features of who rates it: see `exposure_vectors`."""
 
 
 class Chain:
     """A chain: its state, and the step from one sweep to the next."""
 
     user_prior: PriorDraw
-    """As drawn in the last sweep. The only feature of a user is the constant 1."""
+    """As drawn in the last sweep."""
     item_prior: PriorDraw
     """As drawn in the last sweep."""
 
@@ -74,12 +75,12 @@ class Chain:
         self.items = ItemRange.of(start.item_rows)
         self._backend, self._item_ids, self._n_ratings = backend, items.ids, n_ratings
         self._n_users = len(start.users)
-        # Which genres a user rates adds nothing beside the session effect.
-        self._user_rows_prior = RowPrior(np.ones((self._n_users, 1)))
-        self._item_rows_prior = RowPrior(items.features)
+        self._item_features, self._item_groups = SideFeatures(items.features), items.groups
+        # The intercept, and what the user chose to rate.
+        self._user_groups = np.repeat([-1, 0], [1, items.vectors.shape[1]])
         self._sampled = np.arange(0, self._n_users, n_ratings // MAX_SHAPE_RATINGS + 1)
         self._sample = start.users[self._sampled]
-        self._row_sums = backend.begin(start.users, start.sweeps)
+        self._row_sums = backend.begin(start.users, items.vectors, start.sweeps)
         self._session_shape = SessionShape(backend.ratings_of(self._sampled))
 
     def users(self) -> UserDraws:
@@ -96,36 +97,53 @@ class Chain:
                 self.hyperparameters, self._sample, self.items.draws, generator
             )
         scale_gamma = generator.standard_gamma(1 + self._n_users / 2) if has_session else None
-        # The only feature of a user is 1: its products with the rows are the rows' sum.
-        rows, products = self._row_sums
-        G, L = self._user_rows_prior.draw_from(self._n_users, rows[None], products, generator)
-        self.user_prior = PriorDraw(G, L)
-        alpha_gamma = generator.standard_gamma(1 + self._n_ratings / 2)
-        shape_uniform = generator.random()
         # Before the users' step, which leaves the item rows as they are: one plan then holds all.
-        self.item_prior = PriorDraw(*self._item_rows_prior.draw(self.items.draws, generator))
+        self._draw_priors(generator)
+        alpha_gamma = generator.standard_gamma(1 + self._n_ratings / 2)
+        noise_uniform, prior_uniform = generator.random(2)
         plan = self._plan(alpha_gamma, wants_covs=wants_covs)
         sums, self.items = self._backend.sweep(plan)
         self._row_sums, self._sample = sums.rows, sums.sampled
         self.hyperparameters = structs.replace(
             self._with_scale_sd(scale_gamma, sums),
             alpha=plan.alpha(sums.squares),
-            noise_shape=noise_shape(shape_uniform, self._n_users, sums.log_density),
+            noise_shape=scale_shape(noise_uniform, self._n_users, sums.log_density),
+            prior_shape=scale_shape(prior_uniform, self._n_users, sums.prior_log_density),
         )
         self.sweeps += 1
 
+    def _draw_priors(self, generator: np.random.Generator) -> None:
+        """(G, L) of both sides given the rows, then the precisions of the groups of weights."""
+        h = self.hyperparameters
+        self.user_prior = draw_prior(
+            self._row_sums,
+            self._n_users,
+            spread_out((h.exposure_precision,), self._user_groups),
+            generator,
+        )
+        self.item_prior = draw_prior(
+            self._item_features.sums(self.items.draws),
+            len(self._item_ids),
+            spread_out(h.item_precisions, self._item_groups),
+            generator,
+        )
+        (exposure_precision,) = draw_group_precisions(self.user_prior, self._user_groups, generator)
+        self.hyperparameters = structs.replace(
+            h,
+            exposure_precision=exposure_precision,
+            item_precisions=draw_group_precisions(self.item_prior, self._item_groups, generator),
+        )
+
     def _plan(self, alpha_gamma: float, *, wants_covs: bool) -> SweepPlan:
-        users, items = self.user_prior, self.item_prior
         return SweepPlan(
             sweep=self.sweeps,
             seed=self.seed,
             hyperparameters=self.hyperparameters,
-            user_terms=(users.G @ users.L)[0].astype(np.float32),
-            user_precision=users.L.astype(np.float32),
+            user_prior=self.user_prior,
             item_ids=self._item_ids,
             item_rows=self.items.draws,
-            item_terms=self._item_rows_prior.terms(items.G, items.L),
-            item_precision=items.L.astype(np.float32),
+            item_terms=self._item_features.terms(self.item_prior),
+            item_precision=self.item_prior.L.astype(np.float32),
             alpha_gamma=alpha_gamma,
             sampled=self._sampled,
             wants_covs=wants_covs,

@@ -52,7 +52,7 @@ def start_chain(
         (generator.standard_normal((len(ids), D)) * START_SD).astype(np.float32)
         for ids in (user_ids, item_ids)
     )
-    users = UserDraws(user_rows, np.ones(len(user_ids)), np.ones(len(user_ids)))
+    users = UserDraws.start(user_rows)
     if previous is None:
         hyperparameters = _cold_hyperparameters(use_times=parameters.use_times)
     else:
@@ -74,6 +74,7 @@ def _cold_hyperparameters(*, use_times: bool) -> Hyperparameters:
         session_variance=START_SESSION_VARIANCE if use_times else 0.0,
         session_rate=START_SESSION_RATE,
         session_scale_sd=1.0,
+        prior_shape=10.0,
     )
 
 
@@ -90,6 +91,7 @@ def _copy_known(
     known, at = _known(state.user_ids, user_ids)
     users.rows[known, :factors] = state.user_rows[at]
     users.noise[known], users.scale[known] = state.user_noise[at], state.session_scale[at]
+    users.prior_weight[known] = state.prior_weight[at]
     known, at = _known(previous.item_ids, item_ids)
     item_rows[known, :factors] = state.item_rows[at]
 

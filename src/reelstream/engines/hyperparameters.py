@@ -15,8 +15,8 @@ from reelstream.engines.training_data import TrainingData
 from reelstream.engines.user_draws import UserDraws
 from reelstream.models.rating.model import Hyperparameters
 
-# The grid that nu is drawn from.
-NOISE_SHAPES = np.array([1, 1.5, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 30, 50])
+# The grid that a shape nu is drawn from.
+SCALE_SHAPES = np.array([1, 1.5, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 30, 50])
 
 # Standard deviations of the random walks on log q and log rate.
 VARIANCE_STEP, RATE_STEP = 0.15, 0.3
@@ -79,12 +79,14 @@ def session_scale_sd(gamma: float, squares: float) -> float:
     return 1 / math.sqrt(precision(gamma, squares))
 
 
-def noise_shape(uniform: float, n_users: int, log_densities: float) -> float:
-    """The shape nu on its grid, given the `log_density` of every lam_u; uniform: in (0, 1)."""
-    a = NOISE_SHAPES / 2
+def scale_shape(uniform: float, n_users: int, log_densities: float) -> float:
+    """The shape nu of lam_u or c_u on its grid, given the `log_density` of all; uniform: in (0,
+    1).
+    """
+    a = SCALE_SHAPES / 2
     log_p = n_users * (a * np.log(a) - gammaln(a)) + a * log_densities
     p = np.exp(log_p - log_p.max()).cumsum()
-    return float(NOISE_SHAPES[np.searchsorted(p / p[-1], uniform, side="right")])
+    return float(SCALE_SHAPES[np.searchsorted(p / p[-1], uniform, side="right")])
 
 
 def squared_logs(session_scale: NDArray[np.float64]) -> float:
@@ -92,6 +94,6 @@ def squared_logs(session_scale: NDArray[np.float64]) -> float:
     return float((np.log(session_scale) ** 2).sum())
 
 
-def log_density(user_noise: NDArray[np.float64]) -> float:
-    """What nu is drawn from: of every lam_u (n_users,) its logarithm less itself."""
-    return float((np.log(user_noise) - user_noise).sum())
+def log_density(scales: NDArray[np.float64]) -> float:
+    """What nu is drawn from: of every lam_u or c_u (n_users,) its logarithm less itself."""
+    return float((np.log(scales) - scales).sum())

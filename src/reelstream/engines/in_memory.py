@@ -8,10 +8,12 @@ from numpy.typing import NDArray
 from reelstream.compute import threads
 from reelstream.engines.kernels.counter_rng import ITEM_ROW
 from reelstream.engines.kernels.row_draws import RowRatings, RowTerms, draw_rows, fill_regressors
-from reelstream.engines.sweep import ItemRange, RowSums, SweepPlan, UserSums
+from reelstream.engines.kernels.row_prior import RowSums
+from reelstream.engines.sweep import ItemRange, SweepPlan, UserSums
 from reelstream.engines.training_data import TrainingData
 from reelstream.engines.user_block import UserBlock
 from reelstream.engines.user_draws import UserDraws
+from reelstream.features.audience import exposure_features
 
 
 class InMemoryBackend:
@@ -21,14 +23,16 @@ class InMemoryBackend:
         self._data = data
         self._block: UserBlock
 
-    def begin(self, users: UserDraws, sweep: int) -> RowSums:
+    def begin(self, users: UserDraws, vectors: NDArray[np.float64], sweep: int) -> RowSums:
         """See `Backend.begin`."""
         n_items, D = len(self._data.items.ids), users.rows.shape[1]
-        self._block = UserBlock(self._data, users)
+        side = self._data.users
+        features = exposure_features(side.starts, side.others, vectors)
+        self._block = UserBlock(self._data, users, features)
         self._user_regressors = np.empty((len(users), D + 1), np.float32)
         self._item_regressors = np.empty((n_items, D + 1), np.float32)
         self._ones = np.ones(n_items, np.float32)
-        return self._row_sums()
+        return self._block.row_sums()
 
     def ratings_of(self, users: NDArray[np.int64]) -> TrainingData:
         """See `Backend.ratings_of`."""
@@ -38,7 +42,7 @@ class InMemoryBackend:
         """See `Backend.sweep`."""
         threads.share(fill_regressors, plan.item_rows, self._ones, self._item_regressors)
         self._block.draw(plan, self._item_regressors)
-        sums = self._block.sums(self._row_sums(), plan.sampled)
+        sums = self._block.sums(plan.sampled)
         return sums, self._draw_items(plan, plan.alpha(sums.squares))
 
     def users(self) -> UserDraws:
@@ -54,13 +58,8 @@ class InMemoryBackend:
         threads.share(
             draw_rows,
             RowRatings(side.starts, side.others, self._block.by_item, self._user_regressors),
-            RowTerms(self._ones, plan.item_precision, plan.item_terms),
+            RowTerms(self._ones, plan.item_precision, plan.item_terms, self._ones),
             plan.keys(ITEM_ROW, plan.item_ids),
             drawn.for_kernel(),
         )
         return drawn
-
-    def _row_sums(self) -> RowSums:
-        # Not `rows.sum(0)`, which adds in another order: a set must come out again bit for bit.
-        rows = self._block.users.rows.astype(np.float64)
-        return RowSums(np.ones(len(rows)) @ rows, rows.T @ rows)

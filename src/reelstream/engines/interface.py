@@ -10,19 +10,21 @@ from pathlib import Path
 from typing import Protocol
 
 from reelstream.catalog import Catalog
+from reelstream.features.audience import MIN_COLUMNS, audience_columns
 from reelstream.models.bundle import ModelBundle
 from reelstream.ratings.scale import RatingScale
 from reelstream.storage.batch_files import BatchFolder, Manifest
 
-FEW_FACTORS, FEW_DRAWS = 15, 4
-# What more factors and draws gain grows with the data: from ENOUGH_RATINGS on it is worth a fit
-# that takes twice the time, and an answer that takes four times as long.
-MORE_FACTORS, MORE_DRAWS, ENOUGH_RATINGS = 23, 8, 300_000
-# With more, a fit has to end within minutes, and an answer needs less: factors and draws are few
-# again. And a cold chain converges sooner: of films and users with hundreds of ratings each, the
-# first sweeps know nearly all. On a million simulated ratings 20 sweeps score within 0.001 RMSE of
-# 160, on 32 million 40 sweeps no longer improve. A chain that has had more factors keeps them.
-MANY_RATINGS = 5_000_000
+FACTORS, DRAWS, SWEEPS = 23, 8, 160
+# With fewer ratings a sweep takes hundredths of a second, and a cold chain needs more of them: the
+# less the ratings say, the more slowly it moves.
+FEW_RATINGS, MORE_SWEEPS = 300_000, 304
+# With more, a fit has to end within minutes, and an answer needs less: factors, draws and columns
+# of the audience are few. And a cold chain converges sooner: of films and users with hundreds of
+# ratings each, the first sweeps know nearly all. On a million simulated ratings 20 sweeps score
+# within 0.001 RMSE of 160, on 32 million 40 sweeps no longer improve. A chain that has had more
+# factors keeps them.
+MANY_RATINGS, FEW_FACTORS, FEW_DRAWS = 5_000_000, 15, 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,8 +33,8 @@ class FitParameters:
 
     n_factors: int = 0
     """Factors of a row, which has one number more, its bias. 0: by the size of the data."""
-    sweeps: int = 160
-    """Of a chain that starts cold."""
+    sweeps: int = 0
+    """Of a chain that starts cold. 0: by the size of the data."""
     burn_in: int = 64
     """Sweeps before the first kept draw of a cold chain."""
     warm_sweeps: int = 48
@@ -41,6 +43,10 @@ class FitParameters:
     """Sweeps before the first kept draw of such a chain."""
     n_draws: int = 0
     """Draws of the item side that a model keeps. 0: by the size of the data."""
+    n_audience: int = 0
+    """Directions of who rated what that are features of films and of users. 0: by the size of the
+    data.
+    """
     use_times: bool = True
     """Whether the times of ratings count: without them there is no session effect and no drift."""
     seed: int = 0
@@ -50,18 +56,20 @@ class FitParameters:
     Both are the same chain to rounding; the number is kept with a set so that it can be reproduced.
     """
 
-    def for_size(self, n_ratings: int) -> FitParameters:
-        """The same with factors and draws chosen; more than MANY_RATINGS halve a cold chain's
-        sweeps.
+    def for_size(self, n_ratings: int, n_users: int) -> FitParameters:
+        """The same with all that is 0 chosen by the size of the data; more than MANY_RATINGS halve
+        a cold chain's sweeps.
         """
-        has_more = ENOUGH_RATINGS <= n_ratings <= MANY_RATINGS
-        halves = 2 if n_ratings > MANY_RATINGS else 1
+        is_large = n_ratings > MANY_RATINGS
+        halves = 2 if is_large else 1
+        sweeps = self.sweeps or (MORE_SWEEPS if n_ratings < FEW_RATINGS else SWEEPS)
         return replace(
             self,
-            n_factors=self.n_factors or (MORE_FACTORS if has_more else FEW_FACTORS),
-            n_draws=self.n_draws or (MORE_DRAWS if has_more else FEW_DRAWS),
-            sweeps=self.sweeps // halves,
+            n_factors=self.n_factors or (FEW_FACTORS if is_large else FACTORS),
+            n_draws=self.n_draws or (FEW_DRAWS if is_large else DRAWS),
+            sweeps=sweeps // halves,
             burn_in=self.burn_in // halves,
+            n_audience=self.n_audience or (MIN_COLUMNS if is_large else audience_columns(n_users)),
         )
 
 

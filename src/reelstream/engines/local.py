@@ -109,12 +109,15 @@ def fit_rating(
     """The rating model of ratings sorted by user and time, warm-started from `previous`."""
     users, items = Vocabulary.of(ratings.user_id), Vocabulary.of(ratings.item_id)
     data = TrainingData.of(ratings, users, items)
+    parameters = parameters.for_size(len(ratings), len(users))
     totals = RatingTotals(
         user_ids=users.ids,
         item_ids=items.ids,
         item_ratings=np.diff(data.items.starts),
         mean=data.mean,
-        audience=audience_features(data.user_rows, data.item_rows, len(users), len(items)),
+        audience=audience_features(
+            data.user_rows, data.item_rows, len(users), len(items), parameters.n_audience
+        ),
     )
     return fit_rating_model(InMemoryBackend(data), totals, catalog, previous, parameters)
 

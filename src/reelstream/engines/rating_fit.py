@@ -13,6 +13,7 @@ from reelstream.engines.chain import Chain, ItemSide
 from reelstream.engines.chain_start import start_chain
 from reelstream.engines.interface import FitParameters
 from reelstream.engines.sweep import Backend
+from reelstream.features.audience import exposure_vectors
 from reelstream.features.item_features import ItemFeatures
 from reelstream.models.rating.model import ChainState, ItemDraws, RatingModel
 
@@ -30,7 +31,7 @@ class RatingTotals:
     mean: float
     """Of all ratings."""
     audience: NDArray[np.float64]
-    """(I, N_AUDIENCE): see `audience_features`."""
+    """(I, n_audience): see `audience_features`."""
 
     @property
     def n_ratings(self) -> int:
@@ -45,14 +46,22 @@ def fit_rating_model(
     previous: RatingModel | None,
     parameters: FitParameters,
 ) -> RatingModel:
-    """The rating model of the ratings that `backend` has: cold, or warm-started from `previous`."""
-    parameters = parameters.for_size(totals.n_ratings)
+    """The rating model of the ratings that `backend` has: cold, or warm-started from `previous`.
+
+    `parameters` are already chosen for the size of the data.
+    """
     encoder = previous.features if previous else ItemFeatures(catalog.genres)
     films = [catalog.get(item) for item in totals.item_ids.tolist()]
     features = encoder.encode(films, totals.item_ratings, totals.audience)
     start = start_chain(totals.user_ids, totals.item_ids, totals.n_ratings, previous, parameters)
-    chain = Chain(backend, start, ItemSide(totals.item_ids, features), totals.n_ratings)
-    draws = run_chain(chain, parameters, is_warm=previous is not None)
+    items = ItemSide(
+        ids=totals.item_ids,
+        features=features,
+        groups=encoder.groups(totals.audience.shape[1]),
+        vectors=exposure_vectors(totals.audience, totals.item_ratings, len(totals.user_ids)),
+    )
+    chain = Chain(backend, start, items, totals.n_ratings)
+    draws = run_chain(chain, items.vectors, parameters, is_warm=previous is not None)
     users = chain.users()
     return RatingModel(
         mean=totals.mean,
@@ -66,6 +75,7 @@ def fit_rating_model(
             user_rows=users.rows,
             user_noise=users.noise,
             session_scale=users.scale,
+            prior_weight=users.prior_weight,
             item_rows=chain.items.draws,
         ),
         sweeps=chain.sweeps,
@@ -73,25 +83,37 @@ def fit_rating_model(
     )
 
 
-def run_chain(chain: Chain, parameters: FitParameters, *, is_warm: bool) -> ItemDraws:
-    """Run the chain and keep draws of it, evenly spread over the sweeps after the burn-in."""
+def run_chain(
+    chain: Chain, vectors: NDArray[np.float64], parameters: FitParameters, *, is_warm: bool
+) -> ItemDraws:
+    """Run the chain and keep draws of it, evenly spread over the sweeps after the burn-in.
+
+    vectors (I, n_columns): see `exposure_vectors`.
+    """
     sweeps = parameters.warm_sweeps if is_warm else parameters.sweeps
     burn_in = parameters.warm_burn_in if is_warm else parameters.burn_in
     spacing = max((sweeps - burn_in) // parameters.n_draws, 1)
-    kept: list[dict[str, Any]] = []
+    # Filled in place: most of a model are covariances, and to stack them would copy them once more.
+    kept: dict[str, NDArray[Any]] = {}
+    n_kept = 0
     for sweep in range(1, sweeps + 1):
-        keeps = (
-            sweep > burn_in and (sweeps - sweep) % spacing == 0 and len(kept) < parameters.n_draws
-        )
+        keeps = sweep > burn_in and (sweeps - sweep) % spacing == 0 and n_kept < parameters.n_draws
         # A sweep draws the users given the items before it; a draw holds those with the users.
         item_rows = chain.items.draws
         chain.sweep(wants_covs=keeps)
         if keeps:
-            kept.append(_draw_of(chain, item_rows))
-    return ItemDraws(**{name: np.stack([draw[name] for draw in kept]) for name in kept[0]})
+            for name, value in _draw_of(chain, item_rows, vectors).items():
+                array = np.asarray(value)
+                if name not in kept:
+                    kept[name] = np.empty((parameters.n_draws, *array.shape), array.dtype)
+                kept[name][n_kept] = array
+            n_kept += 1
+    return ItemDraws(**{name: array[:n_kept] for name, array in kept.items()})
 
 
-def _draw_of(chain: Chain, item_rows: NDArray[np.float32]) -> dict[str, Any]:
+def _draw_of(
+    chain: Chain, item_rows: NDArray[np.float32], vectors: NDArray[np.float64]
+) -> dict[str, Any]:
     """The last sweep as one of `ItemDraws`; item_rows (I, D): the items before it."""
     hyperparameters = chain.hyperparameters
     return {
@@ -101,6 +123,7 @@ def _draw_of(chain: Chain, item_rows: NDArray[np.float32]) -> dict[str, Any]:
         "item_weights": chain.item_prior.G,
         "item_precision": chain.item_prior.L,
         "user_mean": chain.user_prior.G[0],
+        "exposure": (vectors @ chain.user_prior.G[1:]).astype(np.float32),
         "user_precision": chain.user_prior.L,
         "alpha": hyperparameters.alpha,
         "session_variance": hyperparameters.session_variance,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from reelstream.engines.hyperparameters import precision
 from reelstream.engines.kernels.counter_rng import RowKeys, stream_of
 from reelstream.engines.kernels.row_draws import RowDraws
+from reelstream.engines.kernels.row_prior import PriorDraw, RowSums
 from reelstream.engines.training_data import TrainingData
 from reelstream.engines.user_draws import UserDraws
 from reelstream.models.rating.model import Hyperparameters
@@ -33,10 +34,7 @@ class SweepPlan:
     """The chain's sweeps before it; it keys the noise."""
     seed: int
     hyperparameters: Hyperparameters
-    user_terms: NDArray[np.float32]
-    """(D,): L m of every user."""
-    user_precision: NDArray[np.float32]
-    """(D, D)"""
+    user_prior: PriorDraw
     item_ids: NDArray[np.int64]
     """(I,)"""
     item_rows: NDArray[np.float32]
@@ -61,15 +59,6 @@ class SweepPlan:
         return precision(self.alpha_gamma, squares)
 
 
-class RowSums(NamedTuple):
-    """Sums over users' rows, D numbers each."""
-
-    rows: NDArray[np.float64]
-    """(D,)"""
-    products: NDArray[np.float64]
-    """(D, D): of every row with itself."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UserSums:
     """Sums over users after their step."""
@@ -79,6 +68,8 @@ class UserSums:
     """Of every k_u."""
     log_density: float
     """Of every lam_u."""
+    prior_log_density: float
+    """Of every c_u."""
     squares: float
     """Of what rows and session effects leave of the ratings, each user's weighted by lam_u."""
     sampled: UserDraws
@@ -134,10 +125,11 @@ class ItemRange:
 class Backend(Protocol):
     """Has the ratings and the users of one chain, and draws its users and items."""
 
-    def begin(self, users: UserDraws, sweep: int) -> RowSums:
-        """Take the users as they are before `sweep`; the sums of their rows.
+    def begin(self, users: UserDraws, vectors: NDArray[np.float64], sweep: int) -> RowSums:
+        """Take the users as they are before `sweep`; the sums of their rows and features.
 
-        The arrays of `users` are the back end's from then on: it may change them.
+        The arrays of `users` are the back end's from then on: it may change them. Features are
+        those of `exposure_features`, made of the items' `vectors` (I, n_columns).
         """
 
     def ratings_of(self, users: NDArray[np.int64]) -> TrainingData:

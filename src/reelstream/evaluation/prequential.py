@@ -30,8 +30,8 @@ Learns = Literal["nothing", "users", "users and films"]
 # What learns from a batch, in the order in which its scores are unpacked: live, static, live_users.
 _LEARNS: tuple[Learns, ...] = ("users and films", "nothing", "users")
 
-# Ratings replayed at once where films learn: what was known of their users then is kept, 5 kB each.
-MAX_BELIEFS = 50_000
+# Ratings replayed at once where films learn: what was known of their users is kept, 21 kB each.
+MAX_BELIEFS = 12_000
 
 # Ratings that a moving window holds: enough for an RMSE to within 0.02.
 WINDOW = 2_000

@@ -193,22 +193,33 @@ class ModelSet:
             np.zeros(n, np.int64), items.rows(item_ids, own=False)
         )
         answers = self.query(queries, self.belief_at(state, at), items)
-        return self.predictions(
-            self.posterior(answers, np.full(n, state.n_ratings), np.full(n, state.n_likes)),
-            item_ids,
+        posterior = self.posterior(
+            answers,
+            np.full(n, state.n_ratings),
+            np.full(n, state.n_likes),
+            np.full(n, items.like_offset.value),
         )
+        return self.predictions(posterior, item_ids)
 
     def update_item(
         self, state: UserState, item_id: int, rating: float, at: int, items: OnlineItems
     ) -> None:
-        """Update an item with a rating by the user of `state`, which must not have seen it yet."""
+        """Update an item with a rating by the user of `state`, which must not have seen it yet; and
+        how likely likes are at present.
+        """
         query = ItemQueries(
             beliefs=np.zeros(1, np.int64),
             rows=items.rows(np.array([item_id]), own=True),
             centred=np.array([rating - self.rating.mean]),
             is_update=np.ones(1, bool),
         )
-        self.query(query, self.belief_at(state, at), items)
+        answers = self.query(query, self.belief_at(state, at), items)
+        n_ratings, n_likes = np.array([state.n_ratings]), np.array([state.n_likes])
+        posterior = self.posterior(answers, n_ratings, n_likes, np.zeros(1))
+        items.like_offset.update(
+            float(self.like.log_odds(posterior, np.array([item_id]))[0]),
+            liked=rating >= self.scale.like_threshold,
+        )
 
     def segment_of(self, history: EventColumns) -> Segment:
         """The segment of one user."""
@@ -239,6 +250,7 @@ class ModelSet:
             drawn=draws.drawn,
             means=draws.means,
             covs=draws.covs,
+            exposure=draws.exposure,
             unrated_means=self.rating.unrated_means([self.catalog.get(int(item)) for item in ids]),
             unrated_cov=self.rating.unrated_covariance,
         )
@@ -287,9 +299,10 @@ class ModelSet:
         answers: NDArray[np.float64],
         user_ratings: NDArray[np.int64],
         user_likes: NDArray[np.int64],
+        like_offset: NDArray[np.float64],
     ) -> Posterior:
         """Answers (n, 3) of `query` in stars, with the counts (n,) of the users' ratings they rest
-        on.
+        on, and the offset (n,) of each.
         """
         return Posterior(
             mean=answers[:, 0] + self.rating.mean,
@@ -297,12 +310,14 @@ class ModelSet:
             above=answers[:, 2],
             user_ratings=user_ratings,
             user_likes=user_likes,
+            like_offset=like_offset,
         )
 
     def predictions(self, posterior: Posterior, item_ids: NDArray[np.int64]) -> Predictions:
         """The full answers (n,), from the posterior of the rating model."""
         values = self.scale.values()
-        distribution = rating_distribution(posterior.mean, posterior.variance, values)
+        variance = self.like.variance(posterior, item_ids)
+        distribution = rating_distribution(posterior.mean, variance, values)
         expected = distribution @ values
         sd = np.sqrt(np.maximum(distribution @ values**2 - expected**2, 0.0))
         return Predictions(

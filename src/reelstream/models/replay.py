@@ -7,7 +7,7 @@ Trainer and evaluation use it; a server predicts for one user at a time.
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -66,9 +66,10 @@ def posterior_of_events(
     `events` may come in any order; within a user they are taken in order of time. A query is
     predicted from all of its user's updates before it; where the set takes no notice of time, those
     that are no queries come first. An erasure must not be a query; after it the user begins anew.
-    With `items`, these are updated as well, from events that are both query and update, in order of
-    time over all users. With `looks_ahead` the updates after a query count too, which no server can
-    know: for comparison with figures that do; then no event may be both query and update.
+    With `items`, these are updated as well, and how likely likes are at present, from events that
+    are both query and update, in order of time over all users. With `looks_ahead` the updates after
+    a query count too, which no server can know: for comparison with figures that do; then no event
+    may be both query and update.
     """
     replay = _Replay.of(model_set, events, is_query, is_update)
     online = items if items is not None else model_set.online_items()
@@ -84,8 +85,11 @@ def posterior_of_events(
         count(counted, replay.spans.starts)[replay.query_rows]
         for counted in (replay.is_update, likes)
     )
-    back = np.argsort(replay.query_order)
-    return model_set.posterior(answers[back], user_ratings[back], user_likes[back])
+    no_offset = np.zeros(len(answers))
+    posterior = model_set.posterior(answers, user_ratings, user_likes, no_offset)
+    if items is not None:
+        posterior = replace(posterior, like_offset=_like_offsets(replay, posterior, items))
+    return posterior[np.argsort(replay.query_order)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,6 +164,15 @@ class _Replay:
         first_query = self.spans.first_query[users]
         return int(first_query[0]), int(first_query[-1])
 
+    def order_in_time(self) -> NDArray[np.int64]:
+        """The queries (q,) of all users in order of time."""
+        queries = self.queries
+        return np.lexsort((queries.offset, queries.partition, queries.timestamp))
+
+    def updates_items(self) -> NDArray[np.bool_]:
+        """Whether each query (q,) updates its item once it is predicted."""
+        return self.is_update[self.query_rows] & is_trainable(self.queries)
+
     def chunks(self) -> list[slice]:
         """The users in chunks of about CHUNK_EVENTS events, each as the slice of the spans that
         bounds it.
@@ -211,13 +224,28 @@ def _answer_in_time(
     with what is trainable.
     """
     queries, model_set = replay.queries, replay.model_set
-    order = np.lexsort((queries.offset, queries.partition, queries.timestamp))
+    order, is_update = replay.order_in_time(), replay.updates_items()
     centred = queries.rating.astype(np.float64) - model_set.rating.mean
-    is_update = replay.is_update[replay.query_rows] & is_trainable(queries)
     answers = np.empty((len(queries), 3))
     in_time = ItemQueries(order, rows[order], centred[order], is_update[order])
     answers[order] = model_set.query(in_time, beliefs, items)
     return answers
+
+
+def _like_offsets(replay: _Replay, posterior: Posterior, items: OnlineItems) -> NDArray[np.float64]:
+    """The offset (q,) at each query, given the `posterior` (q,); that of `items` learns in order of
+    time.
+    """
+    queries, model_set = replay.queries, replay.model_set
+    log_odds = model_set.like.log_odds(posterior, queries.item_id).tolist()
+    liked = (queries.rating >= model_set.scale.like_threshold).tolist()
+    is_update = replay.updates_items().tolist()
+    offsets = np.empty(len(queries))
+    for query in replay.order_in_time().tolist():
+        offsets[query] = items.like_offset.value
+        if is_update[query]:
+            items.like_offset.update(log_odds[query], liked=liked[query])
+    return offsets
 
 
 def _starts(user_ids: NDArray[np.int64], lives: Ints) -> NDArray[np.int64]:

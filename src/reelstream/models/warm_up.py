@@ -47,7 +47,7 @@ def _one_item() -> RatingModel:
     identity = np.eye(D)[None]
     rows, covs = np.zeros((1, 1, D), np.float32), np.zeros((1, 1, D, D), np.float32)
     encoder = ItemFeatures(())
-    weights = np.zeros((1, encoder.n_features, D))
+    weights = np.zeros((1, encoder.n_own, D))
     draws = ItemDraws(
         drawn=rows,
         means=rows,
@@ -55,6 +55,7 @@ def _one_item() -> RatingModel:
         item_weights=weights,
         item_precision=identity,
         user_mean=np.zeros((1, D)),
+        exposure=rows,
         user_precision=identity,
         alpha=number,
         session_variance=number,
@@ -65,6 +66,7 @@ def _one_item() -> RatingModel:
         user_rows=rows[0],
         user_noise=number,
         session_scale=number,
+        prior_weight=number,
         item_rows=rows[0],
     )
     return RatingModel(

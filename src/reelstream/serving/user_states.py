@@ -15,7 +15,7 @@ from reelstream.models.rating.user_state import UserState
 from reelstream.ratings.columns import EventColumns
 from reelstream.serving.live_histories import HistoryVersion, LiveHistories
 
-# Memory for states, of some 80 kB each: the one used least recently is dropped first. Folding a
+# Memory for states, of some 360 kB each: the one used least recently is dropped first. Folding a
 # user in takes a hundred times as long as a prediction.
 CACHE_BYTES = 256 * 1024**2
 

@@ -39,6 +39,7 @@ class Regressions:
         root = rng.standard_normal((D, D))
         self.precision = (root @ root.T + np.eye(D)).astype(np.float32)
         self.prior_terms = rng.standard_normal((N_ROWS, D)).astype(np.float32)
+        self.prior_weight = rng.uniform(0.3, 3, N_ROWS).astype(np.float32)
         self.ids = np.arange(N_ROWS) * 17
 
     def draw(self, sweep: int) -> tuple[np.ndarray, ...]:
@@ -50,7 +51,7 @@ class Regressions:
         threads.share(
             draw_rows,
             RowRatings(self.starts, self.others, self.targets, regressors),
-            RowTerms(self.weight, self.precision, self.prior_terms),
+            RowTerms(self.weight, self.precision, self.prior_terms, self.prior_weight),
             counter_rng.RowKeys(stream, self.ids),
             RowDraws(draws, means, covs, squares),
         )
@@ -71,8 +72,9 @@ class Regressions:
         """Mean and covariance of one row, as the docstring's formula says."""
         x, y, weights = self.of_row(row)
         weights = weights * self.weight[row]
-        cov = np.linalg.inv(self.precision + (x.T * weights) @ x)
-        return cov @ (self.prior_terms[row] + (x.T * weights) @ y), cov
+        prior_weight = float(self.prior_weight[row])
+        cov = np.linalg.inv(prior_weight * self.precision + (x.T * weights) @ x)
+        return cov @ (prior_weight * self.prior_terms[row] + (x.T * weights) @ y), cov
 
 
 @pytest.fixture(scope="module")

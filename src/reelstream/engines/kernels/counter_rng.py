@@ -19,8 +19,8 @@ from reelstream.compute.arrays import FAST_MATH, Ints
 from reelstream.engines.kernels.vector_math import log, on_circle
 
 # What a key is for: no two draws of one sweep share numbers.
-USER_ROW, ITEM_ROW, SESSION, SESSION_SCALE, USER_NOISE = (
-    np.uint64(purpose) for purpose in range(5)
+USER_ROW, ITEM_ROW, SESSION, SESSION_SCALE, USER_NOISE, PRIOR_WEIGHT = (
+    np.uint64(purpose) for purpose in range(6)
 )
 
 

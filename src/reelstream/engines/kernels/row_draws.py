@@ -2,8 +2,8 @@
 
 A row is `w = [bias, factors]`, D numbers. Its ratings are `y_j = w . x_j + e_j` with `x_j = [1,
 factors of the other row]`, `e_j ~ N(0, 1 / weight_j)`, where the other row's bias is already taken
-off `y_j`; its prior is `N(m, inv(L))`. So its posterior is normal with precision `A = L +
-sum(weight x x')` and mean `inv(A) (L m + sum(weight x y))` (Salakhutdinov and Mnih, *Bayesian
+off `y_j`; its prior is `N(m, inv(c L))`. So its posterior is normal with precision `A = c L +
+sum(weight x x')` and mean `inv(A) (c L m + sum(weight x y))` (Salakhutdinov and Mnih, *Bayesian
 Probabilistic Matrix Factorization using MCMC*, ICML 2008). Rows of one side are independent of each
 other given the other side: they are drawn in parallel, over threads here and over machines on a
 cluster.
@@ -61,6 +61,8 @@ class RowTerms(NamedTuple):
     """(D, D): L of the prior."""
     prior: Floats
     """(n, D): L m of the prior."""
+    prior_weight: Floats
+    """(n,): c, by which both are multiplied."""
 
 
 class RowDraws(NamedTuple):
@@ -193,7 +195,9 @@ def _fill_system(first: int, terms: RowTerms, grams: Floats, factors: Floats) ->
             for k in range(factors.shape[2]):
                 row = min(first + k, n - 1)
                 prior = terms.precision[a, b] if a < D else terms.prior[row, b]
-                factors[a, b, k] = prior + terms.weight[row] * grams[a, b, k]
+                factors[a, b, k] = (
+                    terms.prior_weight[row] * prior + terms.weight[row] * grams[a, b, k]
+                )
 
 
 @njit(cache=True, nogil=True, fastmath=FAST_MATH)

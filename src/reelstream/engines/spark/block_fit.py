@@ -51,17 +51,21 @@ def _fit_rating(
     blocks: BlockFolder,
 ) -> RatingModel:
     tasks = SparkTasks(context, blocks, firsts)
-    n_users = len(counts.user_ids)
+    n_users, previous = len(counts.user_ids), None
+    if job.previous is not None:
+        previous = job.previous.find(RatingModel)
+    parameters = job.context.parameters.for_size(int(counts.item_ratings.sum()), n_users)
     totals = RatingTotals(
         user_ids=counts.user_ids,
         item_ids=counts.item_ids,
         item_ratings=counts.item_ratings,
         mean=counts.mean,
-        audience=features_of_products(tasks.multiply_audience, counts.item_ratings, n_users),
+        audience=features_of_products(
+            tasks.multiply_audience, counts.item_ratings, n_users, parameters.n_audience
+        ),
     )
     backend = BlockBackend(blocks, firsts, tasks)
-    previous = job.previous.find(RatingModel) if job.previous is not None else None
-    model = fit_rating_model(backend, totals, job.context.catalog, previous, job.context.parameters)
+    model = fit_rating_model(backend, totals, job.context.catalog, previous, parameters)
     tasks.close()
     return model
 

@@ -14,12 +14,14 @@ from reelstream.compute import threads
 from reelstream.engines.blocks import (
     BlockFolder,
     BlockSums,
+    begin_users,
     gram_size,
     multiply_audience,
     step_items,
     step_users,
 )
 from reelstream.engines.kernels.row_draws import GRAM_UNIT
+from reelstream.engines.kernels.row_prior import RowSums
 from reelstream.engines.sweep import ItemRange, SweepPlan
 
 # Of what one task sends to one other: Python's side of Spark takes no more than 2 GiB at once.
@@ -39,6 +41,18 @@ class SparkTasks:
         # Where a number is stored, its block's files are in the machine's memory: Spark sends the
         # task there again.
         self._numbers = context.parallelize(range(n_blocks), self._n_tasks).map(int).persist()
+
+    def begin(self, vectors: NDArray[np.float64], sweep: int) -> Sequence[tuple[int, RowSums]]:
+        """See `BlockRunner.begin`."""
+        folder, shared = self._folder, self._context.broadcast(vectors)
+
+        def begin(numbers: Iterable[int]) -> Iterable[tuple[int, RowSums]]:
+            begin_task()
+            return begin_users(folder, numbers, shared.value, sweep)
+
+        sums: list[tuple[int, RowSums]] = self._numbers.mapPartitions(begin).collect()
+        shared.destroy()
+        return sums
 
     def sweep(self, plan: SweepPlan) -> tuple[Sequence[BlockSums], Sequence[ItemRange]]:
         """See `BlockRunner.sweep`."""

@@ -1,5 +1,5 @@
 """Fits the like model: counts likes, then fits weights to the rating model's predictions for the
-holdout.
+holdout, and the correction of their variance.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from reelstream.features.holdout import fits_like_model, is_trainable
 from reelstream.features.vocabulary import Vocabulary
 from reelstream.models.family import FamilyInput
 from reelstream.models.like.model import LikeModel, Posterior
+from reelstream.models.like.variance_fit import fit_variance_scale
 from reelstream.models.model_set import ModelSet, TrainedOn
 from reelstream.models.replay import posterior_of_events
 from reelstream.ratings.histories import Histories
@@ -50,8 +51,8 @@ def fit_weights(
     has_gate: bool,
     looks_ahead: bool = False,
 ) -> LikeModel:
-    """The model with weights, fitted to the predictions of a set's rating model for the holdout;
-    with a gate, for the half of the holdout that is not the gate's.
+    """The model with weights and a correction of variances, fitted to the predictions of a set's
+    rating model for the holdout; with a gate, for the half of the holdout that is not the gate's.
 
     `looks_ahead` as in `posterior_of_events`.
     """
@@ -60,8 +61,17 @@ def fit_weights(
     posterior = posterior_of_events(
         model_set, some, is_query, is_trainable(some), looks_ahead=looks_ahead
     )
-    liked = some.rating[is_query] >= counted.threshold
-    return with_weights(counted, posterior, some.item_id[is_query], liked)
+    ratings, item_ids = some.rating[is_query], some.item_id[is_query]
+    fitted = with_weights(counted, posterior, item_ids, ratings >= counted.threshold)
+    if len(ratings) < MIN_RATINGS_TO_FIT:
+        return fitted
+    variance_scale = fit_variance_scale(
+        posterior,
+        counted.variance_columns(posterior, item_ids),
+        ratings.astype(np.float64),
+        model_set.scale.values(),
+    )
+    return replace(fitted, variance_scale=variance_scale)
 
 
 def with_weights(

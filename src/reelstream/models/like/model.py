@@ -3,12 +3,12 @@
 Thresholding the rating model's posterior ranks well but is not calibrated. A logistic regression on
 that posterior, and on how many likes the user gave and the item got so far, is. It is fitted to
 ratings that the item side has never seen: for others the posterior is too sure, and the weights
-would trust it too much.
+would trust it too much. The same ratings say by how much the posterior's variance is wrong.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Self
 
@@ -19,6 +19,7 @@ from scipy.special import expit, logit
 
 from reelstream.features.vocabulary import Vocabulary
 from reelstream.files import encode_json, read_json, write_synced
+from reelstream.models.like.variance_scale import N_COLUMNS, VarianceScale, variance_columns
 
 FORMAT = 1
 
@@ -43,15 +44,13 @@ class Posterior:
     """(n,): how many ratings of the user it rests on."""
     user_likes: NDArray[np.int64]
     """(n,): how many of these were likes."""
+    like_offset: NDArray[np.float64]
+    """(n,): log odds that are added to those of a like: see `LikeOffset`."""
 
     def __getitem__(self, chosen: slice | NDArray[np.int64]) -> Posterior:
         """Those of the chosen queries."""
         return Posterior(
-            mean=self.mean[chosen],
-            variance=self.variance[chosen],
-            above=self.above[chosen],
-            user_ratings=self.user_ratings[chosen],
-            user_likes=self.user_likes[chosen],
+            **{field.name: getattr(self, field.name)[chosen] for field in fields(self)}
         )
 
 
@@ -63,6 +62,10 @@ class _About(msgspec.Struct, kw_only=True):
     scale: list[float]
     weights: list[float]
     intercept: float
+    # Models that were fitted before variances were corrected lack these.
+    variance_centre: tuple[float, ...] = (0.0,) * N_COLUMNS
+    variance_scale: tuple[float, ...] = (1.0,) * N_COLUMNS
+    variance_weights: tuple[float, ...] = (0.0,) * N_COLUMNS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +88,8 @@ class LikeModel:
     weights: NDArray[np.float64]
     """(n_features,)"""
     intercept: float
+    variance_scale: VarianceScale
+    """Corrects how wide the rating model says that a rating spreads."""
 
     @classmethod
     def of_counts(
@@ -106,27 +111,47 @@ class LikeModel:
             scale=none,
             weights=none,
             intercept=0.0,
+            variance_scale=VarianceScale.none(),
         )
 
     def probability(self, posterior: Posterior, item_ids: NDArray[np.int64]) -> NDArray[np.float64]:
         """The probability of a like (n,) for each query."""
-        if len(self.weights) == 0:
-            return posterior.above
-        x = (self.features(posterior, item_ids) - self.centre) / self.scale
-        probability: NDArray[np.float64] = expit(x @ self.weights + self.intercept)
+        log_odds = self.log_odds(posterior, item_ids) + posterior.like_offset
+        probability: NDArray[np.float64] = expit(log_odds)
         return probability
+
+    def log_odds(self, posterior: Posterior, item_ids: NDArray[np.int64]) -> NDArray[np.float64]:
+        """The log odds of a like (n,) for each query, without the offset."""
+        if len(self.weights) == 0:
+            return _log_odds(posterior.above)
+        x = (self.features(posterior, item_ids) - self.centre) / self.scale
+        log_odds: NDArray[np.float64] = x @ self.weights + self.intercept
+        return log_odds
+
+    def variance(self, posterior: Posterior, item_ids: NDArray[np.int64]) -> NDArray[np.float64]:
+        """The variance of the rating itself (n,), corrected."""
+        columns = self.variance_columns(posterior, item_ids)
+        return posterior.variance * self.variance_scale.factors(columns)
+
+    def variance_columns(
+        self, posterior: Posterior, item_ids: NDArray[np.int64]
+    ) -> NDArray[np.float64]:
+        """The columns (n, N_COLUMNS) of the variance's correction."""
+        item_ratings, _ = self._counts_of(self.items.rows(item_ids))
+        return variance_columns(
+            posterior.mean, posterior.variance, posterior.user_ratings, item_ratings
+        )
 
     def features(self, posterior: Posterior, item_ids: NDArray[np.int64]) -> NDArray[np.float64]:
         """The columns (n, n_features) of the regression, not scaled."""
         rows = self.items.rows(item_ids)
         item_ratings, item_likes = self._counts_of(rows)
-        above = np.clip(posterior.above, MIN_PROBABILITY, 1 - MIN_PROBABILITY)
         return np.column_stack(
             [
                 posterior.mean,
                 posterior.mean**2,
                 np.sqrt(posterior.variance),
-                logit(above),
+                _log_odds(posterior.above),
                 self._share(posterior.user_likes, posterior.user_ratings),
                 self._share(item_likes, item_ratings),
                 np.log1p(posterior.user_ratings),
@@ -156,6 +181,9 @@ class LikeModel:
             scale=self.scale.tolist(),
             weights=self.weights.tolist(),
             intercept=self.intercept,
+            variance_centre=tuple(self.variance_scale.centre.tolist()),
+            variance_scale=tuple(self.variance_scale.scale.tolist()),
+            variance_weights=tuple(self.variance_scale.weights.tolist()),
         )
         write_synced(folder / "model.json", encode_json(about))
         np.save(folder / "item_ids.npy", self.items.ids)
@@ -176,4 +204,16 @@ class LikeModel:
             scale=np.array(about.scale),
             weights=np.array(about.weights),
             intercept=about.intercept,
+            variance_scale=VarianceScale(
+                centre=np.array(about.variance_centre),
+                scale=np.array(about.variance_scale),
+                weights=np.array(about.variance_weights),
+            ),
         )
+
+
+def _log_odds(probability: NDArray[np.float64]) -> NDArray[np.float64]:
+    log_odds: NDArray[np.float64] = logit(
+        np.clip(probability, MIN_PROBABILITY, 1 - MIN_PROBABILITY)
+    )
+    return log_odds

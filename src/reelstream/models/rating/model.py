@@ -1,9 +1,10 @@
 """The rating model: Bayesian biased matrix factorization, kept as draws of its item side.
 
-`r_ui = mu + b_u + b_i + p_u . q_i + f_u(t) + e`, `e ~ N(0, 1 / (alpha lam_u))`. Of a fitted chain a
-model keeps, for each kept draw s, the films Q_s and their conditional mean and covariance given the
-users drawn with Q_s, and the hyperparameters. Users are not kept: each is solved from his or her
-own ratings when a query comes (`user_filter`).
+`r_ui = mu + b_u + b_i + p_u . q_i + f_u(t) + e`, `e ~ N(0, 1 / (alpha lam_u))`. A user's row has
+the prior `N(G'x, inv(c_u L))`, where x says which films the user chose to rate. Of a fitted chain a
+model keeps, for each kept draw s, the films Q_s and their conditional mean and covariance given
+the users drawn with Q_s, and the hyperparameters. Users are not kept: each is solved from his or
+her own ratings when a query comes (`user_filter`).
 """
 
 from __future__ import annotations
@@ -19,12 +20,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reelstream.catalog import Film
-from reelstream.features.audience import N_AUDIENCE
-from reelstream.features.item_features import ItemFeatures
+from reelstream.errors import DamagedError
+from reelstream.features.item_features import N_GROUPS, ItemFeatures
 from reelstream.features.vocabulary import Vocabulary
 from reelstream.files import encode_json, read_json, write_synced
 
-FORMAT = 1
+FORMAT = 2
+# The arrays that models of format 1 lack.
+_SINCE_FORMAT_2 = {"exposure", "prior_weight"}
+# With this shape a t law is a normal one; the default, for models of format 1.
+NORMAL_SHAPE = 1e6
 _STORED_NAMES = {
     "session_variance": "mood_variance",
     "session_rate": "mood_rate",
@@ -49,6 +54,12 @@ class Hyperparameters(msgspec.Struct, frozen=True, kw_only=True, rename=_STORED_
     """How fast a session effect fades, per second."""
     session_scale_sd: float
     """Standard deviation of log k_u, by which users' session effects differ."""
+    prior_shape: float = NORMAL_SHAPE
+    """nu of c_u ~ Gamma(nu/2, nu/2), by which the priors of users' rows differ."""
+    exposure_precision: float = 1.0
+    """Of the weights of what a user chose to rate."""
+    item_precisions: tuple[float, ...] = (1.0,) * N_GROUPS
+    """Of the weights of each group of the items' side features: see `ItemFeatures.groups`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,9 +77,13 @@ class ItemDraws:
     item_precision: NDArray[np.float64]
     """(S, D, D): L of the items' prior."""
     user_mean: NDArray[np.float64]
-    """(S, D): mean of the users' prior."""
+    """(S, D): mean of the prior of a user without ratings."""
+    exposure: NDArray[np.float32]
+    """(S, I, D): what a rating of the item, whatever its stars, adds to the prior mean of its user,
+    times SHRINKAGE_EXPOSURE + the user's number of ratings.
+    """
     user_precision: NDArray[np.float64]
-    """(S, D, D): L of the users' prior."""
+    """(S, D, D): L of the users' prior, for a user of c_u = 1."""
     alpha: NDArray[np.float64]
     """(S,)"""
     session_variance: NDArray[np.float64]
@@ -91,19 +106,16 @@ class ChainState:
     """(U,): lam_u."""
     session_scale: NDArray[np.float64]
     """(U,): k_u."""
+    prior_weight: NDArray[np.float64]
+    """(U,): c_u."""
     item_rows: NDArray[np.float32]
     """(I, D)"""
 
     def without_user(self, user_id: int) -> ChainState:
         """The same without what it holds of one user."""
         others = self.user_ids != user_id
-        return replace(
-            self,
-            user_ids=self.user_ids[others],
-            user_rows=self.user_rows[others],
-            user_noise=self.user_noise[others],
-            session_scale=self.session_scale[others],
-        )
+        names = [field.name for field in fields(self) if field.name != "item_rows"]
+        return replace(self, **{name: getattr(self, name)[others] for name in names})
 
 
 class _About(msgspec.Struct, kw_only=True):
@@ -151,8 +163,8 @@ class RatingModel:
 
     def unrated_means(self, films: Sequence[Film | None]) -> NDArray[np.float32]:
         """(S, n, D): the prior means of films that have no ratings here, from genres and era."""
-        n = len(films)
-        features = self.features.encode(films, np.zeros(n, np.int64), np.zeros((n, N_AUDIENCE)))
+        n, n_audience = len(films), self.draws.item_weights.shape[1] - self.features.n_own
+        features = self.features.encode(films, np.zeros(n, np.int64), np.zeros((n, n_audience)))
         return (features @ self.draws.item_weights).astype(np.float32)
 
     def save(self, folder: Path) -> None:
@@ -174,8 +186,16 @@ class RatingModel:
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """Read what `save` wrote, arrays memory-mapped."""
+        """Read what `save` wrote, arrays memory-mapped. Raises DamagedError, OSError.
+
+        A model of format 1 answers as it always did: its users are normal, and what they chose to
+        rate says nothing.
+        """
         about = read_json(folder / "model.json", _About)
+        if about.format > FORMAT:
+            raise DamagedError(
+                f"{folder} has format {about.format}, this version reads {FORMAT}: update it"
+            )
 
         def array(name: str) -> Any:
             # Copy-on-write and a plain ndarray: to compiled functions the same type as an array
@@ -184,16 +204,23 @@ class RatingModel:
 
         def arrays(part: type[ItemDraws | ChainState], prefix: str) -> dict[str, Any]:
             names = [field.name for field in fields(part)]
+            if about.format == 1:
+                names = [name for name in names if name not in _SINCE_FORMAT_2]
             return {name: array(f"{prefix}_{_stored(name)}") for name in names}
+
+        draws, state = arrays(ItemDraws, "draws"), arrays(ChainState, "chain")
+        if about.format == 1:
+            draws["exposure"] = np.zeros_like(draws["means"])
+            state["prior_weight"] = np.ones(len(state["user_ids"]))
 
         return cls(
             mean=about.mean,
             item_ids=array("item_ids"),
             item_counts=array("item_counts"),
-            draws=ItemDraws(**arrays(ItemDraws, "draws")),
+            draws=ItemDraws(**draws),
             features=ItemFeatures(about.genres),
             hyperparameters=about.hyperparameters,
-            state=ChainState(**arrays(ChainState, "chain")),
+            state=ChainState(**state),
             sweeps=about.sweeps,
             seed=about.seed,
         )

@@ -26,8 +26,9 @@ from numpy.typing import NDArray
 
 from reelstream.catalog import Film
 from reelstream.compute.arrays import Bools, Floats, Ints
+from reelstream.models.like.offset import LikeOffset
 from reelstream.models.rating.model import RatingModel
-from reelstream.models.rating.user_filter import item_variance, measure
+from reelstream.models.rating.user_filter import expect, item_variance, spread
 from reelstream.models.rating.user_state import UserBeliefs
 
 # Rows by which the arrays of updated items grow at least, when they are full.
@@ -78,6 +79,8 @@ class OnlineItems:
         """(S, E, D), E at least `len(self)`: rows from there on are not in use yet."""
         self.covs: NDArray[np.float32] = np.empty((S, 0, D, D), np.float32)
         """(S, E, D, D)"""
+        self.like_offset = LikeOffset()
+        """Learns from the same ratings."""
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -107,12 +110,16 @@ class OnlineItems:
         np.save(folder / "item_ids.npy", np.array(list(self._rows), np.int64))
         np.save(folder / "means.npy", self.means[:, :n])
         np.save(folder / "covs.npy", self.covs[:, :n])
+        np.save(folder / "like_offset.npy", [self.like_offset.value, self.like_offset.variance])
 
     def restore(self, folder: Path) -> None:
         """Go on from the items that `save` wrote, of the same model."""
         item_ids = np.load(folder / "item_ids.npy").tolist()
         self._rows = {item_id: row for row, item_id in enumerate(item_ids)}
         self.means, self.covs = np.load(folder / "means.npy"), np.load(folder / "covs.npy")
+        # Items that were saved before there was an offset begin without one.
+        if (folder / "like_offset.npy").exists():
+            self.like_offset = LikeOffset(*np.load(folder / "like_offset.npy").tolist())
 
     def _add(self, item_id: int, fitted: int) -> int:
         row = self._rows[item_id] = len(self._rows)
@@ -168,7 +175,7 @@ def predict_items(
                 item, item_cov = fitted.means[s, row], fitted.covs[s, row]
             else:
                 item, item_cov = online.means[s, row - n_items], online.covs[s, row - n_items]
-            value, user_variance = measure(user, user_cov, item, gain)
+            value, user_variance = expect(user, item), spread(user_cov, item, gain)
             variance = noise + user_variance + item_variance(user, user_cov, item_cov)
             first += value / S
             within += variance / S

@@ -26,14 +26,17 @@ from reelstream.models.rating.user_filter import (
     FilterItems,
     GridStates,
     UserSpans,
+    add_exposure,
     advance,
     condition,
+    expect,
+    fill_prior_mean,
     item_at,
     item_variance,
-    measure,
     mix,
     slice_beliefs,
     slice_events,
+    spread,
 )
 from reelstream.models.rating.user_state import Dynamics, UserBeliefs
 
@@ -83,15 +86,15 @@ def smooth_events(
     n, n_queries = events.rows.size, int(events.is_query.sum())
     means, covs = np.empty((n_queries, G, K)), np.empty((n_queries, G, K, K))
     gains, errors, variances = np.empty((n, K)), np.empty(n), np.empty(n)
-    log_weight = np.empty(G)
+    log_weight, no_response = np.empty(G), np.empty((0, 0, 0))
     for s in range(S):
         for g in range(G):
             trajectory = Trajectory(means[:, g], covs[:, g], gains, errors, variances)
             log_weight[g] = _filter(s, g, events, items, dynamics, trajectory)
             _look_back(s, events, items, dynamics.session_rate[s], trajectory)
         for query in range(n_queries):
-            states = GridStates(means[query], covs[query], log_weight)
-            mix(states, dynamics.noise[s], beliefs, query, s)
+            states = GridStates(no_response, covs[query], log_weight)
+            mix(means[query], states, dynamics.noise[s], beliefs, query, s)
 
 
 @njit(cache=True, nogil=True)
@@ -106,29 +109,34 @@ def _filter(
     """Fill the trajectory of draw s at grid point g; the log likelihood of its updates."""
     session_variance, rate = dynamics.session_variance[s, g], dynamics.session_rate[s]
     D = dynamics.prior_mean.shape[1]
-    mean, cov = np.zeros(D + 1), np.zeros((D + 1, D + 1))
-    mean[:D] = dynamics.prior_mean[s]
-    cov[:D, :D] = dynamics.prior_cov[s]
+    mean, cov, exposure = np.zeros(D + 1), np.zeros((D + 1, D + 1)), np.zeros(D + 1)
+    for j in range(events.rows.size):
+        if events.is_update[j]:
+            add_exposure(exposure, items, s, events.rows[j])
+    fill_prior_mean(exposure, s, dynamics, mean[:D])
+    cov[:D, :D] = dynamics.prior_cov[s] * dynamics.prior_spread[g]
     cov[D, D] = session_variance
     log_likelihood = 0.0
     query = 0
     for j in range(events.rows.size):
         if j > 0:
             seconds = float(events.times[j] - events.times[j - 1])
-            advance(mean, cov, seconds, session_variance, rate, dynamics.drift[s])
+            mean[D] *= advance(cov, seconds, session_variance, rate, dynamics.drift[s])
         if events.is_query[j]:
             trajectory.means[query] = mean
             trajectory.covs[query] = cov
             query += 1
         if events.is_update[j]:
             item, item_cov = item_at(items, s, events.rows[j], events.is_trained_on[j])
-            value, variance = measure(mean, cov, item, trajectory.gains[j])
-            variance += dynamics.noise[s, g]
+            gain = trajectory.gains[j]
+            variance = dynamics.noise[s, g] + spread(cov, item, gain)
             if not events.is_trained_on[j]:
                 variance += item_variance(mean, cov, item_cov)
-            error = events.centred[j] - value
+            error = events.centred[j] - expect(mean, item)
             trajectory.errors[j], trajectory.variances[j] = error, variance
-            condition(mean, cov, trajectory.gains[j], error, variance)
+            for a in range(D + 1):
+                mean[a] += gain[a] * error / variance
+            condition(cov, gain, variance, dynamics.walk[s])
             log_likelihood -= 0.5 * (math.log(variance) + error**2 / variance)
     return log_likelihood
 

@@ -1,7 +1,11 @@
 """What is known of a user: the state that the filter keeps, and what it tells of one instant.
 
 A state is `[bias, factors, session effect]`, K = D + 1 numbers. For each of S draws of the item
-side and each of G grid points of (lam_u, k_u) it is normal, and the grid points are weighted.
+side and each of G grid points of (lam_u, k_u, c_u) it is normal, and the grid points are weighted.
+
+The prior mean of bias and factors grows with the history, since it says what the user chose to
+rate. A state's mean is an affine function of it, so the filter keeps that function, `response`: the
+mean is then exact for the prior mean of the whole history, as if it had been known from the start.
 """
 
 from __future__ import annotations
@@ -21,10 +25,15 @@ SECONDS_PER_YEAR = 365.25 * 86_400
 # Taste is a random walk that in a year gathers this share of its prior covariance; a longer gap
 # gathers no more.
 DRIFT_PER_YEAR = 0.25
+# And with every rating it gathers this share: what people like changes while they rate. On the
+# holdout of the training part of MovieLens, 0 scores 0.0013 RMSE worse, 0.001 and 0.004 0.0003.
+DRIFT_PER_RATING = 0.002
 
 
 class Dynamics(NamedTuple):
-    """What the filter needs to know of a model besides its items: S draws, G grid points."""
+    """What the filter needs to know of a model besides its items: S draws, G grid points; float32
+    but for the rate.
+    """
 
     noise: Floats
     """(S, G): variance of a rating's noise."""
@@ -34,55 +43,80 @@ class Dynamics(NamedTuple):
     """(S,): how fast the session effect fades, per second."""
     drift: Floats
     """(S, D, D): covariance that the taste gathers per second."""
+    walk: Floats
+    """(S, K, K): covariance that the state gathers with every rating; the session effect none."""
     prior_mean: Floats
-    """(S, D)"""
+    """(S, D): of a user who has rated nothing."""
     prior_cov: Floats
-    """(S, D, D)"""
+    """(S, D, D): of a user of c_u = 1."""
+    prior_spread: Floats
+    """(G,): 1 / c_u, by which the prior covariance is multiplied."""
 
 
 def dynamics_of(model: RatingModel) -> Dynamics:
-    """The dynamics of a fitted model: three quantiles of lam_u and, if it has a session effect,
-    three of k_u for each.
+    """The dynamics of a fitted model: nine grid points of three values each of lam_u, c_u and, if
+    it has a session effect, k_u.
+
+    With all three, they are an orthogonal array (Taguchi's L9): every pair of values of two of the
+    three comes once. All 27 points would cost three times as much and score 0.0008 better.
     """
     h, draws = model.hyperparameters, model.draws
-    lam = gammaincinv(h.noise_shape / 2, np.array([1 / 6, 1 / 2, 5 / 6])) * 2 / h.noise_shape
+    lam, c = _thirds(h.noise_shape), _thirds(h.prior_shape)
     has_session = bool(draws.session_variance.any())
     # At -1.1, 0 and 1.1 standard deviations, three equal weights have about the variance of the law
     # of log k_u.
-    k = np.exp(1.1 * h.session_scale_sd * np.array([-1.0, 0.0, 1.0])) if has_session else np.ones(1)
+    k = np.exp(1.1 * h.session_scale_sd * np.array([-1.0, 0.0, 1.0]))
+    one, two = np.divmod(np.arange(9), 3)
+    three = (one + two) % 3 if has_session else two
     prior_cov = np.linalg.inv(draws.user_precision)
+    per_year, per_rating = (DRIFT_PER_YEAR, DRIFT_PER_RATING) if has_session else (0.0, 0.0)
+    walk = np.pad(prior_cov * per_rating, ((0, 0), (0, 1), (0, 1)))
     return Dynamics(
-        noise=1 / (draws.alpha[:, None] * np.repeat(lam, len(k))),
-        session_variance=draws.session_variance[:, None] * np.tile(k, len(lam)),
+        noise=(1 / (draws.alpha[:, None] * lam[one])).astype(np.float32),
+        session_variance=(draws.session_variance[:, None] * k[two]).astype(np.float32),
         session_rate=np.asarray(draws.session_rate),
         # A model without a session effect takes no notice of time at all.
-        drift=prior_cov * (DRIFT_PER_YEAR / SECONDS_PER_YEAR if has_session else 0.0),
-        prior_mean=np.asarray(draws.user_mean),
-        prior_cov=prior_cov,
+        drift=(prior_cov * (per_year / SECONDS_PER_YEAR)).astype(np.float32),
+        walk=walk.astype(np.float32),
+        prior_mean=draws.user_mean.astype(np.float32),
+        prior_cov=prior_cov.astype(np.float32),
+        prior_spread=(1 / c[three]).astype(np.float32),
     )
+
+
+def _thirds(shape: float) -> NDArray[np.float64]:
+    """The medians (3,) of the three thirds of Gamma(shape / 2, shape / 2)."""
+    quantiles: NDArray[np.float64] = gammaincinv(shape / 2, np.array([1 / 6, 1 / 2, 5 / 6]))
+    return quantiles * 2 / shape
 
 
 class StateArrays(NamedTuple):
     """The arrays of a user's state, as compiled functions take them."""
 
-    mean: Floats
-    """(S, G, K)"""
+    response: Floats
+    """(S, G, K, D + 1): with prior mean m, the mean is `response @ [m, 1]`."""
     cov: Floats
     """(S, G, K, K)"""
     log_weight: Floats
     """(S, G)"""
+    exposure: Floats
+    """(S, D + 1): what the rated items add to the prior mean, and in the last column their
+    number."""
 
 
 @dataclass(slots=True)
 class UserState:
     """What is known of one user after the ratings up to `last`."""
 
-    mean: NDArray[np.float64]
-    """(S, G, K)"""
-    cov: NDArray[np.float64]
+    response: NDArray[np.float32]
+    """(S, G, K, D + 1): with prior mean m, the mean is `response @ [m, 1]`."""
+    cov: NDArray[np.float32]
     """(S, G, K, K)"""
     log_weight: NDArray[np.float64]
     """(S, G): of each grid point, up to a constant; -inf once dropped."""
+    exposure: NDArray[np.float32]
+    """(S, D + 1): what the rated items add to the prior mean, and in the last column their
+    number."""
     last: int | None = None
     """Time of the newest rating, in seconds since 1970; None before the first."""
     n_ratings: int = 0
@@ -93,22 +127,22 @@ class UserState:
         """A user of whom nothing is known."""
         S, G = dynamics.noise.shape
         D = dynamics.prior_mean.shape[1]
-        mean = np.zeros((S, G, D + 1))
-        mean[:, :, :D] = dynamics.prior_mean[:, None]
-        cov = np.zeros((S, G, D + 1, D + 1))
-        cov[:, :, :D, :D] = dynamics.prior_cov[:, None]
+        response = np.zeros((S, G, D + 1, D + 1), np.float32)
+        response[:, :, :D, :D] = np.eye(D)
+        cov = np.zeros((S, G, D + 1, D + 1), np.float32)
+        cov[:, :, :D, :D] = dynamics.prior_cov[:, None] * dynamics.prior_spread[:, None, None]
         cov[:, :, D, D] = dynamics.session_variance
-        return cls(mean, cov, np.zeros((S, G)))
+        return cls(response, cov, np.zeros((S, G)), np.zeros((S, D + 1), np.float32))
 
     @property
     def arrays(self) -> StateArrays:
         """The arrays themselves, not copies."""
-        return StateArrays(self.mean, self.cov, self.log_weight)
+        return StateArrays(self.response, self.cov, self.log_weight, self.exposure)
 
     @property
     def nbytes(self) -> int:
         """The memory that the arrays take."""
-        return self.mean.nbytes + self.cov.nbytes + self.log_weight.nbytes
+        return sum(array.nbytes for array in self.arrays)
 
     def seconds_until(self, at: int) -> float:
         """Seconds from the newest rating to `at`; 0 before the first, and for a time that lies
