@@ -192,3 +192,13 @@ def test_any_bytes_are_rows(tmp_path_factory: pytest.TempPathFactory, content: b
     path.write_bytes(HEADER + content)
     raws = [row.raw for row in detect_file(path).rows("time")]
     assert sum(map(len, raws)) == len(content.replace(b"\r\n", b"").replace(b"\n", b""))
+
+
+def test_colons_and_quotes_in_ml_1m_are_what_the_row_parser_says(tmp_path: Path) -> None:
+    """There quotes are no quotes, and single colons separate nothing."""
+    path = tmp_path / "ratings.dat"
+    path.write_text('1::10::4::100\n1::"20"::4::100\n1::3:x:4::100\n2::10::5::100\n')
+    dataset = detect_file(path)
+    events, rejected = dataset.read_accepted()
+    assert events.user_id.tolist() == [1, 2]
+    assert len(rejected) == len([row for row in dataset.rows("file") if row.event is None]) == 2

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from reelstream.datasets.layouts import RatingsFormat
+from reelstream.datasets.layouts import QUOTING_SEPARATORS, RatingsFormat
 from reelstream.datasets.row_parser import FIXED_TIME
 from reelstream.ratings.scale import RatingScale
 from reelstream.ratings.values import all_as_seconds
@@ -89,11 +89,20 @@ def _read(content: bytes, layout: RatingsFormat, time: pl.DataType) -> pl.DataFr
             content,
             has_header=False,
             separator=layout.separator[0],
+            quote_char='"' if layout.separator in QUOTING_SEPARATORS else None,
             schema=schema,
             ignore_errors=True,
             decimal_comma=layout.has_decimal_commas and b"," in content,
         )
-    return table.select(pl.col(f"{n * width}").alias(name) for n, (name, _) in places.items())
+    wanted = table.select(pl.col(f"{n * width}").alias(name) for n, (name, _) in places.items())
+    if width == 1:
+        return wanted
+    # `1:x:2` has as many colons as `1::2`: such a row is left to the row parser.
+    gaps = [
+        pl.col(f"{n}").fill_null("") == "" for n in range(1, (layout.n_columns - 1) * width, width)
+    ]
+    is_whole = table.select(pl.all_horizontal(gaps).alias("is_whole"))["is_whole"]
+    return wanted.with_columns(pl.when(is_whole).then(pl.col("user")).alias("user"))
 
 
 def _with_iso_times(table: pl.DataFrame) -> pl.DataFrame:
