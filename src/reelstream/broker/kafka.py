@@ -13,9 +13,11 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from functools import partial
+from importlib.util import find_spec
 from itertools import chain
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
+import msgspec
 import numpy as np
 import structlog
 from confluent_kafka import (
@@ -42,8 +44,11 @@ from numpy.typing import NDArray
 
 from reelstream.broker.interface import Closing, Headers, Keyed, Offsets, Records
 from reelstream.broker.kafka_settings import TOPIC, KafkaSettings
-from reelstream.errors import BrokerError, SettingError
+from reelstream.errors import BrokerError, MissingExtraError, SettingError, how_to_install
 from reelstream.ratings.values import MIN_MILLISECONDS
+
+if TYPE_CHECKING:
+    from reelstream.broker.schema_registry import SchemaRegistry
 
 # How long a cluster may take to answer at first.
 OPEN_SECONDS = 5.0
@@ -471,6 +476,7 @@ class KafkaConsumer(Closing):
         self._cluster, self._topic = cluster, topic
         self._consumer: Consumer = cluster.create(Consumer, cluster.settings.consumer())
         self._positions: dict[int, int] = {}
+        self._registry = _open_registry(cluster.settings.registry)
 
     def close(self) -> None:
         """Disconnect."""
@@ -506,13 +512,25 @@ class KafkaConsumer(Closing):
                 messages += more
             if messages or time.monotonic() >= deadline:
                 break
-        records = _records(messages)
+        records = self._records(messages)
         for partition in np.unique(records.partition).tolist():
             self._positions[partition] = int(records.offset[records.partition == partition][-1]) + 1
         # A gap at the end, such as a transaction's marks, has no record to count by.
         for partition, end in ends.items():
             self._positions[partition] = max(end, self._positions[partition])
         return records
+
+    def _records(self, messages: list[Any]) -> Records:
+        records = _records(messages)
+        if self._registry is None:
+            return records
+        try:
+            values = self._registry.plain(records.values)
+        except BrokerError:
+            # The client is past these records, and the next poll must return them.
+            self.seek(self._positions)
+            raise
+        return msgspec.structs.replace(records, values=values)
 
     def _consume(self, most: int, seconds: float, ends: dict[int, int]) -> list[Any]:
         """Messages that are records; where a partition ends goes into `ends`. Raises
@@ -536,6 +554,19 @@ class KafkaConsumer(Closing):
             elif error.code() not in _PASSING and not error.retriable():
                 raise self._cluster.refusal(error) from KafkaException(error)
         return [message for message in messages if message.error() is None]
+
+
+def _open_registry(settings: Mapping[str, str]) -> SchemaRegistry | None:
+    if not settings:
+        return None
+    if find_spec("fastavro") is None or find_spec("authlib") is None:
+        raise MissingExtraError(
+            f"a schema registry needs its client: {how_to_install('registry')}; or leave out"
+            " kafka.schema.registry.url"
+        )
+    from reelstream.broker.schema_registry import SchemaRegistry  # noqa: PLC0415  (needs an extra)
+
+    return SchemaRegistry(settings)
 
 
 def _say_whose_clock(topic: str, timestamp_type: str) -> None:

@@ -5,7 +5,7 @@ read.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from reelstream.errors import SettingError
@@ -76,7 +76,9 @@ _CONSUMER: dict[str, str | bool | int] = {
     "fetch.wait.max.ms": 100,
     "fetch.error.backoff.ms": 100,
 }
-_SECRET = re.compile(r"password|passphrase|secret|\.pem$|oauthbearer\.config$|token$")
+# Settings whose name begins so are those of the client of a schema registry.
+_REGISTRY = "schema.registry."
+_SECRET = re.compile(r"password|passphrase|secret|user\.info$|\.pem$|oauthbearer\.config$|token$")
 
 
 class KafkaSettings:
@@ -89,7 +91,17 @@ class KafkaSettings:
         for name in given:
             if decided := _DECIDED.get(name):
                 raise SettingError(f"setting kafka.{name} cannot be changed: {decided.because}")
-        self._given = dict(given)
+        self._given = {
+            name: value for name, value in given.items() if not name.startswith(_REGISTRY)
+        }
+        self.registry = {
+            name.removeprefix(_REGISTRY): value
+            for name, value in given.items()
+            if name.startswith(_REGISTRY)
+        }
+        """Of the client of a schema registry; empty without one."""
+        if self.registry and "url" not in self.registry:
+            raise SettingError(f"{_REGISTRY}* is set, but not kafka.{_REGISTRY}url")
         self._servers = bootstrap_servers(url)
 
     def client(self) -> dict[str, object]:
@@ -111,16 +123,19 @@ class KafkaSettings:
 
     def masked(self) -> dict[str, str]:
         """What was given, as a log may show it."""
-        return {
-            name: MASK if _SECRET.search(name) else value for name, value in self._given.items()
-        }
+        return {name: MASK if _SECRET.search(name) else value for name, value in self._all()}
 
     def without_secrets(self, text: str) -> str:
         """A message of the client, which may quote a value that it did not understand."""
-        for name, value in self._given.items():
+        for name, value in self._all():
             if value and _SECRET.search(name):
                 text = text.replace(value, MASK)
         return text
+
+    def _all(self) -> Iterator[tuple[str, str]]:
+        yield from self._given.items()
+        for name, value in self.registry.items():
+            yield _REGISTRY + name, value
 
 
 def bootstrap_servers(url: str) -> str:

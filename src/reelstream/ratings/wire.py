@@ -73,7 +73,7 @@ _encoder = msgspec.json.Encoder()
 _UNDECODABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 # How serializers of a schema registry begin: a zero byte, and four with the schema's number.
 _REGISTRY_MARK = b"\0"
-_REGISTRY_BYTES = 5
+REGISTRY_FRAME_BYTES = 5
 # Stands for what is decoded by itself: no valid message has this id.
 _NOT_PLAIN = _PlainMessage(-1, -1, None)
 
@@ -105,10 +105,10 @@ def decode_message(
     """
     if not value:
         raise RatingError("the message is empty")
-    if value[:1] == _REGISTRY_MARK and len(value) > _REGISTRY_BYTES:
-        number = int.from_bytes(value[1:_REGISTRY_BYTES])
+    if (number := framed_schema(value)) is not None:
         raise RatingError(
-            f"the message is framed for a schema registry (schema {number}), and is not plain JSON"
+            f"the message is framed for a schema registry (schema {number}), and was not decoded:"
+            " kafka.schema.registry.url names the registry"
         )
     try:
         message = _decoder.decode(value)
@@ -117,6 +117,15 @@ def decode_message(
     event = _event_of(message, record_seconds)
     check(event, record_seconds if clock_seconds is None else clock_seconds, scale)
     return event
+
+
+def framed_schema(value: bytes) -> int | None:
+    """The number of the schema that a registry's serializer wrote before the message; None of a
+    message without one.
+    """
+    if value[:1] != _REGISTRY_MARK or len(value) <= REGISTRY_FRAME_BYTES:
+        return None
+    return int.from_bytes(value[1:REGISTRY_FRAME_BYTES])
 
 
 def _event_of(message: _Message, record_seconds: int) -> Event:
