@@ -157,3 +157,22 @@ def test_rows_in_milliseconds_are_sent_in_order_of_time(tmp_path: Path) -> None:
     path = tmp_path / "ratings.csv"
     path.write_text("1,10,4,978302109000\n2,20,3.5,978300760\n3,20,3.5,978303000000\n")
     assert [row.event.user_id for row in detect_file(path).rows("time") if row.event] == [2, 1, 3]
+
+
+@pytest.mark.parametrize("above", ["\n\n", "# exported by\n# somebody\n", "sep=,\n\n", "Ratings\n"])
+def test_a_header_may_stand_below_other_lines(tmp_path: Path, above: str) -> None:
+    """By position the columns would be swapped, as the header names the item first."""
+    path = tmp_path / "ratings.csv"
+    path.write_text(f"{above}movieId,userId,rating,timestamp\n20,1,4,978300760\n")
+    assert list(detect_file(path).read_ratings().events()) == [Rated(1, 20, 4.0, 978_300_760)]
+    lines = [detect_file(path).line_of(row) for row in detect_file(path).rows("file")]
+    assert lines == [above.count("\n") + 2]
+
+
+@pytest.mark.parametrize("text", ['[{"userId":1,"movieId":2,"rating":3}]', '[\n{\n"userId":1}]'])
+def test_a_list_of_json_is_refused_with_the_way_out(tmp_path: Path, text: str) -> None:
+    """It would be taken for a table without rows."""
+    path = tmp_path / "ratings.json"
+    path.write_text(text)
+    with pytest.raises(DatasetError, match="one object on each line"):
+        detect_file(path)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import csv
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Final
@@ -25,9 +25,10 @@ QUOTING_SEPARATORS: Final = ",;\t|"
 _NUMBER = re.compile(r"\s*[+-]?[0-9]+(\.[0-9]*)?\s*")
 _COMMA_NUMBER = re.compile(r"\s*[+-]?[0-9]+([.,][0-9]*)?\s*")
 _EXCEL_SEPARATOR = re.compile(r'"?sep=(.)"?', re.IGNORECASE)
-# As many digits as MIN_MILLISECONDS has, or more.
-_LARGE_TIME = re.compile(r"\s*[0-9]{12,18}(\.[0-9]*)?\s*")
+# Milliseconds from 1973 to 2286; more digits count a smaller unit.
+_LARGE_TIME = re.compile(r"\s*[0-9]{12,13}(\.[0-9]*)?\s*")
 _MAX_NAME_CHARACTERS = 60
+_MAX_PREAMBLE_LINES = 20
 _NEEDED = ("user", "item", "rating")
 
 
@@ -47,7 +48,7 @@ class RatingsFormat:
     names: tuple[str, ...] = ()
     """What the header, or the first line of JSON, calls the columns; empty without a header."""
     header_lines: int = 0
-    """0, 1, or 2 where Excel's `sep=` comes first."""
+    """Down to the header: 0 without one; blank lines, comments and Excel's `sep=` count too."""
     mark_bytes: int = 0
     """Length of the UTF-8 byte order mark in front of the first line: 0 or 3."""
     notes: tuple[str, ...] = ()
@@ -92,14 +93,16 @@ def recognise_ratings(head: bytes, columns: ColumnNames) -> RatingsFormat | Refu
     mark = len(codecs.BOM_UTF8) if head.startswith(codecs.BOM_UTF8) else 0
     lines = head_lines(head)
     excel = _EXCEL_SEPARATOR.fullmatch(lines[0]) if lines else None
-    if excel:
-        lines = lines[1:]
+    separators = (excel[1],) if excel else SEPARATORS
+    lines = lines[int(excel is not None) :]
+    lines = lines[_lines_before_header(lines, columns, separators) :]
     if not lines:
         return None
-    skipped = int(excel is not None)
+    skipped = _lines_above(head, lines[0])
     if lines[0].startswith("{"):
         return _recognise_json(lines[0], columns, mark)
-    separators = (excel[1],) if excel else SEPARATORS
+    if lines[0].lstrip().startswith(("[{", "[ {")) or lines[:2] == ["[", "{"]:
+        return Refusal("is one list of JSON: write one object on each line", is_meant=True)
     in_cells = {each: columns.find(split_line(lines[0], each), RATING_ROLES) for each in separators}
     # All needed names between other separators than spaces are no prose: such a header counts
     # even if every row below it is broken.
@@ -117,6 +120,26 @@ def recognise_ratings(head: bytes, columns: ColumnNames) -> RatingsFormat | Refu
         if recognised := _from_positions(lines, columns, each, skipped, mark):
             return recognised
     return None
+
+
+def _lines_before_header(
+    lines: Sequence[str], columns: ColumnNames, separators: Iterable[str]
+) -> int:
+    """How many lines of a preamble, such as comments, stand above a header with all needed names.
+
+    Read by position below a preamble, columns that the header names otherwise would be swapped.
+    """
+    for place, line in enumerate(lines[:_MAX_PREAMBLE_LINES]):
+        for separator in separators:
+            found = columns.find(split_line(line, separator), _NEEDED)
+            if separator != " " and found.places.keys() >= set(_NEEDED):
+                return place
+    return 0
+
+
+def _lines_above(head: bytes, line: str) -> int:
+    """How many lines, blank ones too, stand above the first that reads so."""
+    return block_lines(head.removeprefix(codecs.BOM_UTF8)).index(line)
 
 
 def _recognise_json(line: str, columns: ColumnNames, mark: int) -> RatingsFormat | Refusal | None:
