@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -73,11 +74,16 @@ def test_a_file_that_spark_passes_over_is_missed(spark_engine: Any, tmp_path: Pa
 
 @pytest.mark.parametrize("one_task_ratings", [0, 10**6], ids=["blocks", "one task"])
 def test_a_set_is_made_again_the_way_it_was_made(
-    spark_engine: Any, work: Path, monkeypatch: pytest.MonkeyPatch, one_task_ratings: int
+    spark_engine: Any,
+    untrained: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    one_task_ratings: int,
 ) -> None:
     """In blocks or in one task, as its release says, and where workers can write: it comes out bit
     for bit.
     """
+    work = Path(shutil.copytree(untrained, tmp_path / "work"))
     monkeypatch.setattr(blocks, "BLOCK_RATINGS", 500)
     trainer(work, spark_engine, one_task_ratings).run_once()
     folder = WorkFolder(work)
