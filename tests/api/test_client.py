@@ -140,7 +140,7 @@ def test_every_route_has_a_method(api: SimpleNamespace) -> None:
     sent = set()
 
     def note(request: httpx.Request) -> httpx.Response:
-        sent.add((request.method.lower(), re.sub(r"\d{2,}", "ID", request.url.path)))
+        sent.add((request.method.lower(), re.sub(r"/\d+", "/ID", request.url.path)))
         return httpx.WSGITransport(app=api.app).handle_request(request)
 
     client = Client("http://localhost", transport=httpx.MockTransport(note))
@@ -166,7 +166,9 @@ def test_every_route_has_a_method(api: SimpleNamespace) -> None:
         with pytest.raises(ApiError, match="before that family was added"):
             recommend()
     client.segments()
+    assert client.segment(4).number == 4
     client.model_sets()
+    assert client.model_set(2).in_service
     client.status()
     client.live()
     client.ready()

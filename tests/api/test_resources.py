@@ -330,3 +330,12 @@ def test_metrics_count_requests_by_endpoint_and_status(client: FlaskClient) -> N
     )
     assert 'reelstream_requests_total{endpoint="none",method="none",status="404"} 1.0' in text
     assert 'reelstream_request_seconds_count{endpoint="/v1/items/<movieId>"} 2.0' in text
+
+
+def test_one_set_and_one_segment_by_number(client: FlaskClient) -> None:
+    """As they are in the lists; 404 for what is not there."""
+    sets, segments = client.get("/v1/models").json, client.get("/v1/segments").json
+    assert client.get("/v1/models/1").json == sets["model_sets"][1]
+    assert client.get("/v1/segments/4").json == segments["segments"][1]
+    for path in ("/v1/models/9", "/v1/segments/9"):
+        assert client.get(path).status_code == 404

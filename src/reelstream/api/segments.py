@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from reelstream.api.problems import ProblemError, make_problem
 from reelstream.api.resource import Resource
 from reelstream.api.service import Service
-from reelstream.contract import ExampleFilm, GenreLift, NoQuery, SegmentAnswer, SegmentsAnswer
+from reelstream.contract import (
+    ExampleFilm,
+    GenreLift,
+    NoQuery,
+    NumberQuery,
+    SegmentAnswer,
+    SegmentsAnswer,
+)
 from reelstream.models.segment.description import Segment
 
 DIGITS = 4
@@ -21,6 +29,15 @@ def segments(service: Service, _: NoQuery) -> SegmentsAnswer:
         model_set=serving.release.number,
         segments=[_answer(segment, service) for segment in by_number],
     )
+
+
+@resource.get("/v1/segments/{number}", NumberQuery, SegmentAnswer, problems=(404, 503))
+def segment(service: Service, query: NumberQuery) -> SegmentAnswer:
+    """One segment of the set in service."""
+    for each in service.predictor.serving().model_set.segment.segments:
+        if each.number == query.number:
+            return _answer(each, service)
+    raise ProblemError(make_problem(404, f"the set in service has no segment {query.number}"))
 
 
 def _answer(segment: Segment, service: Service) -> SegmentAnswer:

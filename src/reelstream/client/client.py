@@ -18,6 +18,7 @@ from reelstream.contract import (
     FilmsAnswer,
     FullAnswer,
     HealthAnswer,
+    ModelSetAnswer,
     ModelSetsAnswer,
     NewRating,
     PairQuery,
@@ -25,6 +26,7 @@ from reelstream.contract import (
     RatingQuery,
     RecommendationsAnswer,
     RegressionAnswer,
+    SegmentAnswer,
     SegmentQuery,
     SegmentsAnswer,
     SimilarAnswer,
@@ -245,6 +247,14 @@ class Client:
     def segments(self) -> SegmentsAnswer:
         """What the users of each segment have in common."""
         return self._transport.get("/v1/segments", SegmentsAnswer)
+
+    def segment(self, number: int) -> SegmentAnswer:
+        """One segment of the set in service."""
+        return self._transport.get(f"/v1/segments/{number}", SegmentAnswer)
+
+    def model_set(self, number: int) -> ModelSetAnswer:
+        """One model set with its scores."""
+        return self._transport.get(f"/v1/models/{number}", ModelSetAnswer)
 
     def model_sets(self) -> ModelSetsAnswer:
         """The model sets with their scores, newest first."""

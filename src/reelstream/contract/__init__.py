@@ -14,6 +14,7 @@ from reelstream.contract.base import (
     MAX_TIME,
     Answer,
     NoQuery,
+    NumberQuery,
     Query,
 )
 from reelstream.contract.films import FilmAnswer, FilmQuery, FilmsAnswer, FilmsQuery
@@ -112,6 +113,7 @@ __all__ = [
     "NewRating",
     "NewestSet",
     "NoQuery",
+    "NumberQuery",
     "OwnRating",
     "PairQuery",
     "PartitionStatus",

@@ -76,6 +76,12 @@ class NoQuery(Query):
     """A query without fields."""
 
 
+class NumberQuery(Query):
+    """One thing by its number."""
+
+    number: Annotated[int, Field(ge=0, le=MAX_ID, description="Its number.", examples=[1]), Whole]
+
+
 class Answer(BaseModel):
     """What the API answers. A client ignores fields that it does not know, so that the API can add
     some.

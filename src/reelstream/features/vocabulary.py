@@ -25,6 +25,6 @@ class Vocabulary:
         """The row of each id, -1 where the vocabulary lacks it."""
         if len(self.ids) == 0:
             return np.full(len(ids), -1, np.int64)
-        rows = np.searchsorted(self.ids, ids)
+        rows = self.ids.searchsorted(ids)
         rows[rows == len(self.ids)] = 0  # any row that exists: the comparison below rejects it
         return np.where(self.ids[rows] == ids, rows, -1)

@@ -96,7 +96,7 @@ class Predictions:
         """
         spread = SDS_OF_95_PERCENT * self.sd
         mean, low, high = (
-            values.clip(scale.lowest, scale.highest)
+            np.minimum(np.maximum(values, scale.lowest), scale.highest)
             for values in (self.mean, self.mean - spread, self.mean + spread)
         )
         return mean, low, high
