@@ -160,6 +160,7 @@ def test_every_route_has_a_method(api: SimpleNamespace) -> None:
     for recommend in (
         lambda: client.recommendations(12),
         lambda: client.recommendations_for(StrangerQuery(ratings=[])),
+        lambda: client.questions(12),
         lambda: client.similar(31),
     ):
         # These sets have no model of choice.

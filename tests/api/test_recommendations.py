@@ -125,9 +125,16 @@ def test_similar_films(client: FlaskClient) -> None:
     assert client.get("/v1/items/1000000000/similar").status_code == 404
 
 
+def test_questions_for_a_newcomer(client: FlaskClient) -> None:
+    """Films that the user has not rated, each once."""
+    asked = ids(get(client, "/v1/users/1/questions?n=5"))
+    assert len(set(asked)) == 5 and not {31, 7} & set(asked)
+    assert client.get("/v1/users/1/questions?n=51").status_code == 422
+
+
 def test_a_set_from_before_cannot_recommend(api: SimpleNamespace) -> None:
     """503: the next set can."""
-    for path in ("/v1/users/1/recommendations", "/v1/items/1/similar"):
+    for path in ("/v1/users/1/recommendations", "/v1/users/1/questions", "/v1/items/1/similar"):
         answer = api.client.get(path)
         assert answer.status_code == 503
         assert "before that family was added" in answer.json["detail"]
@@ -140,4 +147,5 @@ def test_the_client_recommends(app: Any) -> None:
     assert len(answer.items) == 3 and answer.next == 4
     stranger = StrangerQuery(ratings=[OwnRating(item_id=31, rating=4.5)], n=2)
     assert len(typed.recommendations_for(stranger).items) == 2
+    assert len(typed.questions(99, 3).items) == 3
     assert typed.similar(answer.items[0].item_id).item_id == answer.items[0].item_id

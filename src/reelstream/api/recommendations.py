@@ -13,6 +13,9 @@ from reelstream.api.problems import ProblemError, make_problem
 from reelstream.api.resource import Resource
 from reelstream.api.service import Service
 from reelstream.contract import (
+    QuestionFilm,
+    QuestionsAnswer,
+    QuestionsQuery,
     RecommendationsAnswer,
     RecommendationsQuery,
     RecommendedFilm,
@@ -73,6 +76,23 @@ def recommendations_for_stranger(service: Service, query: StrangerQuery) -> Reco
     ignored = sorted({each.item_id for each in query.ratings} - known.keys())
     basis = Basis(len(history), len(history))
     return _answer(service, serving, query, found, basis, ignored)
+
+
+@resource.get("/v1/users/{userId}/questions", QuestionsQuery, QuestionsAnswer, problems=(503,))
+def questions(service: Service, query: QuestionsQuery) -> QuestionsAnswer:
+    """Films to ask a newcomer about: what their ratings would tell, by the chance of having seen
+    them.
+    """
+    serving = service.predictor.serving()
+    found = serving.questions(query.user_id, query.n)
+    return QuestionsAnswer(
+        model_set=serving.release.number,
+        user_id=query.user_id,
+        items=[
+            QuestionFilm(item_id=item_id, title=service.title(item_id))
+            for item_id in found.tolist()
+        ],
+    )
 
 
 @resource.get("/v1/items/{movieId}/similar", SimilarQuery, SimilarAnswer, problems=(404, 503))

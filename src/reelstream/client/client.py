@@ -23,6 +23,7 @@ from reelstream.contract import (
     NewRating,
     PairQuery,
     Query,
+    QuestionsAnswer,
     RatingQuery,
     RecommendationsAnswer,
     RegressionAnswer,
@@ -212,6 +213,10 @@ class Client:
         """
         body = query.model_dump(exclude_defaults=True)
         return self._transport.post("/v1/recommendations", body, _RECOMMENDATIONS)
+
+    def questions(self, user_id: int, n: int = 10) -> QuestionsAnswer:
+        """The n films whose ratings would tell most about a user, the most telling first."""
+        return self._transport.get(f"/v1/users/{user_id}/questions", QuestionsAnswer, {"n": n})
 
     def similar(self, item_id: int, n: int = 10) -> SimilarAnswer:
         """The n films that are most like one: the same people watch them."""

@@ -44,6 +44,9 @@ from reelstream.contract.problems import FailedEntry, FieldError, Problem
 from reelstream.contract.ratings import NewRating, RatingToDelete, WrittenAnswer
 from reelstream.contract.recommendations import (
     OwnRating,
+    QuestionFilm,
+    QuestionsAnswer,
+    QuestionsQuery,
     Reason,
     RecommendationsAnswer,
     RecommendationsQuery,
@@ -119,6 +122,9 @@ __all__ = [
     "PartitionStatus",
     "Problem",
     "Query",
+    "QuestionFilm",
+    "QuestionsAnswer",
+    "QuestionsQuery",
     "RatedFilm",
     "RatingQuery",
     "RatingToDelete",

@@ -163,3 +163,25 @@ class SimilarAnswer(Answer):
     item_id: ItemId
     title: str | None
     items: list[SimilarFilm]
+
+
+class QuestionsQuery(Query):
+    """Films to ask somebody about."""
+
+    user_id: UserId
+    n: Annotated[int, Field(ge=1, le=50, description="How many films."), Whole] = 10
+
+
+class QuestionFilm(Answer):
+    """A film to ask about."""
+
+    item_id: ItemId
+    title: str | None
+
+
+class QuestionsAnswer(Answer):
+    """The films whose rating would tell most about a user, the most telling first."""
+
+    model_set: Annotated[int, Field(description="The number of the model set that answers.")]
+    user_id: UserId
+    items: list[QuestionFilm]
