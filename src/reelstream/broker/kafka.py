@@ -14,14 +14,12 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from functools import partial
 from importlib.util import find_spec
-from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 import numpy as np
 import structlog
 from confluent_kafka import (
-    TIMESTAMP_LOG_APPEND_TIME,
     Consumer,
     ConsumerGroupTopicPartitions,
     IsolationLevel,
@@ -40,12 +38,11 @@ from confluent_kafka.admin import (
     ResourceType,
     TopicDescription,
 )
-from numpy.typing import NDArray
 
-from reelstream.broker.interface import Closing, Headers, Keyed, Offsets, Records
+from reelstream.broker.interface import Closing, Keyed, Offsets, Records
+from reelstream.broker.kafka_records import MESSAGE, records_of
 from reelstream.broker.kafka_settings import TOPIC, KafkaSettings
 from reelstream.errors import BrokerError, MissingExtraError, SettingError, how_to_install
-from reelstream.ratings.values import MIN_MILLISECONDS
 
 if TYPE_CHECKING:
     from reelstream.broker.schema_registry import SchemaRegistry
@@ -97,8 +94,6 @@ _RIGHTS = {
 }
 _AFTER_STATE = re.compile(r" \(after \d+ms in state \w+.*\)$")
 
-# Its methods as functions; their types would allow for what a record never lacks.
-_message: Any = Message
 Client = TypeVar("Client")
 Key = TypeVar("Key")
 Value = TypeVar("Value")
@@ -461,7 +456,7 @@ class KafkaAppender(KafkaProducer):
 
         def note(place: int, error: KafkaError | None, message: Message) -> None:
             self._note_failure(error, message)
-            positions[place] = _message.partition(message), _message.offset(message)
+            positions[place] = MESSAGE.partition(message), MESSAGE.offset(message)
 
         for place, (key, value) in enumerate(records):
             self._produce(value, key, on_delivery=partial(note, place))
@@ -512,7 +507,7 @@ class KafkaConsumer(Closing):
                 messages += more
             if messages or time.monotonic() >= deadline:
                 break
-        records = self._records(messages)
+        records = self._decoded(messages)
         for partition in np.unique(records.partition).tolist():
             self._positions[partition] = int(records.offset[records.partition == partition][-1]) + 1
         # A gap at the end, such as a transaction's marks, has no record to count by.
@@ -520,8 +515,8 @@ class KafkaConsumer(Closing):
             self._positions[partition] = max(end, self._positions[partition])
         return records
 
-    def _records(self, messages: list[Any]) -> Records:
-        records = _records(messages)
+    def _decoded(self, messages: list[Any]) -> Records:
+        records = records_of(messages)
         if self._registry is None:
             return records
         try:
@@ -538,7 +533,7 @@ class KafkaConsumer(Closing):
         """
         messages: list[Any] = self._consumer.consume(most, seconds)
         # Errors are rare: all messages are checked in a loop of C first.
-        if not any(map(_message.error, messages)):
+        if not any(map(MESSAGE.error, messages)):
             return messages
         for message in messages:
             if (error := message.error()) is None:
@@ -579,60 +574,6 @@ def _say_whose_clock(topic: str, timestamp_type: str) -> None:
         )
     else:
         log.info("times_of_records_are_set_by_kafka", topic=topic, timestamp_type=timestamp_type)
-
-
-def _records(messages: list[Any]) -> Records:
-    """Column by column, so that the client's methods are called in a loop of C."""
-    kinds, milliseconds = _timestamps(messages)
-    times, clock = _trusted_times(kinds, milliseconds, int(time.time() * 1000))
-    return Records.of(
-        list(map(_message.partition, messages)),
-        list(map(_message.offset, messages)),
-        list(map(_message.key, messages)),
-        list(map(_message.value, messages)),
-        _headers(messages),
-        times,
-        clock=clock,
-    )
-
-
-def _timestamps(messages: list[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Of each message the kind of its time, and the time in milliseconds."""
-    pairs = chain.from_iterable(map(_message.timestamp, messages))
-    flat = np.fromiter(pairs, np.int64, 2 * len(messages))
-    return flat[::2], flat[1::2]
-
-
-def _trusted_times(
-    kinds: NDArray[np.int64], milliseconds: NDArray[np.int64], now: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The records' times, and up to when their events may have happened.
-
-    Kafka's own time is both. One that a sender set is a claim: it counts if it can be true, and
-    bounds nothing, since a sender may replay what happened later than it says.
-    """
-    is_kafkas = kinds == TIMESTAMP_LOG_APPEND_TIME
-    is_credible = (milliseconds >= MIN_MILLISECONDS) & (milliseconds <= now)
-    return (
-        np.where(is_kafkas | is_credible, milliseconds, now),
-        np.where(is_kafkas, milliseconds, now),
-    )
-
-
-def _headers(messages: list[Any]) -> list[Headers]:
-    """The headers of each message; none where a header's name is not text, as ours are.
-
-    Such a name makes the client raise at the first call for a message, and return broken objects at
-    a second one.
-    """
-    headers: list[Any] = []
-    reading = map(_message.headers, messages)
-    while len(headers) < len(messages):
-        try:
-            headers.extend(reading)
-        except (UnicodeDecodeError, SystemError):  # `map` continues with the next message
-            headers.append(None)
-    return [each or () for each in headers] if None in headers else headers
 
 
 def _code(error: BrokerError) -> int | None:
