@@ -139,7 +139,9 @@ def bars_in_time(
         ),
         at_least("by time: as a multiple of the best peer", ndcg[OURS] / max(peers.values()), 1.3),
         at_least("by time: as a multiple of predicted stars", ndcg[OURS] / ndcg["stars"], 1.9),
-        at_least("by time: lead over popularity in standard errors", paired.mean() / error, 2.0),
+        at_least(
+            "by time: lead over popularity in standard errors", float(paired.mean() / error), 2.0
+        ),
         at_least(
             "start of a sitting: NDCG@10 less live popularity's",
             row["at_start"][OURS] - row["at_start"]["popularity"],
