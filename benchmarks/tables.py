@@ -21,6 +21,11 @@ from spark_tables import memory, sizing, spark, spark_growth_plot
 
 DOCS = ROOT / "docs"
 PAGE, SPARK_PAGE = "benchmarks.md", "spark.md"
+# Since when there is the second rating model, and the sections that do not rest on it. Others say
+# that they were measured earlier until they are measured again.
+SECOND_RATING_MODEL = "2026-11-28 16:14 UTC"
+WITHOUT_RATING_MODEL = {"ingest", "segments"}
+EARLIER_MODEL = "*Measured with the first rating model, not with the present one.*\n"
 SHARES = [(each / 5, f"{each / 5:.1f}") for each in range(6)]
 
 INTRODUCTION = """# Benchmarks
@@ -73,8 +78,10 @@ def files() -> dict[str, str]:
         result = read_result(name)
         if result is None:
             continue
+        is_earlier = result["measured_at"] < SECOND_RATING_MODEL
         page += [
             f"## {heading}\n",
+            *([EARLIER_MODEL] if is_earlier and name not in WITHOUT_RATING_MODEL else []),
             *section(result["results"]),
             *bars(result["bars"]),
             provenance(result),
