@@ -45,9 +45,9 @@ from reelstream.models.rating.user_state import (
 
 f32 = np.float32
 
-# A grid point this far below the best in log weight, one in four hundred, is dropped: the filter's
-# time goes by the points that are left.
-MIN_LOG_WEIGHT = -6.0
+# A grid point this far below the best in log weight, one in eight thousand, is dropped: the time of
+# the filter goes by the points that are left. At one in four hundred predictions suffer.
+MIN_LOG_WEIGHT = -9.0
 
 
 class FilterItems(NamedTuple):
