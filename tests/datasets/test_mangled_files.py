@@ -166,6 +166,17 @@ def test_a_sound_file_is_read_rightly_however_it_is_written(tmp_path: Path, seed
     assert [(each.user_id, each.item_id, each.rating, each.timestamp) for each in read] == rows
 
 
+def test_a_row_without_its_last_cell_is_rejected_though_nobody_needs_it(tmp_path: Path) -> None:
+    """Alone and in columns; an empty last cell is there."""
+    (tmp_path / "ratings.csv").write_text(
+        "userId,movieId,rating,note\n1,10,4,good\n2,10,4,\n3,10,4\n4,10,4,fine\n"
+    )
+    dataset = detect(tmp_path)
+    alone = [row.event.user_id for row in dataset.rows("file") if row.event is not None]
+    in_columns = [block.events.user_id.tolist() for block in dataset.blocks()]
+    assert [alone] == in_columns == [[1, 2, 4]]
+
+
 def test_a_refusal_shows_what_is_no_text_in_escapes(tmp_path: Path) -> None:
     text = "userId,what,rating\n1,2,3\n1,3,4\n"
     (tmp_path / "ratings.csv").write_text(text.replace("what", "w\0\x1bhat"))

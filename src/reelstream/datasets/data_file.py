@@ -68,7 +68,7 @@ class DataFile:
         return name
 
     def __str__(self) -> str:
-        return f"{self.path}:{self.member}" if self.member else str(self.path)
+        return _printable(f"{self.path}:{self.member}" if self.member else str(self.path))
 
     def head(self) -> bytes:
         """The beginning of what `plain` holds. Raises StorageError and DatasetError."""
@@ -237,10 +237,15 @@ def _unpacking_errors(file: DataFile) -> Iterator[None]:
     try:
         yield
     except _UNPACKING_ERRORS as error:
+        why = _printable(str(error)[:300]) or type(error).__name__
         raise DatasetError(
-            f"{file} cannot be unpacked: {error or type(error).__name__}; take the file from its "
-            "source again"
+            f"{file} cannot be unpacked: {why}; take the file from its source again"
         ) from error
+
+
+def _printable(text: str) -> str:
+    """With signs for a terminal's control, which names in a broken archive may hold, as escapes."""
+    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
 
 
 def _is_zip(path: Path) -> bool:

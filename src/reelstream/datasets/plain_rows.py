@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Collection
 from typing import NamedTuple
 
 import numpy as np
@@ -95,14 +96,29 @@ def _read(content: bytes, layout: RatingsFormat, time: pl.DataType) -> pl.DataFr
             decimal_comma=layout.has_decimal_commas and b"," in content,
         )
     wanted = table.select(pl.col(f"{n * width}").alias(name) for n, (name, _) in places.items())
-    if width == 1:
+    doubts = _doubts(content, layout, places)
+    if not doubts:
         return wanted
-    # `1:x:2` has as many colons as `1::2`: such a row is left to the row parser.
-    gaps = [
-        pl.col(f"{n}").fill_null("") == "" for n in range(1, (layout.n_columns - 1) * width, width)
-    ]
-    is_whole = table.select(pl.all_horizontal(gaps).alias("is_whole"))["is_whole"]
-    return wanted.with_columns(pl.when(is_whole).then(pl.col("user")).alias("user"))
+    is_sure = table.select(pl.all_horizontal(doubts).alias("is_sure"))["is_sure"]
+    return wanted.with_columns(pl.when(is_sure).then(pl.col("user")).alias("user"))
+
+
+def _doubts(content: bytes, layout: RatingsFormat, places: Collection[int]) -> list[pl.Expr]:
+    """What must hold for a row to have all its cells where polars found them; a row for which it
+    does not is left to the row parser.
+    """
+    width, last = len(layout.separator), layout.n_columns - 1
+    # `1:x:2` has as many colons as `1::2`.
+    gaps = range(1, last * width, width) if width > 1 else ()
+    doubts = [pl.col(f"{n}").fill_null("") == "" for n in gaps]
+    if last in places:
+        return doubts
+    # polars takes a cell that is not there for an empty one.
+    n_separators = content.count(layout.separator.encode())
+    n_lines = content.count(b"\n") + (content[-1:] != b"\n")
+    if n_separators != n_lines * last or b'"' in content:
+        doubts.append(pl.col(f"{last * width}").is_not_null())
+    return doubts
 
 
 def _with_iso_times(table: pl.DataFrame) -> pl.DataFrame:
