@@ -82,6 +82,9 @@ def test_a_deletion_takes_a_rating_away(live: SimpleNamespace) -> None:
         ({"userId": 5, "movieId": 31}, "rating"),
         (RATING | {"rating": 4.7}, "0"),
         (RATING | {"rating": True}, "rating"),
+        (RATING | {"rating": "null"}, "rating"),
+        (RATING | {"timestamp": True}, "timestamp"),
+        (RATING | {"timestamp": "yesterday"}, "timestamp"),
         (RATING | {"userId": -1}, "userId"),
         (RATING | {"timestamp": 4_000_000_000}, "0"),
         (RATING | {"forget": True}, "forget"),
@@ -99,6 +102,14 @@ def test_what_is_no_rating_is_refused_and_nothing_is_written(
     assert answer.json["errors"][0]["where"] == where
     assert api.client.post("/v1/ratings", json=[]).status_code == 422
     assert events(api) == []
+
+
+@pytest.mark.parametrize("time", [1_000_000_000, 1_000_000_000_999, "2001-09-09T03:46:40+02:00"])
+def test_values_are_read_as_in_messages(api: SimpleNamespace, time: int | str) -> None:
+    """Ids and ratings as text, milliseconds, ISO 8601."""
+    body = {"userId": "5.0", "movieId": 31.0, "rating": "4.5", "timestamp": time}
+    assert api.client.post("/v1/ratings", json=body).status_code == 202
+    assert events(api) == [Rated(5, 31, 4.5, 1_000_000_000)]
 
 
 @pytest.mark.parametrize(

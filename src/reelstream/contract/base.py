@@ -33,7 +33,12 @@ def _whole_id(value: Any) -> Any:
 
 
 Whole = BeforeValidator(_whole)
-WholeId = BeforeValidator(_whole_id)
+# What the OpenAPI document says of an id in a query: 18 digits are always in its range, and more
+# are taken as far as they are.
+_IdAsText = Annotated[str, Field(pattern=r"^[0-9]{1,18}(\.0*)?$")]
+WholeId = BeforeValidator(
+    _whole_id, json_schema_input_type=Annotated[int, Field(ge=0, le=MAX_ID)] | _IdAsText
+)
 
 UserId = Annotated[
     int,

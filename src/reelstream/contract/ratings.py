@@ -2,11 +2,35 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from reelstream.contract.base import Answer, ItemId, Query, Time, UserId
+from reelstream.errors import RatingError
+from reelstream.ratings.values import read_rating, read_time
+
+# As the OpenAPI document has them.
+_NumberAsText = Annotated[str, Field(pattern=r"^[+-]?[0-9]+([.,][0-9]*)?$")]
+_IsoTime = Annotated[str, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}([ T][0-9:.,]+)? ?\S*$")]
+
+
+def _rating(value: Any) -> Any:
+    """As in a message on the log, a rating may be written as text; the text `null` is none."""
+    try:
+        return read_rating(value) if isinstance(value, str) else value
+    except RatingError as error:
+        raise ValueError(str(error)) from error
+
+
+def _time(value: Any) -> Any:
+    """Seconds from milliseconds and ISO 8601 too, as in a message on the log."""
+    try:
+        # In Python, True is an int.
+        is_time = isinstance(value, str | int | float) and not isinstance(value, bool)
+        return read_time(value) if is_time else value
+    except RatingError as error:
+        raise ValueError(str(error)) from error
 
 
 class NewRating(Query):
@@ -17,9 +41,15 @@ class NewRating(Query):
     rating: Annotated[
         float | None,
         Field(description="On the data set's scale; null deletes the rating.", examples=[4.5]),
+        BeforeValidator(_rating, json_schema_input_type=float | _NumberAsText | None),
     ]
     timestamp: Annotated[
-        Time | None, Field(description="Seconds since 1970, UTC; now when absent.")
+        Time | None,
+        Field(
+            description="Seconds or milliseconds since 1970, UTC, or an ISO 8601 time; now when "
+            "absent."
+        ),
+        BeforeValidator(_time, json_schema_input_type=float | _NumberAsText | _IsoTime | None),
     ] = None
 
 
