@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reelstream.catalog import Film
+from reelstream.compute import threads
 from reelstream.errors import DamagedError
 from reelstream.features.item_features import N_GROUPS, ItemFeatures
 from reelstream.features.vocabulary import Vocabulary
@@ -159,7 +160,8 @@ class RatingModel:
     @cached_property
     def unrated_covariance(self) -> NDArray[np.float32]:
         """(S, D, D): the prior covariance of a film that has no ratings here."""
-        return np.linalg.inv(self.draws.item_precision).astype(np.float32)
+        with threads.one_for_blas():
+            return np.linalg.inv(self.draws.item_precision).astype(np.float32)
 
     def unrated_means(self, films: Sequence[Film | None]) -> NDArray[np.float32]:
         """(S, n, D): the prior means of films that have no ratings here, from genres and era."""

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammaincinv
 
+from reelstream.compute import threads
 from reelstream.compute.arrays import Floats
 from reelstream.models.rating.model import RatingModel
 
@@ -53,6 +54,7 @@ class Dynamics(NamedTuple):
     """(G,): 1 / c_u, by which the prior covariance is multiplied."""
 
 
+@threads.one_for_blas()
 def dynamics_of(model: RatingModel) -> Dynamics:
     """The dynamics of a fitted model: nine grid points of three values each of lam_u, c_u and, if
     it has a session effect, k_u.
