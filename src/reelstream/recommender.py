@@ -15,10 +15,10 @@ Recommender(3 users, 4 items, 9 ratings)
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import fields, replace
 from datetime import datetime
 from pathlib import Path
+from typing import Unpack
 
 import numpy as np
 import polars as pl
@@ -35,9 +35,9 @@ from reelstream.models.choice.mixture import PARTS
 from reelstream.models.model_set import ModelSet, Predictions, TrainedOn
 from reelstream.models.recommendation import (
     LiveFilms,
+    RecommendationOptions,
     RecommendationQuery,
     Recommendations,
-    Strategy,
     live_choice_of,
 )
 from reelstream.models.replay import posterior_of_events
@@ -199,49 +199,41 @@ class Recommender:
         user: int,
         n: int = 10,
         *,
-        strategy: Strategy = "best",
-        genres: Collection[str] = (),
-        first_year: int | None = None,
-        last_year: int | None = None,
-        exclude: ArrayLike = (),
-        variety: float = 0.0,
         at: int | datetime | None = None,
-        seed: int = 0,
+        **options: Unpack[RecommendationOptions],
     ) -> pl.DataFrame:
         """Recommend items that a user has not rated.
 
         They are ranked by the probability that the user takes the item next, times that of a like.
 
-        Args: user: The user's id. One without ratings gets what is liked at the time. n: How many,
-        from 1 to 1000. strategy: `best`; `rating`, by expected stars alone, which recommends what
-        hardly anybody watches; `cautious`, by the lower bound of the stars among the likely chosen;
-        `explore`, as `best` with some chance in it. genres: Only films with one of these; all when
-        empty. first_year: Only films from this year on. last_year: Only films up to this year.
-        exclude: Ids of items that are left out too. variety: From 0, the best items, to 1: how much
-        less an item counts for being like one above it. at: When: in seconds since 1970, UTC, or a
-        datetime; by default the time of the newest rating. seed: Of `explore`.
+        Args:
+            user: The user's id. One without ratings gets what is liked at the time.
+            n: How many, from 1 to 1000.
+            at: When: in seconds since 1970, UTC, or a datetime; by default the time of the newest
+                rating.
+            **options: `strategy`: `best`; `rating`, by expected stars alone, which recommends what
+                hardly anybody watches; `cautious`, by the lower bound of the stars among the likely
+                chosen; `explore`, as `best` with some chance in it. `genres`: only films with one
+                of these. `first_year`, `last_year`: only films from and up to these years.
+                `exclude`: ids of items that are left out too. `variety`: from 0, the best items, to
+                1: how much less an item counts for being like one above it. `seed`: of `explore`.
 
-        Returns: At most n rows, best first, with `item`, `score` (what they are ranked by),
-        `choice` (the probability that it is the next item of this user), `history`, `sitting`,
-        `popularity` and `any` (the part of each reason in it), `mean`, `sd`, `low`, `high` and
-        `like_probability` as in `predict`, and `because` (own items that brought it up, with their
-        shares).
+        Returns:
+            At most n rows, best first, with `item`, `score` (what they are ranked by), `choice`
+            (the probability that it is the next item of this user), `history`, `sitting`,
+            `popularity` and `any` (the part of each reason in it), `mean`, `sd`, `low`, `high` and
+            `like_probability` as in `predict`, and `because` (own items that brought it up, with
+            their shares).
 
         Raises:
             InputError: An argument is wrong, or the recommender was saved by a version that could
                 not recommend.
             RatingError: An id is none.
         """
-        query = RecommendationQuery(
-            n=n,
-            strategy=strategy,
-            genres=tuple(genres),
-            first_year=first_year,
-            last_year=last_year,
-            exclude=ids_in("exclude", np.atleast_1d(np.asarray(exclude, np.int64))).tolist(),
-            variety=variety,
-            seed=seed,
-        )
+        if "exclude" in options:
+            excluded = np.atleast_1d(np.asarray(options["exclude"], np.int64))
+            options["exclude"] = ids_in("exclude", excluded).tolist()
+        query = RecommendationQuery(n=n, **options)
         parts = self._parts
         user_id = int(ids_in("user", np.atleast_1d(user))[0])
         history = parts.histories.of_user(user_id)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,6 +74,18 @@ class RecommendationQuery:
             raise InputError(f"n is {self.n}: name a number from 1 to {MAX_RECOMMENDATIONS}")
         if not 0 <= self.variety <= 1:
             raise InputError(f"variety is {self.variety:g}: name a number from 0 to 1")
+
+
+class RecommendationOptions(TypedDict, total=False):
+    """The fields of a `RecommendationQuery` by name, for functions that pass them on."""
+
+    strategy: Strategy
+    genres: Collection[str]
+    first_year: int | None
+    last_year: int | None
+    exclude: Collection[int]
+    variety: float
+    seed: int
 
 
 class Reason(NamedTuple):

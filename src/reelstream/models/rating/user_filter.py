@@ -88,6 +88,14 @@ class FilterEvents(NamedTuple):
     """(n,): whether the item side was trained on this rating."""
 
 
+class LearnedRating(NamedTuple):
+    """One event that is a rating: see `FilterEvents`."""
+
+    row: int
+    centred: float
+    is_trained_on: bool
+
+
 class GridStates(NamedTuple):
     """A user's states in one draw, at all of its grid points."""
 
@@ -294,7 +302,8 @@ def filter_events(
             if events.is_update[j]:
                 add_exposure(state.exposure[s], items, s, events.rows[j])
                 fill_prior_mean(state.exposure[s], s, dynamics, prior_mean)
-                update(states, s, j, events, items, dynamics, scratch)
+                rating = LearnedRating(events.rows[j], events.centred[j], events.is_trained_on[j])
+                update(states, rating, s, items, dynamics, scratch)
         query += events.is_query[j]
         last = max(last, events.times[j])
 
@@ -302,18 +311,17 @@ def filter_events(
 @njit(cache=True, nogil=True)
 def update(
     states: GridStates,
+    rating: LearnedRating,
     s: int,
-    j: int,
-    events: FilterEvents,
     items: FilterItems,
     dynamics: Dynamics,
     scratch: Scratch,
 ) -> None:
-    """Update all grid points of draw s with the rating of event j."""
+    """Update all grid points of draw s with a rating."""
     prior_mean, mean, gain, row = scratch
-    item, item_cov = item_at(items, s, events.rows[j], events.is_trained_on[j])
+    item, item_cov = item_at(items, s, rating.row, rating.is_trained_on)
     added = 0.0
-    if not events.is_trained_on[j]:
+    if not rating.is_trained_on:
         # Of the likeliest grid point: of the others it is nearly the same, and takes as long as
         # the rest of an update.
         g = int(np.argmax(states.log_weight))
@@ -324,7 +332,7 @@ def update(
             continue
         response, cov = states.response[g], states.cov[g]
         variance = dynamics.noise[s, g] + spread(cov, item, gain) + added
-        error = fill_error(response, prior_mean, item, events.centred[j], row)
+        error = fill_error(response, prior_mean, item, rating.centred, row)
         condition(cov, gain, variance, dynamics.walk[s])
         correct(response, gain, variance, row)
         states.log_weight[g] -= 0.5 * (math.log(variance) + error * error / variance)
