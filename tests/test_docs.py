@@ -97,6 +97,7 @@ def code_in(text: str) -> list[str]:
     return blocks + re.findall(r"`([^`\n]+)`", prose)
 
 
+@pytest.mark.slow
 def test_tables_of_options_and_settings_are_those_of_the_code() -> None:
     """cli.md has what `make docs` writes into it from the declarations."""
     program = [sys.executable, str(ROOT / "tools" / "command_tables.py"), "--check"]

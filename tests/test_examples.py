@@ -34,6 +34,7 @@ def test_examples_in_docstrings(module: str) -> None:
     assert not failed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
 def test_notebooks_run(
     path: Path, movielens: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -51,6 +52,7 @@ def test_notebooks_run(
     assert any(cell.get("outputs") for cell in notebook.cells)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["README.md", "docs/python.md"])
 def test_python_in_the_documentation_runs(
     name: str, movielens: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

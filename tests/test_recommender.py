@@ -64,6 +64,7 @@ def pairs(frame: pl.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     return some["userId"].to_numpy(), some["movieId"].to_numpy()
 
 
+@pytest.mark.slow
 def test_every_source_gives_the_same_recommender(
     small_dataset: Path, frame: pl.DataFrame, pairs: tuple[np.ndarray, np.ndarray], saved: Path
 ) -> None:
@@ -203,6 +204,7 @@ def test_each_user_has_a_segment(recommender: Recommender) -> None:
     assert len(recommender.segment([])) == 0
 
 
+@pytest.mark.slow
 def test_what_is_loaded_answers_as_what_was_saved(
     recommender: Recommender, pairs: tuple[np.ndarray, np.ndarray], tmp_path: Path
 ) -> None:
@@ -243,6 +245,7 @@ def test_a_damaged_recommender_is_not_loaded(recommender: Recommender, tmp_path:
         Recommender.load(folder)
 
 
+@pytest.mark.slow
 def test_the_scale_is_found_or_given(small_dataset: Path) -> None:
     """From the values, or the data set's; ratings beside it are refused, also later."""
     assert Recommender.fit(FEW).scale == RatingScale()
@@ -338,6 +341,7 @@ def test_films_bring_titles_and_genres() -> None:
     assert untitled.title == ""
 
 
+@pytest.mark.slow
 def test_the_host_s_threads_change_no_result(
     small_dataset: Path, pairs: tuple[np.ndarray, np.ndarray], saved: Path
 ) -> None:

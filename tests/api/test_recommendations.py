@@ -18,6 +18,8 @@ from reelstream.contract import OwnRating, StrangerQuery
 from reelstream.models.model_set import ModelSet
 from reelstream.serving.live_histories import LogEvent
 
+pytestmark = pytest.mark.xdist_group("recommendations")  # what they share is made once
+
 
 @pytest.fixture
 def app(waiting_api: SimpleNamespace, small_model_set: ModelSet) -> Any:

@@ -13,6 +13,8 @@ from command_line import Command
 from reelstream.broker import open_broker
 from reelstream.storage.snapshot_store import SnapshotStore
 
+pytestmark = pytest.mark.slow
+
 USER = 7
 
 

@@ -11,6 +11,8 @@ from command_line import Command
 
 from reelstream.storage.model_sets import ModelSetStore
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def work(trained_folder: Path, tmp_path: Path) -> Path:

@@ -38,6 +38,8 @@ from reelstream.features.item_features import ItemFeatures
 from reelstream.features.vocabulary import Vocabulary
 from reelstream.ratings.columns import EventColumns
 
+pytestmark = pytest.mark.xdist_group("blocks")  # what they share is made once
+
 N_AUDIENCE = 30
 
 

@@ -63,6 +63,7 @@ def test_a_seed_gives_the_same_model_whatever_the_number_of_threads(
     )
 
 
+@pytest.mark.slow
 def test_a_seed_gives_the_same_model_whatever_the_number_of_threads_of_blas(
     catalog: Catalog,
 ) -> None:

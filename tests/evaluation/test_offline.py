@@ -58,6 +58,7 @@ def test_the_time_split_asks_only_about_what_came_later(ratings: EventColumns) -
     assert split.learns_test
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["random", "time"])
 def test_nothing_leaks_from_test_to_train(
     kind: str, ratings: EventColumns, catalog: Catalog

@@ -71,6 +71,7 @@ def test_a_set_from_before_answers_all_else(world: TrainingWorld) -> None:
             loaded.models.of_type(PopularityModel)
 
 
+@pytest.mark.slow
 def test_sets_from_before_and_after_are_made_again_alike(world: TrainingWorld) -> None:
     """A rebuild leaves out the families that a release lacks."""
     with fourth_family():
@@ -80,6 +81,7 @@ def test_sets_from_before_and_after_are_made_again_alike(world: TrainingWorld) -
             assert different == []
 
 
+@pytest.mark.slow
 def test_a_set_with_a_family_that_was_removed_serves(world: TrainingWorld) -> None:
     """An older version of the code reads what it knows, and prunes all."""
     with fourth_family():

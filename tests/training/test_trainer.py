@@ -93,6 +93,7 @@ def test_a_long_backlog_gets_one_set(world: TrainingWorld) -> None:
     assert [number for number, _ in release.manifests] == list(range(1, release.number + 1))
 
 
+@pytest.mark.slow
 def test_the_record_is_made_before_learning(world: TrainingWorld) -> None:
     """A batch is predicted by the set in service with the history before it, live and static,
     beside baselines.
@@ -109,6 +110,7 @@ def test_the_record_is_made_before_learning(world: TrainingWorld) -> None:
     assert second.biases.rmse < second.global_mean.rmse
 
 
+@pytest.mark.slow
 def test_the_record_has_a_moving_window(world: TrainingWorld) -> None:
     """The last 2,000 ratings at several places of a batch, the last of them its end; with every
     score of the batch.
@@ -131,6 +133,7 @@ def test_the_record_has_a_moving_window(world: TrainingWorld) -> None:
     assert min(each.live.rmse for each in second.windows) < second.live.rmse + 0.02
 
 
+@pytest.mark.slow
 def test_a_long_batch_has_twenty_windows(world: TrainingWorld) -> None:
     close_batch(world.batches, 3000)
     close_batch(world.batches, 40_000)
@@ -138,6 +141,7 @@ def test_a_long_batch_has_twenty_windows(world: TrainingWorld) -> None:
     assert [window.ratings for window in windows] == list(range(2000, 40_001, 2000))
 
 
+@pytest.mark.slow
 def test_shuffling_a_batch_changes_no_static_prediction_of_it(tmp_path: Path) -> None:
     """Nothing of a batch leaks into what predicts it: with other ratings in the batch, the answers
     stay.
@@ -153,6 +157,7 @@ def test_shuffling_a_batch_changes_no_static_prediction_of_it(tmp_path: Path) ->
     assert errors[0] < errors[1] - 0.2
 
 
+@pytest.mark.slow
 def test_the_next_set_is_made_without_a_forgotten_user(world: TrainingWorld) -> None:
     """Neither learned nor held out: the ratings of before are in no count, no history and no
     gate.
@@ -174,6 +179,7 @@ def test_the_next_set_is_made_without_a_forgotten_user(world: TrainingWorld) -> 
     assert held(world) == ([1, 2, 3], [], latest(world, 1, 2, 3))
 
 
+@pytest.mark.slow
 def test_a_worse_set_is_refused_and_not_gone_on_with(tmp_path: Path) -> None:
     """A refused set is kept and not served; the next set goes on from the one in service, and is
     compared with it.
@@ -242,6 +248,7 @@ def test_excluding_a_batch_that_later_sets_were_refused_for_makes_a_set_at_once(
     assert (release.number, release.last_batch, release.gate.verdict) == (6, 5, "accepted")
 
 
+@pytest.mark.slow
 def test_excluding_a_batch_of_the_set_in_service_replaces_the_set(world: TrainingWorld) -> None:
     close_batch(world.batches, ENOUGH)
     close_batch(world.batches, ENOUGH)
