@@ -100,11 +100,7 @@ class SparkCluster:
         """`master` or `worker-N`. It knows nothing of the tests' packages: each application brings
         or names its own.
         """
-        environment = {
-            key: value
-            for key, value in os.environ.items()
-            if key not in ("PYTHONPATH", "COVERAGE_PROCESS_CONFIG")
-        }
+        environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
         environment |= {"SPARK_LOCAL_IP": "127.0.0.1", "SPARK_WORKER_DIR": str(self.folder / name)}
         environment |= {
             "SPARK_DAEMON_JAVA_OPTS": QUICK_START,

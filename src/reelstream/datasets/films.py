@@ -73,11 +73,6 @@ class CatalogRead:
     """What a person should know of how the files were read."""
 
 
-class _Link(NamedTuple):
-    imdb_id: str | None = None
-    tmdb_id: int | None = None
-
-
 class _Films(NamedTuple):
     """What one film file says, by the id that it uses."""
 
