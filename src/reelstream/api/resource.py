@@ -13,9 +13,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import wraps
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypedDict, TypeVar, Unpack
 
 from reelstream.api.problems import ProblemError
 from reelstream.api.service import Service
@@ -29,8 +29,6 @@ A = TypeVar("A", bound=Answer)
 Handler: TypeAlias = Callable[[Service, Q], A | tuple[A, int]]
 # Answers queries in their order; a Problem takes the place of an answer that cannot be given.
 ListHandler: TypeAlias = Callable[[Service, Sequence[Q]], Sequence[A | Problem]]
-
-
 # Answers queries that belong together: all of them, or none. Raises like Handler.
 WholeHandler: TypeAlias = Callable[[Service, Sequence[Q]], A]
 
@@ -40,7 +38,7 @@ class Operation:
     """A method of a path."""
 
     method: str
-    """GET, DELETE: the query comes from path and URL; POST: from a JSON body."""
+    """GET, PUT, DELETE: the query comes from path and URL; POST: from a JSON body."""
     path: str
     """As OpenAPI writes it: `/v1/items/{movieId}`; names in braces are fields of the query."""
     summary: str
@@ -78,6 +76,15 @@ class Operation:
         return "_".join([self.method.lower(), *re.findall(r"\w+", self.path)])
 
 
+class Options(TypedDict, total=False):
+    """What a declaration may say besides: fields of `Operation`."""
+
+    status: int
+    waits: bool
+    problems: tuple[int, ...]
+    other_answers: Mapping[int, type[Answer]]
+
+
 class Resource:
     """Operations on one kind of thing; the first line of a function's docstring is its summary."""
 
@@ -85,123 +92,79 @@ class Resource:
         self.operations: list[Operation] = []
 
     def get(
-        self,
-        path: str,
-        query: type[Q],
-        answer: type[A],
-        *,
-        problems: tuple[int, ...] = (),
-        other_answers: Mapping[int, type[Answer]] | None = None,
-        waits: bool = True,
+        self, path: str, query: type[Q], answer: type[A], **options: Unpack[Options]
     ) -> Callable[[Handler[Q, A]], Handler[Q, A]]:
-        """Declare what answers a GET of `path`. See `Operation`."""
+        """Declare what answers a GET of `path`."""
+        return self._declare("GET", path, query, answer, **options)
 
-        def declare(handle: Handler[Q, A]) -> Handler[Q, A]:
-            self.operations.append(
-                Operation(
-                    method="GET",
-                    path=path,
-                    summary=_summary(handle),
-                    query=query,
-                    answer=answer,
-                    handle=handle,
-                    problems=problems,
-                    other_answers=other_answers or {},
-                    waits=waits,
-                )
-            )
-            return handle
+    def post(
+        self, path: str, query: type[Q], answer: type[A], **options: Unpack[Options]
+    ) -> Callable[[Handler[Q, A]], Handler[Q, A]]:
+        """Declare what answers one query that is POSTed to `path`, as it is too long for a URL."""
+        return self._declare("POST", path, query, answer, **options)
 
-        return declare
-
-    def get_and_post(
-        self, path: str, query: type[Q], answer: type[A], *, problems: tuple[int, ...] = ()
+    def post_each(
+        self, path: str, query: type[Q], answer: type[A], **options: Unpack[Options]
     ) -> Callable[[ListHandler[Q, A]], ListHandler[Q, A]]:
-        """Declare what answers a GET of `path` with one query, and a POST with one or a list."""
+        """Declare what answers one query or a list of them, POSTed to `path`, each by itself."""
 
         def declare(handle_list: ListHandler[Q, A]) -> ListHandler[Q, A]:
-            self.get(path, query, answer, problems=problems)(_single(handle_list))
-            # A POST of one query is answered like the GET that was just declared.
-            post = replace(self.operations[-1], method="POST", handle_list=handle_list)
-            self.operations.append(post)
+            self._declare("POST", path, query, answer, handle_list=handle_list, **options)(
+                _single(handle_list)
+            )
             return handle_list
 
         return declare
 
-    def post(
-        self, path: str, query: type[Q], answer: type[A], *, problems: tuple[int, ...] = ()
-    ) -> Callable[[Handler[Q, A]], Handler[Q, A]]:
-        """Declare what answers one query that is POSTed to `path`, as it is too long for a URL."""
+    def get_and_post(
+        self, path: str, query: type[Q], answer: type[A], **options: Unpack[Options]
+    ) -> Callable[[ListHandler[Q, A]], ListHandler[Q, A]]:
+        """Declare what answers a GET of `path` with one query, and a POST with one or a list."""
 
-        def declare(handle: Handler[Q, A]) -> Handler[Q, A]:
-            self.operations.append(
-                Operation(
-                    method="POST",
-                    path=path,
-                    summary=_summary(handle),
-                    query=query,
-                    answer=answer,
-                    handle=handle,
-                    problems=problems,
-                )
-            )
-            return handle
+        def declare(handle_list: ListHandler[Q, A]) -> ListHandler[Q, A]:
+            self.get(path, query, answer, **options)(_single(handle_list))
+            return self.post_each(path, query, answer, **options)(handle_list)
 
         return declare
 
     def post_all(
-        self,
-        path: str,
-        query: type[Q],
-        answer: type[A],
-        *,
-        status: int = 200,
-        problems: tuple[int, ...] = (),
+        self, path: str, query: type[Q], answer: type[A], **options: Unpack[Options]
     ) -> Callable[[WholeHandler[Q, A]], WholeHandler[Q, A]]:
         """Declare what writes one thing or a list of them, POSTed to `path`."""
 
         def declare(handle_all: WholeHandler[Q, A]) -> WholeHandler[Q, A]:
-            self.operations.append(
-                Operation(
-                    method="POST",
-                    path=path,
-                    summary=_summary(handle_all),
-                    query=query,
-                    answer=answer,
-                    handle=lambda service, one: handle_all(service, [one]),
-                    handle_all=handle_all,
-                    status=status,
-                    writes=True,
-                    problems=problems,
-                )
-            )
+            self._declare(
+                "POST", path, query, answer, handle_all=handle_all, writes=True, **options
+            )(_alone(handle_all))
             return handle_all
 
         return declare
 
+    def put(
+        self, path: str, query: type[Q], answer: type[A], **options: Unpack[Options]
+    ) -> Callable[[Handler[Q, A]], Handler[Q, A]]:
+        """Declare what makes true what `path` says."""
+        return self._declare("PUT", path, query, answer, writes=True, **options)
+
     def delete(
-        self,
-        path: str,
-        query: type[Q],
-        answer: type[A],
-        *,
-        status: int = 200,
-        problems: tuple[int, ...] = (),
+        self, path: str, query: type[Q], answer: type[A], **options: Unpack[Options]
     ) -> Callable[[Handler[Q, A]], Handler[Q, A]]:
         """Declare what deletes what `path` names."""
+        return self._declare("DELETE", path, query, answer, writes=True, **options)
 
+    def _declare(
+        self, method: str, path: str, query: type[Q], answer: type[A], **fields: Any
+    ) -> Callable[[Handler[Q, A]], Handler[Q, A]]:
         def declare(handle: Handler[Q, A]) -> Handler[Q, A]:
             self.operations.append(
                 Operation(
-                    method="DELETE",
+                    method=method,
                     path=path,
                     summary=_summary(handle),
                     query=query,
                     answer=answer,
                     handle=handle,
-                    status=status,
-                    writes=True,
-                    problems=problems,
+                    **fields,
                 )
             )
             return handle
@@ -219,6 +182,16 @@ def _single(handle_list: ListHandler[Q, A]) -> Handler[Q, A]:
         if isinstance(answer, Problem):
             raise ProblemError(answer)
         return answer
+
+    return handle
+
+
+def _alone(handle_all: WholeHandler[Q, A]) -> Handler[Q, A]:
+    """A handler of one query from a handler of queries that belong together."""
+
+    @wraps(handle_all)
+    def handle(service: Service, query: Q) -> A:
+        return handle_all(service, [query])
 
     return handle
 
