@@ -28,7 +28,7 @@ SPREAD = -n $(TEST_PROCESSES) --maxprocesses 5 --dist loadgroup --no-loadscope-r
 # From Python 3.12 on coverage costs next to nothing.
 TRACER = $(shell $(BIN)/python -c 'import sys; print("COVERAGE_CORE=sysmon" if sys.version_info >= (3, 12) else "")')
 
-.PHONY: help venv run kafka test test-fast crash-test compose-test check check-lowest docs clean
+.PHONY: help venv run kafka test test-fast crash-test compose-test check check-lowest docs dist sbom clean
 .DELETE_ON_ERROR:
 
 help:  ## say what can be made
@@ -81,6 +81,23 @@ bench-accuracy bench-training: $(BENCH_STAMP)  # they need the libraries that re
 docs: $(ALL_STAMP)  ## build the documentation into site/
 	$(BIN)/python tools/command_tables.py
 	$(BIN)/mkdocs build --strict
+
+dist: $(ALL_STAMP)  ## build wheel and sdist into dist/; the same source gives the same bytes
+	@rm -rf dist
+	$(BIN)/python -m build --no-isolation --outdir dist
+
+# Of the wheel alone in an environment of its own: what the developer has installed is no part of the release.
+sbom: dist  ## write dist/sbom.cdx.json and dist/licenses.md: every dependency of the wheel, with version and licence
+	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT HUP INT TERM && \
+		'$(PYTHON)' -m venv "$$folder/release" && '$(PYTHON)' -m venv "$$folder/tools" && \
+		"$$folder/release/bin/python" -m pip install --quiet --disable-pip-version-check --constraint requirements.lock \
+			"$$(echo dist/*.whl)[ui,kafka]" && \
+		"$$folder/release/bin/python" -m pip uninstall --quiet --yes pip setuptools && \
+		"$$folder/tools/bin/python" -m pip install --quiet --disable-pip-version-check cyclonedx-bom pip-licenses && \
+		"$$folder/tools/bin/cyclonedx-py" environment --output-reproducible --pyproject pyproject.toml \
+			--output-file dist/sbom.cdx.json "$$folder/release/bin/python" && \
+		"$$folder/tools/bin/pip-licenses" --python "$$folder/release/bin/python" --from mixed --format markdown \
+			--with-urls --output-file dist/licenses.md
 
 clean:  ## remove the virtual environment and caches, never a work folder
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage .coverage.* site dist

@@ -36,6 +36,7 @@ from reelstream.storage.snapshot_store import SnapshotStore
 from spark_cluster import MAX_SECONDS, SparkCluster, spark_program
 from spark_session import session_of
 
+ROOT = Path(__file__).parents[3]
 SOURCE = Path(reelstream.__file__).parent.parent
 
 MANY = 10**6
@@ -215,7 +216,7 @@ def test_the_package_comes_with_the_job(
     said = run(
         [spark_program("spark-submit"), "--master", spark_cluster.master, "--py-files", package],
         spark_cluster.conf_without_source,
-        [SOURCE.parent / "spark_training.py", "--work", work.name],
+        [ROOT / "spark_training.py", "--work", work.name],
         work.parent,
         PYSPARK_PYTHON=bare_python,
         PYTHONPATH="",
