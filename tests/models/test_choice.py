@@ -15,12 +15,13 @@ from reelstream.catalog import Catalog, Film
 from reelstream.errors import InputError
 from reelstream.features.vocabulary import Vocabulary
 from reelstream.models.bundle import ModelBundle
-from reelstream.models.choice import columns
-from reelstream.models.choice.columns import ItemColumns, RatedPairs, fit_columns
+from reelstream.models.choice import ridge as columns
+from reelstream.models.choice.columns import ItemColumns
 from reelstream.models.choice.fit import fit_choice_family
 from reelstream.models.choice.live import LiveChoice
 from reelstream.models.choice.mixture import HALF_LIVES, N_GROUPS, PARTS, Mixture, group_of
 from reelstream.models.choice.model import ChoiceModel
+from reelstream.models.choice.ridge import RatedPairs, fit_columns
 from reelstream.models.family import FamilyInput
 from reelstream.ratings.columns import EventColumns
 from reelstream.ratings.histories import Histories

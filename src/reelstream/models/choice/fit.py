@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from reelstream.compute import threads
 from reelstream.features.holdout import judges_at_gate
 from reelstream.features.vocabulary import Vocabulary
-from reelstream.models.choice.columns import ItemColumns, RatedPairs, fit_columns
+from reelstream.models.choice.columns import ItemColumns
 from reelstream.models.choice.mixture import Mixture, learn_mixture
 from reelstream.models.choice.model import ChoiceModel
 from reelstream.models.choice.moments import (
@@ -21,6 +21,7 @@ from reelstream.models.choice.moments import (
     hidden_choices,
     later_choices,
 )
+from reelstream.models.choice.ridge import RatedPairs, fit_columns
 from reelstream.models.family import FamilyInput
 from reelstream.ratings.columns import EventColumns
 

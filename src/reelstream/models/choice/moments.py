@@ -124,88 +124,113 @@ def hidden_choices(choices: Choices, is_hidden: NDArray[np.bool_], seed: int) ->
 
 def explain(choices: Choices, columns: ItemColumns, moments: Moments) -> Explained:
     """How likely each reason made the targets of each moment."""
-    popularity = _Popularity(choices)
-    rows: list[tuple[NDArray[np.float64], ...]] = []
-    for at, history, targets, fresh in zip(
-        moments.at, moments.histories, moments.targets, moments.is_fresh, strict=True
-    ):
-        seen, wanted = choices.item_rows[history], choices.item_rows[targets]
-        n = len(targets)
-        scores = _company(choices, columns, history)
-        scores[:, seen] = 0
-        np.maximum(scores, 0, out=scores)
-        companies = np.stack([_shares(raised(scores, power), wanted) for power in POWERS], 2)
-        popular = popularity.before(int(at))
-        popular[:, seen] = 0
-        rows.append(
-            (
-                companies[0],
-                companies[1:].transpose(1, 0, 2).reshape(n, -1),
-                _shares(popular, wanted).T,
-                np.full(n, 1 / (choices.n_films - len(seen))),
-                np.full(n, 1 / n),
-                np.full(n, group_of(len(history), np.inf if fresh else 0.0)),
-            )
-        )
-    history, sitting, popular, any_film, weights, groups = (
-        np.concatenate(column) for column in zip(*rows, strict=True)
-    )
+    n_targets = np.array([len(targets) for targets in moments.targets])
+    n_known = np.array([len(history) for history in moments.histories])
+    groups = [
+        group_of(n, np.inf if fresh else 0.0)
+        for n, fresh in zip(n_known.tolist(), moments.is_fresh.tolist(), strict=True)
+    ]
+    company = _company_shares(choices, columns, moments)
+    n = len(company)
     return Explained(
-        history=np.asarray(history + MIN_PROBABILITY, np.float64),
-        sitting=sitting + MIN_PROBABILITY,
-        popularity=popular + MIN_PROBABILITY,
-        any=any_film,
-        weights=weights,
-        groups=groups.astype(np.int64),
+        history=company[:, 0] + MIN_PROBABILITY,
+        sitting=company[:, 1:].reshape(n, -1) + MIN_PROBABILITY,
+        popularity=_popularity_shares(choices, moments) + MIN_PROBABILITY,
+        any=np.repeat(1 / (choices.n_films - n_known), n_targets),
+        weights=np.repeat(1 / n_targets, n_targets),
+        groups=np.repeat(np.array(groups), n_targets),
     )
 
 
-def _company(
+def _company_shares(
+    choices: Choices, columns: ItemColumns, moments: Moments
+) -> NDArray[np.float64]:
+    """(T, 1 + len(SITTINGS), len(POWERS)): the share of each target in what the whole history says
+    of all films, and each sitting, to each power.
+    """
+    found: dict[int, NDArray[np.float64]] = {}
+    users = choices.user_rows[[targets[0] for targets in moments.targets]]
+    whole, last = np.zeros((choices.n_items, 1), np.float32), None
+    # By user: a history begins with that of the moment before.
+    for place in np.lexsort((moments.at, users)).tolist():
+        history = choices.item_rows[moments.histories[place]]
+        if last is None or users[place] != users[last]:
+            new = history
+            whole[:] = 0
+        else:
+            new = history[len(moments.histories[last]) :]
+        columns.add(new, np.ones((len(new), 1), np.float32), whole)
+        last = place
+        scores = np.vstack([whole.T, _sittings(choices, columns, moments.histories[place])])
+        np.maximum(scores, 0, out=scores)
+        scores[:, history] = 0
+        wanted = choices.item_rows[moments.targets[place]]
+        shares = [
+            _shares(raised(scores[:, wanted], power), raised(scores, power).sum(1))
+            for power in POWERS
+        ]
+        found[place] = np.stack(shares, axis=-1)
+    return np.concatenate([found[place] for place in range(len(users))])
+
+
+def _sittings(
     choices: Choices, columns: ItemColumns, history: NDArray[np.int64]
 ) -> NDArray[np.float32]:
-    """(1 + len(SITTINGS), n_items): what the whole history says of each film, and each sitting."""
-    seen, times = choices.item_rows[history], choices.times[history]
-    whole = np.zeros((choices.n_items, 1), np.float32)
-    columns.add(seen, np.ones((len(seen), 1), np.float32), whole)
+    """(len(SITTINGS), n_items): what each sitting says of each film."""
+    times = choices.times[history]
     factors = np.column_stack([sitting_factors(times, *sitting) for sitting in SITTINGS])
     recent = factors.max(1, initial=0.0) > MIN_FACTOR
-    sittings = np.zeros((choices.n_items, len(SITTINGS)), np.float32)
-    columns.add(seen[recent], np.ascontiguousarray(factors[recent]), sittings)
-    return np.vstack([whole.T, sittings.T])
+    scores = np.zeros((choices.n_items, len(SITTINGS)), np.float32)
+    seen = choices.item_rows[history[recent]]
+    columns.add(seen, np.ascontiguousarray(factors[recent]), scores)
+    return scores.T
 
 
-class _Popularity:
+def _popularity_shares(choices: Choices, moments: Moments) -> NDArray[np.float64]:
+    """(T, len(HALF_LIVES)): the share of each target in what was popular."""
+    fading, found = _FadingLikes(choices), []
+    for at, history, targets in zip(
+        moments.at.tolist(), moments.histories, moments.targets, strict=True
+    ):
+        likes = fading.before(at)
+        left = likes.sum(1) - likes[:, choices.item_rows[history]].sum(1)
+        found.append(_shares(likes[:, choices.item_rows[targets]], left))
+    return np.concatenate(found)
+
+
+class _FadingLikes:
     """The likes so far, faded by each of HALF_LIVES."""
 
     def __init__(self, choices: Choices) -> None:
         liked = np.flatnonzero(choices.is_like)
-        self._rows = liked[np.argsort(choices.times[liked], kind="stable")]
-        self._choices = choices
-        self._mass = np.zeros((len(HALF_LIVES), choices.n_items))
+        liked = liked[np.argsort(choices.times[liked], kind="stable")]
+        self._times, self._item_rows = choices.times[liked], choices.item_rows[liked]
+        self._likes = np.zeros((len(HALF_LIVES), choices.n_items))
         self._at, self._next = 0, 0
 
     def before(self, at: int) -> NDArray[np.float64]:
-        """(len(HALF_LIVES), n_items): a copy; times must not fall from call to call."""
-        choices, half_lives = self._choices, np.array(HALF_LIVES)[:, None]
-        end = int(np.searchsorted(choices.times[self._rows], at))
-        new = self._rows[self._next : end]
-        self._mass *= np.exp2(-(at - self._at) / half_lives)
-        faded = np.exp2(-(at - choices.times[new]) / half_lives)
+        """(len(HALF_LIVES), n_items), valid until the next call; times must not fall from call to
+        call.
+        """
+        half_lives = np.array(HALF_LIVES)[:, None]
+        end = int(np.searchsorted(self._times, at))
+        new = slice(self._next, end)
+        self._likes *= np.exp2(-(at - self._at) / half_lives)
+        faded = np.exp2(-(at - self._times[new]) / half_lives)
         for number, weights in enumerate(faded):
-            self._mass[number] += np.bincount(
-                choices.item_rows[new], weights, minlength=choices.n_items
+            self._likes[number] += np.bincount(
+                self._item_rows[new], weights, minlength=self._likes.shape[1]
             )
         self._at, self._next = at, end
-        return self._mass.copy()
+        return self._likes
 
 
-def _shares(scores: NDArray[np.floating], wanted: NDArray[np.int64]) -> NDArray[np.float64]:
-    """What each of `scores` (C, n_items) gives to the wanted films (n,): a share of all, (C, n)."""
-    # In their own precision, which is several times as fast and exact enough.
-    totals = scores.sum(1)[:, None].astype(np.float64)
-    shares = np.zeros((len(scores), len(wanted)))
-    np.divide(scores[:, wanted], totals, out=shares, where=totals > 0)
-    return shares
+def _shares(wanted: NDArray[np.floating], totals: NDArray[np.floating]) -> NDArray[np.float64]:
+    """(n, C): what scores (C, n) are of their totals (C,), nothing where these are nothing."""
+    shares = np.zeros(wanted.shape)
+    # Totals are differences of sums: what is left of them may be less than a part by rounding.
+    np.divide(wanted, totals[:, None], out=shares, where=totals[:, None] > 0)
+    return np.minimum(shares, 1).T
 
 
 def _sample(
