@@ -5,6 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 from reelstream.evaluation.gate import GateRatings, judge
+from reelstream.evaluation.reports import RankingComparison
 
 
 def answers(
@@ -127,3 +128,19 @@ def test_a_new_batch_must_be_about_as_predictable_as_the_earlier_ones(
     errors = rng.normal(0, np.where(batches == 1, 0.8, unexplained))
     ratings = GateRatings(np.arange(n) % 300, batches, 3.5 + rng.normal(0, 1.0, n), errors, errors)
     assert judge(ratings, {1}).verdict == verdict
+
+
+def test_a_set_that_recommends_worse_is_refused() -> None:
+    """However well it predicts stars."""
+    ranking = RankingComparison(
+        n_users=100,
+        champion_ndcg_10=0.06,
+        challenger_ndcg_10=0.04,
+        standard_error=0.005,
+        worse=True,
+    )
+    as_good = answers({1: -0.1, 2: 0.0})
+    report = judge(as_good, {1}, ranking)
+    assert (report.verdict, report.ranking) == ("refused", ranking)
+    assert "NDCG@10 0.0400" in report.reason
+    assert judge(as_good, {1}).verdict == "accepted"

@@ -13,6 +13,7 @@ import pytest
 
 from mean_engine import CATALOG, TrainingWorld, close_batch
 from reelstream.errors import DamagedError, LockedError
+from reelstream.evaluation.sampled_lists import MAX_BATCH_LISTS
 from reelstream.features.holdout import judges_at_gate
 from reelstream.ratings.columns import EventColumns
 from reelstream.ratings.effective import effective_ratings
@@ -108,6 +109,9 @@ def test_the_record_is_made_before_learning(world: TrainingWorld) -> None:
     assert second.live.n == second.global_mean.n == 3000
     assert second.live.rmse < second.static.rmse < second.global_mean.rmse
     assert second.biases.rmse < second.global_mean.rmse
+    assert first.ranking is None
+    assert second.ranking is not None
+    assert 0 < second.ranking.n_users <= second.ranking.n == MAX_BATCH_LISTS
 
 
 @pytest.mark.slow
@@ -192,6 +196,8 @@ def test_a_worse_set_is_refused_and_not_gone_on_with(tmp_path: Path) -> None:
     assert second.gate.verdict == "refused"
     assert "earlier batch" in second.gate.reason
     assert (third.champion, third.gate.verdict) == (1, "accepted")
+    assert third.gate.ranking is not None
+    assert third.gate.ranking.challenger_ndcg_10 == third.holdout.ndcg_10
     assert third.record[0].model_set == 1
     assert world.registry.load(2, CATALOG).number == 2
     assert held(world)[0] == [1, 2, 3], "histories are of batches, not of sets"

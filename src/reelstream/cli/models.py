@@ -31,7 +31,17 @@ def list_sets(settings: Settings, as_json: Json = False) -> int:
     # A pinned set is also in service: its marker replaces the other.
     markers = {in_service: "◀"} | {pinned: "◀ pinned"}
     print_table(
-        ["set", "current", "trained at (UTC)", "batches", "RMSE", "AUC", "log loss", "gate"],
+        [
+            "set",
+            "current",
+            "trained at (UTC)",
+            "batches",
+            "RMSE",
+            "AUC",
+            "log loss",
+            "NDCG@10",
+            "gate",
+        ],
         [
             [
                 release.number,
@@ -41,6 +51,7 @@ def list_sets(settings: Settings, as_json: Json = False) -> int:
                 release.holdout.rmse,
                 release.holdout.auc,
                 release.holdout.log_loss,
+                release.holdout.ndcg_10,
                 release.gate.verdict,
             ]
             for release in releases

@@ -18,14 +18,21 @@ def print_release(release: Release) -> None:
         f"{utc(release.created_at)} UTC"
     )
     print_table(
-        ["", "ratings", "RMSE", "MAE", "AUC", "log loss"],
-        [["holdout", *_scores(release.holdout)]],
+        ["", "ratings", "RMSE", "MAE", "AUC", "log loss", "NDCG@10"],
+        [["holdout", *_scores(release.holdout), release.holdout.ndcg_10]],
     )
     if release.record:
         print_table(
             ["batch", "predicted by", "ratings", "RMSE", "MAE", "AUC", "log loss"],
             [row for scores in release.record for row in _record_rows(scores)],
             title="Each new batch, predicted before anybody learned from it",
+        )
+    ranked = [scores for scores in release.record if scores.ranking is not None]
+    if ranked:
+        print_table(
+            ["batch", "lists", "users", "NDCG@10", "of what is popular"],
+            [_ranking_row(scores) for scores in ranked],
+            title="Ten films recommended at a sample of times in each new batch",
         )
 
 
@@ -39,6 +46,12 @@ def _record_rows(scores: BatchScores) -> list[list[object]]:
         ("global mean", scores.global_mean),
     ]
     return [[scores.batch, name, *_scores(each)] for name, each in named if each is not None]
+
+
+def _ranking_row(scores: BatchScores) -> list[object]:
+    found = scores.ranking
+    assert found is not None
+    return [scores.batch, found.n, found.n_users, found.ndcg_10, found.popularity_ndcg_10]
 
 
 def _scores(scores: Scores) -> list[object]:

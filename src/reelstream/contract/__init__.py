@@ -19,11 +19,13 @@ from reelstream.contract.base import (
 )
 from reelstream.contract.films import FilmAnswer, FilmQuery, FilmsAnswer, FilmsQuery
 from reelstream.contract.model_sets import (
+    BatchRanking,
     BatchScores,
     Comparison,
     GateReport,
     ModelSetAnswer,
     ModelSetsAnswer,
+    RankingComparison,
     Scores,
     WindowScores,
 )
@@ -90,6 +92,7 @@ __all__ = [
     "MAX_TIME",
     "Answer",
     "Basis",
+    "BatchRanking",
     "BatchScores",
     "BatchStatus",
     "Classification",
@@ -125,6 +128,7 @@ __all__ = [
     "QuestionFilm",
     "QuestionsAnswer",
     "QuestionsQuery",
+    "RankingComparison",
     "RatedFilm",
     "RatingQuery",
     "RatingToDelete",

@@ -31,6 +31,10 @@ class Scores(Answer):
     ece: float | None = _score("Expected calibration error of the like probability.")
     coverage_1sd: float | None = _score("Share of ratings within one sd of the prediction.")
     coverage_2sd: float | None = _score("The same within two.")
+    ndcg_10: float | None = _score(
+        "NDCG@10 of recommendations for a sample of users: what is held out and liked is to be"
+        " found. On the holdout alone."
+    )
 
 
 class WindowScores(Answer):
@@ -40,6 +44,19 @@ class WindowScores(Answer):
     live: Scores
     static: Scores
     live_users: Scores
+
+
+class BatchRanking(Answer):
+    """What recommendations scored at a sample of the times at which a user of a batch liked
+    something, before any of it was learned.
+    """
+
+    n: Annotated[int, Field(description="Lists of ten films that were scored.")]
+    n_users: int
+    ndcg_10: Annotated[float, Field(description="The mean over lists.")]
+    popularity_ndcg_10: Annotated[
+        float, Field(description="Of the most liked films at the time, on the same lists.")
+    ]
 
 
 class BatchScores(Answer):
@@ -65,6 +82,10 @@ class BatchScores(Answer):
         list[WindowScores],
         Field(description="In order of time; none in a batch shorter than the window."),
     ]
+    ranking: Annotated[
+        BatchRanking | None,
+        Field(description="Null where nothing was liked, or the set has no choice model."),
+    ] = None
 
 
 class Comparison(Answer):
@@ -83,6 +104,18 @@ class Comparison(Answer):
     ]
 
 
+class RankingComparison(Answer):
+    """What challenger and champion recommend to the same users, one list each."""
+
+    n_users: int
+    champion_ndcg_10: float
+    challenger_ndcg_10: float
+    standard_error: Annotated[float, Field(description="Of the difference.")]
+    worse: Annotated[
+        bool, Field(description="Whether the challenger is worse by more than is tolerated.")
+    ]
+
+
 class GateReport(Answer):
     """Whether a model set may serve, and why."""
 
@@ -95,6 +128,10 @@ class GateReport(Answer):
     batches: Annotated[
         dict[int, Comparison], Field(description="On each batch, the newest included.")
     ]
+    ranking: Annotated[
+        RankingComparison | None,
+        Field(description="Of what is held out of earlier batches; null with too few users."),
+    ] = None
 
 
 class ModelSetAnswer(Answer):

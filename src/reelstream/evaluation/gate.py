@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm, t
 
-from reelstream.evaluation.reports import Comparison, GateReport
+from reelstream.evaluation.reports import Comparison, GateReport, RankingComparison
 
 # Stars of RMSE that a set may be worse by.
 RMSE_TOLERANCE = 0.005
@@ -30,6 +30,10 @@ STANDARD_ERRORS = 2.0
 # Ordinary batches of MovieLens and simulated ones come to 0.74 and more, one with nine ratings in
 # ten shuffled to 0.14.
 MIN_EXPLAINED_SHARE = 0.4
+# The part of the champion's NDCG@10 by which recommendations may be worse, and the users below
+# which they decide nothing.
+RANKING_TOLERANCE = 0.05
+MIN_RANKED_USERS = 50
 # Ratings below which nothing is decided: of all earlier batches, or of a batch that is judged by
 # itself.
 MIN_RATINGS = 200
@@ -51,14 +55,16 @@ class GateRatings:
     """(n,)"""
 
 
-def judge(asked: GateRatings, earlier: Collection[int]) -> GateReport:
+def judge(
+    asked: GateRatings, earlier: Collection[int], ranking: RankingComparison | None = None
+) -> GateReport:
     """The verdict on a challenger; `earlier`: numbers of the batches that the champion has learned
-    from.
+    from; `ranking`: what both recommend.
 
     Refused when all earlier batches together are worse by more than 0.005 RMSE and two standard
     errors, or one of them by itself, at the level of two standard errors shared out among them
     (Bonferroni); or when the challenger explains of a new batch's variance less than 0.4 of the
-    share that it explains of the earlier ones.
+    share that it explains of the earlier ones; or when its recommendations are worse.
     """
     pooled = np.isin(asked.batches, list(earlier))
     batches = _compare_batches(asked, earlier)
@@ -69,14 +75,42 @@ def judge(asked: GateRatings, earlier: Collection[int]) -> GateReport:
             " are needed"
         )
         return GateReport(
-            "insufficient", reason, _compare(asked, pooled, None) if n else None, batches
+            "insufficient", reason, _compare(asked, pooled, None) if n else None, batches, ranking
         )
     together = _compare(asked, pooled, 1)
     reasons = _objections(together, batches, earlier)
+    if ranking is not None and ranking.worse:
+        reasons.append(
+            f"recommends worse: NDCG@10 {ranking.challenger_ndcg_10:.4f} where the set in service"
+            f" has {ranking.champion_ndcg_10:.4f}"
+        )
     if reasons:
-        return GateReport("refused", "; ".join(reasons), together, batches)
-    return GateReport(
-        "accepted", f"not worse on earlier batches: {_figures(together)}", together, batches
+        return GateReport("refused", "; ".join(reasons), together, batches, ranking)
+    reason = f"not worse on earlier batches: {_figures(together)}"
+    return GateReport("accepted", reason, together, batches, ranking)
+
+
+def compare_rankings(
+    champion: NDArray[np.float64], challenger: NDArray[np.float64]
+) -> RankingComparison | None:
+    """NDCG@10 of both sets' lists for the same users (n,), one each; None with fewer than
+    MIN_RANKED_USERS.
+
+    Worse: by more than RANKING_TOLERANCE of the champion's and by two standard errors of the paired
+    difference.
+    """
+    n = len(champion)
+    if n < MIN_RANKED_USERS:
+        return None
+    lost = champion - challenger
+    standard_error = float(lost.std(ddof=1) / np.sqrt(n))
+    tolerated = max(RANKING_TOLERANCE * champion.mean(), STANDARD_ERRORS * standard_error)
+    return RankingComparison(
+        n_users=n,
+        champion_ndcg_10=float(champion.mean()),
+        challenger_ndcg_10=float(challenger.mean()),
+        standard_error=standard_error,
+        worse=bool(lost.mean() > tolerated),
     )
 
 

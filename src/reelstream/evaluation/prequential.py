@@ -15,10 +15,12 @@ from typing import Literal
 import numpy as np
 
 from reelstream.evaluation.baselines import BiasBaseline, GlobalMean, ItemSums
-from reelstream.evaluation.reports import BatchScores, WindowScores
+from reelstream.evaluation.reports import BatchRanking, BatchScores, WindowScores
+from reelstream.evaluation.sampled_lists import CandidateLists, questions_of_batch
 from reelstream.evaluation.scores import score, score_points
 from reelstream.models.model_set import ModelSet, Predictions
 from reelstream.models.rating.online_items import OnlineItems
+from reelstream.models.recommendation import live_choice_of
 from reelstream.models.replay import predict_events
 from reelstream.ratings.columns import EventColumns
 from reelstream.ratings.effective import after_erasures
@@ -61,11 +63,15 @@ def replay_batch(
     known = history.of_users(np.unique(batch.user_id))
     live = live_users = static = None
     windows: list[WindowScores] = []
+    ranking = None
     if model_set is not None:
         events = EventColumns.concatenate([known, erasures])
         answers = [replay(model_set, events, batch, learns) for learns in _LEARNS]
         live, static, live_users = (score(each, batch.rating, scale) for each in answers)
         windows = _windows(answers, batch, scale)
+        # A user who is forgotten within the batch has two histories: no list is made of them.
+        listed = batch[~np.isin(batch.user_id, erasures.user_id)]
+        ranking = _ranking(model_set, events, history, listed)
     baselines = GlobalMean(items, scale), BiasBaseline(items, known, scale)
     mean, biases = (
         score_points(baseline.predict(batch.user_id, batch.item_id), batch.rating, scale)
@@ -80,6 +86,30 @@ def replay_batch(
         biases=biases,
         live_users=live_users,
         windows=windows,
+        ranking=ranking,
+    )
+
+
+def _ranking(
+    model_set: ModelSet, known: EventColumns, history: Histories, batch: EventColumns
+) -> BatchRanking | None:
+    """What the set recommends at a sample of times in the batch, users and popularity live."""
+    choice = live_choice_of(model_set)
+    questions = questions_of_batch(batch, history, model_set.scale.like_threshold)
+    if choice is None or not questions:
+        return None
+    lists = CandidateLists.of(choice, questions, batch)
+    # Only their users learn: others tell nothing of these lists.
+    learned = EventColumns.concatenate([known, batch])
+    learned = learned[np.isin(learned.user_id, lists.user_ids)]
+    events = EventColumns.concatenate([learned, lists.queries()])
+    is_query = np.arange(len(events)) >= len(learned)
+    like = predict_events(model_set, events, is_query, ~is_query).like_probability
+    return BatchRanking(
+        n=len(questions),
+        n_users=len(np.unique(lists.user_ids)),
+        ndcg_10=float(lists.ndcg(like).mean()),
+        popularity_ndcg_10=float(lists.popularity.mean()),
     )
 
 

@@ -66,10 +66,10 @@ class ListScores:
         for third, scores in enumerate(self.by_third):
             wanted = targets[self.popularity.thirds[targets] == third]
             if len(wanted):
-                scores.append(_ndcg(np.isin(top, wanted), DEPTH, len(wanted)))
+                scores.append(ndcg(np.isin(top, wanted), DEPTH, len(wanted)))
         self.user_ids.append(user_id)
-        self.ndcg_10.append(_ndcg(hits, 10, len(targets)))
-        self.ndcg_100.append(_ndcg(hits, DEPTH, len(targets)))
+        self.ndcg_10.append(ndcg(hits, 10, len(targets)))
+        self.ndcg_100.append(ndcg(hits, DEPTH, len(targets)))
         self.recall_20.append(float(hits[:20].sum() / min(20, len(targets))))
         self.recall_50.append(float(hits[:50].sum() / min(50, len(targets))))
         self.reciprocal_ranks.append(float(1 / (1 + hits.argmax())) if hits.any() else 0.0)
@@ -116,6 +116,9 @@ def best_rows(
     return found[np.argsort(-left[found], kind="stable")]
 
 
-def _ndcg(hits: NDArray[np.bool_], depth: int, n_targets: int) -> float:
+def ndcg(hits: NDArray[np.bool_], depth: int, n_targets: int) -> float:
+    """Normalized discounted cumulative gain of the first `depth` films of a list, given which are
+    `hits` (n,) and how many there were to be found (Järvelin and Kekäläinen, TOIS 2002).
+    """
     gained = _DISCOUNTS[: min(depth, len(hits))][hits[:depth]].sum()
     return float(gained / _DISCOUNTS[: min(depth, n_targets)].sum())

@@ -41,6 +41,10 @@ class Scores(msgspec.Struct, frozen=True, omit_defaults=True):
     """
     coverage_2sd: float | None = None
     """The same within two; 0.954."""
+    ndcg_10: float | None = None
+    """Of ten recommended films, one list for each of a sample of users; what is held out and liked
+    is to be found. On the holdout alone.
+    """
 
 
 class RankingScores(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
@@ -80,6 +84,20 @@ class WindowScores(msgspec.Struct, frozen=True):
     live_users: Scores
 
 
+class BatchRanking(msgspec.Struct, frozen=True, kw_only=True):
+    """What recommendations scored at a sample of the times at which a user of a batch liked
+    something: ten films, before any of it was learned.
+    """
+
+    n: int
+    """Lists that were scored."""
+    n_users: int
+    ndcg_10: float
+    """The mean over lists."""
+    popularity_ndcg_10: float
+    """Of the most liked films at the time, on the same questions."""
+
+
 class BatchScores(msgspec.Struct, frozen=True):
     """One line of the prequential record: a batch predicted by the set in service before anybody
     learned from it.
@@ -102,6 +120,8 @@ class BatchScores(msgspec.Struct, frozen=True):
     """Each rating learned by its user alone: films as they were when the set was fitted."""
     windows: list[WindowScores] = []
     """A window that moves through the batch in order of time; none in a batch that is shorter."""
+    ranking: BatchRanking | None = None
+    """None where nothing was liked, or the set has no choice model."""
 
 
 class Comparison(msgspec.Struct, frozen=True):
@@ -120,6 +140,18 @@ class Comparison(msgspec.Struct, frozen=True):
     """Whether the challenger is worse by more than chance and more than is tolerated."""
 
 
+class RankingComparison(msgspec.Struct, frozen=True, kw_only=True):
+    """What challenger and champion recommend to the same users, one list each."""
+
+    n_users: int
+    champion_ndcg_10: float
+    challenger_ndcg_10: float
+    standard_error: float
+    """Of the difference."""
+    worse: bool
+    """Whether the challenger is worse by more than chance and more than is tolerated."""
+
+
 class GateReport(msgspec.Struct, frozen=True):
     """Why a set may serve, or may not."""
 
@@ -130,3 +162,7 @@ class GateReport(msgspec.Struct, frozen=True):
     """All batches together that the champion has learned from: what the verdict rests on."""
     batches: dict[int, Comparison] = {}
     """Each batch by itself, the newest included."""
+    ranking: RankingComparison | None = None
+    """Of what is held out of the earlier batches; None with too few users, or where one of the sets
+    has no choice model.
+    """

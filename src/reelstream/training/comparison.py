@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from reelstream.evaluation.gate import GateRatings, judge
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from reelstream.evaluation.gate import GateRatings, compare_rankings, judge
 from reelstream.evaluation.prequential import replay
 from reelstream.evaluation.reports import GateReport, Scores
+from reelstream.evaluation.sampled_lists import (
+    CandidateLists,
+    ListQuestion,
+    questions_of_holdout,
+)
 from reelstream.evaluation.scores import clipped_errors, score
 from reelstream.features.holdout import is_trainable, judges_at_gate
-from reelstream.models.model_set import ModelSet
+from reelstream.models.model_set import ModelSet, Predictions
+from reelstream.models.recommendation import live_choice_of
 from reelstream.ratings.columns import EventColumns
 from reelstream.storage.snapshot_reader import SnapshotReader
 from reelstream.training.selection import BatchSelection
@@ -38,21 +49,51 @@ def compare(
     """
     known, queried = _split_for_gate(snapshot)
     scale = challenger.scale
-    answers = replay(challenger, known, queried, "nothing")
+    batches = selection.batches_of(queried)
+    included = {manifest.number for manifest in selection.included}
+    # Batches that were excluded since then are judged no more.
+    earlier = included if champion is None else champion.batches & included
+    questions = questions_of_holdout(
+        known, queried[np.isin(batches, list(earlier))], scale.like_threshold
+    )
+    answers, ranked = _answers(challenger, known, queried, questions)
     holdout = score(answers, queried.rating, scale)
+    if ranked is not None and len(ranked):
+        holdout = msgspec.structs.replace(holdout, ndcg_10=float(ranked.mean()))
     if champion is None:
         return GateReport("first", "there is no set in service to compare it with"), holdout
-    champion_answers = replay(champion.model_set, known, queried, "nothing")
+    champion_answers, champion_ranked = _answers(champion.model_set, known, queried, questions)
     ratings = GateRatings(
         user_ids=queried.user_id,
-        batches=selection.batches_of(queried),
+        batches=batches,
         ratings=queried.rating,
         champion_errors=clipped_errors(champion_answers.mean, queried.rating, scale),
         challenger_errors=clipped_errors(answers.mean, queried.rating, scale),
     )
-    # Batches that were excluded since then are judged no more.
-    earlier = champion.batches & {manifest.number for manifest in selection.included}
-    return judge(ratings, earlier), holdout
+    ranking = None
+    if ranked is not None and champion_ranked is not None:
+        ranking = compare_rankings(champion_ranked, ranked)
+    return judge(ratings, earlier, ranking), holdout
+
+
+def _answers(
+    model_set: ModelSet,
+    known: EventColumns,
+    queried: EventColumns,
+    questions: Sequence[ListQuestion],
+) -> tuple[Predictions, NDArray[np.float64] | None]:
+    """Predictions of the ratings `queried`, and NDCG@10 of each question's list; None without a
+    choice model.
+    """
+    choice = live_choice_of(model_set)
+    if choice is None:
+        return replay(model_set, known, queried, "nothing"), None
+    lists = CandidateLists.of(choice, questions, EventColumns.empty())
+    # One replay for both: most of its time goes into the users.
+    asked = EventColumns.concatenate([queried, lists.queries()])
+    answers = replay(model_set, known, asked, "nothing")
+    n = len(queried)
+    return answers[:n], lists.ndcg(answers.like_probability[n:])
 
 
 def _split_for_gate(snapshot: SnapshotReader) -> tuple[EventColumns, EventColumns]:
