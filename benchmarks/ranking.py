@@ -31,7 +31,7 @@ from reelstream.evaluation.ranking import (
     Question,
     RankingRun,
     Walk,
-    rank_for_strangers,
+    rank_for_anonymous_users,
     rank_in_time,
 )
 from reelstream.evaluation.ranking_scores import FilmPopularity, ListScores, best_rows
@@ -143,7 +143,7 @@ def bars_in_time(
             "by time: lead over popularity in standard errors", float(paired.mean() / error), 2.0
         ),
         at_least(
-            "start of a sitting: NDCG@10 less live popularity's",
+            "start of a session: NDCG@10 less live popularity's",
             row["at_start"][OURS] - row["at_start"]["popularity"],
             0.0,
         ),
@@ -171,11 +171,11 @@ def measure_users(dataset: Dataset, tuned: Mapping[str, str]) -> tuple[dict[str,
     for seed in SEEDS:
         train, folded, hidden = split_users(dataset.read_ratings(), USERS_SHARE, seed)
         model_set = fitted(train, catalog, dataset, use_times=False)
-        run = rank_for_strangers(model_set, train, folded, hidden)
+        run = rank_for_anonymous_users(model_set, train, folded, hidden)
         items = Vocabulary(np.unique(train.item_id))
         likes = matrix(train, items)
         found = dict(run.lists)
-        asked = list(strangers(folded, hidden, items))
+        asked = list(anonymous_users(folded, hidden, items))
         for name, options in PEERS.items():
             found[name] = scored(dict(options)[tuned[name]](likes), iter(asked), items)
         for name, scores in found.items():
@@ -275,7 +275,9 @@ def questions(split: Split, items: Vocabulary) -> Iterator[Asked]:
             )
 
 
-def strangers(folded: EventColumns, hidden: EventColumns, items: Vocabulary) -> Iterator[Asked]:
+def anonymous_users(
+    folded: EventColumns, hidden: EventColumns, items: Vocabulary
+) -> Iterator[Asked]:
     """One question for each user."""
     for user in np.unique(hidden.user_id).tolist():
         before, after = folded[folded.user_id == user], hidden[hidden.user_id == user]

@@ -322,10 +322,10 @@ def ranking(results: Result) -> Iterable[str]:
     yield _ranked(found["standings"])
     settings = "; ".join(f"{name}: {setting}" for name, setting in found["tuned"].items())
     starts = ", ".join(f"{name} {value:.4f}" for name, value in found["at_start"].items())
-    yield f"Chosen settings: {settings}. NDCG@10 of the moments that begin a sitting: {starts}.\n"
+    yield f"Chosen settings: {settings}. NDCG@10 of the moments that begin a session: {starts}.\n"
     later = found["later"]
     yield (
-        "Of the films that were recommended at the start of a sitting and rated later,"
+        "Of the films that were recommended at the start of a session and rated later,"
         f" {later['ours']['like_share']:.3f} were liked (promised: {found['said']:.3f}), with"
         f" {later['ours']['stars']:.2f} stars on average; of EASE's {later['ease']['like_share']:.3f},"
         f" with {later['ease']['stars']:.2f} stars.\n"

@@ -15,6 +15,7 @@ import pytest
 from reelstream import contract
 from reelstream.client import ApiError, Client
 from reelstream.contract import (
+    AnonymousQuery,
     ClassificationAnswer,
     ClusteringAnswer,
     FailedEntry,
@@ -23,7 +24,6 @@ from reelstream.contract import (
     RatingQuery,
     RegressionAnswer,
     SegmentQuery,
-    StrangerQuery,
 )
 
 
@@ -159,7 +159,7 @@ def test_every_route_has_a_method(api: SimpleNamespace) -> None:
     client.delete_rating(12, 31)
     for recommend in (
         lambda: client.recommendations(12),
-        lambda: client.recommendations_for(StrangerQuery(ratings=[])),
+        lambda: client.recommendations_for(AnonymousQuery(ratings=[])),
         lambda: client.questions(12),
         lambda: client.similar(31),
     ):

@@ -14,7 +14,7 @@ from events import event
 from fake_sets import release
 from reelstream.api.app import create_app
 from reelstream.client import Client
-from reelstream.contract import OwnRating, StrangerQuery
+from reelstream.contract import AnonymousQuery, OwnRating
 from reelstream.models.model_set import ModelSet
 from reelstream.serving.live_histories import LogEvent
 
@@ -91,7 +91,7 @@ def test_every_strategy_answers(client: FlaskClient, strategy: str) -> None:
     assert ids(get(client, path)) == ids(get(client, path))
 
 
-def test_a_stranger_gets_what_a_user_with_the_same_ratings_gets(
+def test_an_anonymous_user_gets_what_a_user_with_the_same_ratings_gets(
     waiting_api: SimpleNamespace, client: FlaskClient
 ) -> None:
     """Nothing is kept; films that nobody knows are named."""
@@ -143,11 +143,11 @@ def test_a_set_from_before_cannot_recommend(api: SimpleNamespace) -> None:
 
 
 def test_the_client_recommends(app: Any) -> None:
-    """Users, strangers, similar films."""
+    """Users, anonymous users, similar films."""
     typed = Client("http://localhost", transport=httpx.WSGITransport(app=app))
     answer = typed.recommendations(1, 3, offset=1, strategy="cautious")
     assert len(answer.items) == 3 and answer.next == 4
-    stranger = StrangerQuery(ratings=[OwnRating(item_id=31, rating=4.5)], n=2)
-    assert len(typed.recommendations_for(stranger).items) == 2
+    anonymous = AnonymousQuery(ratings=[OwnRating(item_id=31, rating=4.5)], n=2)
+    assert len(typed.recommendations_for(anonymous).items) == 2
     assert len(typed.questions(99, 3).items) == 3
     assert typed.similar(answer.items[0].item_id).item_id == answer.items[0].item_id

@@ -59,7 +59,7 @@ def test_it_looks_like_the_real_one(columns: EventColumns) -> None:
     assert 18 < (columns.timestamp.max() - columns.timestamp.min()) / 31_557_600 < 23
 
 
-def test_users_rate_in_sittings_and_join_over_the_years(columns: EventColumns) -> None:
+def test_users_rate_in_sessions_and_join_over_the_years(columns: EventColumns) -> None:
     """Most ratings follow the one before within a minute, and the last third in time comes mostly
     from new users.
     """

@@ -13,7 +13,7 @@ from reelstream.engines.local import fit_for_evaluation
 from reelstream.errors import InputError
 from reelstream.evaluation.offline_ranking import (
     RankingEvaluation,
-    evaluate_ranking_for_strangers,
+    evaluate_ranking_for_anonymous_users,
     evaluate_ranking_in_time,
 )
 from reelstream.evaluation.ranking_scores import FilmPopularity, ListScores, best_rows
@@ -63,7 +63,7 @@ def evaluated(folder: Path, *, by_users: bool) -> RankingEvaluation:
     ratings, catalog = dataset.read_ratings(), dataset.read_catalog().catalog
     fit = fit_for_evaluation(catalog, dataset.scale, QUICK)
     if by_users:
-        return evaluate_ranking_for_strangers(ratings, 0.2, 1, catalog, dataset.scale, fit)
+        return evaluate_ranking_for_anonymous_users(ratings, 0.2, 1, catalog, dataset.scale, fit)
     return evaluate_ranking_in_time(ratings, 0.1, catalog, dataset.scale, fit)
 
 

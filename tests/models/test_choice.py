@@ -1,4 +1,4 @@
-"""The choice model: which film is taken next, by the company that films keep, the sitting, and what
+"""The choice model: which film is taken next, by the company that films keep, the session, and what
 is popular.
 """
 
@@ -229,7 +229,7 @@ def test_the_mixture_learns_why_films_are_chosen(model: ChoiceModel) -> None:
     assert model.mixture.half_life in {*HALF_LIVES, None}
 
 
-def test_without_times_there_is_no_sitting(model: ChoiceModel) -> None:
+def test_without_times_there_is_no_session(model: ChoiceModel) -> None:
     """Nothing tells one from another, and likes do not fade."""
     timeless = fitted(habits(300, has_times=False))
     shares = np.array(timeless.mixture.shares)

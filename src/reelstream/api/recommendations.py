@@ -13,6 +13,7 @@ from reelstream.api.problems import ProblemError, make_problem
 from reelstream.api.resource import Resource
 from reelstream.api.service import Service
 from reelstream.contract import (
+    AnonymousQuery,
     QuestionFilm,
     QuestionsAnswer,
     QuestionsQuery,
@@ -22,14 +23,13 @@ from reelstream.contract import (
     SimilarAnswer,
     SimilarFilm,
     SimilarQuery,
-    StrangerQuery,
 )
-from reelstream.contract.recommendations import MAX_RECOMMENDATIONS
 from reelstream.models.choice.mixture import PARTS
 from reelstream.models.recommendation import Reason, RecommendationQuery, Recommendations
 from reelstream.ratings.columns import EventColumns
 from reelstream.ratings.events import MAX_ID
 from reelstream.serving.predictor import Basis, Serving
+from reelstream.strategies import MAX_RECOMMENDATIONS
 
 DIGITS = 4
 # A probability of choice is one of some thousand films.
@@ -54,8 +54,10 @@ def recommendations(service: Service, query: RecommendationsQuery) -> Recommenda
     return _answer(service, serving, query, found, basis)
 
 
-@resource.post("/v1/recommendations", StrangerQuery, RecommendationsAnswer, problems=(503,))
-def recommendations_for_stranger(service: Service, query: StrangerQuery) -> RecommendationsAnswer:
+@resource.post("/v1/recommendations", AnonymousQuery, RecommendationsAnswer, problems=(503,))
+def recommendations_for_anonymous_user(
+    service: Service, query: AnonymousQuery
+) -> RecommendationsAnswer:
     """Films for somebody who is not in the stream, by the ratings in the body."""
     for position, each in enumerate(query.ratings):
         if not service.scale.holds(each.rating):
@@ -112,7 +114,7 @@ def similar(service: Service, query: SimilarQuery) -> SimilarAnswer:
 
 
 def _wanted(
-    query: RecommendationsQuery | StrangerQuery, genres: Collection[str], excluded: Sequence[int]
+    query: RecommendationsQuery | AnonymousQuery, genres: Collection[str], excluded: Sequence[int]
 ) -> RecommendationQuery:
     return RecommendationQuery(
         # A longer list begins with the shorter one: a page is a part of it. One more than the page
@@ -131,7 +133,7 @@ def _wanted(
 def _answer(
     service: Service,
     serving: Serving,
-    query: RecommendationsQuery | StrangerQuery,
+    query: RecommendationsQuery | AnonymousQuery,
     found: Recommendations,
     basis: Basis,
     ignored: Sequence[int] = (),

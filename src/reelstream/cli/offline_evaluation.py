@@ -25,7 +25,7 @@ from reelstream.evaluation.offline import (
 )
 from reelstream.evaluation.offline_ranking import (
     RankingEvaluation,
-    evaluate_ranking_for_strangers,
+    evaluate_ranking_for_anonymous_users,
     evaluate_ranking_in_time,
 )
 from reelstream.ratings.columns import EventColumns
@@ -92,7 +92,7 @@ def evaluate_ranking(
     by = options.split or "time"
     share = options.test_share or DEFAULT_TEST_SHARES[by]
     if by == "users":
-        result = evaluate_ranking_for_strangers(
+        result = evaluate_ranking_for_anonymous_users(
             ratings, share, options.seed, catalog, scale, fit_ratings
         )
     else:

@@ -11,6 +11,7 @@ from pydantic import TypeAdapter
 
 from reelstream.client.transport import Transport
 from reelstream.contract import (
+    AnonymousQuery,
     ClassificationAnswer,
     ClusteringAnswer,
     FailedEntry,
@@ -32,7 +33,6 @@ from reelstream.contract import (
     SegmentsAnswer,
     SimilarAnswer,
     StatusAnswer,
-    StrangerQuery,
     UserAnswer,
     UsersAnswer,
     WrittenAnswer,
@@ -206,10 +206,10 @@ class Client:
         path = f"/v1/users/{user_id}/recommendations"
         return self._transport.get(path, RecommendationsAnswer, params)
 
-    def recommendations_for(self, query: StrangerQuery) -> RecommendationsAnswer:
+    def recommendations_for(self, query: AnonymousQuery) -> RecommendationsAnswer:
         """The same for somebody who is not in the stream, by the ratings in the query.
 
-        query = StrangerQuery(ratings=[OwnRating(item_id=31, rating=4.5)])
+        query = AnonymousQuery(ratings=[OwnRating(item_id=31, rating=4.5)])
         """
         body = query.model_dump(exclude_defaults=True)
         return self._transport.post("/v1/recommendations", body, _RECOMMENDATIONS)

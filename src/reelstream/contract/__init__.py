@@ -45,6 +45,7 @@ from reelstream.contract.predictions import (
 from reelstream.contract.problems import FailedEntry, FieldError, Problem
 from reelstream.contract.ratings import NewRating, RatingToDelete, WrittenAnswer
 from reelstream.contract.recommendations import (
+    AnonymousQuery,
     OwnRating,
     QuestionFilm,
     QuestionsAnswer,
@@ -56,7 +57,6 @@ from reelstream.contract.recommendations import (
     SimilarAnswer,
     SimilarFilm,
     SimilarQuery,
-    StrangerQuery,
 )
 from reelstream.contract.segments import (
     ExampleFilm,
@@ -90,6 +90,7 @@ __all__ = [
     "MAX_LIMIT",
     "MAX_QUERIES",
     "MAX_TIME",
+    "AnonymousQuery",
     "Answer",
     "Basis",
     "BatchRanking",
@@ -148,7 +149,6 @@ __all__ = [
     "SimilarFilm",
     "SimilarQuery",
     "StatusAnswer",
-    "StrangerQuery",
     "UserAnswer",
     "UserQuery",
     "UserSummary",

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field
 
 from reelstream.contract.base import Answer, ItemId, Limit, Query, Time, UserId, Whole
 from reelstream.contract.predictions import Basis
+from reelstream.strategies import MAX_RECOMMENDATIONS, Strategy
 
-# A list and all its pages hold at most so many films.
-MAX_RECOMMENDATIONS = 1_000
 MAX_EXCLUDED = 1_000
 
 _Year = Annotated[int, Field(ge=1, le=9999), Whole]
@@ -25,7 +24,7 @@ class _WantedFilms(Query):
         Whole,
     ] = 0
     strategy: Annotated[
-        Literal["best", "rating", "cautious", "explore"],
+        Strategy,
         Field(
             description="best: likely to be chosen and liked; rating: the expected stars alone; "
             "cautious: the lower bound of the stars among the likely chosen; explore: best, with "
@@ -71,7 +70,7 @@ class OwnRating(Query):
     ] = None
 
 
-class StrangerQuery(_WantedFilms):
+class AnonymousQuery(_WantedFilms):
     """Films for somebody who is not in the stream."""
 
     ratings: Annotated[

@@ -16,7 +16,7 @@ _SECONDS_A_DAY, _SECONDS_A_YEAR = 86_400, 31_557_600
 
 
 class SimulatedUser:
-    """One user: a taste, a temper that drifts, and sittings in which films are rated one after
+    """One user: a taste, a temper that drifts, and sessions in which films are rated one after
     another.
     """
 
@@ -34,9 +34,9 @@ class SimulatedUser:
         """
         films, random = self._films, self._random
         chosen = self._choose(count)
-        sittings, times = self._sittings(count)
-        # A random walk from sitting to sitting: within one, the temper stays.
-        temper = self._bias + np.cumsum(random.normal(0.0, 0.12, int(sittings[-1]) + 1))[sittings]
+        sessions, times = self._sessions(count)
+        # A random walk from session to session: within one, the temper stays.
+        temper = self._bias + np.cumsum(random.normal(0.0, 0.12, int(sessions[-1]) + 1))[sessions]
         age = np.maximum(times - films.released[chosen], 0) / _SECONDS_A_YEAR
         stars = (
             _MEAN
@@ -86,19 +86,19 @@ class SimulatedUser:
             )
         return chosen
 
-    def _sittings(self, count: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Number of the sitting and time of each rating, in order: most in the first, the rest over
+    def _sessions(self, count: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Number of the session and time of each rating, in order: most in the first, the rest over
         months or years.
         """
         random = self._random
-        n_sittings = min(int(random.geometric(0.45)), count)
+        n_sessions = min(int(random.geometric(0.45)), count)
         begins = np.concatenate(
-            ([0.0], random.exponential(90 * _SECONDS_A_DAY, n_sittings - 1))
+            ([0.0], random.exponential(90 * _SECONDS_A_DAY, n_sessions - 1))
         ).cumsum()
-        share = random.dirichlet(np.concatenate(([4.0], np.ones(n_sittings - 1))))
-        sittings = np.sort(random.choice(n_sittings, count, p=share))
+        share = random.dirichlet(np.concatenate(([4.0], np.ones(n_sessions - 1))))
+        sessions = np.sort(random.choice(n_sessions, count, p=share))
         pauses = 1 + random.exponential(12.0, count).cumsum()
-        return sittings, self._joined + (begins[sittings] + pauses).astype(np.int64)
+        return sessions, self._joined + (begins[sessions] + pauses).astype(np.int64)
 
 
 def share_out(

@@ -27,7 +27,7 @@ from reelstream.evaluation.ranking import (
     BASELINES,
     OURS,
     RankingRun,
-    rank_for_strangers,
+    rank_for_anonymous_users,
     rank_in_time,
 )
 from reelstream.ratings.columns import EventColumns
@@ -105,7 +105,7 @@ def evaluate_ranking_in_time(
     return _result(run, static, seconds, split)
 
 
-def evaluate_ranking_for_strangers(
+def evaluate_ranking_for_anonymous_users(
     ratings: EventColumns,
     test_share: float,
     seed: int,
@@ -125,7 +125,7 @@ def evaluate_ranking_for_strangers(
     models = fit(Histories.of(split.train), use_times=False)
     seconds = time.perf_counter() - started
     model_set = training_set(models, catalog, scale, len(split.train))
-    run = rank_for_strangers(model_set, train, folded, hidden)
+    run = rank_for_anonymous_users(model_set, train, folded, hidden)
     return _result(run, None, seconds, split)
 
 

@@ -31,7 +31,7 @@ BASELINES = ("popularity", "stars", "ease")
 
 @dataclass(slots=True)
 class LaterRatings:
-    """Films that were recommended at the start of a sitting and rated later by their user."""
+    """Films that were recommended at the start of a session and rated later by their user."""
 
     said: list[float] = field(default_factory=list)
     """Probability of a like."""
@@ -46,7 +46,7 @@ class RankingRun:
     popularity: FilmPopularity
     lists: dict[str, ListScores] = field(default_factory=dict)
     at_start: dict[str, ListScores] = field(default_factory=dict)
-    """Those of moments that begin a sitting."""
+    """Those of moments that begin a session."""
     later: dict[str, LaterRatings] = field(default_factory=dict)
 
     def add(self, method: str, question: Question, top: NDArray[np.int64]) -> None:
@@ -76,7 +76,7 @@ class Question(NamedTuple):
     targets: NDArray[np.int64]
     """Rows of the films that are liked."""
     is_start: bool
-    """Whether a sitting begins."""
+    """Whether a session begins."""
 
 
 Ranker = Callable[["Walk", Moment, Question], Iterator[tuple[str, NDArray[np.int64]]]]
@@ -185,7 +185,7 @@ def rank_in_time(
     return run
 
 
-def rank_for_strangers(
+def rank_for_anonymous_users(
     model_set: ModelSet, train: EventColumns, folded: EventColumns, hidden: EventColumns
 ) -> RankingRun:
     """Ours and the baselines for users that the set has not seen: of each some ratings are `folded`

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, TypedDict
+from typing import NamedTuple, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,10 +26,8 @@ from reelstream.models.rating.all_items import mean_of_all
 from reelstream.models.rating.online_items import ItemQueries, OnlineItems
 from reelstream.models.rating.user_state import UserState
 from reelstream.ratings.columns import EventColumns
+from reelstream.strategies import MAX_RECOMMENDATIONS, Strategy
 
-Strategy = Literal["best", "rating", "cautious", "explore"]
-
-MAX_RECOMMENDATIONS = 1000
 # So many places of a list are filled from so many films, the likeliest by choice, ranked by both
 # factors. In stages: a longer list begins with the shorter one, no film comes up to the first
 # places from far below for its stars alone, and a short list, which is wanted most, is computed

@@ -1,4 +1,4 @@
-"""The session effect: a short-lived lift of a user's ratings that the ratings of one sitting share.
+"""The session effect: a short-lived lift of a user's ratings that the ratings of one session share.
 
 `f_u(t)` is an Ornstein-Uhlenbeck process with covariance `variance exp(-rate |t - t'|)`, variance =
 q k_u. In discrete time it is a first-order autoregression, so a Kalman filter gives the likelihood

@@ -88,7 +88,7 @@ class LiveChoice:
         rows = self.rows(history.item_id)
         seen = rows[rows >= 0]
         is_fitted = (rows >= 0) & (rows < n_fitted)
-        factors = mixture.sitting_factors(history.timestamp)
+        factors = mixture.session_factors(history.timestamp)
         recent = is_fitted & (factors > MIN_FACTOR)
         parts = np.zeros((len(PARTS) - 1, len(self)), np.float32)
         columns, every = self.model.columns, np.ones((int(is_fitted.sum()), 1), np.float32)
@@ -96,7 +96,7 @@ class LiveChoice:
         columns.add(rows[recent], factors[recent, None], parts[1, :, None])
         np.maximum(parts, 0, out=parts)
         parts[0] = raised(parts[0], mixture.history_power)
-        parts[1] = raised(parts[1], mixture.sitting_power)
+        parts[1] = raised(parts[1], mixture.session_power)
         # Scaled before it is single precision, whose range is small.
         parts[2] = self._mass / max(self._mass.max(initial=0.0), np.finfo(float).tiny)
         parts[:, seen] = 0

@@ -3,9 +3,9 @@
     P(next is j) = sum_k pi_k P_k(j)
 
 over the films that the user has not rated: the company that it keeps with the whole history (the
-sum of its weights to some power, as a share of all films'), with this sitting (the same, fading
+sum of its weights to some power, as a share of all films'), with this session (the same, fading
 from rating to rating), what is liked lately, and any film at all. Shares, powers, and how fast
-sitting and popularity fade are learned by expectation maximization (Dempster, Laird and Rubin,
+session and popularity fade are learned by expectation maximization (Dempster, Laird and Rubin,
 1977) from what users chose next.
 """
 
@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 PARTS = ("history", "sitting", "popularity", "any")
-SITTING = PARTS.index("sitting")
+SESSION = PARTS.index("sitting")  # its name in answers
 # Users differ by how many ratings they have, from these numbers on, and by whether they have just
 # rated or come back after a pause.
 LENGTHS = (1, 6, 21, 101)
@@ -31,9 +31,9 @@ POWERS = (1.0, 1.5, 2.0, 3.0)
 DECAYS = (0.7, 0.8, 0.9)
 FADES = (3600.0,)
 HALF_LIVES = (0.02 * _YEAR, 0.1 * _YEAR, 0.3 * _YEAR, _YEAR, 3 * _YEAR, np.inf)
-SITTINGS = tuple((decay, fade) for decay in DECAYS for fade in FADES)
+SESSIONS = tuple((decay, fade) for decay in DECAYS for fade in FADES)
 
-# Ratings that count less than this for the sitting are passed over: most of a long history.
+# Ratings that count less than this for the session are passed over: most of a long history.
 MIN_FACTOR = 1e-3
 # Rounds of EM: shares change by less than a thousandth after half of them.
 ROUNDS = 40
@@ -47,10 +47,11 @@ class Mixture(msgspec.Struct, frozen=True, kw_only=True):
     """The learned numbers of a choice model."""
 
     history_power: float = 2.0
-    sitting_power: float = 2.0
-    sitting_decay: float = 0.8
-    """What is left of a rating's weight in the sitting after each further one."""
-    sitting_fade: float = 3600.0
+    # The session was called a sitting when the first models were saved.
+    session_power: float = msgspec.field(default=2.0, name="sitting_power")
+    session_decay: float = msgspec.field(default=0.8, name="sitting_decay")
+    """What is left of a rating's weight in the session after each further one."""
+    session_fade: float = msgspec.field(default=3600.0, name="sitting_fade")
     """Seconds in which it fades besides, by a factor of e."""
     half_life: float | None = _YEAR
     """Of a like's share in popularity, in seconds; None: likes count for good."""
@@ -65,9 +66,9 @@ class Mixture(msgspec.Struct, frozen=True, kw_only=True):
         """(len(PARTS),): the shares for a user of `n_ratings`, the last `pause` seconds ago."""
         return np.array(self.shares[group_of(n_ratings, pause)], np.float32)
 
-    def sitting_factors(self, times: NDArray[np.int64]) -> NDArray[np.float32]:
-        """How much each of a user's ratings (n,), rising in time, counts for the sitting."""
-        return sitting_factors(times, self.sitting_decay, self.sitting_fade)
+    def session_factors(self, times: NDArray[np.int64]) -> NDArray[np.float32]:
+        """How much each of a user's ratings (n,), rising in time, counts for the session."""
+        return session_factors(times, self.session_decay, self.session_fade)
 
 
 def group_of(n_ratings: int, pause: float) -> int:
@@ -76,7 +77,7 @@ def group_of(n_ratings: int, pause: float) -> int:
     return 2 * length + int(pause > PAUSE_SECONDS)
 
 
-def sitting_factors(times: NDArray[np.int64], decay: float, fade: float) -> NDArray[np.float32]:
+def session_factors(times: NDArray[np.int64], decay: float, fade: float) -> NDArray[np.float32]:
     """The factor (n,) of each rating, one for the newest."""
     n = len(times)
     age = (times[-1] - times) / fade if n else np.empty(0)
@@ -101,8 +102,8 @@ class Explained:
 
     history: NDArray[np.float64]
     """(T, len(POWERS))"""
-    sitting: NDArray[np.float64]
-    """(T, len(SITTINGS) * len(POWERS))"""
+    session: NDArray[np.float64]
+    """(T, len(SESSIONS) * len(POWERS))"""
     popularity: NDArray[np.float64]
     """(T, len(HALF_LIVES))"""
     any: NDArray[np.float64]
@@ -117,7 +118,7 @@ class Explained:
         return np.column_stack(
             [
                 self.history[:, choice["history"]],
-                self.sitting[:, choice["sitting"]],
+                self.session[:, choice["sitting"]],
                 self.popularity[:, choice["popularity"]],
                 self.any,
             ]
@@ -128,54 +129,58 @@ def learn_mixture(explained: Explained, before: Mixture | None, *, has_times: bo
     """The mixture under which the targets are most likely; `before`: of the set in service, whose
     evidence counts with the new.
     """
-    fading = {
-        name: KEPT_EVIDENCE * np.array(values)
-        for name, values in (before.likelihoods if before is not None else {}).items()
-    }
-    choice = {"history": 2, "sitting": 6, "popularity": 3 if has_times else len(HALF_LIVES) - 1}
-    sizes = {
-        "history": explained.history.shape[1],
-        "sitting": explained.sitting.shape[1] if has_times else 0,
-        "popularity": explained.popularity.shape[1] if has_times else 0,
-    }
-    likelihoods: dict[str, NDArray[np.float64]] = {}
-    for _ in range(2):  # one by one, twice: each depends little on the others
-        for name, size in sizes.items():
-            if size:
-                found = np.array(
-                    [
-                        _common_shares(
-                            explained.parts({**choice, name: value}), explained, has_times=has_times
-                        )[1]
-                        for value in range(size)
-                    ]
-                )
-                likelihoods[name] = found + fading.get(name, 0.0)
-                choice[name] = int(likelihoods[name].argmax())
+    if not has_times:
+        # Nobody comes back after a pause: users differ by their number of ratings alone.
+        explained = replace(explained, groups=explained.groups // 2 * 2)
+    choice, likelihoods = _likeliest(explained, before, has_times=has_times)
     parts = explained.parts(choice)
     common, _ = _common_shares(parts, explained, has_times=has_times)
-    counted = (
-        KEPT_EVIDENCE * np.array(before.targets)
-        if before is not None
-        else np.zeros((N_GROUPS, len(PARTS)))
-    )
-    # Without times nobody comes back after a pause: users differ by their number of ratings alone.
-    groups = explained.groups if has_times else explained.groups // 2 * 2
-    shares, targets = _shares_of_groups(parts, replace(explained, groups=groups), common, counted)
+    counted = np.zeros((N_GROUPS, len(PARTS)))
+    if before is not None:
+        counted = KEPT_EVIDENCE * np.array(before.targets)
+    shares, targets = _shares_of_groups(parts, explained, common, counted)
     if not has_times:
         shares[1::2], targets[1::2] = shares[::2], targets[::2]
-    decay, fade = SITTINGS[choice["sitting"] // len(POWERS)]
+    decay, fade = SESSIONS[choice["sitting"] // len(POWERS)]
     half_life = HALF_LIVES[choice["popularity"]]
     return Mixture(
         history_power=POWERS[choice["history"]],
-        sitting_power=POWERS[choice["sitting"] % len(POWERS)],
-        sitting_decay=decay,
-        sitting_fade=fade,
+        session_power=POWERS[choice["sitting"] % len(POWERS)],
+        session_decay=decay,
+        session_fade=fade,
         half_life=float(half_life) if np.isfinite(half_life) else None,
         shares=_rows(shares),
         targets=_rows(targets),
-        likelihoods={name: tuple(values.tolist()) for name, values in likelihoods.items()},
+        likelihoods=likelihoods,
     )
+
+
+def _likeliest(
+    explained: Explained, before: Mixture | None, *, has_times: bool
+) -> tuple[dict[str, int], dict[str, tuple[float, ...]]]:
+    """Reason -> the likeliest way to compute it, and the log likelihood of each way."""
+    choice = {"history": 2, "sitting": 6, "popularity": 3 if has_times else len(HALF_LIVES) - 1}
+    sizes = {"history": explained.history.shape[1]}
+    if has_times:
+        sizes["sitting"] = explained.session.shape[1]
+        sizes["popularity"] = explained.popularity.shape[1]
+    likelihoods: dict[str, tuple[float, ...]] = {}
+    for name, size in (
+        list(sizes.items()) * 2
+    ):  # one by one, twice: each depends little on the others
+        found = np.array(
+            [
+                _common_shares(
+                    explained.parts({**choice, name: value}), explained, has_times=has_times
+                )[1]
+                for value in range(size)
+            ]
+        )
+        if before is not None and name in before.likelihoods:
+            found += KEPT_EVIDENCE * np.array(before.likelihoods[name])
+        likelihoods[name] = tuple(found.tolist())
+        choice[name] = int(found.argmax())
+    return choice, likelihoods
 
 
 def _common_shares(
@@ -183,8 +188,8 @@ def _common_shares(
 ) -> tuple[NDArray[np.float64], float]:
     """Shares (len(PARTS),) for everybody, and the log likelihood under them."""
     start = np.ones(len(PARTS))
-    # Where nothing tells one sitting from another, it would only repeat the history.
-    start[SITTING] = has_times
+    # Where nothing tells one session from another, it would only repeat the history.
+    start[SESSION] = has_times
     shares = start / start.sum()
     for _ in range(ROUNDS):
         mixed = parts * shares

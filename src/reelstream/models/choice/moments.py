@@ -17,11 +17,11 @@ from reelstream.models.choice.mixture import (
     MIN_FACTOR,
     PAUSE_SECONDS,
     POWERS,
-    SITTINGS,
+    SESSIONS,
     Explained,
     group_of,
     raised,
-    sitting_factors,
+    session_factors,
 )
 
 # Moments that the mixture is learned from: they determine its shares to within some hundredths. Of
@@ -69,7 +69,7 @@ def later_choices(
     starts = np.append(np.flatnonzero(begins), len(user))
     moment = np.cumsum(begins) - 1
     asked = np.unique(moment[is_target])
-    fresh = _begins_sitting(user, times, starts[asked])
+    fresh = _begins_session(user, times, starts[asked])
     asked = _sample(asked, user[starts[asked]], fresh, seed, limit)
     asked = asked[np.argsort(times[starts[asked]], kind="stable")]
     first_of_user = np.searchsorted(user, user[starts[asked]])
@@ -82,11 +82,11 @@ def later_choices(
         at=times[starts[asked]],
         histories=histories,
         targets=targets,
-        is_fresh=_begins_sitting(user, times, starts[asked]),
+        is_fresh=_begins_session(user, times, starts[asked]),
     )
 
 
-def _begins_sitting(
+def _begins_session(
     user: NDArray[np.int64], times: NDArray[np.int64], starts: NDArray[np.int64]
 ) -> NDArray[np.bool_]:
     """Whether moments that begin at these rows (n,) are a user's first, or come after a pause."""
@@ -134,7 +134,7 @@ def explain(choices: Choices, columns: ItemColumns, moments: Moments) -> Explain
     n = len(company)
     return Explained(
         history=company[:, 0] + MIN_PROBABILITY,
-        sitting=company[:, 1:].reshape(n, -1) + MIN_PROBABILITY,
+        session=company[:, 1:].reshape(n, -1) + MIN_PROBABILITY,
         popularity=_popularity_shares(choices, moments) + MIN_PROBABILITY,
         any=np.repeat(1 / (choices.n_films - n_known), n_targets),
         weights=np.repeat(1 / n_targets, n_targets),
@@ -145,8 +145,8 @@ def explain(choices: Choices, columns: ItemColumns, moments: Moments) -> Explain
 def _company_shares(
     choices: Choices, columns: ItemColumns, moments: Moments
 ) -> NDArray[np.float64]:
-    """(T, 1 + len(SITTINGS), len(POWERS)): the share of each target in what the whole history says
-    of all films, and each sitting, to each power.
+    """(T, 1 + len(SESSIONS), len(POWERS)): the share of each target in what the whole history says
+    of all films, and each session, to each power.
     """
     found: dict[int, NDArray[np.float64]] = {}
     users = choices.user_rows[[targets[0] for targets in moments.targets]]
@@ -161,7 +161,7 @@ def _company_shares(
             new = history[len(moments.histories[last]) :]
         columns.add(new, np.ones((len(new), 1), np.float32), whole)
         last = place
-        scores = np.vstack([whole.T, _sittings(choices, columns, moments.histories[place])])
+        scores = np.vstack([whole.T, _sessions(choices, columns, moments.histories[place])])
         np.maximum(scores, 0, out=scores)
         scores[:, history] = 0
         wanted = choices.item_rows[moments.targets[place]]
@@ -173,14 +173,14 @@ def _company_shares(
     return np.concatenate([found[place] for place in range(len(users))])
 
 
-def _sittings(
+def _sessions(
     choices: Choices, columns: ItemColumns, history: NDArray[np.int64]
 ) -> NDArray[np.float32]:
-    """(len(SITTINGS), n_items): what each sitting says of each film."""
+    """(len(SESSIONS), n_items): what each session says of each film."""
     times = choices.times[history]
-    factors = np.column_stack([sitting_factors(times, *sitting) for sitting in SITTINGS])
+    factors = np.column_stack([session_factors(times, *session) for session in SESSIONS])
     recent = factors.max(1, initial=0.0) > MIN_FACTOR
-    scores = np.zeros((choices.n_items, len(SITTINGS)), np.float32)
+    scores = np.zeros((choices.n_items, len(SESSIONS)), np.float32)
     seen = choices.item_rows[history[recent]]
     columns.add(seen, np.ascontiguousarray(factors[recent]), scores)
     return scores.T
@@ -240,7 +240,7 @@ def _sample(
     seed: int,
     limit: int,
 ) -> NDArray[np.int64]:
-    """At most `limit`, up to half of them such that begin a sitting, which are rarer."""
+    """At most `limit`, up to half of them such that begin a session, which are rarer."""
     rng = np.random.default_rng(seed)
     chosen = np.zeros(len(asked), bool)
     for wanted, most in ((is_fresh, limit // 2), (~is_fresh, limit)):
