@@ -5,7 +5,7 @@ ARG PYTHON_IMAGE=python:3.11-slim-bookworm
 
 FROM ${PYTHON_IMAGE} AS base
 RUN useradd --uid 10001 --create-home reelstream \
-    && install --directory --owner reelstream --group reelstream /work /data \
+    && install --directory --owner reelstream --group reelstream /work /data /keys \
     && rm -rf /var/lib/apt/lists/*
 
 

@@ -27,6 +27,7 @@ from reelstream.serving.live_updates import LiveUpdates
 from reelstream.serving.log_follower import LogSource
 from reelstream.serving.log_writer import LogWriter
 from reelstream.serving.predictor import Predictor
+from reelstream.storage.api_keys import ApiKeys
 from reelstream.storage.batch_files import BatchFolder
 from reelstream.storage.snapshot_store import SnapshotStore
 from reelstream.training import trainer  # noqa: F401
@@ -72,7 +73,7 @@ def metrics(tmp_path: Path) -> set[str]:
                 registry=registry,
                 catalog=CATALOG,
                 scale=scale,
-                access=Access.on("127.0.0.1"),
+                access=Access.on("127.0.0.1", ApiKeys(tmp_path / "keys")),
             )
         )
         text = app.test_client().get("/metrics").text + generate_latest(REGISTRY).decode()
@@ -153,8 +154,12 @@ def test_the_dashboard_asks_the_data_source_that_is_provisioned() -> None:
 
 def test_prometheus_scrapes_each_stage_under_its_name() -> None:
     """The dashboard's legends name services."""
-    (job,) = yaml.safe_load((ROOT / "deploy/prometheus.yml").read_text())["scrape_configs"]
-    targets = {config["labels"]["service"]: config["targets"] for config in job["static_configs"]}
+    jobs = yaml.safe_load((ROOT / "deploy/prometheus.yml").read_text())["scrape_configs"]
+    targets = {
+        config["labels"]["service"]: config["targets"]
+        for job in jobs
+        for config in job["static_configs"]
+    }
     assert targets.keys() == {"api", "producer", "writer", "trainer"}
     for service, (target,) in targets.items():
         assert target.startswith(f"{service}:")

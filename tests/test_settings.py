@@ -128,6 +128,7 @@ def test_each_setting_is_read_from_its_variable(name: str, monkeypatch: pytest.M
     values = {
         "data.order": "file",
         "train.engine": "spark",
+        "serve.needs_key": "true",
         "spark.conf": '{"spark.executor.cores": "7"}',
     }
     monkeypatch.setenv(declared_settings()[name].variable, values.get(name, "7"))

@@ -38,13 +38,14 @@ def temporary_path(final: Path) -> Path:
     return final.with_name(f"{TEMPORARY_PREFIX}{os.getpid()}-{time.monotonic_ns()}-{final.name}")
 
 
-def write_synced(path: Path, data: bytes) -> None:
-    """Write `data` under `path` and wait until the disk has it. Raises StorageError, and leaves no
-    partial file.
+def write_synced(path: Path, data: bytes, *, is_secret: bool = False) -> None:
+    """Write `data` under `path` and wait until the disk has it; nobody but the owner may read what
+    is secret. Raises StorageError, and leaves no partial file.
     """
+    mode = 0o600 if is_secret else 0o666
     with translate_errors(path):
         try:
-            with open(path, "wb") as file:
+            with open(path, "wb", opener=lambda name, flags: os.open(name, flags, mode)) as file:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
@@ -107,10 +108,13 @@ def publish_folder(temporary: Path, final: Path) -> None:
     reached("folder_published", _subject(final))
 
 
-def replace_file(path: Path, data: bytes) -> None:
-    """Replace the pointer `path` in one step: a reader sees the old bytes or the new."""
+def replace_file(path: Path, data: bytes, *, is_secret: bool = False) -> None:
+    """Replace the pointer `path` in one step: a reader sees the old bytes or the new.
+
+    is_secret: see `write_synced`.
+    """
     temporary = temporary_path(path)
-    write_synced(temporary, data)
+    write_synced(temporary, data, is_secret=is_secret)
     with translate_errors(path):
         os.replace(temporary, path)
         sync_folder(path.parent)

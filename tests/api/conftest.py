@@ -21,6 +21,7 @@ from reelstream.serving.live_updates import LiveUpdates
 from reelstream.serving.log_follower import LogSource
 from reelstream.serving.log_writer import LogWriter
 from reelstream.serving.predictor import Predictor
+from reelstream.storage.api_keys import ApiKeys
 from reelstream.storage.batch_files import BatchFolder
 from reelstream.storage.snapshot_store import SnapshotStore
 
@@ -65,7 +66,7 @@ def waiting_api(tmp_path: Path) -> Iterator[SimpleNamespace]:
             registry=registry,
             catalog=CATALOG,
             scale=scale,
-            access=Access.on("127.0.0.1"),
+            access=Access.on("127.0.0.1", ApiKeys(tmp_path / "keys")),
         )
         app = create_app(service)
         yield SimpleNamespace(

@@ -21,6 +21,7 @@ from reelstream.serving.live_updates import LiveUpdates
 from reelstream.serving.log_follower import LogSource
 from reelstream.serving.log_writer import LogWriter
 from reelstream.serving.predictor import Predictor
+from reelstream.storage.api_keys import ApiKeys
 from reelstream.storage.batch_files import BatchFolder
 from reelstream.storage.model_sets import ModelSetStore
 from reelstream.storage.snapshot_store import SnapshotStore
@@ -46,7 +47,7 @@ def make_app(root: Path) -> Flask:
             registry=registry,
             catalog=CATALOG,
             scale=SCALE,
-            access=Access.on("127.0.0.1"),
+            access=Access.on("127.0.0.1", ApiKeys(root / "keys")),
         )
     )
 

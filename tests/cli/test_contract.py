@@ -28,6 +28,9 @@ NEED_A_WORK_FOLDER = (
     ["rejected", "show", "1"],
     ["rejected", "requeue", "-"],
     ["forget", "7"],
+    ["keys", "list"],
+    ["keys", "create", "shop"],
+    ["keys", "revoke", "shop"],
     ["batches", "exclude", "1"],
     ["batches", "include", "1"],
 )

@@ -71,10 +71,20 @@ class Stack:
     def ask(self, path: str, **query: Any) -> Any:
         """The API's answer, asked from this machine; None when there is none yet."""
         try:
-            response = httpx.get(f"{self.api}{path}", params=query, trust_env=False)
+            response = httpx.get(
+                f"{self.api}{path}", params=query, headers=self._key(), trust_env=False
+            )
         except httpx.TransportError:
             return None
         return response.json() if response.is_success else None
+
+    def _key(self) -> dict[str, str]:
+        """A header with the page's key; no header while there is none."""
+        try:
+            key = self.compose("exec", "-T", "api", "cat", "/keys/page")
+        except subprocess.CalledProcessError:
+            return {}
+        return {"Authorization": f"Bearer {key.strip()}"}
 
     def model_set(self) -> int:
         """The set in service, 0 before the first."""

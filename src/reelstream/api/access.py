@@ -1,52 +1,112 @@
-"""Who may do what: nobody but this machine writes, and no web page in its name."""
+"""Who may do what: the rule that both entrances ask before anything else.
+
+On this machine's own address anybody may read and write, as only its own programs reach it, and a
+key allows what more it is for. On any other address every request needs a key.
+"""
 
 from __future__ import annotations
 
 import ipaddress
 import re
 from dataclasses import dataclass
-from typing import Self
 
 from reelstream.api.problems import ProblemError, make_problem
+from reelstream.contract import Problem
+from reelstream.errors import SettingError
+from reelstream.storage.api_keys import ApiKeys, Scope
 
 _LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
 _PORT = re.compile(r":\d+$")
+_OPEN_SCOPES = frozenset({Scope.READ, Scope.WRITE})
+_NO_SCOPES = frozenset[Scope]()
+_SCHEME = "bearer "
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Visit:
+    """What a request says of where it comes from and goes to."""
+
+    host: str
+    """The Host header."""
+    authorization: str | None
+    address: str
+    """The client's."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """Who sent a request, as far as the server can tell."""
+
+    key: str | None
+    """The name of the key that came with it."""
+    address: str
+    scopes: frozenset[Scope]
+
+    @property
+    def name(self) -> str:
+        """The key's name, or else the address."""
+        return self.key or self.address
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Access:
     """What a server allows, by the address that it listens on."""
 
+    keys: ApiKeys
     hosts: frozenset[str] | None
     """The only values of the Host header, without port; None: any.
 
     A web page can make a browser send requests to this machine, also under a name of its own that
     it lets point here. The browser then names that host.
     """
-    writes: bool
-    """Whether anybody who reaches the server may write."""
+    is_open: bool
+    """Whether reading and writing needs no key."""
 
     @classmethod
-    def on(cls, address: str) -> Self:
-        """What is allowed on this address: on loopback reading and writing, elsewhere reading."""
-        if is_loopback(address):
-            return cls(hosts=_LOCAL_NAMES | {address}, writes=True)
-        return cls(hosts=None, writes=False)
+    def on(cls, address: str, keys: ApiKeys, *, needs_key: bool = False) -> Access:
+        """What is allowed on this address; needs_key: on loopback too.
 
-    def admits(self, host: str) -> bool:
-        """Whether a request with this Host header is meant for this server."""
-        return self.hosts is None or _PORT.sub("", host).lower() in self.hosts
-
-    def check(self, host: str, *, writes: bool) -> None:
-        """Raises ProblemError: 421 for a request to another host, 403 for a write that is not
-        allowed.
+        Raises SettingError where every request would need a key, and there is none.
         """
-        if not self.admits(host):
-            detail = f"this server is not {host[:200]!r}: it answers on this machine's own names"
+        if is_loopback(address) and not needs_key:
+            return cls(keys=keys, hosts=_LOCAL_NAMES | {address}, is_open=True)
+        if not keys.all():
+            raise SettingError(
+                f"the API on {address} answers only who has a key, and there is none: make one "
+                "with `reelstream keys create NAME`"
+            )
+        return cls(keys=keys, hosts=None, is_open=False)
+
+    def admit(self, visit: Visit, scope: Scope) -> Caller:
+        """Who sent the request, if it may do what needs `scope`.
+
+        Raises ProblemError: 421 for a request to another host, 401 without a key where one is
+        needed, 403 when the key is for something else.
+        """
+        caller = self.recognise(visit)
+        if scope not in caller.scopes:
+            raise ProblemError(_refusal(caller, scope))
+        return caller
+
+    def recognise(self, visit: Visit) -> Caller:
+        """Who sent the request. Raises ProblemError: 421 for another host, 401 for a wrong key."""
+        if self.hosts is not None and _PORT.sub("", visit.host).lower() not in self.hosts:
+            detail = (
+                f"this server is not {visit.host[:200]!r}: it answers on this machine's own names"
+            )
             raise ProblemError(make_problem(421, detail))
-        if writes and not self.writes:
-            detail = "this server writes for its own machine only, and it listens for others too"
-            raise ProblemError(make_problem(403, detail))
+        given = visit.authorization
+        scopes = _OPEN_SCOPES if self.is_open else _NO_SCOPES
+        if not given:
+            return Caller(key=None, address=visit.address, scopes=scopes)
+        # A wrong key is told even where none is needed: whoever sends one believes that it counts.
+        key = self.keys.find(given[len(_SCHEME) :]) if given.lower().startswith(_SCHEME) else None
+        if key is None:
+            detail = (
+                "the key is not known, or no longer: `reelstream keys list` names those there are"
+            )
+            raise ProblemError(make_problem(401, detail))
+        return Caller(key=key.name, address=visit.address, scopes=key.scopes | scopes)
 
 
 def is_loopback(address: str) -> bool:
@@ -55,3 +115,12 @@ def is_loopback(address: str) -> bool:
         return ipaddress.ip_address(address.strip("[]")).is_loopback
     except ValueError:
         return address == "localhost"
+
+
+def _refusal(caller: Caller, scope: Scope) -> Problem:
+    if caller.key is None:
+        return make_problem(
+            401,
+            f"this needs a key that has the scope {scope}: send it as `Authorization: Bearer KEY`",
+        )
+    return make_problem(403, f"the key {caller.key!r} has no scope {scope}")

@@ -16,11 +16,13 @@ from reelstream.api import (
 )
 from reelstream.api.docs import add_docs
 from reelstream.api.entrance import Entrance
+from reelstream.api.guard import check_scopes, guard
 from reelstream.api.metrics import measure
 from reelstream.api.problems import handle_problems
 from reelstream.api.quick import quick_operations
 from reelstream.api.service import Service
 from reelstream.api.views import add_operation
+from reelstream.storage.api_keys import Scope
 
 # A list of `MAX_QUERIES` queries fits in several times over.
 MAX_BODY_BYTES = 2 * 1024**2
@@ -41,6 +43,15 @@ _NOT_CACHED = ("Cache-Control", "no-store")
 
 # Where an application keeps what is answered without it.
 QUICK = "reelstream-quick"
+
+# Of the routes that are no operations, by their view's name.
+_OTHER_SCOPES = {
+    "static": Scope.READ,
+    "_root": Scope.READ,
+    "_docs": Scope.READ,
+    "_openapi": Scope.READ,
+    "_metrics": Scope.READ,
+}
 
 _RESOURCES = (
     predictions.resource,
@@ -67,15 +78,12 @@ def create_app(service: Service) -> Flask:
     metrics = measure(app, service)
     handle_problems(app)
     operations = [operation for resource in _RESOURCES for operation in resource.operations]
-    writes = {operation.id for operation in operations if operation.writes}
-    app.before_request(
-        lambda: service.access.check(
-            request.headers.get("Host", ""), writes=request.endpoint in writes
-        )
-    )
+    scopes = _OTHER_SCOPES | {operation.id: operation.scope for operation in operations}
+    guard(app, service, scopes)
     for operation in operations:
         add_operation(app, service, operation)
     add_docs(app, operations)
+    check_scopes(app, scopes)
     app.after_request(_secure)
     always = [*_SECURITY_HEADERS.items(), _NOT_CACHED]
     app.extensions[QUICK] = quick_operations(service, operations, metrics, always)

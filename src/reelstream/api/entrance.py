@@ -123,10 +123,15 @@ class Entrance:
         return Reply(status=started[0], headers=started[1], body=body)
 
 
+def client_address(scope: Any) -> str:
+    """The address, without port, from which a request was sent."""
+    address: str = scope.client
+    return address.rpartition(":")[0].strip("[]")
+
+
 def _environ(scope: Any, body: bytes) -> dict[str, Any]:
     """The request as WSGI (PEP 3333) has it: text is Latin-1 of the bytes on the network."""
     server, _, port = scope.server.rpartition(":")
-    client, _, client_port = scope.client.rpartition(":")
     environ: dict[str, Any] = {
         "REQUEST_METHOD": scope.method,
         "SCRIPT_NAME": "",
@@ -135,8 +140,8 @@ def _environ(scope: Any, body: bytes) -> dict[str, Any]:
         "SERVER_NAME": server,
         "SERVER_PORT": port,
         "SERVER_PROTOCOL": f"HTTP/{scope.http_version}",
-        "REMOTE_ADDR": client.strip("[]"),
-        "REMOTE_PORT": client_port,
+        "REMOTE_ADDR": client_address(scope),
+        "REMOTE_PORT": scope.client.rpartition(":")[2],
         "wsgi.version": (1, 0),
         "wsgi.url_scheme": scope.scheme,
         "wsgi.input": BytesIO(body),

@@ -6,11 +6,12 @@ from reelstream.api.problems import HOW_TO_FIND, ProblemError, make_problem
 from reelstream.api.resource import Resource
 from reelstream.api.service import Service
 from reelstream.contract import FilmAnswer, FilmQuery, FilmsAnswer, FilmsQuery
+from reelstream.storage.api_keys import Scope
 
 resource = Resource()
 
 
-@resource.get("/v1/items", FilmsQuery, FilmsAnswer)
+@resource.get("/v1/items", FilmsQuery, FilmsAnswer, scope=Scope.READ)
 def films(service: Service, query: FilmsQuery) -> FilmsAnswer:
     """Films whose title and year hold all these words, best match first."""
     found = service.catalog.search(query.query, query.limit, service.popularity())
@@ -19,7 +20,7 @@ def films(service: Service, query: FilmsQuery) -> FilmsAnswer:
     )
 
 
-@resource.get("/v1/items/{movieId}", FilmQuery, FilmAnswer, problems=(404,))
+@resource.get("/v1/items/{movieId}", FilmQuery, FilmAnswer, scope=Scope.READ, problems=(404,))
 def film(service: Service, query: FilmQuery) -> FilmAnswer:
     """One film."""
     found = service.catalog.get(query.item_id)

@@ -14,12 +14,13 @@ from reelstream.contract import (
     NumberQuery,
     Scores,
 )
+from reelstream.storage.api_keys import Scope
 from reelstream.storage.release import Release
 
 resource = Resource()
 
 
-@resource.get("/v1/models", NoQuery, ModelSetsAnswer)
+@resource.get("/v1/models", NoQuery, ModelSetsAnswer, scope=Scope.READ)
 def model_sets(service: Service, _: NoQuery) -> ModelSetsAnswer:
     """The model sets with their scores, newest first."""
     current, in_service = _numbers(service)
@@ -30,7 +31,7 @@ def model_sets(service: Service, _: NoQuery) -> ModelSetsAnswer:
     )
 
 
-@resource.get("/v1/models/{number}", NumberQuery, ModelSetAnswer, problems=(404,))
+@resource.get("/v1/models/{number}", NumberQuery, ModelSetAnswer, scope=Scope.READ, problems=(404,))
 def model_set(service: Service, query: NumberQuery) -> ModelSetAnswer:
     """One model set with its scores."""
     for release in service.registry.releases():

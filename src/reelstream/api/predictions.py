@@ -23,6 +23,7 @@ from reelstream.errors import UnknownItemError
 from reelstream.models.segment.description import Segment
 from reelstream.ratings.scale import RatingScale
 from reelstream.serving.predictor import Basis, Prediction, PredictionQuery, Serving
+from reelstream.storage.api_keys import Scope
 
 # Decimals of an answer: far finer than any model is.
 DIGITS = 4
@@ -35,7 +36,9 @@ A = TypeVar("A")
 resource = Resource()
 
 
-@resource.get_and_post("/predict_regression", RatingQuery, RegressionAnswer, problems=(404, 503))
+@resource.get_and_post(
+    "/predict_regression", RatingQuery, RegressionAnswer, scope=Scope.READ, problems=(404, 503)
+)
 def regression(
     service: Service, queries: Sequence[RatingQuery]
 ) -> list[RegressionAnswer | Problem]:
@@ -52,7 +55,11 @@ def regression(
 
 
 @resource.get_and_post(
-    "/predict_classification", PairQuery, ClassificationAnswer, problems=(404, 503)
+    "/predict_classification",
+    PairQuery,
+    ClassificationAnswer,
+    scope=Scope.READ,
+    problems=(404, 503),
 )
 def classification(
     service: Service, queries: Sequence[PairQuery]
@@ -68,7 +75,9 @@ def classification(
     return _predict(service, queries, answer)
 
 
-@resource.get_and_post("/predict_clustering", SegmentQuery, ClusteringAnswer, problems=(503,))
+@resource.get_and_post(
+    "/predict_clustering", SegmentQuery, ClusteringAnswer, scope=Scope.READ, problems=(503,)
+)
 def clustering(
     service: Service, queries: Sequence[SegmentQuery]
 ) -> list[ClusteringAnswer | Problem]:
@@ -89,7 +98,13 @@ def clustering(
     ]
 
 
-@resource.get("/v1/users/{userId}/items/{movieId}", PairQuery, FullAnswer, problems=(404, 503))
+@resource.get(
+    "/v1/users/{userId}/items/{movieId}",
+    PairQuery,
+    FullAnswer,
+    scope=Scope.READ,
+    problems=(404, 503),
+)
 def full(service: Service, query: PairQuery) -> FullAnswer:
     """All three answers at once, from one model set."""
     serving = service.predictor.serving()

@@ -4,7 +4,7 @@ never HTML or a trace.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 
 import structlog
@@ -51,9 +51,9 @@ MAX_ERRORS = 20
 class ProblemError(Exception):
     """Ends a request with a problem."""
 
-    def __init__(self, problem: Problem) -> None:
+    def __init__(self, problem: Problem, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(problem.detail)
-        self.problem = problem
+        self.problem, self.headers = problem, headers or {}
 
 
 def make_problem(status: int, detail: str, errors: Sequence[FieldError] = ()) -> Problem:
@@ -87,6 +87,8 @@ def respond(problem: Problem) -> Response:
     response = Response(problem.model_dump_json(), problem.status, mimetype=MEDIA_TYPE)
     if problem.status == HTTPStatus.SERVICE_UNAVAILABLE:
         response.headers["Retry-After"] = str(RETRY_SECONDS)
+    if problem.status == HTTPStatus.UNAUTHORIZED:
+        response.headers["WWW-Authenticate"] = 'Bearer realm="reelstream"'
     return response
 
 
@@ -95,7 +97,9 @@ def handle_problems(app: Flask) -> None:
 
     @app.errorhandler(ProblemError)
     def _problem(error: ProblemError) -> Response:
-        return respond(error.problem)
+        response = respond(error.problem)
+        response.headers.update(error.headers)
+        return response
 
     @app.errorhandler(ReelstreamError)
     def _own(error: ReelstreamError) -> Response:

@@ -8,7 +8,8 @@ from typing import Any
 
 import msgspec
 
-from reelstream.api.entrance import Headers, Quick, Reply
+from reelstream.api.access import Visit
+from reelstream.api.entrance import Headers, Quick, Reply, client_address
 from reelstream.api.metrics import RequestMetrics
 from reelstream.api.resource import Operation
 from reelstream.api.service import Service
@@ -40,12 +41,12 @@ def _quick(
         began = time.perf_counter()
         headers = scope.headers
         is_json = headers.get("content-type") == "application/json"
-        is_ours = service.access.admits(headers.get("host") or scope.authority or "")
         serving = service.predictor.in_service
-        if not is_json or not is_ours or serving is None or len(body) > MAX_QUICK_BYTES:
+        if not is_json or serving is None or len(body) > MAX_QUICK_BYTES:
             return None
         try:
             # As in `views`: by alias only.
+            service.access.admit(_visit(scope), operation.scope)
             query = operation.query.model_validate(_decode(body), by_alias=True, by_name=False)
             ready = serving.states.is_ready(query.user_id)  # type: ignore[attr-defined]
             # Nothing may wait here: neither for a user nor for a recommendation that is made.
@@ -66,6 +67,15 @@ def _quick(
         )
 
     return answer
+
+
+def _visit(scope: Any) -> Visit:
+    headers = scope.headers
+    return Visit(
+        host=headers.get("host") or scope.authority or "",
+        authorization=headers.get("authorization"),
+        address=client_address(scope),
+    )
 
 
 def _names(operation: Operation) -> set[str | None]:

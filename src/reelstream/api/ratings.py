@@ -12,6 +12,7 @@ from reelstream.api.tokens import make_token
 from reelstream.contract import FieldError, NewRating, RatingToDelete, WrittenAnswer
 from reelstream.errors import RatingError
 from reelstream.ratings.events import Deleted, Event, Rated, check
+from reelstream.storage.api_keys import Scope
 
 # How long a write waits for the log to acknowledge it; then it is a 503.
 WRITE_SECONDS = 5.0
@@ -19,7 +20,9 @@ WRITE_SECONDS = 5.0
 resource = Resource()
 
 
-@resource.post_all("/v1/ratings", NewRating, WrittenAnswer, status=202, problems=(409, 503))
+@resource.post_all(
+    "/v1/ratings", NewRating, WrittenAnswer, scope=Scope.WRITE, status=202, problems=(409, 503)
+)
 def rate(service: Service, ratings: Sequence[NewRating]) -> WrittenAnswer:
     """Write ratings and deletions: all of them, or none if one is no rating."""
     now = int(time.time())
@@ -43,6 +46,7 @@ def rate(service: Service, ratings: Sequence[NewRating]) -> WrittenAnswer:
     "/v1/users/{userId}/ratings/{movieId}",
     RatingToDelete,
     WrittenAnswer,
+    scope=Scope.WRITE,
     status=202,
     problems=(409, 503),
 )

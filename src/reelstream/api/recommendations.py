@@ -29,6 +29,7 @@ from reelstream.models.recommendation import Reason, RecommendationQuery, Recomm
 from reelstream.ratings.columns import EventColumns
 from reelstream.ratings.events import MAX_ID
 from reelstream.serving.predictor import Basis, Serving
+from reelstream.storage.api_keys import Scope
 from reelstream.strategies import MAX_RECOMMENDATIONS
 
 DIGITS = 4
@@ -42,6 +43,7 @@ resource = Resource()
     "/v1/users/{userId}/recommendations",
     RecommendationsQuery,
     RecommendationsAnswer,
+    scope=Scope.READ,
     problems=(503,),
 )
 def recommendations(service: Service, query: RecommendationsQuery) -> RecommendationsAnswer:
@@ -54,7 +56,9 @@ def recommendations(service: Service, query: RecommendationsQuery) -> Recommenda
     return _answer(service, serving, query, found, basis)
 
 
-@resource.post("/v1/recommendations", AnonymousQuery, RecommendationsAnswer, problems=(503,))
+@resource.post(
+    "/v1/recommendations", AnonymousQuery, RecommendationsAnswer, scope=Scope.READ, problems=(503,)
+)
 def recommendations_for_anonymous_user(
     service: Service, query: AnonymousQuery
 ) -> RecommendationsAnswer:
@@ -80,7 +84,13 @@ def recommendations_for_anonymous_user(
     return _answer(service, serving, query, found, basis, ignored)
 
 
-@resource.get("/v1/users/{userId}/questions", QuestionsQuery, QuestionsAnswer, problems=(503,))
+@resource.get(
+    "/v1/users/{userId}/questions",
+    QuestionsQuery,
+    QuestionsAnswer,
+    scope=Scope.READ,
+    problems=(503,),
+)
 def questions(service: Service, query: QuestionsQuery) -> QuestionsAnswer:
     """Films to ask a newcomer about: what their ratings would tell, by the chance of having seen
     them.
@@ -97,7 +107,13 @@ def questions(service: Service, query: QuestionsQuery) -> QuestionsAnswer:
     )
 
 
-@resource.get("/v1/items/{movieId}/similar", SimilarQuery, SimilarAnswer, problems=(404, 503))
+@resource.get(
+    "/v1/items/{movieId}/similar",
+    SimilarQuery,
+    SimilarAnswer,
+    scope=Scope.READ,
+    problems=(404, 503),
+)
 def similar(service: Service, query: SimilarQuery) -> SimilarAnswer:
     """Films that the same people watch, whatever else is popular."""
     serving = service.predictor.serving()

@@ -3,7 +3,9 @@ and its part of the OpenAPI document are derived from the declaration.
 
     resource = Resource()
 
-    @resource.get("/v1/items/{movieId}", FilmQuery, FilmAnswer, problems=(404,))
+    @resource.get(
+        "/v1/items/{movieId}", FilmQuery, FilmAnswer, scope=Scope.READ, problems=(404,)
+    )
     def film(service: Service, query: FilmQuery) -> FilmAnswer:
         "One film."
         return FilmAnswer.model_validate(service.catalog.get(query.item_id))
@@ -15,11 +17,12 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import wraps
-from typing import Any, TypeAlias, TypedDict, TypeVar, Unpack
+from typing import Any, Required, TypeAlias, TypedDict, TypeVar, Unpack
 
 from reelstream.api.problems import ProblemError
 from reelstream.api.service import Service
 from reelstream.contract import Answer, Problem, Query
+from reelstream.storage.api_keys import Scope
 
 Q = TypeVar("Q", bound=Query)
 A = TypeVar("A", bound=Answer)
@@ -44,6 +47,8 @@ class Operation:
     summary: str
     query: type[Query]
     answer: type[Answer]
+    scope: Scope
+    """What a key must allow."""
     handle: Handler[Any, Any]
     handle_list: ListHandler[Any, Any] | None = None
     """Answers a list of queries, each by itself (POST only)."""
@@ -51,14 +56,19 @@ class Operation:
     """Takes one query or a list, as a whole (POST only)."""
     status: int = 200
     """Of the answer, when all is well."""
-    writes: bool = False
-    """Whether it changes something: then it takes an Idempotency-Key, else a token to wait for."""
     waits: bool = True
     """Whether it takes a token; only for what reads."""
     problems: tuple[int, ...] = ()
     """HTTP statuses of the problems it may answer with, besides those of every GET or POST."""
     other_answers: Mapping[int, type[Answer]] = field(default_factory=dict)
     """HTTP status -> shape of the answer, for statuses other than 200."""
+
+    @property
+    def writes(self) -> bool:
+        """Whether it changes something: then it takes an Idempotency-Key, else a token to wait
+        for.
+        """
+        return self.scope is not Scope.READ
 
     @property
     def takes_token(self) -> bool:
@@ -77,8 +87,9 @@ class Operation:
 
 
 class Options(TypedDict, total=False):
-    """What a declaration may say besides: fields of `Operation`."""
+    """What a declaration says besides: fields of `Operation`."""
 
+    scope: Required[Scope]
     status: int
     waits: bool
     problems: tuple[int, ...]
@@ -133,9 +144,9 @@ class Resource:
         """Declare what writes one thing or a list of them, POSTed to `path`."""
 
         def declare(handle_all: WholeHandler[Q, A]) -> WholeHandler[Q, A]:
-            self._declare(
-                "POST", path, query, answer, handle_all=handle_all, writes=True, **options
-            )(_alone(handle_all))
+            self._declare("POST", path, query, answer, handle_all=handle_all, **options)(
+                _alone(handle_all)
+            )
             return handle_all
 
         return declare
@@ -144,13 +155,13 @@ class Resource:
         self, path: str, query: type[Q], answer: type[A], **options: Unpack[Options]
     ) -> Callable[[Handler[Q, A]], Handler[Q, A]]:
         """Declare what makes true what `path` says."""
-        return self._declare("PUT", path, query, answer, writes=True, **options)
+        return self._declare("PUT", path, query, answer, **options)
 
     def delete(
         self, path: str, query: type[Q], answer: type[A], **options: Unpack[Options]
     ) -> Callable[[Handler[Q, A]], Handler[Q, A]]:
         """Declare what deletes what `path` names."""
-        return self._declare("DELETE", path, query, answer, writes=True, **options)
+        return self._declare("DELETE", path, query, answer, **options)
 
     def _declare(
         self, method: str, path: str, query: type[Q], answer: type[A], **fields: Any

@@ -14,13 +14,14 @@ from reelstream.contract import (
     SegmentsAnswer,
 )
 from reelstream.models.segment.description import Segment
+from reelstream.storage.api_keys import Scope
 
 DIGITS = 4
 
 resource = Resource()
 
 
-@resource.get("/v1/segments", NoQuery, SegmentsAnswer, problems=(503,))
+@resource.get("/v1/segments", NoQuery, SegmentsAnswer, scope=Scope.READ, problems=(503,))
 def segments(service: Service, _: NoQuery) -> SegmentsAnswer:
     """The segments of the set in service: what their users have in common."""
     serving = service.predictor.serving()
@@ -31,7 +32,9 @@ def segments(service: Service, _: NoQuery) -> SegmentsAnswer:
     )
 
 
-@resource.get("/v1/segments/{number}", NumberQuery, SegmentAnswer, problems=(404, 503))
+@resource.get(
+    "/v1/segments/{number}", NumberQuery, SegmentAnswer, scope=Scope.READ, problems=(404, 503)
+)
 def segment(service: Service, query: NumberQuery) -> SegmentAnswer:
     """One segment of the set in service."""
     for each in service.predictor.serving().model_set.segment.segments:

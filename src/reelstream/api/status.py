@@ -22,13 +22,14 @@ from reelstream.contract import (
 )
 from reelstream.monitoring.trends import Trends
 from reelstream.serving.predictor import Serving
+from reelstream.storage.api_keys import Scope
 from reelstream.storage.batch_files import Manifest
 from reelstream.storage.release import Release
 
 resource = Resource()
 
 
-@resource.get("/v1/status", NoQuery, StatusAnswer)
+@resource.get("/v1/status", NoQuery, StatusAnswer, scope=Scope.READ)
 def status(service: Service, _: NoQuery) -> StatusAnswer:
     """What the stream is doing now."""
     # Nothing here touches the disk or the log: the page requests it every two seconds.
@@ -54,14 +55,19 @@ def status(service: Service, _: NoQuery) -> StatusAnswer:
     )
 
 
-@resource.get("/health/live", NoQuery, HealthAnswer, waits=False)
+@resource.get("/health/live", NoQuery, HealthAnswer, scope=Scope.READ, waits=False)
 def live(service: Service, _: NoQuery) -> HealthAnswer:
     """Whether the process answers."""
     return HealthAnswer(status="live", reasons=[], model_set=service.predictor.number)
 
 
 @resource.get(
-    "/health/ready", NoQuery, HealthAnswer, other_answers={503: HealthAnswer}, waits=False
+    "/health/ready",
+    NoQuery,
+    HealthAnswer,
+    scope=Scope.READ,
+    other_answers={503: HealthAnswer},
+    waits=False,
 )
 def ready(service: Service, _: NoQuery) -> tuple[HealthAnswer, int]:
     """Whether queries can be answered; 503 until a model set is loaded."""

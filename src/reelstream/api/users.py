@@ -16,13 +16,14 @@ from reelstream.contract import (
     UserSummary,
 )
 from reelstream.ratings.events import MAX_ID
+from reelstream.storage.api_keys import Scope
 
 MAX_DIGITS = len(str(MAX_ID))
 
 resource = Resource()
 
 
-@resource.get("/v1/users", UsersQuery, UsersAnswer)
+@resource.get("/v1/users", UsersQuery, UsersAnswer, scope=Scope.READ)
 def users(service: Service, query: UsersQuery) -> UsersAnswer:
     """Users who have rated, by the first digits of their id."""
     histories = service.predictor.histories
@@ -37,7 +38,7 @@ def users(service: Service, query: UsersQuery) -> UsersAnswer:
     )
 
 
-@resource.get("/v1/users/{userId}", UserQuery, UserAnswer)
+@resource.get("/v1/users/{userId}", UserQuery, UserAnswer, scope=Scope.READ)
 def user(service: Service, query: UserQuery) -> UserAnswer:
     """A user's ratings up to now, newest first; of a user whom nobody knows, none."""
     history = service.predictor.histories.of_user(query.user_id)

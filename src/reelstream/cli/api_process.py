@@ -8,16 +8,16 @@ from pathlib import Path
 
 from flask import Flask
 
-from reelstream.api.access import Access
 from reelstream.api.app import create_app
 from reelstream.api.service import Service
-from reelstream.cli.factories import open_log
+from reelstream.cli.factories import access_of, open_log
 from reelstream.models.warm_up import warm_up_set
 from reelstream.serving.live_histories import LiveHistories
 from reelstream.serving.live_updates import LiveUpdates
 from reelstream.serving.log_follower import LogSource
 from reelstream.serving.log_writer import LogWriter
 from reelstream.serving.predictor import Predictor
+from reelstream.settings import ServeSettings
 from reelstream.storage.batch_files import BatchFolder
 from reelstream.storage.model_sets import ModelSetStore
 from reelstream.storage.snapshot_store import SnapshotStore
@@ -25,8 +25,8 @@ from reelstream.storage.work_folder import WorkFolder
 from reelstream.telemetry import LOG_FORMAT_VARIABLE, configure_logs
 
 
-def make_app(work: Path, kafka: Mapping[str, str], host: str) -> Flask:
-    """The API on a work folder, following it; host: the address that it will listen on."""
+def make_app(work: Path, kafka: Mapping[str, str], serve: ServeSettings) -> Flask:
+    """The API on a work folder, following it."""
     configure_logs(os.environ.get(LOG_FORMAT_VARIABLE))
     folder = WorkFolder(work)
     binding = folder.binding()
@@ -51,6 +51,6 @@ def make_app(work: Path, kafka: Mapping[str, str], host: str) -> Flask:
             registry=registry,
             catalog=catalog,
             scale=binding.scale,
-            access=Access.on(host),
+            access=access_of(folder, serve),
         )
     )

@@ -103,6 +103,22 @@ REJECTED = LazyGroup(
         ),
     ],
 )
+KEYS = LazyGroup(
+    name="keys",
+    help="Make keys for the API, list them, and revoke them.",
+    no_args_is_help=True,
+    commands=[
+        LazyCommand(
+            "create",
+            "keys:create",
+            "Make a key for the API and print it; it is kept nowhere, only what recognises it.",
+        ),
+        LazyCommand(
+            "list", "keys:list_keys", "Every key: what it is for, and when it was last used."
+        ),
+        LazyCommand("revoke", "keys:revoke", "Make a key count no longer, in running servers too."),
+    ],
+)
 COMMANDS = (
     LazyCommand(
         "run",
@@ -171,4 +187,5 @@ COMMANDS = (
     BATCHES,
     FILMS,
     REJECTED,
+    KEYS,
 )

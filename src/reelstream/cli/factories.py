@@ -15,10 +15,12 @@ from reelstream.broker.interface import Broker
 from reelstream.cli.notices import print_notice
 from reelstream.errors import BrokerError, SettingError
 from reelstream.ratings.scale import RatingScale
-from reelstream.settings import DataSettings, Settings
+from reelstream.settings import DataSettings, ServeSettings, Settings
+from reelstream.storage.api_keys import ApiKeys
 from reelstream.storage.work_folder import Binding, WorkFolder
 
 if TYPE_CHECKING:
+    from reelstream.api.access import Access
     from reelstream.datasets import Dataset
     from reelstream.storage.batch_files import BatchFolder
 
@@ -83,6 +85,27 @@ def open_log(binding: Binding, kafka: Mapping[str, str]) -> Broker:
     Raises BrokerError, and MissingExtraError without Kafka's client.
     """
     return open_broker(binding.broker, kafka)
+
+
+def access_of(folder: WorkFolder, serve: ServeSettings) -> Access:
+    """Who may do what at a server's address. Raises SettingError where nobody may do anything."""
+    # Flask's world takes longer to import than most commands take.
+    from reelstream.api.access import Access  # noqa: PLC0415
+
+    return Access.on(serve.host, ApiKeys(folder.keys), needs_key=serve.needs_key)
+
+
+def api_key(settings: Settings, folder: WorkFolder) -> str | None:
+    """The key with which a command asks the API, if it has one. Raises SettingError."""
+    file = settings.ui.api_key_file or folder.page_key
+    try:
+        return file.read_text().strip()
+    except FileNotFoundError as error:
+        if settings.ui.api_key_file is None:
+            return None
+        raise SettingError(f"{file}: no such file: check --api-key-file") from error
+    except OSError as error:
+        raise SettingError(f"{file} holds no key that can be read: {error.strerror}") from error
 
 
 def check_topic(log: Broker, topic: str, batches: BatchFolder) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from reelstream.cli.exit_codes import DONE, FAILED, INTERRUPTED
-from reelstream.cli.factories import open_log
+from reelstream.cli.factories import api_key, open_log
 from reelstream.cli.stage import Stage
 from reelstream.cli.supervisor import Supervisor
 from reelstream.settings import Settings
@@ -59,7 +59,13 @@ class Pipeline:
             status = None
             with (
                 open_log(self.binding, self.settings.kafka) as log,
-                StatusReader(self.folder, log, self.binding.topic, self.urls["API"]) as reader,
+                StatusReader(
+                    self.folder,
+                    log,
+                    self.binding.topic,
+                    self.urls["API"],
+                    api_key(self.settings, self.folder),
+                ) as reader,
                 StatusView(stages, self.urls, on_stderr) as view,
             ):
                 while not stop.wait(STATUS_SECONDS if status else 0):

@@ -12,13 +12,21 @@ from reelstream.cli.dataset_factories import open_dataset
 from reelstream.cli.factories import bind_work_folder, open_log
 from reelstream.cli.options import BATCH, DATA, ENGINE, NEW_LOG, SOURCE, Json
 from reelstream.cli.output import print_json
+from reelstream.cli.page_key import page_key
 from reelstream.cli.pipeline import Pipeline
 from reelstream.cli.preflight import check_page, free_port
 from reelstream.cli.stopping import stop_on_signals
 from reelstream.files import FileLock
 from reelstream.settings import Settings
 
-ADDRESSES = ("serve.host", "ui.host", "serve.port", "ui.port", "metrics.port")
+ADDRESSES = (
+    "serve.host",
+    "ui.host",
+    "serve.port",
+    "serve.needs_key",
+    "ui.port",
+    "metrics.port",
+)
 SETTINGS = (*DATA, "work", *NEW_LOG, *ENGINE, *BATCH, *SOURCE, *ADDRESSES)
 
 
@@ -38,7 +46,7 @@ def run(
     with stop_on_signals() as stop:
         pipeline = _prepare(settings, with_ui=not no_ui)
         # A second run on the folder would start every stage again.
-        with FileLock(pipeline.folder.run_lock):
+        with FileLock(pipeline.folder.run_lock), page_key(pipeline.folder, settings.ui):
             exit_code, status = pipeline.follow(until_set, stop, on_stderr=as_json)
     if as_json and status is not None:
         print_json(

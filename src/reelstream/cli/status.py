@@ -10,7 +10,7 @@ import typer
 from reelstream.cli.addresses import url
 from reelstream.cli.command_settings import with_settings
 from reelstream.cli.exit_codes import DONE
-from reelstream.cli.factories import open_log, open_work_folder
+from reelstream.cli.factories import api_key, open_log, open_work_folder
 from reelstream.cli.options import LOG, Json
 from reelstream.cli.output import print_json, print_table
 from reelstream.errors import BrokerError
@@ -24,7 +24,7 @@ from reelstream.monitoring.status_report import (
 from reelstream.settings import Settings
 
 
-@with_settings("work", *LOG, "ui.api")
+@with_settings("work", *LOG, "ui.api", "ui.api_key_file")
 def status(settings: Settings, as_json: Json = False) -> int:
     """Print the report; exit code 0, whatever it finds."""
     folder, binding = open_work_folder(settings)
@@ -34,7 +34,8 @@ def status(settings: Settings, as_json: Json = False) -> int:
         # Without the log, batches and model sets can still be told.
         with suppress(BrokerError):
             log = stack.enter_context(open_log(binding, settings.kafka))
-        reader = stack.enter_context(StatusReader(folder, log, binding.topic, address))
+        key = api_key(settings, folder)
+        reader = stack.enter_context(StatusReader(folder, log, binding.topic, address, key))
         topic_id, starts = reader.log_start()
         report = report_of(reader.read(), topic_id, starts, time.time())
     if as_json:

@@ -68,13 +68,14 @@ class Client:
         self,
         base_url: str = DEFAULT_API_URL,
         *,
+        api_key: str | None = None,
         timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        """timeout_seconds: for connecting, and for each wait for data. transport: replaces the
-        network, in tests.
+        """api_key: from `reelstream keys create`, where the API demands one. timeout_seconds: for
+        connecting, and for each wait for data. transport: replaces the network, in tests.
         """
-        self._transport = Transport(base_url, timeout_seconds, transport)
+        self._transport = Transport(base_url, timeout_seconds, transport, api_key)
 
     def __enter__(self) -> Client:
         return self

@@ -20,7 +20,11 @@ class Transport:
     """Requests to one API. Every method raises ApiError when it gets no answer."""
 
     def __init__(
-        self, base_url: str, timeout_seconds: float, transport: httpx.BaseTransport | None
+        self,
+        base_url: str,
+        timeout_seconds: float,
+        transport: httpx.BaseTransport | None,
+        api_key: str | None = None,
     ) -> None:
         self._url = base_url.rstrip("/")
         self._timeout_seconds = timeout_seconds
@@ -28,7 +32,11 @@ class Transport:
         # trust_env=False: a proxy of the environment would get the queries to this machine's own
         # server, and a .netrc would add a password to them.
         self._http = httpx.Client(
-            base_url=self._url, timeout=timeout_seconds, trust_env=False, transport=transport
+            base_url=self._url,
+            timeout=timeout_seconds,
+            trust_env=False,
+            transport=transport,
+            headers={} if api_key is None else {"Authorization": f"Bearer {api_key}"},
         )
 
     def reading_with(self, params: dict[str, Any]) -> Transport:

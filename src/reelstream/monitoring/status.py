@@ -83,12 +83,19 @@ class PipelineStatus:
 class StatusReader:
     """Reads the status of one pipeline repeatedly; close it, or use it in `with`."""
 
-    def __init__(self, folder: WorkFolder, log: Broker | None, topic: str, api_url: str) -> None:
+    def __init__(
+        self,
+        folder: WorkFolder,
+        log: Broker | None,
+        topic: str,
+        api_url: str,
+        api_key: str | None = None,
+    ) -> None:
         """`log` is open; None, for one that does not answer, counts as one without messages."""
         self._batches = BatchFolder.in_folder(folder.batches)
         self._log, self._topic = log, topic
         # Short: a run reads the status between its checks, and must notice a dead stage.
-        self._api = Client(api_url, timeout_seconds=1.0)
+        self._api = Client(api_url, api_key=api_key, timeout_seconds=1.0)
         self._releases = ReleaseStore.in_folder(folder.models)
         self._damage: list[str] = []
         self._rejection: tuple[int, str | None] = (0, None)

@@ -7,15 +7,17 @@ named by --config), then environment variables (`REELSTREAM_BATCH_ROWS=1000` is 
 """
 
 from reelstream.settings.declarations import PREFIX, Setting
-from reelstream.settings.sections import DataSettings, MetricsSettings
+from reelstream.settings.sections import DataSettings, MetricsSettings, ServeSettings, UiSettings
 from reelstream.settings.tree import Settings, declared_settings, load
 
 __all__ = [
     "PREFIX",
     "DataSettings",
     "MetricsSettings",
+    "ServeSettings",
     "Setting",
     "Settings",
+    "UiSettings",
     "declared_settings",
     "load",
 ]

@@ -154,6 +154,11 @@ class ServeSettings(_Section):
     port: int = setting(
         5000, "The API's port; 0 takes a free one.", flag="--port", metavar="P", ge=0, le=65_535
     )
+    needs_key: bool = setting(
+        False,
+        "Demand a key on this machine too; elsewhere it is demanded always.",
+        flag="--needs-key",
+    )
 
 
 class UiSettings(_Section):
@@ -174,6 +179,13 @@ class UiSettings(_Section):
         flag="--api",
         metavar="URL",
         default_text="the one on this machine",
+    )
+    api_key_file: Path | None = setting(
+        None,
+        "A file that holds a key for the API.",
+        flag="--api-key-file",
+        metavar="FILE",
+        default_text="page.key in the work folder, where there is one",
     )
 
 

@@ -101,6 +101,8 @@ class WorkFolder:
         self.checkpoints = root / "checkpoints"
         self.stage_logs = root / "logs"
         self.simulated = root / "simulated"
+        self.keys = root / "keys"
+        self.page_key = root / "page.key"
         self.run_lock = root / "run.lock"
 
     @property

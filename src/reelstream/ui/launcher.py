@@ -13,6 +13,9 @@ from pathlib import Path
 # The environment variable that tells the page where the API is: the setting `ui.api`.
 API_URL_VARIABLE = "REELSTREAM_UI_API"
 
+# The same for the file with the page's key: the setting `ui.api_key_file`.
+API_KEY_FILE_VARIABLE = "REELSTREAM_UI_API_KEY_FILE"
+
 _FOLDER = Path(__file__).parent
 
 

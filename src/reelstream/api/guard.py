@@ -1,0 +1,39 @@
+"""The first thing that happens to a request: whoever sent it is let in, or not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from flask import Flask, g, request
+
+from reelstream.api.access import Caller, Visit
+from reelstream.api.service import Service
+from reelstream.storage.api_keys import Scope
+
+
+def guard(app: Flask, service: Service, scopes: Mapping[str, Scope]) -> None:
+    """Let nobody reach a view of `app` who may not; scopes: of each view by its endpoint."""
+
+    @app.before_request
+    def _admit() -> None:
+        visit = Visit(
+            host=request.headers.get("Host", ""),
+            authorization=request.headers.get("Authorization"),
+            address=request.remote_addr or "",
+        )
+        # Without an endpoint it is a 404 or 405: a stranger learns not even which paths there are.
+        scope = Scope.READ if request.endpoint is None else scopes[request.endpoint]
+        g.caller = service.access.admit(visit, scope)
+
+
+def check_scopes(app: Flask, scopes: Mapping[str, Scope]) -> None:
+    """Raises RuntimeError for a route that says not what a key must allow."""
+    missing = [rule.rule for rule in app.url_map.iter_rules() if rule.endpoint not in scopes]
+    if missing:
+        raise RuntimeError(f"declare the scope of {', '.join(sorted(missing))}")
+
+
+def caller() -> Caller:
+    """Who sent the request that is being answered."""
+    found: Caller = g.caller
+    return found

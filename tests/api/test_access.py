@@ -1,0 +1,187 @@
+"""Keys and scopes: who may do what, on every route and both ways in."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from test_entrance import send
+
+from reelstream.api.access import Access
+from reelstream.api.app import create_app, create_entrance
+from reelstream.api.guard import check_scopes
+from reelstream.errors import SettingError
+from reelstream.storage.api_keys import ApiKeys, Scope
+
+SCOPES = [*Scope, None]
+"""One key for each scope, and no key."""
+
+
+def bearer(key: str | None) -> dict[str, str]:
+    return {} if key is None else {"Authorization": f"Bearer {key}"}
+
+
+@pytest.fixture
+def keys(tmp_path: Path) -> ApiKeys:
+    return ApiKeys(tmp_path / "keys")
+
+
+@pytest.fixture
+def key_of(keys: ApiKeys) -> dict[Scope | None, str | None]:
+    return {None: None} | {scope: keys.create(scope, [scope]) for scope in Scope}
+
+
+@pytest.fixture
+def elsewhere(api: SimpleNamespace, keys: ApiKeys, key_of: object) -> Flask:
+    """The same API on an address that other machines reach."""
+    return create_app(replace(api.service, access=Access.on("0.0.0.0", keys)))
+
+
+def routes(app: Flask) -> list[tuple[str, str]]:
+    """Every method and path, fields of the path filled in."""
+    return [
+        (method, re.sub("<[^>]*>", "1", rule.rule))
+        for rule in app.url_map.iter_rules()
+        for method in sorted((rule.methods or set()) - {"OPTIONS"})
+    ]
+
+
+def wanted(app: Flask, method: str, path: str) -> Scope:
+    """The scope of a route, as this test has it, apart from where it is declared."""
+    if "activate" in path or (method, path) == ("DELETE", "/v1/users/1"):
+        return Scope.ADMIN
+    written = path.startswith("/v1/ratings") or method in ("PUT", "DELETE")
+    return Scope.WRITE if written else Scope.READ
+
+
+@pytest.mark.parametrize("scope", SCOPES)
+def test_every_route_needs_its_scope(
+    elsewhere: Flask, key_of: dict[Scope | None, str | None], scope: Scope | None
+) -> None:
+    """Away from this machine: 401 without a key, 403 with one for something else, and an answer,
+    good or bad, with the right one.
+    """
+    client = elsewhere.test_client()
+    assert len(routes(elsewhere)) > 40
+    for method, path in routes(elsewhere):
+        needs = wanted(elsewhere, method, path)
+        answer = client.open(path, method=method, headers=bearer(key_of[scope]))
+        if scope is None:
+            assert answer.status_code == 401, (method, path)
+            assert answer.headers["WWW-Authenticate"].startswith("Bearer")
+        else:
+            assert (answer.status_code == 403) == (scope is not needs), (method, path)
+            assert answer.status_code != 401, (method, path)
+
+
+def test_on_this_machine_only_admin_needs_a_key(
+    api: SimpleNamespace, keys: ApiKeys, key_of: dict[Scope | None, str | None]
+) -> None:
+    """Reading and writing is open; a server can be told to demand keys all the same."""
+    for method, path in routes(api.app):
+        needs = wanted(api.app, method, path)
+        answer = api.client.open(path, method=method)
+        assert (answer.status_code == 401) == (needs is Scope.ADMIN), (method, path)
+    access = Access.on("127.0.0.1", keys, needs_key=True)
+    strict = create_app(replace(api.service, access=access)).test_client()
+    assert strict.get("/v1/items").status_code == 401
+    assert strict.get("/v1/items", headers=bearer(key_of[Scope.READ])).status_code == 200
+
+
+def test_a_route_without_a_scope_is_refused_at_the_start() -> None:
+    """By name."""
+    app = Flask("forgetful")
+    app.add_url_rule("/v1/secrets", "secrets", lambda: "")
+    with pytest.raises(RuntimeError, match="/v1/secrets"):
+        check_scopes(app, {"static": Scope.READ})
+
+
+def test_a_server_for_others_refuses_to_start_without_a_key(keys: ApiKeys) -> None:
+    """It says how to make one; on loopback it starts."""
+    for address in ("0.0.0.0", "192.0.2.1", "films.example"):
+        with pytest.raises(SettingError, match="keys create"):
+            Access.on(address, keys)
+    assert Access.on("127.0.0.1", keys).is_open
+    keys.create("first", [Scope.READ])
+    assert not Access.on("0.0.0.0", keys).is_open
+
+
+@pytest.mark.parametrize(
+    "authorization",
+    ["Bearer ", "Bearer x", "Basic dTpw", "rs_read_x", "Bearer rs_read_" + "A" * 43, "Bearer \xe9"],
+)
+def test_a_wrong_key_is_refused_even_where_none_is_needed(
+    client: FlaskClient, key_of: object, authorization: str
+) -> None:
+    """401: whoever sends a key believes that it counts."""
+    answer = client.get("/v1/items", headers={"Authorization": authorization})
+    assert answer.status_code == 401
+
+
+def test_a_revoked_key_is_refused_from_the_next_request_on(
+    elsewhere: Flask, keys: ApiKeys, key_of: dict[Scope | None, str | None]
+) -> None:
+    """And a new key counts at once, without a restart."""
+    client, headers = elsewhere.test_client(), bearer(key_of[Scope.READ])
+    assert client.get("/v1/items", headers=headers).status_code == 200
+    assert keys.revoke("read") and not keys.revoke("read")
+    assert client.get("/v1/items", headers=headers).status_code == 401
+    again = bearer(keys.create("read", [Scope.READ]))
+    assert client.get("/v1/items", headers=again).status_code == 200
+    assert client.get("/v1/items", headers=headers).status_code == 401
+
+
+def test_the_quick_way_in_demands_the_same_key(
+    elsewhere: Flask, key_of: dict[Scope | None, str | None]
+) -> None:
+    """Also when the user's state is ready."""
+    entrance = create_entrance(elsewhere)
+    body = json.dumps({"userId": 1, "movieId": 31}).encode()
+    statuses = {
+        scope: {
+            asyncio.run(
+                send(entrance, "POST", "/predict_regression", [body], bearer(key_of[scope]))
+            ).status
+            for _ in range(3)
+        }
+        for scope in SCOPES
+    }
+    entrance.close()
+    assert statuses == {Scope.READ: {200}, Scope.WRITE: {403}, Scope.ADMIN: {403}, None: {401}}
+
+
+def test_what_lies_on_the_disk_is_no_key(tmp_path: Path, keys: ApiKeys) -> None:
+    """Not even its beginning; and the last use is told."""
+    key = keys.create("page", Scope)
+    kept = (tmp_path / "keys" / "page.json").read_text()
+    assert key[8:] not in kept and key[-43:] not in kept
+    assert keys.last_use("page") is None
+    found = keys.find(key)
+    assert found is not None and found.scopes == set(Scope)
+    assert keys.last_use("page") is not None
+    assert keys.find(key[:-1] + ("A" if key[-1] != "A" else "B")) is None
+
+
+@pytest.mark.parametrize("name", ["", "../page", "Page", "a b", "-a", "a" * 41, "page.json"])
+def test_what_cannot_name_a_key(keys: ApiKeys, name: str) -> None:
+    """Nothing outside the folder is ever touched."""
+    with pytest.raises(SettingError, match="cannot name a key"):
+        keys.create(name, Scope)
+    assert not keys.revoke(name)
+
+
+def test_a_name_is_taken_until_it_is_revoked(keys: ApiKeys) -> None:
+    """Two keys of one name could not be told apart."""
+    keys.create("page", Scope)
+    with pytest.raises(SettingError, match="already"):
+        keys.create("page", Scope)
+    keys.revoke("page")
+    keys.create("page", [Scope.READ])
+    assert [(key.name, key.scopes) for key in keys.all()] == [("page", {Scope.READ})]
