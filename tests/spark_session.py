@@ -24,8 +24,13 @@ from reelstream.models.bundle import ModelBundle
 from reelstream.ratings.columns import NO_ITEM, EventColumns
 from reelstream.ratings.scale import RatingScale
 from reelstream.storage.batch_files import BatchFolder, Manifest, OffsetRange
+from spark_cluster import QUICK_START
 
-CONF = {"spark.driver.memory": "1g", "spark.sql.shuffle.partitions": "2"}
+CONF = {
+    "spark.driver.memory": "1g",
+    "spark.driver.extraJavaOptions": QUICK_START,
+    "spark.sql.shuffle.partitions": "2",
+}
 
 
 @pytest.fixture(scope="session")

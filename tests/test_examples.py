@@ -22,6 +22,20 @@ MODULES = sorted(
     if ">>> " in path.read_text()
 )
 NOTEBOOKS = sorted((ROOT / "examples").glob("*.ipynb"))
+USERS = 40
+"""Whose ratings the examples are run on: enough for every line, and few enough for a short fit."""
+
+
+@pytest.fixture
+def beside_data(movielens: Path, tmp_path: Path) -> Path:
+    """A folder with `ml-latest-small`: all films, and the ratings of the first users."""
+    data = tmp_path / "ml-latest-small"
+    data.mkdir()
+    (data / "movies.csv").symlink_to(movielens / "movies.csv")
+    header, *rows = (movielens / "ratings.csv").read_text().splitlines()
+    kept = [row for row in rows if int(row.split(",")[0]) <= USERS]
+    (data / "ratings.csv").write_text("\n".join([header, *kept, ""]))
+    return tmp_path
 
 
 @pytest.mark.parametrize("module", MODULES)
@@ -36,18 +50,15 @@ def test_examples_in_docstrings(module: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
-def test_notebooks_run(
-    path: Path, movielens: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_notebooks_run(path: Path, beside_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """From a folder that has ml-latest-small, or simulated ratings under that name."""
-    (tmp_path / "ml-latest-small").symlink_to(movielens)
     # The kernel is another Python process: it finds the source as this one does.
     monkeypatch.setenv("PYTHONPATH", str(SOURCE), os.pathsep)
     notebook = nbformat.read(path, as_version=4)
     for cell in notebook.cells:
         cell.pop("outputs", None)
     nbclient.NotebookClient(
-        notebook, timeout=240, resources={"metadata": {"path": str(tmp_path)}}
+        notebook, timeout=240, resources={"metadata": {"path": str(beside_data)}}
     ).execute()
     assert any(cell.get("outputs") for cell in notebook.cells)
 
@@ -55,12 +66,11 @@ def test_notebooks_run(
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["README.md", "docs/python.md"])
 def test_python_in_the_documentation_runs(
-    name: str, movielens: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, beside_data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The blocks of a page in their order, as one program, beside a data set and a work folder."""
-    (tmp_path / "ml-latest-small").symlink_to(movielens)
-    work_folder(tmp_path / "work")
-    monkeypatch.chdir(tmp_path)
+    work_folder(beside_data / "work")
+    monkeypatch.chdir(beside_data)
     page = (ROOT / name).read_text()
     blocks = re.findall(r"^```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
     assert blocks

@@ -17,7 +17,7 @@ import pytest
 from pipeline_process import MAX_SECONDS, audit, end, processes_of, reelstream, start
 
 SMALL_BATCHES = ("--batch-rows", 1000, "--batch-seconds", 1, "--no-ui", "--port", 0)
-KILLS = 20
+KILLS = 10
 
 
 @pytest.fixture
@@ -69,9 +69,6 @@ def test_a_run_reaches_its_set_and_a_second_goes_on(small_dataset: Path, tmp_pat
     assert second.returncode == 0, second.stderr
     totals = audit(work)
     assert (totals["log_records"], totals["batched_rows"], totals["repeats"]) == (3000, 3000, 0)
-    beyond = reelstream(*run, "--until-set", 99)
-    assert beyond.returncode == 1
-    assert "the data ended" in beyond.stderr
 
 
 @pytest.mark.slow
@@ -116,12 +113,12 @@ def test_a_second_run_in_one_folder_is_refused(
 
 @pytest.mark.slow
 def test_kill_9_at_random_loses_and_doubles_nothing(small_dataset: Path, tmp_path: Path) -> None:
-    """Twenty times a stage is killed while ratings stream: afterwards every rating is in a batch
+    """Ten times a stage is killed while ratings stream: afterwards every rating is in a batch
     exactly once.
     """
     work = tmp_path / "work"
     run = ("run", "--data", small_dataset, "--work", work, *SMALL_BATCHES)
-    process = start(*run, "--rate", 100)
+    process = start(*run, "--rate", 200)
     chance = random.Random(7)
     try:
         wait_for_stages(process, work)
@@ -137,6 +134,7 @@ def test_kill_9_at_random_loses_and_doubles_nothing(small_dataset: Path, tmp_pat
     finally:
         end(process)
     finished = reelstream(*run, "--until-set", 99)
+    assert finished.returncode == 1
     assert "the data ended" in finished.stdout, finished.stdout + finished.stderr
     totals = audit(work)
     assert totals["batched_rows"] == 3000

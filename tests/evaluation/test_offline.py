@@ -140,7 +140,7 @@ def test_the_model_is_better_than_its_baselines_and_learning_live_helps(movielen
     """
     dataset = detect(movielens)
     ratings, catalog = dataset.read_ratings(), dataset.read_catalog().catalog
-    short = FitParameters(sweeps=90, burn_in=50)
+    short = FitParameters(n_factors=7, n_draws=2, n_audience=10, sweeps=30, burn_in=16)
     random = evaluate(
         split_at_random(ratings, 0.2, 42),
         catalog,
