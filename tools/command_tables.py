@@ -29,7 +29,7 @@ def option_rows(command: Any) -> Iterator[tuple[str, str, str]]:
     for option in command.params:
         if not option.opts[0].startswith("--"):
             continue
-        text, _, default = option.help.partition("  \\[default: ")
+        text, _, default = option.help.partition("  [default: ")
         choices = get_args(option.type_descriptor.annotation)
         metavar = "" if option.is_flag else option.metavar or option.opts[0][2:].upper()
         if not default and option.default is not None and not option.is_flag:

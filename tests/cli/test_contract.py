@@ -16,6 +16,8 @@ NEED_A_WORK_FOLDER = (
     ["train"],
     ["serve"],
     ["audit"],
+    ["log", "topics"],
+    ["log", "tail"],
     ["status"],
     ["models", "list"],
     ["models", "show", "1"],
@@ -139,7 +141,7 @@ OURS = ["reelstream.settings", "reelstream.cli.run", "reelstream.cli.models"]
 @pytest.mark.parametrize(
     ("arguments", "modules"),
     [
-        (["--help"], [*HEAVY, *OURS, "pydantic", "structlog"]),
+        (["--help"], [*HEAVY, *OURS, "pydantic", "structlog", "rich"]),
         (["models", "--help"], [*HEAVY, *OURS]),
     ],
     ids=["all", "models"],

@@ -33,6 +33,16 @@ def read_all(broker: Broker, topic: str) -> list[Record]:
     return [record for chunk in chunks for record in chunk]
 
 
+def test_topics_are_listed_by_name(broker: Broker, new_name: NewName) -> None:
+    """Those of the log's own are not among them."""
+    made = sorted([new_name(), new_name()])
+    for topic in reversed(made):
+        broker.ensure_topic(topic, 1)
+    listed = broker.topics()
+    assert [topic for topic in listed if topic in made] == made
+    assert not [topic for topic in listed if topic.startswith("_")]
+
+
 def test_topic_keeps_its_first_partition_count(broker: Broker, new_name: NewName) -> None:
     """Making a topic twice changes nothing and returns what it has."""
     topic = new_name()

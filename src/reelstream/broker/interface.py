@@ -191,6 +191,9 @@ class Broker(Closing, Protocol):
     def ensure_topic(self, topic: str, partitions: int) -> int:
         """Make the topic if it does not exist; return how many partitions it has."""
 
+    def topics(self) -> list[str]:
+        """The names of all topics, in order; not those that the log keeps for itself."""
+
     def topic_id(self, topic: str) -> str:
         """The identity of a topic: another one under the same name, made after a deletion, has
         another.

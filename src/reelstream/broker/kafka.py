@@ -226,6 +226,14 @@ class KafkaBroker(Closing):
             )
         return len(found.partitions)
 
+    def topics(self) -> list[str]:
+        """The names of all topics, in order; not Kafka's own, such as those of consumer groups."""
+        try:
+            listed = self._admin.list_topics(timeout=OPERATION_SECONDS).topics
+        except KafkaException as error:
+            raise self._cluster.refusal(error.args[0]) from error
+        return sorted(name for name in listed if not name.startswith("__"))
+
     def topic_id(self, topic: str) -> str:
         """The identity of a topic: another one under the same name has another."""
         return str(self._describe(topic).topic_id)

@@ -145,6 +145,12 @@ class SqliteBroker(_Connected):
                 connection.executemany("INSERT INTO partitions VALUES (?, ?, 0)", rows)
         return len(self.end_offsets(topic))
 
+    def topics(self) -> list[str]:
+        """The names of all topics, in order."""
+        with self._translated():
+            rows = self._connection.execute("SELECT name FROM topics ORDER BY name").fetchall()
+        return [str(name) for (name,) in rows]
+
     def topic_id(self, topic: str) -> str:
         """The identity of a topic: another one under the same name has another."""
         row = self._topic_row(topic)

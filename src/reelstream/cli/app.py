@@ -14,11 +14,19 @@ from typer.exceptions import TyperException
 from reelstream import __version__
 from reelstream.cli.commands import COMMANDS
 from reelstream.cli.exit_codes import DONE, FAILED, INTERRUPTED, WRONG_USAGE
-from reelstream.cli.lazy_commands import LazyGroup
+from reelstream.cli.lazy_commands import LazyGroup, epilog
 from reelstream.cli.notices import print_notice
 from reelstream.errors import InputError, ReelstreamError
 
 DEBUG_VARIABLE = "REELSTREAM_DEBUG"
+# A help text is as wide as the terminal, up to here.
+HELP_COLUMNS = 100
+# What a person tries first.
+FIRST_COMMANDS = (
+    "reelstream demo              # a stream, models and the page, from nothing",
+    "reelstream run --data DIR    # the same with your ratings",
+    "reelstream doctor            # what is missing on this machine",
+)
 
 
 def _version(is_wanted: bool) -> None:
@@ -53,9 +61,9 @@ def _build_app() -> LazyGroup:
         cls=LazyGroup,
         help="Ratings arrive as a stream; each closed batch trains a model set; an API answers "
         "from the newest.",
-        add_completion=False,
-        no_args_is_help=True,
-        rich_markup_mode="rich",
+        epilog=epilog(FIRST_COMMANDS),
+        rich_markup_mode=None,
+        context_settings={"max_content_width": HELP_COLUMNS},
     )
     application.callback()(_main)
     group = cast(LazyGroup, typer.main.get_command(application))

@@ -12,6 +12,7 @@ from reelstream.cli.factories import open_log, open_work_folder
 from reelstream.cli.notices import print_notice
 from reelstream.cli.options import LOG, Json
 from reelstream.cli.output import print_json
+from reelstream.cli.progress import busy
 from reelstream.monitoring.audit import audit as reconcile
 from reelstream.settings import Settings
 from reelstream.storage.batch_files import BatchFolder
@@ -24,7 +25,7 @@ def audit(settings: Settings, as_json: Json = False) -> int:
     """Print totals and problems; exit code 1 when there are any."""
     folder, binding = open_work_folder(settings)
     registry = ModelSetStore.in_folder(folder.models)
-    with open_log(binding, settings.kafka) as log:
+    with busy("comparing log and files"), open_log(binding, settings.kafka) as log:
         report = reconcile(
             log,
             binding.topic,
@@ -33,7 +34,8 @@ def audit(settings: Settings, as_json: Json = False) -> int:
             registry.all_releases(),
             group=binding.group,
         )
-    problems = [*report.problems, *registry.verify()]
+    with busy("checking files of model sets"):
+        problems = [*report.problems, *registry.verify()]
     requeued = len(RequeueFolder.in_folder(folder.requeued).places())
     totals = asdict(report.totals) | {"requeued_rows": requeued}
     if as_json:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Annotated
 
 import typer
@@ -11,6 +12,7 @@ from reelstream.cli.exit_codes import DONE, INTERRUPTED
 from reelstream.cli.factories import bind_work_folder, open_log
 from reelstream.cli.options import BATCH, NEW_LOG, AcceptLoss, Json
 from reelstream.cli.output import print_json
+from reelstream.cli.progress import busy
 from reelstream.cli.stage_metrics import metrics_served
 from reelstream.cli.stopping import stop_on_signals
 from reelstream.ingest.batch_writer import BatchPolicy, BatchWriter
@@ -46,9 +48,11 @@ def batch(
         open_log(binding, settings.kafka) as log,
     ):
         log.ensure_topic(binding.topic, settings.broker.partitions)
-        BatchWriter(log, binding.topic, batches, binding.scale, policy, group=binding.group).run(
-            once=once, stop=stop
+        writer = BatchWriter(
+            log, binding.topic, batches, binding.scale, policy, group=binding.group
         )
+        with busy("writing batches") if once else nullcontext():
+            writer.run(once=once, stop=stop)
         was_stopped = stop.is_set()
     _print(batches.manifests()[before:], as_json=as_json)
     return INTERRUPTED if once and was_stopped else DONE

@@ -70,7 +70,7 @@ class _SettingOption:
     def annotation(self) -> Any:
         """The annotation from which typer makes the option."""
         first = self.settings[0]
-        default = "" if first.default is None else f"  \\[default: {first.default}]"
+        default = "" if first.default is None else f"  [default: {first.default}]"
         option = typer.Option(
             self.flag,
             metavar=first.metavar,

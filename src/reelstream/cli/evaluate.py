@@ -12,6 +12,7 @@ from reelstream.cli.command_settings import with_settings
 from reelstream.cli.exit_codes import DONE
 from reelstream.cli.options import DATA, Json
 from reelstream.cli.output import print_json, print_table
+from reelstream.cli.progress import busy
 from reelstream.errors import SettingError
 from reelstream.settings import Settings
 
@@ -49,7 +50,7 @@ class SplitOptions:
         Literal["random", "time", "users"] | None,
         typer.Option(
             help="At random, the newest ratings as test, or (with --rank) some users."
-            "  \\[default: random; with --rank time]"
+            "  [default: random; with --rank time]"
         ),
     ] = None
     test_share: Annotated[
@@ -57,7 +58,7 @@ class SplitOptions:
         typer.Option(
             metavar="S",
             help="Share of the ratings, or users, that is the test."
-            "  \\[default: 0.2; by time 0.333; users 0.1]",
+            "  [default: 0.2; by time 0.333; users 0.1]",
         ),
     ] = None
     seed: Annotated[
@@ -71,7 +72,7 @@ class SplitOptions:
     times: Annotated[
         Literal["ignore", "use"] | None,
         typer.Option(
-            help="Withhold times from fit and query, or not.  \\[default: ignore; by time use]"
+            help="Withhold times from fit and query, or not.  [default: ignore; by time use]"
         ),
     ] = None
 
@@ -104,7 +105,7 @@ class FitOptions:
         typer.Option(
             metavar="N",
             min=1,
-            help="Factors of a user and a film.  \\[default: 23; 15 above 5 million ratings]",
+            help="Factors of a user and a film.  [default: 23; 15 above 5 million ratings]",
         ),
     ] = None
     sweeps: Annotated[
@@ -113,7 +114,7 @@ class FitOptions:
             metavar="N",
             min=2,
             help="Sweeps of the sampler; above 5 million ratings half of them."
-            "  \\[default: 160; 304 below 300,000 ratings]",
+            "  [default: 160; 304 below 300,000 ratings]",
         ),
     ] = None
     burn_in: Annotated[
@@ -121,7 +122,7 @@ class FitOptions:
         typer.Option(
             metavar="N",
             min=0,
-            help="Sweeps before the first draw that is kept; likewise.  \\[default: 64]",
+            help="Sweeps before the first draw that is kept; likewise.  [default: 64]",
         ),
     ] = None
     draws: Annotated[
@@ -129,7 +130,7 @@ class FitOptions:
         typer.Option(
             metavar="N",
             min=1,
-            help="Draws that are kept.  \\[default: 8; 4 above 5 million ratings]",
+            help="Draws that are kept.  [default: 8; 4 above 5 million ratings]",
         ),
     ] = None
 
@@ -155,13 +156,15 @@ def evaluate(
     from reelstream.cli.offline_evaluation import evaluate_ranking, evaluate_split  # noqa: PLC0415
 
     if rank:
-        name, ranking, rejected = evaluate_ranking(settings.data, split, fit, is_strict=strict)
+        with busy("fitting and ranking"):
+            name, ranking, rejected = evaluate_ranking(settings.data, split, fit, is_strict=strict)
         if as_json:
             print_json(ranking.as_dict() | {"rejected": rejected})
         else:
             _print_ranking(name, ranking)
         return DONE
-    name, result, rejected = evaluate_split(settings.data, split, fit, is_strict=strict)
+    with busy("fitting and predicting"):
+        name, result, rejected = evaluate_split(settings.data, split, fit, is_strict=strict)
     if as_json:
         print_json(result.as_dict() | {"rejected": rejected})
     else:

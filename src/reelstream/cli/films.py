@@ -14,6 +14,7 @@ from reelstream.cli.factories import open_work_folder
 from reelstream.cli.film_updates import say_what_was_read, update_films
 from reelstream.cli.options import Json
 from reelstream.cli.output import print_json
+from reelstream.cli.progress import busy
 from reelstream.datasets.detection import read_film_files
 from reelstream.settings import Settings
 
@@ -29,7 +30,8 @@ def update(
 ) -> int:
     """Take over new and changed films; a running system answers with them at once."""
     folder, _ = open_work_folder(settings)
-    read = read_film_files(data, named_columns(settings.data))
+    with busy("reading films"):
+        read = read_film_files(data, named_columns(settings.data))
     say_what_was_read(read, data.name)
     done = update_films(folder, read)
     if as_json:

@@ -26,7 +26,7 @@ Scopes = Annotated[
     typer.Option(
         "--scope",
         metavar="SCOPE",
-        help="What it allows: read, write or admin; may be repeated.  \\[default: read, write]",
+        help="What it allows: read, write or admin; may be repeated.  [default: read, write]",
     ),
 ]
 

@@ -12,6 +12,7 @@ from reelstream.cli.factories import open_work_folder
 from reelstream.cli.notices import print_notice
 from reelstream.cli.options import Json, SetNumber
 from reelstream.cli.output import print_json, print_table, utc
+from reelstream.cli.progress import busy
 from reelstream.cli.release_text import print_release
 from reelstream.errors import SettingError
 from reelstream.settings import Settings
@@ -111,7 +112,9 @@ def prune(settings: Settings, as_json: Json = False) -> int:
 @with_settings("work")
 def verify(settings: Settings, as_json: Json = False) -> int:
     """Compare files with their checksums; exit code 1 when one differs."""
-    problems = _open_registry(settings).verify()
+    registry = _open_registry(settings)
+    with busy("checking files of model sets"):
+        problems = registry.verify()
     if as_json:
         print_json({"problems": problems})
     elif not problems:

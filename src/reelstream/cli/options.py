@@ -23,7 +23,7 @@ ENGINE = ("train.engine", "spark.master", "spark.conf")
 Config = Annotated[
     Path | None,
     typer.Option(
-        metavar="FILE", help="A settings file.  \\[default: reelstream.toml, if it is here]"
+        metavar="FILE", help="A settings file.  [default: reelstream.toml, if it is here]"
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one line of JSON.")]

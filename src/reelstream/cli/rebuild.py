@@ -9,6 +9,7 @@ from reelstream.cli.exit_codes import DONE, FAILED
 from reelstream.cli.notices import print_notice
 from reelstream.cli.options import ENGINE, Json, SetNumber
 from reelstream.cli.output import print_json
+from reelstream.cli.progress import busy
 from reelstream.settings import Settings
 
 
@@ -18,7 +19,8 @@ def rebuild(settings: Settings, number: SetNumber, as_json: Json = False) -> int
     # As for `train`: help and a wrong flag need not wait for what fits.
     from reelstream.cli.training_factories import rebuild_set  # noqa: PLC0415
 
-    different = rebuild_set(settings, number)
+    with busy(f"fitting model set {number} again"):
+        different = rebuild_set(settings, number)
     if as_json:
         print_json({"number": number, "identical": not different, "different": different})
     elif not different:

@@ -44,7 +44,7 @@ def run(
 ) -> int:
     """Keep all stages alive until stopped, or until a model set serves."""
     with stop_on_signals() as stop:
-        pipeline = _prepare(settings, with_ui=not no_ui)
+        pipeline = prepare(settings, with_ui=not no_ui)
         # A second run on the folder would start every stage again.
         with FileLock(pipeline.folder.run_lock), page_key(pipeline.folder, settings.ui):
             exit_code, status = pipeline.follow(until_set, stop, on_stderr=as_json)
@@ -61,7 +61,7 @@ def run(
     return exit_code
 
 
-def _prepare(settings: Settings, *, with_ui: bool) -> Pipeline:
+def prepare(settings: Settings, *, with_ui: bool) -> Pipeline:
     """Whatever can be refused is refused here, in one sentence, and not by every stage."""
     api_port = free_port(settings.serve.host, settings.serve.port, "--port")
     urls = {"API": url(settings.serve.host, api_port)}

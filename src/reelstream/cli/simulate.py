@@ -11,6 +11,7 @@ from reelstream.cli.dataset_factories import SimulatedSize
 from reelstream.cli.exit_codes import DONE
 from reelstream.cli.options import Json
 from reelstream.cli.output import print_json
+from reelstream.cli.progress import progress
 from reelstream.datasets import simulate as write
 
 _DEFAULT = SimulatedSize()
@@ -38,7 +39,15 @@ def simulate(
     as_json: Json = False,
 ) -> int:
     """Write a simulated data set."""
-    write(out, users=users, items=items, ratings=ratings, seed=seed)
+    with progress("simulating ratings") as on_progress:
+        write(
+            out,
+            users=users,
+            items=items,
+            ratings=ratings,
+            seed=seed,
+            on_progress=lambda done: on_progress(done, ratings),
+        )
     if as_json:
         print_json(
             {"folder": out, "users": users, "items": items, "ratings": ratings, "seed": seed}

@@ -11,6 +11,7 @@ from reelstream.cli.exit_codes import DONE, FAILED
 from reelstream.cli.notices import print_notice
 from reelstream.cli.options import ENGINE, Json
 from reelstream.cli.output import print_json
+from reelstream.cli.progress import busy
 from reelstream.cli.release_text import print_release
 from reelstream.cli.stage_metrics import metrics_served
 from reelstream.cli.stopping import stop_on_signals
@@ -45,7 +46,8 @@ def train(
             with stop_on_signals() as stop:
                 trainer.follow(stop)
             return DONE
-        releases = trainer.run_once()
+        with busy("training"):
+            releases = trainer.run_once()
     batches = BatchFolder.in_folder(WorkFolder(settings.work).batches)
     if notice := rejection_notice(batches, batches.manifests()):
         print_notice(notice)
