@@ -28,6 +28,7 @@ from reelstream.serving.log_follower import LogSource
 from reelstream.serving.log_writer import LogWriter
 from reelstream.serving.predictor import Predictor
 from reelstream.storage.api_keys import ApiKeys
+from reelstream.storage.audit_log import AuditLog
 from reelstream.storage.batch_files import BatchFolder
 from reelstream.storage.snapshot_store import SnapshotStore
 from reelstream.training import trainer  # noqa: F401
@@ -74,6 +75,7 @@ def metrics(tmp_path: Path) -> set[str]:
                 catalog=CATALOG,
                 scale=scale,
                 access=Access.on("127.0.0.1", ApiKeys(tmp_path / "keys")),
+                audit_log=AuditLog(tmp_path / "audit.jsonl"),
             )
         )
         text = app.test_client().get("/metrics").text + generate_latest(REGISTRY).decode()

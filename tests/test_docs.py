@@ -32,6 +32,7 @@ from reelstream.serving.log_follower import LogSource
 from reelstream.serving.log_writer import LogWriter
 from reelstream.serving.predictor import Predictor
 from reelstream.storage.api_keys import ApiKeys
+from reelstream.storage.audit_log import AuditLog
 from reelstream.storage.batch_files import BatchFolder
 from reelstream.storage.snapshot_store import SnapshotStore
 from reelstream.training import trainer
@@ -143,6 +144,7 @@ def flask_app(tmp_path: Path) -> Iterator[Flask]:
                 catalog=CATALOG,
                 scale=scale,
                 access=Access.on("127.0.0.1", ApiKeys(tmp_path / "keys")),
+                audit_log=AuditLog(tmp_path / "audit.jsonl"),
             )
         )
 

@@ -22,6 +22,7 @@ from reelstream.serving.log_follower import LogSource
 from reelstream.serving.log_writer import LogWriter
 from reelstream.serving.predictor import Predictor
 from reelstream.storage.api_keys import ApiKeys
+from reelstream.storage.audit_log import AuditLog
 from reelstream.storage.batch_files import BatchFolder
 from reelstream.storage.snapshot_store import SnapshotStore
 
@@ -67,6 +68,7 @@ def waiting_api(tmp_path: Path) -> Iterator[SimpleNamespace]:
             catalog=CATALOG,
             scale=scale,
             access=Access.on("127.0.0.1", ApiKeys(tmp_path / "keys")),
+            audit_log=AuditLog(tmp_path / "audit.jsonl"),
         )
         app = create_app(service)
         yield SimpleNamespace(

@@ -22,6 +22,7 @@ from reelstream.serving.log_follower import LogSource
 from reelstream.serving.log_writer import LogWriter
 from reelstream.serving.predictor import Predictor
 from reelstream.storage.api_keys import ApiKeys
+from reelstream.storage.audit_log import AuditLog
 from reelstream.storage.batch_files import BatchFolder
 from reelstream.storage.model_sets import ModelSetStore
 from reelstream.storage.snapshot_store import SnapshotStore
@@ -48,6 +49,7 @@ def make_app(root: Path) -> Flask:
             catalog=CATALOG,
             scale=SCALE,
             access=Access.on("127.0.0.1", ApiKeys(root / "keys")),
+            audit_log=AuditLog(root / "audit.jsonl"),
         )
     )
 

@@ -8,6 +8,7 @@ import re
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -185,3 +186,101 @@ def test_a_name_is_taken_until_it_is_revoked(keys: ApiKeys) -> None:
     keys.revoke("page")
     keys.create("page", [Scope.READ])
     assert [(key.name, key.scopes) for key in keys.all()] == [("page", {Scope.READ})]
+
+
+def limited(api: SimpleNamespace, keys: ApiKeys, rate: int) -> Flask:
+    """The API on this machine, with a limit of requests a second."""
+    return create_app(replace(api.service, access=Access.on("127.0.0.1", keys, rate=rate)))
+
+
+def test_who_asks_too_often_is_told_when_to_ask_again(
+    api: SimpleNamespace, keys: ApiKeys, key_of: dict[Scope | None, str | None]
+) -> None:
+    """Each answer says what is left; others are answered meanwhile. Unlimited by default."""
+    client = limited(api, keys, 3).test_client()
+    answers = [client.get("/v1/items") for _ in range(20)]
+    assert answers[0].headers["X-RateLimit-Limit"] == "3"
+    assert answers[0].headers["X-RateLimit-Remaining"] == "2"
+    refused = [answer for answer in answers if answer.status_code == 429]
+    assert refused and all(int(answer.headers["Retry-After"]) >= 1 for answer in refused)
+    assert refused[0].json["status"] == 429
+    assert client.get("/v1/items", headers=bearer(key_of[Scope.READ])).status_code == 200
+    assert {api.client.get("/v1/items").status_code for _ in range(150)} == {200}
+    assert "X-RateLimit-Limit" not in api.client.get("/v1/items").headers
+
+
+def test_elsewhere_there_is_a_limit_and_guessing_keys_counts(
+    api: SimpleNamespace, elsewhere: Flask, keys: ApiKeys
+) -> None:
+    """From one address, whatever keys are tried."""
+    answer = elsewhere.test_client().get("/v1/items", headers=bearer("rs_read_x"))
+    assert answer.status_code == 401
+    access = Access.on("0.0.0.0", keys, rate=2)
+    client = create_app(replace(api.service, access=access)).test_client()
+    statuses = [
+        client.get("/v1/items", headers=bearer(f"rs_read_{n:043}")).status_code for n in range(30)
+    ]
+    assert set(statuses) == {401, 429}
+
+
+def test_the_quick_way_in_counts_with_the_other(api: SimpleNamespace, keys: ApiKeys) -> None:
+    """One limit for both."""
+    entrance = create_entrance(limited(api, keys, 1_000))
+    body = json.dumps({"userId": 1, "movieId": 31}).encode()
+    answers = [asyncio.run(send(entrance, "POST", "/predict_regression", [body])) for _ in range(3)]
+    entrance.close()
+    assert [answer.headers["X-RateLimit-Remaining"] for answer in answers] == ["999", "998", "997"]
+
+
+def audited(tmp_path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (tmp_path / "audit.jsonl").read_text().splitlines()]
+
+
+def test_what_was_written_is_in_the_audit_log(
+    api: SimpleNamespace, tmp_path: Path, key_of: dict[Scope | None, str | None]
+) -> None:
+    """Who, what and where in the log, in order; no user, no film; nothing of what only reads or was
+    refused.
+    """
+    rating = {"userId": 4711, "movieId": 31, "rating": 4}
+    written = api.client.post("/v1/ratings", json=rating, headers=bearer(key_of[Scope.WRITE]))
+    api.client.delete("/v1/users/4711/ratings/31")
+    api.client.post("/v1/ratings", json=rating | {"rating": 99})
+    api.client.post("/predict_regression", json={"userId": 1, "movieId": 31})
+    first, second = audited(tmp_path)
+    assert (first["who"], first["action"]) == ("write", "POST /v1/ratings")
+    assert (first["status"], first["answer"]) == (202, written.json)
+    assert (second["who"], second["address"]) == ("127.0.0.1", "127.0.0.1")
+    assert second["action"] == "DELETE /v1/users/{userId}/ratings/{movieId}"
+    assert "4711" not in (tmp_path / "audit.jsonl").read_text().replace(str(first["at"]), "")
+
+
+def test_a_disk_that_takes_no_audit_log_hides_no_write(
+    api: SimpleNamespace, tmp_path: Path
+) -> None:
+    """The rating is written: an answer that says otherwise would be wrong."""
+    (tmp_path / "audit.jsonl").mkdir()
+    rating = {"userId": 1, "movieId": 31, "rating": 4}
+    assert api.client.post("/v1/ratings", json=rating).status_code == 202
+
+
+def test_pages_of_other_origins_are_allowed_by_name(api: SimpleNamespace) -> None:
+    """Those that are named, and no others; what a browser asks first needs no key."""
+    ours, other = "https://films.example", "https://evil.example"
+    app = create_app(api.service, origins=[ours])
+    client = app.test_client()
+    asked = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "x"}
+    for origin, allowed in ((ours, ours), (other, None)):
+        preflight = client.options("/v1/ratings", headers={"Origin": origin, **asked})
+        assert preflight.status_code == 200
+        answer = client.get("/v1/items", headers={"Origin": origin})
+        for each in (preflight, answer):
+            assert each.headers.get("Access-Control-Allow-Origin") == allowed
+    entrance = create_entrance(app)
+    body = json.dumps({"userId": 1, "movieId": 31}).encode()
+    for _ in range(2):
+        quick = asyncio.run(send(entrance, "POST", "/predict_regression", [body], {"origin": ours}))
+        assert quick.headers["Access-Control-Allow-Origin"] == ours
+    entrance.close()
+    plain = api.client.get("/v1/items", headers={"Origin": ours})
+    assert "Access-Control-Allow-Origin" not in plain.headers

@@ -199,3 +199,36 @@ def test_whoever_waits_keeps_nobody_from_an_answer(
 
     assert asyncio.run(run()).status == 200
     api.updates.close()
+
+
+def test_half_sent_bodies_hold_a_bounded_part_of_memory(
+    entrance: Entrance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More are a 503 that says when to try again; what was held is free when they end."""
+    monkeypatch.setattr(entrance_module, "MAX_HELD_BYTES", 1000)
+
+    async def run() -> tuple[Protocol, Protocol]:
+        chunk, length = [b" " * 400], {"content-length": "800"}
+        half = [
+            asyncio.create_task(
+                send(entrance, "POST", "/v1/ratings", chunk, length, is_whole=False)
+            )
+            for _ in range(2)
+        ]
+        await asyncio.sleep(0)
+        refused = await send(entrance, "POST", "/v1/ratings", chunk, length)
+        for task in half:
+            task.cancel()
+        await asyncio.gather(*half, return_exceptions=True)
+        return refused, await send(entrance, "POST", "/v1/ratings", chunk)
+
+    refused, later = asyncio.run(run())
+    assert (refused.status, refused.headers["retry-after"]) == (503, "1")
+    assert later.status == 400
+
+
+def test_a_long_queue_is_refused(entrance: Entrance, monkeypatch: pytest.MonkeyPatch) -> None:
+    """503 at once, in place of an answer after a long time."""
+    monkeypatch.setattr(entrance_module, "MAX_QUEUED", 0)
+    answer = asyncio.run(send(entrance, "GET", "/v1/items"))
+    assert (answer.status, answer.headers["connection"]) == (503, "close")

@@ -10,6 +10,7 @@ import ipaddress
 import re
 from dataclasses import dataclass
 
+from reelstream.api.limits import Quota, RateLimits
 from reelstream.api.problems import ProblemError, make_problem
 from reelstream.contract import Problem
 from reelstream.errors import SettingError
@@ -20,6 +21,8 @@ _PORT = re.compile(r":\d+$")
 _OPEN_SCOPES = frozenset({Scope.READ, Scope.WRITE})
 _NO_SCOPES = frozenset[Scope]()
 _SCHEME = "bearer "
+# Requests a second of one key or address.
+DEFAULT_RATE = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,21 +64,38 @@ class Access:
     """
     is_open: bool
     """Whether reading and writing needs no key."""
+    limits: RateLimits | None
+    """None: as many requests as arrive."""
 
     @classmethod
-    def on(cls, address: str, keys: ApiKeys, *, needs_key: bool = False) -> Access:
-        """What is allowed on this address; needs_key: on loopback too.
+    def on(
+        cls, address: str, keys: ApiKeys, *, needs_key: bool = False, rate: int | None = None
+    ) -> Access:
+        """What is allowed on this address.
+
+        Args:
+            address: Where the server listens.
+            keys: Those that it knows.
+            needs_key: Whether a key is demanded on loopback too.
+            rate: Requests a second of one key or address; None: any number on loopback, else
+                DEFAULT_RATE.
 
         Raises SettingError where every request would need a key, and there is none.
         """
         if is_loopback(address) and not needs_key:
-            return cls(keys=keys, hosts=_LOCAL_NAMES | {address}, is_open=True)
+            limits = None if rate is None else RateLimits(rate)
+            return cls(keys=keys, hosts=_LOCAL_NAMES | {address}, is_open=True, limits=limits)
         if not keys.all():
             raise SettingError(
                 f"the API on {address} answers only who has a key, and there is none: make one "
                 "with `reelstream keys create NAME`"
             )
-        return cls(keys=keys, hosts=None, is_open=False)
+        limits = RateLimits(rate or DEFAULT_RATE)
+        return cls(keys=keys, hosts=None, is_open=False, limits=limits)
+
+    def count(self, caller: str) -> Quota | None:
+        """Count a request of a caller, where that is limited. Raises ProblemError: 429."""
+        return None if self.limits is None else self.limits.count(caller)
 
     def admit(self, visit: Visit, scope: Scope) -> Caller:
         """Who sent the request, if it may do what needs `scope`.

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from flask import Flask, Response, request
+from flask_cors import CORS
 
 from reelstream.api import (
     items,
@@ -41,6 +44,15 @@ _SECURITY_HEADERS = {
 }
 _NOT_CACHED = ("Cache-Control", "no-store")
 
+# What a page of another origin may read beside the body, and how long a browser remembers this.
+_EXPOSED_HEADERS = [
+    "Retry-After",
+    "X-RateLimit-Limit",
+    "X-RateLimit-Remaining",
+    "X-RateLimit-Reset",
+]
+_CORS_SECONDS = 600
+
 # Where an application keeps what is answered without it.
 QUICK = "reelstream-quick"
 
@@ -65,8 +77,8 @@ _RESOURCES = (
 )
 
 
-def create_app(service: Service) -> Flask:
-    """The application that answers from `service`."""
+def create_app(service: Service, origins: Sequence[str] = ()) -> Flask:
+    """The application that answers from `service`; origins: of web pages that may use it too."""
     app = Flask(__name__, static_url_path="/docs/static")
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     # A slash at the end changes nothing: with strict slashes `/v1/items/` would be a 404.
@@ -85,6 +97,8 @@ def create_app(service: Service) -> Flask:
     add_docs(app, operations)
     check_scopes(app, scopes)
     app.after_request(_secure)
+    if origins:
+        CORS(app, origins=list(origins), expose_headers=_EXPOSED_HEADERS, max_age=_CORS_SECONDS)
     always = [*_SECURITY_HEADERS.items(), _NOT_CACHED]
     app.extensions[QUICK] = quick_operations(service, operations, metrics, always)
     return app

@@ -16,12 +16,13 @@ import sys
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
+from http import HTTPStatus
 from io import BytesIO
 from typing import Any, TypeAlias
 
 from flask import Flask
 
-from reelstream.api.problems import MEDIA_TYPE, make_problem
+from reelstream.api.problems import MEDIA_TYPE, RETRY_SECONDS, make_problem
 
 # Threads that answer. The models release Python's lock while they compute: meanwhile other users
 # are folded in, and other queries answered.
@@ -30,6 +31,11 @@ ANSWERING_THREADS = 4
 WAITING_THREADS = 256
 # How long a body may take to arrive, from the end of the headers on.
 BODY_SECONDS = 10.0
+
+# What half-sent bodies may take of memory, all together.
+MAX_HELD_BYTES = 256 * 1024**2
+# Requests that wait for a thread, of either pool; with more, waiting would take too long anyway.
+MAX_QUEUED = 2_000
 
 Headers: TypeAlias = list[tuple[str, str]]
 
@@ -56,13 +62,19 @@ class Entrance:
         self._max_body = app.config["MAX_CONTENT_LENGTH"]
         self._answering = ThreadPoolExecutor(ANSWERING_THREADS, "answer")
         self._waiting = ThreadPoolExecutor(WAITING_THREADS, "wait")
+        # Both are changed on the event loop's thread alone.
+        self._held = self._queued = 0
 
     async def answer(self, scope: Any, protocol: Any) -> None:
         """Answer one request."""
         try:
             body = await self._read(scope, protocol)
         except TimeoutError:
-            _respond(scope, protocol, _too_slow())
+            detail = f"the body did not arrive within {BODY_SECONDS:g} seconds"
+            _respond(scope, protocol, _give_up(408, detail))
+            return
+        except MemoryError:
+            _respond(scope, protocol, _give_up(503, "too many bodies are half-sent: try again"))
             return
         quick = self._quick.get(scope.path)
         if quick is not None and scope.method == "POST" and not scope.query_string:
@@ -70,9 +82,16 @@ class Entrance:
             if reply is not None:
                 protocol.response_bytes(reply.status, reply.headers, reply.body)
                 return
+        if self._queued >= MAX_QUEUED:
+            _respond(scope, protocol, _give_up(503, "too many requests wait already: try again"))
+            return
         loop = asyncio.get_running_loop()
         environ = _environ(scope, body)
-        reply = await loop.run_in_executor(self._pool(scope), self._call, environ)
+        self._queued += 1
+        try:
+            reply = await loop.run_in_executor(self._pool(scope), self._call, environ)
+        finally:
+            self._queued -= 1
         _respond(scope, protocol, reply)
 
     def close(self) -> None:
@@ -81,7 +100,10 @@ class Entrance:
         self._waiting.shutdown()
 
     async def _read(self, scope: Any, protocol: Any) -> bytes:
-        """The body, or its beginning if it is too long. Raises TimeoutError."""
+        """The body, or its beginning if it is too long.
+
+        Raises TimeoutError, and MemoryError when too much is half-sent.
+        """
         headers = scope.headers
         length = headers.get("content-length")
         if length is None and headers.get("transfer-encoding") is None:
@@ -93,13 +115,19 @@ class Entrance:
             # Flask refuses by what is announced, whatever has arrived.
             if announced == 0 or announced > self._max_body:
                 return b""
-        async with asyncio.timeout(BODY_SECONDS):
-            chunks, size = [], 0
-            async for chunk in protocol:
-                chunks.append(chunk)
-                size += len(chunk)
-                if size > self._max_body:
-                    break
+        chunks, size = [], 0
+        try:
+            async with asyncio.timeout(BODY_SECONDS):
+                async for chunk in protocol:
+                    chunks.append(chunk)
+                    size += len(chunk)
+                    self._held += len(chunk)
+                    if size > self._max_body:
+                        break
+                    if self._held > MAX_HELD_BYTES:
+                        raise MemoryError
+        finally:
+            self._held -= size
         return b"".join(chunks)
 
     def _pool(self, scope: Any) -> Executor:
@@ -172,12 +200,10 @@ def _respond(scope: Any, protocol: Any, reply: Reply) -> None:
         protocol.response_bytes(reply.status, reply.headers, reply.body)
 
 
-def _too_slow() -> Reply:
-    detail = f"the body did not arrive within {BODY_SECONDS:g} seconds"
-    body = make_problem(408, detail).model_dump_json().encode()
-    return Reply(
-        status=408,
-        # What comes later on this connection would be the rest of the body.
-        headers=[("content-type", MEDIA_TYPE), ("connection", "close")],
-        body=body,
-    )
+def _give_up(status: int, detail: str) -> Reply:
+    """A problem, after which the connection ends: the rest of a body may come yet."""
+    headers = [("content-type", MEDIA_TYPE), ("connection", "close")]
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+        headers.append(("retry-after", str(RETRY_SECONDS)))
+    body = make_problem(status, detail).model_dump_json().encode()
+    return Reply(status=status, headers=headers, body=body)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from flask import Flask, g, request
+from flask import Flask, Response, g, request
 
 from reelstream.api.access import Caller, Visit
+from reelstream.api.problems import ProblemError
 from reelstream.api.service import Service
 from reelstream.storage.api_keys import Scope
 
@@ -16,6 +17,9 @@ def guard(app: Flask, service: Service, scopes: Mapping[str, Scope]) -> None:
 
     @app.before_request
     def _admit() -> None:
+        # A browser asks what a page of another origin may send, and sends no key with this.
+        if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
+            return
         visit = Visit(
             host=request.headers.get("Host", ""),
             authorization=request.headers.get("Authorization"),
@@ -23,7 +27,20 @@ def guard(app: Flask, service: Service, scopes: Mapping[str, Scope]) -> None:
         )
         # Without an endpoint it is a 404 or 405: a stranger learns not even which paths there are.
         scope = Scope.READ if request.endpoint is None else scopes[request.endpoint]
-        g.caller = service.access.admit(visit, scope)
+        access = service.access
+        try:
+            g.caller = access.admit(visit, scope)
+        except ProblemError:
+            # Whoever tries keys is counted too.
+            access.count(visit.address)
+            raise
+        g.quota = access.count(g.caller.name)
+
+    @app.after_request
+    def _tell_quota(response: Response) -> Response:
+        if (quota := g.get("quota")) is not None:
+            response.headers.update(quota.headers)
+        return response
 
 
 def check_scopes(app: Flask, scopes: Mapping[str, Scope]) -> None:

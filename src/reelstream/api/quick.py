@@ -42,11 +42,12 @@ def _quick(
         headers = scope.headers
         is_json = headers.get("content-type") == "application/json"
         serving = service.predictor.in_service
-        if not is_json or serving is None or len(body) > MAX_QUICK_BYTES:
+        # A page of another origin gets headers of its own.
+        if not is_json or "origin" in headers or serving is None or len(body) > MAX_QUICK_BYTES:
             return None
         try:
             # As in `views`: by alias only.
-            service.access.admit(_visit(scope), operation.scope)
+            caller = service.access.admit(_visit(scope), operation.scope)
             query = operation.query.model_validate(_decode(body), by_alias=True, by_name=False)
             ready = serving.states.is_ready(query.user_id)  # type: ignore[attr-defined]
             # Nothing may wait here: neither for a user nor for a recommendation that is made.
@@ -55,14 +56,16 @@ def _quick(
             reply = operation.handle(service, query)
             assert isinstance(reply, Answer)  # of a prediction: never with a status of its own
             content = reply.model_dump_json().encode()
+            quota = service.access.count(caller.name)
         # Flask answers what goes wrong; here it is not worth a second way to say it.
         except Exception:
             return None
         metrics.note(operation.path, "POST", 200, time.perf_counter() - began)
         length = ("Content-Length", str(len(content)))
+        counted = [] if quota is None else [*quota.headers.items()]
         return Reply(
             status=200,
-            headers=[("Content-Type", "application/json"), length, *always],
+            headers=[("Content-Type", "application/json"), length, *counted, *always],
             body=content,
         )
 

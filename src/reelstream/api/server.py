@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import resource
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -13,9 +14,16 @@ from typing import Any
 from flask import Flask
 from granian import Granian
 from granian.constants import Interfaces
+from granian.http import HTTP1Settings
 
 # How long a stopping server waits for the requests in progress.
 STOP_SECONDS = 1
+# A connection that sends no whole header within it is closed, an idle one too.
+HEADER_MILLISECONDS = 15_000
+MAX_HEADER_BYTES = 64 * 1024
+# An idle connection costs some kilobytes; with fewer allowed, some thousand would keep all others
+# out.
+MAX_CONNECTIONS = 10_000
 
 
 def serve(host: str, port: int, make_app: Callable[[], Flask]) -> None:
@@ -25,6 +33,7 @@ def serve(host: str, port: int, make_app: Callable[[], Flask]) -> None:
     it must be picklable. The caller checks that the port is free.
     Raises SystemExit(1) when the worker dies.
     """
+    _allow_open_files()
     server = Granian(
         "reelstream",
         address=host,
@@ -33,12 +42,22 @@ def serve(host: str, port: int, make_app: Callable[[], Flask]) -> None:
         # A second would hold models and histories once more, and follow the log by itself.
         workers=1,
         workers_kill_timeout=STOP_SECONDS,
+        backpressure=MAX_CONNECTIONS,
+        http1_settings=HTTP1Settings(
+            header_read_timeout=HEADER_MILLISECONDS, max_buffer_size=MAX_HEADER_BYTES
+        ),
         websockets=False,
         # structlog writes the project's logs; granian's lines have another form.
         log_enabled=False,
     )
     # Not wrapped: granian would call the loader with the name "reelstream" as its argument.
     server.serve(target_loader=_Loader(make_app), wrap_loader=False)
+
+
+def _allow_open_files() -> None:
+    """As many as this user may open: a connection is one, and the usual limit is 1,024."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 class _Loader:

@@ -12,6 +12,7 @@ from reelstream.ratings.scale import RatingScale
 from reelstream.serving.live_updates import LiveUpdates
 from reelstream.serving.log_writer import LogWriter
 from reelstream.serving.predictor import Predictor
+from reelstream.storage.audit_log import AuditLog
 from reelstream.storage.model_sets import ModelSetStore
 
 
@@ -26,6 +27,7 @@ class Service:
     catalog: Catalog
     scale: RatingScale
     access: Access
+    audit_log: AuditLog
     idempotency: Idempotency = field(default_factory=Idempotency)
 
     def title(self, item_id: int) -> str | None:

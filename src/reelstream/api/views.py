@@ -10,10 +10,12 @@ from hashlib import sha256
 from typing import Any, TypeAlias, cast
 
 import msgspec
+import structlog
 from flask import Flask, Response, request
 from pydantic import ValidationError
 from werkzeug.exceptions import RequestEntityTooLarge
 
+from reelstream.api.guard import caller
 from reelstream.api.idempotency import HEADER
 from reelstream.api.problems import (
     MAX_ERRORS,
@@ -33,6 +35,10 @@ from reelstream.contract import (
     Query,
     Wait,
 )
+from reelstream.errors import StorageError
+from reelstream.storage.api_keys import Scope
+
+log = structlog.get_logger()
 
 View: TypeAlias = Callable[..., Response]
 
@@ -44,7 +50,7 @@ def add_operation(app: Flask, service: Service, operation: Operation) -> None:
     make_view = _view_of_body if operation.method == "POST" else _view_of_url
     view = make_view(service, operation)
     if operation.writes:
-        view = _once_a_key(service, view)
+        view = _once_a_key(service, _noted(service, operation, view))
     elif operation.takes_token:
         view = _after_token(service, view)
     app.add_url_rule(rule, operation.id, view, methods=[operation.method])
@@ -111,6 +117,29 @@ def _once_a_key(service: Service, view: View) -> View:
         return service.idempotency.once(key, fingerprint, lambda: view(**path))
 
     return view_once
+
+
+def _noted(service: Service, operation: Operation, view: View) -> View:
+    """The view; what it does is noted in the audit log."""
+
+    def view_and_note(**path: str) -> Response:
+        response = view(**path)
+        who = caller()
+        try:
+            service.audit_log.note(
+                f"{operation.method} {operation.path}",
+                who.name,
+                is_durable=operation.scope is Scope.ADMIN,
+                address=who.address,
+                status=response.status_code,
+                answer=msgspec.Raw(response.get_data()),
+            )
+        except StorageError as error:
+            # It is done: an answer that says otherwise would be wrong.
+            log.error("audit_log_failed", error=str(error))
+        return response
+
+    return view_and_note
 
 
 def _validate_all(kind: type[Query], body: list[Any]) -> list[Query]:

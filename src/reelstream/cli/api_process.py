@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from flask import Flask
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from reelstream.api.app import create_app
 from reelstream.api.service import Service
@@ -18,6 +19,7 @@ from reelstream.serving.log_follower import LogSource
 from reelstream.serving.log_writer import LogWriter
 from reelstream.serving.predictor import Predictor
 from reelstream.settings import ServeSettings
+from reelstream.storage.audit_log import AuditLog
 from reelstream.storage.batch_files import BatchFolder
 from reelstream.storage.model_sets import ModelSetStore
 from reelstream.storage.snapshot_store import SnapshotStore
@@ -43,7 +45,7 @@ def make_app(work: Path, kafka: Mapping[str, str], serve: ServeSettings) -> Flas
     )
     warm_up_set().prepare()
     live_updates.start()
-    return create_app(
+    app = create_app(
         Service(
             predictor=predictor,
             live_updates=live_updates,
@@ -52,5 +54,12 @@ def make_app(work: Path, kafka: Mapping[str, str], serve: ServeSettings) -> Flas
             catalog=catalog,
             scale=binding.scale,
             access=access_of(folder, serve),
-        )
+            audit_log=AuditLog(folder.audit_log),
+        ),
+        origins=serve.origins.split(",") if serve.origins else (),
     )
+    if serve.proxies:
+        n = serve.proxies
+        proxied = ProxyFix(app.wsgi_app, x_for=n, x_proto=n, x_host=n, x_prefix=n)
+        app.wsgi_app = proxied  # type: ignore[method-assign]  # as Flask documents it
+    return app

@@ -92,7 +92,9 @@ def access_of(folder: WorkFolder, serve: ServeSettings) -> Access:
     # Flask's world takes longer to import than most commands take.
     from reelstream.api.access import Access  # noqa: PLC0415
 
-    return Access.on(serve.host, ApiKeys(folder.keys), needs_key=serve.needs_key)
+    # Others reach the server through a proxy, wherever it listens itself.
+    needs_key = serve.needs_key or serve.proxies > 0
+    return Access.on(serve.host, ApiKeys(folder.keys), needs_key=needs_key, rate=serve.rate)
 
 
 def api_key(settings: Settings, folder: WorkFolder) -> str | None:

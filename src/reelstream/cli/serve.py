@@ -18,7 +18,16 @@ from reelstream.cli.preflight import free_port
 from reelstream.settings import ServeSettings, Settings
 
 
-@with_settings("work", "serve.host", "serve.port", "serve.needs_key", "kafka")
+@with_settings(
+    "work",
+    "serve.host",
+    "serve.port",
+    "serve.needs_key",
+    "serve.rate",
+    "serve.origins",
+    "serve.proxies",
+    "kafka",
+)
 def serve(settings: Settings, as_json: Json = False) -> int:
     """Serve the API until Ctrl-C or SIGTERM."""
     folder, _ = open_work_folder(settings)

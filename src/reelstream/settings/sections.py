@@ -159,6 +159,29 @@ class ServeSettings(_Section):
         "Demand a key on this machine too; elsewhere it is demanded always.",
         flag="--needs-key",
     )
+    rate: int | None = setting(
+        None,
+        "Answer at most so many requests a second to one key or address, in each worker.",
+        flag="--rate",
+        metavar="N",
+        default_text="no limit on this machine, elsewhere 100",
+        ge=1,
+    )
+    origins: str | None = setting(
+        None,
+        "Web pages that may use the API: https://HOST, several with commas between them.",
+        flag="--origins",
+        metavar="ORIGIN,…",
+        default_text="none of another origin",
+    )
+    proxies: int = setting(
+        0,
+        "So many proxies stand before the server and say who asks, in X-Forwarded-… headers; every "
+        "request then needs a key.",
+        flag="--proxies",
+        metavar="N",
+        ge=0,
+    )
 
 
 class UiSettings(_Section):
