@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from reelstream.catalog import Catalog, Film
-from reelstream.errors import DamagedError, StorageError
+from reelstream.errors import DamagedError, InputError, StorageError
 
 FILMS = [
     Film(1, "Matrix Reloaded, The", 2003, ("Action",)),
@@ -58,6 +59,42 @@ def test_accents_may_be_left_out() -> None:
     """Not every keyboard has an é."""
     assert found("amelie") == [3]
     assert found("AMÉLIE poulain") == [3]
+
+
+@pytest.mark.parametrize(
+    ("query", "item_ids"),
+    [
+        ("amleie", [3]),
+        ("the matirx", [2, 1]),
+        ("teh matrix reloadde", [1]),
+        ("oceanseleven", [8]),
+        ("whaet field", [6]),
+        ("maxtirxx", []),
+    ],
+)
+def test_typing_errors_are_forgiven(query: str, item_ids: list[int]) -> None:
+    """Letters that are swapped, missing or wrong, about one in four, and missing spaces."""
+    assert found(query) == item_ids
+
+
+def test_what_is_typed_right_finds_nothing_else() -> None:
+    """`heat` is not `heart`, as long as there is a `heat`."""
+    assert 4 in found("heat") and 2 not in found("heat")
+    assert found("body heat") == [7]
+
+
+def test_films_by_genre_and_order() -> None:
+    """By title, the newest first, the popular first; a genre that no film has is a mistake."""
+
+    def ids(**wanted: Any) -> list[int]:
+        return [film.item_id for film in CATALOG.find(**wanted)]
+
+    assert ids(genres=["Crime", "Sci-Fi"], order="title") == [4, 2]
+    assert ids(query="heat", order="year") == [6, 4, 5, 7]
+    assert ids(query="heat", popularity={7: 3, 5: 9}, order="popular") == [5, 7, 4, 6]
+    assert ids(order="year")[0] == 6 and len(ids()) == len(FILMS) - 1
+    with pytest.raises(InputError, match="name one of Action, Crime"):
+        CATALOG.find(genres=["Nothing"])
 
 
 def test_a_title_of_signs_only_is_found() -> None:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import re
-import unicodedata
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import msgspec
 
+from reelstream.errors import InputError
 from reelstream.files import encode_json, read_json, replace_file
+from reelstream.title_search import TitleSearch, fold
 
 
 class Film(msgspec.Struct, frozen=True):
@@ -43,13 +43,8 @@ class _FilmsFile(msgspec.Struct):
     films: tuple[Film, ...]
 
 
-class _Entry(msgspec.Struct, frozen=True, gc=False):
-    """How the search sees a film."""
-
-    film: Film
-    title: str
-    text: str
-    """The title and the year, with a space before every word."""
+# How films may be listed.
+Order: TypeAlias = Literal["match", "popular", "title", "year"]
 
 
 class _Films:
@@ -65,9 +60,8 @@ class _Films:
         return tuple(sorted({genre for film in self.by_id.values() for genre in film.genres}))
 
     @cached_property
-    def entries(self) -> list[_Entry]:
-        titled = ((film, _folded(film.title)) for film in self.by_id.values() if film.title)
-        return [_Entry(film, title, f" {title} {film.year or ''}") for film, title in titled]
+    def titles(self) -> TitleSearch:
+        return TitleSearch((film.item_id, film.title, film.year) for film in self.by_id.values())
 
 
 class Catalog:
@@ -101,28 +95,42 @@ class Catalog:
         self, query: str, limit: int, popularity: Mapping[int, int] | None = None
     ) -> list[Film]:
         """At most `limit` films whose title and year hold every word of `query`, in any order and
-        case.
-
-        First the films titled exactly so, then titles that begin so, then those where every word
-        begins one of the title's, then the rest; within each the popular first, where `popularity`
-        gives a film's number of ratings. An empty query finds every film that has a title.
+        case, the best match first: see `TitleSearch.find`. An empty query finds every film that has
+        a title.
         """
-        wanted = _folded(query)
-        words = wanted.split()
-        found = [
-            entry for entry in self._films.entries if all(word in entry.text for word in words)
-        ]
+        return self.find(query, popularity)[: max(limit, 0)]
 
-        def rank(entry: _Entry) -> tuple[int, int, str, int]:
-            item_id = entry.film.item_id
-            return (
-                _distance(wanted, words, entry),
-                -(popularity or {}).get(item_id, 0),
-                entry.title,
-                item_id,
+    def find(
+        self,
+        query: str = "",
+        popularity: Mapping[int, int] | None = None,
+        *,
+        genres: Collection[str] = (),
+        order: Order = "match",
+    ) -> list[Film]:
+        """The same without a limit, of films with one of the genres, if some are named.
+
+        `order`: `match`, the best first; `popular`, by `popularity`, an item's number of ratings;
+        `title`; `year`, the newest first, and last those without one. Raises InputError for a genre
+        that no film has.
+        """
+        unknown = sorted(set(genres) - set(self.genres))
+        if unknown:
+            raise InputError(
+                f"no film has the genre {unknown[0]!r}: name one of {', '.join(self.genres)}"
             )
-
-        return [entry.film for entry in sorted(found, key=rank)[: max(limit, 0)]]
+        films, counts = self._films, popularity or {}
+        found = [films.by_id[each.item_id] for each in films.titles.find(query, counts)]
+        if wanted := set(genres):
+            found = [film for film in found if not wanted.isdisjoint(film.genres)]
+        # Stable: films that are alike stay in the order of their match.
+        if order == "popular":
+            found.sort(key=lambda film: -counts.get(film.item_id, 0))
+        elif order == "title":
+            found.sort(key=lambda film: fold(film.title))
+        elif order == "year":
+            found.sort(key=lambda film: -(film.year or 0))
+        return found
 
     @classmethod
     def in_file(cls, path: Path) -> Catalog:
@@ -170,29 +178,3 @@ class Catalog:
     def write(self, path: Path) -> None:
         """Keep the catalogue as JSON in `path`, in place of what was there. Raises StorageError."""
         replace_file(path, encode_json(_FilmsFile(1, tuple(self))))
-
-
-def _distance(wanted: str, words: list[str], entry: _Entry) -> int:
-    if wanted in (entry.title, entry.text.strip()):
-        return 0
-    if entry.title.startswith(wanted):
-        return 1
-    return 2 if all(f" {word}" in entry.text for word in words) else 3
-
-
-# Only at the end or before a parenthesis: `I, the Jury` keeps its words in place.
-_TRAILING_ARTICLE = re.compile(
-    r"^(.*), (the|an?|l[aeo]s?|il|i|el|d(?:er|ie|as|en|et)|une?)(?= \(|$)(.*)$"
-)
-_NOT_A_WORD = re.compile(r"[\W_]+")
-
-
-def _folded(text: str) -> str:
-    """Lower case without accents and punctuation, the article before its title: `Matrix, The` is
-    `the matrix`.
-    """
-    plain = "".join(
-        sign for sign in unicodedata.normalize("NFKD", text) if not unicodedata.combining(sign)
-    )
-    in_front = _TRAILING_ARTICLE.sub(r"\2 \1\3", plain.casefold().strip())
-    return _NOT_A_WORD.sub(" ", in_front.replace("'", "")).strip() or in_front

@@ -170,6 +170,7 @@ def test_every_route_has_a_method(api: SimpleNamespace) -> None:
     assert client.segment(4).number == 4
     client.model_sets()
     assert client.model_set(2).in_service
+    client.events()
     client.status()
     client.live()
     client.ready()

@@ -36,8 +36,11 @@ def test_films_are_found_by_title(client: FlaskClient) -> None:
                 "genres": ["Drama"],
                 "tmdbId": 9909,
                 "imdbId": "0112792",
+                "ratings": 2,
             }
         ],
+        "found": 1,
+        "next": None,
         "total": 3,
     }
     assert len(client.get("/v1/items?limit=2").json["items"]) == 2
@@ -46,6 +49,24 @@ def test_films_are_found_by_title(client: FlaskClient) -> None:
 def test_the_popular_films_come_first(client: FlaskClient) -> None:
     """As the set in service counted them."""
     assert [film["movieId"] for film in client.get("/v1/items").json["items"]] == [1, 31, 7]
+
+
+def test_films_are_listed_in_pages_by_genre_and_order(client: FlaskClient) -> None:
+    """`next` is the offset of the next page; typing errors are forgiven."""
+
+    def found(query: str) -> list[int]:
+        return [film["movieId"] for film in client.get(f"/v1/items?{query}").json["items"]]
+
+    first = client.get("/v1/items?sort=title&limit=2").json
+    assert [film["title"] for film in first["items"]] == ["Dangerous Minds", "Sabrina"]
+    assert (first["found"], first["next"]) == (3, 2)
+    last = client.get("/v1/items?sort=title&limit=2&offset=2").json
+    assert ([film["movieId"] for film in last["items"]], last["next"]) == ([1], None)
+    assert found("genre=Romance,Animation") == [1, 7]
+    assert found("genre=Comedy&sort=year") == [1, 7] and found("sort=popular") == [1, 31, 7]
+    assert found("query=dangeruos mnids") == [31] and found("query=toystory") == [1]
+    for wrong in ("genre=Nothing", "sort=best", "offset=-1"):
+        assert client.get(f"/v1/items?{wrong}").status_code == 422, wrong
 
 
 def test_a_film_by_its_id(client: FlaskClient) -> None:

@@ -164,7 +164,9 @@ class FakeApi:
             film for film in FILMS.values() if request.args["query"].lower() in film.title.lower()
         ]
         return _json(
-            contract.FilmsAnswer(items=found[: int(request.args["limit"])], total=len(FILMS))
+            contract.FilmsAnswer(
+                items=found[: int(request.args["limit"])], found=len(found), total=len(FILMS)
+            )
         )
 
     def _answer(self, user_id: int, item_id: int) -> Response:

@@ -8,6 +8,7 @@ from flask import Flask, Response, request
 from flask_cors import CORS
 
 from reelstream.api import (
+    events,
     items,
     model_sets,
     predictions,
@@ -73,6 +74,7 @@ _RESOURCES = (
     recommendations.resource,
     segments.resource,
     model_sets.resource,
+    events.resource,
     status.resource,
 )
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from reelstream.api.problems import HOW_TO_FIND, ProblemError, make_problem
 from reelstream.api.resource import Resource
 from reelstream.api.service import Service
+from reelstream.catalog import Film
 from reelstream.contract import FilmAnswer, FilmQuery, FilmsAnswer, FilmsQuery
 from reelstream.storage.api_keys import Scope
 
@@ -13,10 +16,18 @@ resource = Resource()
 
 @resource.get("/v1/items", FilmsQuery, FilmsAnswer, scope=Scope.READ)
 def films(service: Service, query: FilmsQuery) -> FilmsAnswer:
-    """Films whose title and year hold all these words, best match first."""
-    found = service.catalog.search(query.query, query.limit, service.popularity())
+    """Films whose title and year hold all these words; if there are none, typing errors are
+    forgiven.
+    """
+    popularity, end = service.popularity(), query.offset + query.limit
+    found = service.catalog.find(
+        query.query, popularity, genres=names_of(query.genre), order=query.sort
+    )
     return FilmsAnswer(
-        items=[FilmAnswer.model_validate(film) for film in found], total=len(service.catalog)
+        items=[_answer(film, popularity) for film in found[query.offset : end]],
+        found=len(found),
+        next=end if end < len(found) else None,
+        total=len(service.catalog),
     )
 
 
@@ -27,4 +38,21 @@ def film(service: Service, query: FilmQuery) -> FilmAnswer:
     if found is None:
         detail = f"film {query.item_id} is not in the catalogue: {HOW_TO_FIND}"
         raise ProblemError(make_problem(404, detail))
-    return FilmAnswer.model_validate(found)
+    return _answer(found, service.popularity())
+
+
+def names_of(listed: str) -> list[str]:
+    """The names in a text with commas between them."""
+    return [name.strip() for name in listed.split(",") if name.strip()]
+
+
+def _answer(film: Film, popularity: Mapping[int, int]) -> FilmAnswer:
+    return FilmAnswer(
+        item_id=film.item_id,
+        title=film.title,
+        year=film.year,
+        genres=list(film.genres),
+        tmdb_id=film.tmdb_id,
+        imdb_id=film.imdb_id,
+        ratings=popularity.get(film.item_id, 0),
+    )

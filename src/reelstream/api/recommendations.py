@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from reelstream import contract
+from reelstream.api.items import names_of
 from reelstream.api.problems import ProblemError, make_problem
 from reelstream.api.resource import Resource
 from reelstream.api.service import Service
@@ -49,9 +50,8 @@ resource = Resource()
 def recommendations(service: Service, query: RecommendationsQuery) -> RecommendationsAnswer:
     """Films that a user has not rated and may like, of all films, best first."""
     serving = service.predictor.serving()
-    genres = [genre.strip() for genre in query.genre.split(",") if genre.strip()]
     excluded = [int(item_id) for item_id in query.exclude.split(",") if item_id]
-    wanted = _wanted(query, genres, excluded)
+    wanted = _wanted(query, names_of(query.genre), excluded)
     found, basis = serving.recommend_with_basis(query.user_id, wanted, query.at)
     return _answer(service, serving, query, found, basis)
 

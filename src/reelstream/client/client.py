@@ -14,6 +14,7 @@ from reelstream.contract import (
     AnonymousQuery,
     ClassificationAnswer,
     ClusteringAnswer,
+    EventsAnswer,
     FailedEntry,
     FilmAnswer,
     FilmsAnswer,
@@ -223,12 +224,24 @@ class Client:
         """The n films that are most like one: the same people watch them."""
         return self._transport.get(f"/v1/items/{item_id}/similar", SimilarAnswer, {"n": n})
 
-    def items(self, query: str = "", *, limit: int = 20) -> FilmsAnswer:
-        """At most `limit` films whose title and year hold all words of `query`, best match first.
-
-        limit: at most `MAX_LIMIT`.
+    def events(self, after: int | None = None, *, limit: int = 50) -> EventsAnswer:
+        """What happened on the stream, oldest first: at most `limit` things after a cursor, `next`
+        of an earlier answer; by default the newest.
         """
-        return self._transport.get("/v1/items", FilmsAnswer, {"query": query, "limit": limit})
+        return self._transport.get("/v1/events", EventsAnswer, {"after": after, "limit": limit})
+
+    def items(
+        self, query: str = "", *, limit: int = 20, offset: int = 0, genre: str = "", sort: str = ""
+    ) -> FilmsAnswer:
+        """At most `limit` films whose title and year hold all words of `query`, best match first;
+        typing errors are forgiven where there are none.
+
+        limit: at most `MAX_LIMIT`. genre: one of these genres, with commas between them. sort:
+        popular, title or year, instead.
+        """
+        params = {"query": query, "limit": limit, "offset": offset}
+        chosen = {"genre": genre or None, "sort": sort or None}
+        return self._transport.get("/v1/items", FilmsAnswer, params | chosen)
 
     def item(self, item_id: int) -> FilmAnswer:
         """One film of the catalogue."""

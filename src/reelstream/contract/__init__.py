@@ -17,6 +17,11 @@ from reelstream.contract.base import (
     NumberQuery,
     Query,
 )
+from reelstream.contract.events import (
+    EventsAnswer,
+    EventsQuery,
+    StreamEvent,
+)
 from reelstream.contract.films import FilmAnswer, FilmQuery, FilmsAnswer, FilmsQuery
 from reelstream.contract.model_sets import (
     BatchRanking,
@@ -101,6 +106,8 @@ __all__ = [
     "Clustering",
     "ClusteringAnswer",
     "Comparison",
+    "EventsAnswer",
+    "EventsQuery",
     "ExampleFilm",
     "FailedEntry",
     "Failure",
@@ -149,6 +156,7 @@ __all__ = [
     "SimilarFilm",
     "SimilarQuery",
     "StatusAnswer",
+    "StreamEvent",
     "UserAnswer",
     "UserQuery",
     "UserSummary",

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from reelstream.contract.base import Answer, ItemId, Limit, Query
+from reelstream.contract.base import Answer, ItemId, Limit, Offset, Query
 
 
 class FilmQuery(Query):
@@ -24,7 +24,18 @@ class FilmsQuery(Query):
             max_length=200, description="Words of the title, and the year.", examples=["toy story"]
         ),
     ] = ""
+    genre: Annotated[
+        str, Field(max_length=200, description="Films with one of these, with commas between them.")
+    ] = ""
+    sort: Annotated[
+        Literal["match", "popular", "title", "year"],
+        Field(
+            description="match: the best match first, the popular of equal ones; year: the newest "
+            "first."
+        ),
+    ] = "match"
     limit: Limit = 20
+    offset: Offset = 0
 
 
 class FilmAnswer(Answer):
@@ -38,10 +49,17 @@ class FilmAnswer(Answer):
         int | None, Field(alias="tmdbId", description="Its number at themoviedb.org.")
     ]
     imdb_id: Annotated[str | None, Field(alias="imdbId", description="Its number at imdb.com.")]
+    ratings: Annotated[
+        int, Field(ge=0, description="How many ratings of it the set in service has learned.")
+    ] = 0
 
 
 class FilmsAnswer(Answer):
-    """The films that a search found, best match first."""
+    """The films that a search found."""
 
     items: list[FilmAnswer]
+    found: Annotated[int, Field(ge=0, description="How many films the search found.")]
+    next: Annotated[
+        int | None, Field(description="`offset` of the films after these; null: there are none.")
+    ] = None
     total: Annotated[int, Field(ge=0, description="How many films the catalogue has.")]

@@ -4,6 +4,7 @@ histories.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -12,6 +13,7 @@ import structlog
 from reelstream.errors import DamagedError
 from reelstream.ratings.columns import EventColumns
 from reelstream.ratings.histories import Histories
+from reelstream.serving.activity import Activity
 from reelstream.serving.follower import Follower
 from reelstream.serving.live_histories import LiveHistories
 from reelstream.storage.batch_files import BatchFolder, Manifest
@@ -41,9 +43,13 @@ class BatchFollower(Follower):
     pause_seconds: ClassVar[float] = FILE_SECONDS
 
     def __init__(
-        self, batches: BatchFolder, snapshots: SnapshotStore, histories: LiveHistories
+        self,
+        batches: BatchFolder,
+        snapshots: SnapshotStore,
+        histories: LiveHistories,
+        activity: Activity,
     ) -> None:
-        super().__init__()
+        super().__init__(activity)
         self._batches, self._snapshots, self._histories = batches, snapshots, histories
         self._seen: object = None
         self._base: _Base | None = None
@@ -79,10 +85,21 @@ class BatchFollower(Follower):
             base.histories, EventColumns.concatenate(newer.values()), end_offsets
         )
         self._base, self._newer = base, newer
+        if self._seen is not None:  # what was there at the start did not happen now
+            self._note_batches(manifests[len(self.manifests) :])
         self.topic_id = manifests[-1].topic_id if manifests else None
         self.manifests = tuple(manifests)
         self.excluded = tuple(sorted(excluded))
         self._seen = seen
+
+    def _note_batches(self, manifests: Sequence[Manifest]) -> None:
+        for manifest in manifests:
+            self._activity.note(
+                "batch",
+                number=manifest.number,
+                ratings=manifest.rows,
+                rejected=manifest.rejected_rows,
+            )
 
     def _choose_base(self, wanted: dict[_Revision, Manifest]) -> _Base:
         """The published snapshot, or else the base so far, if it holds nothing that was excluded or

@@ -7,6 +7,7 @@ from typing import ClassVar
 import structlog
 
 from reelstream.catalog import Catalog
+from reelstream.serving.activity import Activity
 from reelstream.serving.follower import Follower
 
 # Films change by hand, seldom.
@@ -21,8 +22,8 @@ class FilmFollower(Follower):
     name: ClassVar[str] = "films"
     pause_seconds: ClassVar[float] = _FILM_SECONDS
 
-    def __init__(self, catalog: Catalog) -> None:
-        super().__init__()
+    def __init__(self, catalog: Catalog, activity: Activity) -> None:
+        super().__init__(activity)
         self._catalog = catalog
 
     def follow(self) -> None:

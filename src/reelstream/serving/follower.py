@@ -9,6 +9,7 @@ from typing import ClassVar
 import structlog
 
 from reelstream.errors import ReelstreamError
+from reelstream.serving.activity import Activity
 
 # The pause before a failed step is tried again: it doubles each time, between these two.
 MIN_RETRY_SECONDS = 0.1
@@ -27,7 +28,9 @@ class Follower(ABC):
     pause_seconds: ClassVar[float]
     """Between two steps."""
 
-    def __init__(self) -> None:
+    def __init__(self, activity: Activity | None = None) -> None:
+        """activity: where a failure is noted."""
+        self._activity = activity or Activity()
         self.failure: str | None = None
         """The message of the last step's failure."""
         self.errors = 0
@@ -73,6 +76,7 @@ class Follower(ABC):
                 error=message,
                 exc_info=not isinstance(error, ReelstreamError),
             )
+            self._activity.note("failure", message=f"{self.name}: {message}")
         self.failure = message
 
     def _run(self, stop: threading.Event) -> None:

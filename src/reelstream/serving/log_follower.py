@@ -44,7 +44,7 @@ class LogFollower(Follower):
     pause_seconds: ClassVar[float] = 0.0  # a read waits for records by itself
 
     def __init__(self, predictor: Predictor, source: LogSource, batches: BatchFollower) -> None:
-        super().__init__()
+        super().__init__(predictor.activity)
         self._predictor, self._source, self._batches = predictor, source, batches
         self.progress = LogProgress()
         self.start_offsets: Mapping[int, int] = {}

@@ -35,7 +35,7 @@ class ModelSetFollower(Follower):
         catalog: Catalog,
         batches: BatchFollower,
     ) -> None:
-        super().__init__()
+        super().__init__(predictor.activity)
         self._predictor, self._model_sets, self._catalog = predictor, model_sets, catalog
         self._batches = batches
         self.releases: Sequence[Release] = ()
@@ -52,7 +52,10 @@ class ModelSetFollower(Follower):
         """
         newest = self._model_sets.newest_number()
         if newest != self._newest_number:
-            self.releases, self._newest_number = self._model_sets.all_releases(), newest
+            releases = self._model_sets.all_releases()
+            if self._newest_number:  # what was there at the start did not happen now
+                self._note_releases(releases)
+            self.releases, self._newest_number = releases, newest
         known = newest, self._batches.excluded
         if self._predictor.in_service is None:
             with suppress(NoModelSetError):  # nothing is published yet
@@ -68,6 +71,17 @@ class ModelSetFollower(Follower):
     def _put_into_service(self, release: Release, model_set: ModelSet) -> None:
         self._predictor.swap(release, model_set, self._judged_end_offsets())
         log.info("model_set_in_service", number=release.number)
+
+    def _note_releases(self, releases: Sequence[Release]) -> None:
+        for release in releases:
+            if release.number > self._newest_number:
+                self._predictor.activity.note(
+                    "set" if release.may_serve else "refused",
+                    number=release.number,
+                    rmse=release.holdout.rmse,
+                    auc=release.holdout.auc,
+                    message=release.gate.reason,
+                )
 
     def _judged_end_offsets(self) -> Mapping[int, int]:
         """Where the newest release ends, in service or refused."""

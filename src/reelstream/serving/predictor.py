@@ -22,7 +22,8 @@ from reelstream.models.recommendation import (
 )
 from reelstream.models.segment.description import Segment
 from reelstream.ratings.columns import EventColumns
-from reelstream.ratings.events import Rated
+from reelstream.ratings.events import Erased, Rated
+from reelstream.serving.activity import Activity
 from reelstream.serving.live_histories import LiveHistories, LogEvent
 from reelstream.serving.live_items import LiveItems
 from reelstream.serving.user_states import FoldedUser, UserStates
@@ -151,11 +152,17 @@ class Serving:
             last = int(user.history.timestamp[-1]) if len(user.history) else now
             return self.items.questions(user.state, user.history, n, max(now, last))
 
-    def update_item(self, rating: Rated) -> None:
-        """Update an item with a rating that its user's history does not hold yet."""
-        if self.model_set.knows(rating.item_id):
-            with self.states.of_user(rating.user_id) as user:
-                self.items.update(user.state, rating)
+    def update_item(self, rating: Rated) -> tuple[float, float] | None:
+        """Update an item with a rating that its user's history does not hold yet.
+
+        Returns mean and sd of what was expected; None where the item is unknown.
+        """
+        if not self.model_set.knows(rating.item_id):
+            return None
+        with self.states.of_user(rating.user_id) as user:
+            expected = self._predict_known(user, [rating.item_id], rating.timestamp)[0]
+            self.items.update(user.state, rating)
+        return expected.mean, expected.sd
 
     @cached_property
     def popularity(self) -> Mapping[int, int]:
@@ -205,6 +212,8 @@ class Predictor:
 
     def __init__(self, histories: LiveHistories) -> None:
         self.histories = histories
+        self.activity = Activity()
+        """What happens, for those who watch."""
         self.swaps = 0
         self.item_updates = 0
         """Ratings from the log that items were given; those of the holdout change nothing."""
@@ -246,28 +255,46 @@ class Predictor:
             self.item_updates_shed += 0 if serving is None else len(rows)
             if serving is not None:
                 _count(serving, [row for row in rows if self.histories.lacks(row)])
-            return self.histories.add(rows)
+            return self._take_unlearned(rows)
         new = 0
         # One by one: each item update rests on the histories as they were before its rating.
         for row in rows:
             if self.histories.lacks(row):
+                expected = None
                 if isinstance(row.event, Rated) and self.histories.will_count(
                     row, row.event.item_id
                 ):
-                    self._update_item(serving, row.event)
+                    expected = self._update_item(serving, row.event)
                     _count(serving, [row])
                 new += self.histories.add([row])
+                self.activity.note_event(row.event, expected)
         return new
 
-    def _update_item(self, serving: Serving, rating: Rated) -> None:
+    def _take_unlearned(self, rows: Sequence[LogEvent]) -> int:
+        """The same without items; of many ratings only their number is noted."""
+        lacking = [row for row in rows if self.histories.lacks(row)]
+        added = self.histories.add(rows)
+        is_many = len(lacking) > MAX_ITEM_UPDATES
+        for row in lacking:
+            # An erasure too: what its user did before must not be shown any longer.
+            if not is_many or isinstance(row.event, Erased):
+                self.activity.note_event(row.event)
+        if is_many:
+            self.activity.note("ratings", ratings=added)
+        return added
+
+    def _update_item(self, serving: Serving, rating: Rated) -> tuple[float, float] | None:
+        """Update an item; mean and sd of what was expected."""
         try:
-            serving.update_item(rating)
+            expected = serving.update_item(rating)
             self.item_updates += 1
+            return expected
         except Exception as error:  # whatever it is, the rating must reach its user
             log.error(
                 "item_update_failed", error=str(error), user=rating.user_id, item=rating.item_id
             )
             self.item_updates_shed += 1
+            return None
 
     def renew_items(self, judged: Mapping[int, int]) -> None:
         """Start the items of the set in service afresh, and update them with what they may learn.
@@ -304,6 +331,7 @@ class Predictor:
                 items=items,
             )
             self.swaps += 1
+            self.activity.note("swap", number=release.number)
 
 
 def _count(serving: Serving, rows: Sequence[LogEvent]) -> None:
