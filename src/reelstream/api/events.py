@@ -6,6 +6,7 @@ from reelstream.api.resource import Resource
 from reelstream.api.service import Service
 from reelstream.contract import EventsAnswer, EventsQuery, StreamEvent
 from reelstream.serving.activity import Happening
+from reelstream.storage.api_keys import Scope
 
 DIGITS = 4
 
@@ -13,7 +14,7 @@ resource = Resource()
 
 
 # It takes no token of a write: its `after` is a cursor.
-@resource.get("/v1/events", EventsQuery, EventsAnswer, waits=False)
+@resource.get("/v1/events", EventsQuery, EventsAnswer, scope=Scope.READ, waits=False)
 def events(service: Service, query: EventsQuery) -> EventsAnswer:
     """What happened on the stream lately, oldest first, as this server saw it."""
     found = service.predictor.activity.after(query.after, query.limit)
