@@ -29,10 +29,10 @@ import numpy as np
 
 from common import Bar, at_least, at_most, data_set, finish, free_ports, parser
 from reelstream.broker import open_broker
-from reelstream.broker.partitioning import key_of_user
 from reelstream.client import Client
 from reelstream.contract import RatingQuery
 from reelstream.ratings.events import Rated
+from reelstream.ratings.ids import NUMBERS
 from reelstream.ratings.wire import encode_message
 from reelstream.storage.work_folder import WorkFolder
 
@@ -251,7 +251,7 @@ def background(work: Path, items: list[int]) -> Iterator[None]:
                 for number in range(sent, due):
                     user = 2 * STRANGER + number % 300
                     event = Rated(user, items[number % len(items)], 3.5, int(time.time()))
-                    producer.send(encode_message(event), key_of_user(user))
+                    producer.send(encode_message(event), NUMBERS.user.key(user))
                 producer.flush()
                 sent = due
 

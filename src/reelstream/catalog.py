@@ -14,7 +14,7 @@ from reelstream.files import encode_json, read_json, replace_file
 from reelstream.title_search import TitleSearch, fold
 
 
-class Film(msgspec.Struct, frozen=True):
+class Film(msgspec.Struct, frozen=True, omit_defaults=True):
     """One film; empty and None stand for what its data set does not say."""
 
     item_id: int
@@ -25,6 +25,13 @@ class Film(msgspec.Struct, frozen=True):
     tmdb_id: int | None = None
     imdb_id: str | None = None
     """The digits, as the links file writes them: 0114709."""
+    text_id: str | None = None
+    """Its id in the data set, where that is a text; `item_id` is then its hash."""
+
+    @property
+    def id(self) -> int | str:
+        """Its id as the data set has it."""
+        return self.item_id if self.text_id is None else self.text_id
 
     def filled_from(self, other: Film) -> Film:
         """The same film, with what `other` says where it says nothing itself."""
@@ -35,6 +42,7 @@ class Film(msgspec.Struct, frozen=True):
             self.genres or other.genres,
             other.tmdb_id if self.tmdb_id is None else self.tmdb_id,
             self.imdb_id or other.imdb_id,
+            self.text_id or other.text_id,
         )
 
 

@@ -50,8 +50,9 @@ class RatingError(InputError):
 class UnknownItemError(InputError):
     """A film that neither the catalogue nor any rating names."""
 
-    def __init__(self, item_id: int) -> None:
+    def __init__(self, item_id: int | str) -> None:
         super().__init__(f"film {item_id} is neither in the catalogue nor rated")
+        self.item_id = item_id
 
 
 class MissingExtraError(InputError):

@@ -72,7 +72,7 @@ def test_hostile_rows_come_with_their_reasons(tmp_path: Path, line_end: bytes, o
 
 def test_what_csv_accepts_is_accepted(tmp_path: Path) -> None:
     """Quotes, spaces, a rating without its point, a sign."""
-    lines = (b'"1","2","4.0","9"', b" 1,2 ,4,9", b"+1,02,4.00,9", b"1,2,4.,9", b"1,2,40e-1,9")
+    lines = (b'"1","2","4.0","9"', b" 1,2 ,4,9", b"+1,2,4.00,9", b"1,2,4.,9", b"1,2,40e-1,9")
     rows = rows_of(tmp_path / "ratings.csv", HEADER + b"\n".join(lines))
     assert [row.event for row in rows] == [Rated(1, 2, 4.0, 9)] * len(lines)
     assert [row.raw for row in rows] == list(lines)
@@ -202,3 +202,18 @@ def test_colons_and_quotes_in_ml_1m_are_what_the_row_parser_says(tmp_path: Path)
     events, rejected = dataset.read_accepted()
     assert events.user_id.tolist() == [1, 2]
     assert len(rejected) == len([row for row in dataset.rows("file") if row.event is None]) == 2
+
+
+def test_numbers_with_leading_zeros_are_refused_not_shortened(tmp_path: Path) -> None:
+    """Row by row and in columns alike: in a column of numbers, 007 is not 7."""
+    lines = [b"%d,2,4.0,9" % user for user in range(1, 50)] + [b"007,2,4.0,9", b"1,02,4.0,9"]
+    path = tmp_path / "ratings.csv"
+    rows = rows_of(path, HEADER + b"\n".join(lines))
+    reasons = [row.reason for row in rows if row.event is None]
+    assert reasons == [
+        "userId '007' has leading zeros: it is a text, no number",
+        "movieId '02' has leading zeros: it is a text, no number",
+    ]
+    accepted, rejected = detect_file(path).read_accepted()
+    assert len(accepted) == 49
+    assert [row.reason for row in rejected] == reasons

@@ -90,13 +90,13 @@ def create_app(service: Service, origins: Sequence[str] = ()) -> Flask:
     # First, so that it sees everything: Flask calls before-request hooks in the order in which
     # they are registered, and after-request hooks in reverse.
     metrics = measure(app, service)
-    handle_problems(app)
+    handle_problems(app, service.ids)
     operations = [operation for resource in _RESOURCES for operation in resource.operations]
     scopes = _OTHER_SCOPES | {operation.id: operation.scope for operation in operations}
     guard(app, service, scopes)
     for operation in operations:
         add_operation(app, service, operation)
-    add_docs(app, operations)
+    add_docs(app, operations, service.ids)
     check_scopes(app, scopes)
     app.after_request(_secure)
     if origins:

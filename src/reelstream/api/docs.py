@@ -13,6 +13,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from reelstream.api.openapi import make_document, responses_of
 from reelstream.api.resource import Operation
+from reelstream.ratings.ids import Ids
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,10 +38,10 @@ class _Entry:
     curl: str
 
 
-def add_docs(app: Flask, operations: Sequence[Operation]) -> None:
+def add_docs(app: Flask, operations: Sequence[Operation], ids: Ids) -> None:
     """Give `app` the OpenAPI document, the page, and a way there from /."""
     # Once, at the start: neither changes while the server runs.
-    document = make_document(operations)
+    document = make_document(operations, ids)
     entries = [_entry(operation) for operation in operations]
 
     @app.get("/openapi.json")

@@ -36,7 +36,9 @@ def film(service: Service, query: FilmQuery) -> FilmAnswer:
     """One film."""
     found = service.catalog.get(query.item_id)
     if found is None:
-        detail = f"film {query.item_id} is not in the catalogue: {HOW_TO_FIND}"
+        detail = (
+            f"film {service.ids.item.show(query.item_id)} is not in the catalogue: {HOW_TO_FIND}"
+        )
         raise ProblemError(make_problem(404, detail))
     return _answer(found, service.popularity())
 

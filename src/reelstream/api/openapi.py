@@ -14,6 +14,8 @@ from reelstream.api import problems
 from reelstream.api.idempotency import HEADER
 from reelstream.api.resource import Operation
 from reelstream.contract import MAX_QUERIES, FailedEntry, Problem, Wait
+from reelstream.contract.ids import SCHEMA_KEY, schema_of_id
+from reelstream.ratings.ids import Ids
 
 _REF = "#/components/schemas/{model}"
 # Not JSON; larger than MAX_BODY_BYTES; not said to be JSON.
@@ -34,9 +36,9 @@ _IDEMPOTENCY_KEY: _Schema = {
 }
 
 
-def make_document(operations: Sequence[Operation]) -> _Schema:
+def make_document(operations: Sequence[Operation], ids: Ids) -> _Schema:
     """The OpenAPI document of these operations."""
-    schemas = _schemas(operations)
+    schemas = _with_ids(_schemas(operations), ids)
     paths: dict[str, _Schema] = {}
     for operation in operations:
         described = _describe(operation, schemas)
@@ -53,6 +55,18 @@ def make_document(operations: Sequence[Operation]) -> _Schema:
         "paths": paths,
         "components": {"schemas": schemas},
     }
+
+
+def _with_ids(schema: Any, ids: Ids) -> Any:
+    """The schema with every id as the stream has it."""
+    if isinstance(schema, list):
+        return [_with_ids(each, ids) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if SCHEMA_KEY in schema:
+        kept = {name: schema[name] for name in ("title", "description") if name in schema}
+        return kept | schema_of_id(schema[SCHEMA_KEY], ids)
+    return {name: _with_ids(each, ids) for name, each in schema.items()}
 
 
 def responses_of(operation: Operation) -> _Schema:

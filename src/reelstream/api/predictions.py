@@ -130,7 +130,7 @@ def _predict(
     serving = service.predictor.serving()
     predictions = serving.predict([_prediction_query(query) for query in queries])
     return [
-        problem_of_error(prediction)
+        problem_of_error(prediction, service.ids)
         if isinstance(prediction, UnknownItemError)
         else answer(serving, query, prediction)
         for query, prediction in zip(queries, predictions, strict=True)

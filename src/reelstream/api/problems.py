@@ -20,6 +20,7 @@ from reelstream.errors import (
     ReelstreamError,
     UnknownItemError,
 )
+from reelstream.ratings.ids import Ids
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_SECONDS = 1
@@ -75,11 +76,13 @@ def problem_of_validation(error: ValidationError) -> Problem:
     return make_problem(422, f"the query is not understood: {listed}{rest}", errors)
 
 
-def problem_of_error(error: ReelstreamError) -> Problem:
+def problem_of_error(error: ReelstreamError, ids: Ids) -> Problem:
     """The problem that says what `error` says."""
     status = next(status for kind, status in _STATUS_OF_ERRORS if isinstance(error, kind))
-    hint = f": {HOW_TO_FIND}" if isinstance(error, UnknownItemError) else ""
-    return make_problem(status, f"{error}{hint}")
+    if isinstance(error, UnknownItemError) and isinstance(error.item_id, int):
+        shown = UnknownItemError(ids.item.show(error.item_id))
+        return make_problem(status, f"{shown}: {HOW_TO_FIND}")
+    return make_problem(status, str(error))
 
 
 def respond(problem: Problem) -> Response:
@@ -92,7 +95,7 @@ def respond(problem: Problem) -> Response:
     return response
 
 
-def handle_problems(app: Flask) -> None:
+def handle_problems(app: Flask, ids: Ids) -> None:
     """Make `app` answer every error so."""
 
     @app.errorhandler(ProblemError)
@@ -103,7 +106,7 @@ def handle_problems(app: Flask) -> None:
 
     @app.errorhandler(ReelstreamError)
     def _own(error: ReelstreamError) -> Response:
-        problem = problem_of_error(error)
+        problem = problem_of_error(error, ids)
         if problem.status == HTTPStatus.INTERNAL_SERVER_ERROR:
             log.error("request_failed", error=str(error))
         return respond(problem)

@@ -48,14 +48,16 @@ def _quick(
         try:
             # As in `views`: by alias only.
             caller = service.access.admit(_visit(scope), operation.scope)
-            query = operation.query.model_validate(_decode(body), by_alias=True, by_name=False)
+            query = operation.query.model_validate(
+                _decode(body), by_alias=True, by_name=False, context=service.ids
+            )
             ready = serving.states.is_ready(query.user_id)  # type: ignore[attr-defined]
             # Nothing may wait here: neither for a user nor for a recommendation that is made.
             if not ready or serving.items.is_busy:
                 return None
             reply = operation.handle(service, query)
             assert isinstance(reply, Answer)  # of a prediction: never with a status of its own
-            content = reply.model_dump_json().encode()
+            content = reply.model_dump_json(context=service.ids).encode()
             quota = service.access.count(caller.name)
         # Flask answers what goes wrong; here it is not worth a second way to say it.
         except Exception:

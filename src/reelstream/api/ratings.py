@@ -11,7 +11,7 @@ from reelstream.api.service import Service
 from reelstream.api.tokens import make_token
 from reelstream.contract import FieldError, NewRating, RatingToDelete, WrittenAnswer
 from reelstream.errors import RatingError
-from reelstream.ratings.events import Deleted, Event, Rated, check
+from reelstream.ratings.events import Deleted, Erased, Event, Rated, check
 from reelstream.storage.api_keys import Scope
 
 # How long a write waits for the log to acknowledge it; then it is a 503.
@@ -68,5 +68,10 @@ def _event(rating: NewRating, now: int) -> Event:
 
 
 def _write(service: Service, events: Sequence[Event]) -> WrittenAnswer:
+    for event in events:
+        # The log's thread encodes them later, and must find their texts.
+        service.ids.user.write(event.user_id)
+        if not isinstance(event, Erased):
+            service.ids.item.write(event.item_id)
     end_offsets = service.writer.write(events, WRITE_SECONDS)
     return WrittenAnswer(token=make_token(end_offsets, service.writer.topic_id), events=len(events))

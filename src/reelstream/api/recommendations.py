@@ -25,10 +25,11 @@ from reelstream.contract import (
     SimilarFilm,
     SimilarQuery,
 )
+from reelstream.errors import RatingError
 from reelstream.models.choice.mixture import PARTS
 from reelstream.models.recommendation import Reason, RecommendationQuery, Recommendations
 from reelstream.ratings.columns import EventColumns
-from reelstream.ratings.events import MAX_ID
+from reelstream.ratings.events import check_id
 from reelstream.serving.predictor import Basis, Serving
 from reelstream.storage.api_keys import Scope
 from reelstream.strategies import MAX_RECOMMENDATIONS
@@ -50,7 +51,7 @@ resource = Resource()
 def recommendations(service: Service, query: RecommendationsQuery) -> RecommendationsAnswer:
     """Films that a user has not rated and may like, of all films, best first."""
     serving = service.predictor.serving()
-    excluded = [int(item_id) for item_id in query.exclude.split(",") if item_id]
+    excluded = _excluded(service, query.exclude)
     wanted = _wanted(query, names_of(query.genre), excluded)
     found, basis = serving.recommend_with_basis(query.user_id, wanted, query.at)
     return _answer(service, serving, query, found, basis)
@@ -129,6 +130,17 @@ def similar(service: Service, query: SimilarQuery) -> SimilarAnswer:
     )
 
 
+def _excluded(service: Service, listed: str) -> list[int]:
+    """The films in a list with commas. Raises ProblemError."""
+    try:
+        item_ids = [service.ids.item.look_up(each) for each in listed.split(",") if each]
+        for item_id in item_ids:
+            check_id("exclude", item_id)
+    except RatingError as error:
+        raise ProblemError(make_problem(422, f"exclude: {error}")) from error
+    return item_ids
+
+
 def _wanted(
     query: RecommendationsQuery | AnonymousQuery, genres: Collection[str], excluded: Sequence[int]
 ) -> RecommendationQuery:
@@ -140,7 +152,7 @@ def _wanted(
         genres=genres,
         first_year=query.year_from,
         last_year=query.year_to,
-        exclude=[item_id for item_id in excluded if 0 <= item_id <= MAX_ID],
+        exclude=excluded,
         variety=query.variety,
         seed=query.seed,
     )

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from reelstream.api.access import Access
 from reelstream.api.idempotency import Idempotency
 from reelstream.catalog import Catalog
+from reelstream.ratings.ids import NUMBERS, Ids
 from reelstream.ratings.scale import RatingScale
 from reelstream.serving.live_updates import LiveUpdates
 from reelstream.serving.log_writer import LogWriter
@@ -28,6 +29,7 @@ class Service:
     scale: RatingScale
     access: Access
     audit_log: AuditLog
+    ids: Ids = NUMBERS
     idempotency: Idempotency = field(default_factory=Idempotency)
 
     def title(self, item_id: int) -> str | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,6 +18,7 @@ from reelstream.contract import (
     UserSummary,
 )
 from reelstream.ratings.events import MAX_ID
+from reelstream.ratings.ids import NumberIds, TextIds
 from reelstream.storage.api_keys import Scope
 
 MAX_DIGITS = len(str(MAX_ID))
@@ -28,7 +31,7 @@ def users(service: Service, query: UsersQuery) -> UsersAnswer:
     """Users who have rated, by the first digits of their id."""
     histories = service.predictor.histories
     user_ids = histories.user_ids()
-    found = beginning_with(user_ids, query.query, query.limit)
+    found = _beginning_with(service.ids.user, user_ids, query)
     return UsersAnswer(
         users=[
             UserSummary(user_id=user_id, ratings=len(histories.of_user(user_id)))
@@ -57,6 +60,16 @@ def user(service: Service, query: UserQuery) -> UserAnswer:
         ],
         next=end if end < len(history) else None,
     )
+
+
+def _beginning_with(
+    ids: NumberIds | TextIds, user_ids: NDArray[np.int64], query: UsersQuery
+) -> NDArray[np.int64]:
+    if isinstance(ids, TextIds):
+        return ids.beginning_with(query.query, user_ids, query.limit)
+    if not re.fullmatch(f"[0-9]{{0,{MAX_DIGITS}}}", query.query):
+        return user_ids[:0]
+    return beginning_with(user_ids, query.query, query.limit)
 
 
 def beginning_with(user_ids: NDArray[np.int64], digits: str, limit: int) -> NDArray[np.int64]:

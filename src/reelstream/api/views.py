@@ -6,6 +6,7 @@ import re
 from codecs import BOM_UTF8
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import cache
 from hashlib import sha256
 from typing import Any, TypeAlias, cast
 
@@ -35,7 +36,9 @@ from reelstream.contract import (
     Query,
     Wait,
 )
+from reelstream.contract.ids import is_id
 from reelstream.errors import StorageError
+from reelstream.ratings.ids import Ids
 from reelstream.storage.api_keys import Scope
 
 log = structlog.get_logger()
@@ -45,8 +48,13 @@ View: TypeAlias = Callable[..., Response]
 
 def add_operation(app: Flask, service: Service, operation: Operation) -> None:
     """Give `app` the route of `operation`, answered from `service`."""
-    # OpenAPI's {movieId} is Flask's <movieId>; names stay those of the query's fields in JSON.
-    rule = re.sub(r"{(\w+)}", r"<\1>", operation.path)
+    # OpenAPI's {movieId} is Flask's <movieId>; names stay those of the query's fields in JSON. A
+    # text may have slashes: encoded as %2F or not, Flask sees a slash.
+    rule = re.sub(
+        r"{(\w+)}",
+        lambda name: f"<path:{name[1]}>" if _is_text(service.ids, name[1]) else f"<{name[1]}>",
+        operation.path,
+    )
     make_view = _view_of_body if operation.method == "POST" else _view_of_url
     view = make_view(service, operation)
     if operation.writes:
@@ -56,12 +64,16 @@ def add_operation(app: Flask, service: Service, operation: Operation) -> None:
     app.add_url_rule(rule, operation.id, view, methods=[operation.method])
 
 
+def _is_text(ids: Ids, name: str) -> bool:
+    """Whether a field of a path holds ids that are texts."""
+    return any(each.name == name and each.kind == "text" for each in (ids.user, ids.item))
+
+
 def _view_of_url(service: Service, operation: Operation) -> View:
     def view(**path: str) -> Response:
-        query = _validate(
-            operation.query, _values_of_url(operation.query, path, operation.takes_token)
-        )
-        return _respond(operation.handle(service, query), operation.status)
+        values = _values_of_url(operation.query, path, operation.takes_token)
+        query = _validate(operation.query, values, service.ids)
+        return _respond(operation.handle(service, query), operation.status, service.ids)
 
     return view
 
@@ -70,17 +82,17 @@ def _view_of_body(service: Service, operation: Operation) -> View:
     def view() -> Response:
         body = _read_body()
         if not isinstance(body, list):
-            query = _validate(operation.query, body)
-            return _respond(operation.handle(service, query), operation.status)
+            query = _validate(operation.query, body, service.ids)
+            return _respond(operation.handle(service, query), operation.status, service.ids)
         if len(body) > MAX_QUERIES:
             detail = f"the list holds {len(body)} queries: send at most {MAX_QUERIES} at once"
             raise ProblemError(make_problem(422, detail))
         if operation.handle_all is not None:
-            queries = _validate_all(operation.query, body)
-            return _respond(operation.handle_all(service, queries), operation.status)
+            queries = _validate_all(operation.query, body, service.ids)
+            return _respond(operation.handle_all(service, queries), operation.status, service.ids)
         if operation.handle_list is not None:
             answers = _answer_list(service, operation.query, operation.handle_list, body)
-            return _respond_list(answers)
+            return _respond_list(answers, service.ids)
         raise ProblemError(make_problem(422, "one query is taken here, not a list"))
 
     return view
@@ -97,7 +109,7 @@ def _after_token(service: Service, view: View) -> View:
                 for name, given in _values_of_url(Wait, {}).items()
                 if name in Wait.model_fields
             }
-            wait = cast(Wait, _validate(Wait, values))
+            wait = cast(Wait, _validate(Wait, values, service.ids))
             if wait.after is not None:
                 await_token(service, wait.after, wait.timeout)
         return view(**path)
@@ -142,14 +154,14 @@ def _noted(service: Service, operation: Operation, view: View) -> View:
     return view_and_note
 
 
-def _validate_all(kind: type[Query], body: list[Any]) -> list[Query]:
+def _validate_all(kind: type[Query], body: list[Any], ids: Ids) -> list[Query]:
     """Every entry as a query. Raises ProblemError that names all wrong ones, up to MAX_ERRORS."""
     if not body:
         raise ProblemError(make_problem(422, "the list is empty"))
     queries, errors = [], list[FieldError]()
     for position, entry in enumerate(body):
         try:
-            queries.append(_validate(kind, entry))
+            queries.append(_validate(kind, entry, ids))
         except ProblemError as error:
             errors += _at_position(error.problem, position).errors
     if errors:
@@ -169,7 +181,7 @@ def _answer_list(
     answers: list[Answer | None] = []
     for position, entry in enumerate(body):
         try:
-            queries.append(_validate(kind, entry))
+            queries.append(_validate(kind, entry, service.ids))
             answers.append(None)
         except ProblemError as error:
             answers.append(FailedEntry(error=_at_position(error.problem, position)))
@@ -179,10 +191,10 @@ def _answer_list(
     return [_entry(next(given)) if answer is None else answer for answer in answers]
 
 
-def _validate(kind: type[Query], values: Any) -> Query:
+def _validate(kind: type[Query], values: Any, ids: Ids) -> Query:
     try:
         # By alias only: over HTTP a field has one name, `userId`, not `user_id` too.
-        return kind.model_validate(values, by_alias=True, by_name=False)
+        return kind.model_validate(values, by_alias=True, by_name=False, context=ids)
     except ValidationError as error:
         raise ProblemError(problem_of_validation(error)) from error
 
@@ -201,16 +213,23 @@ def _values_of_url(
         if name in values or len(given) > 1:
             raise ProblemError(make_problem(422, f"{name} is given more than once"))
         values[name] = given[0]
-    # A title such as 1984 stays a text. Text fields have no alias: their names are the URL's.
-    texts = {
-        name for name, known in kind.model_fields.items() if known.annotation in (str, str | None)
-    }
-    for name in values.keys() - texts:
+    # A title such as 1984 stays a text, and an id such as 007 too.
+    for name in values.keys() - _text_fields(kind):
         # JSON's reader allows spaces around a number; a URL's ` 1` is no number.
         if values[name] == values[name].strip():
             with suppress(msgspec.MsgspecError):
                 values[name] = msgspec.json.decode(values[name], type=int | float | bool)
     return values
+
+
+@cache
+def _text_fields(kind: type[Query]) -> frozenset[str]:
+    """The URL's names of the fields that are read as text: text itself, and ids."""
+    return frozenset(
+        known.alias or name
+        for name, known in kind.model_fields.items()
+        if known.annotation in (str, str | None) or is_id(known)
+    )
 
 
 def _read_body() -> Any:
@@ -243,11 +262,11 @@ def _entry(given: Answer | Problem) -> Answer:
     return FailedEntry(error=given) if isinstance(given, Problem) else given
 
 
-def _respond(reply: Answer | tuple[Answer, int], usual_status: int) -> Response:
+def _respond(reply: Answer | tuple[Answer, int], usual_status: int, ids: Ids) -> Response:
     answer, status = reply if isinstance(reply, tuple) else (reply, usual_status)
-    return Response(answer.model_dump_json(), status, mimetype="application/json")
+    return Response(answer.model_dump_json(context=ids), status, mimetype="application/json")
 
 
-def _respond_list(answers: Sequence[Answer]) -> Response:
-    body = ",".join(answer.model_dump_json() for answer in answers)
+def _respond_list(answers: Sequence[Answer], ids: Ids) -> Response:
+    body = ",".join(answer.model_dump_json(context=ids) for answer in answers)
     return Response(f"[{body}]", mimetype="application/json")

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from reelstream.broker.headers import broken_row_reason
 from reelstream.broker.interface import Headers, Records
 from reelstream.ratings.columns import EventColumns
+from reelstream.ratings.ids import NUMBERS, Ids
 from reelstream.ratings.scale import RatingScale
 from reelstream.ratings.wire import RecordPlaces, decode_messages
 
@@ -21,7 +22,7 @@ def broken_rows(headers: Sequence[Headers]) -> dict[int, str]:
 
 
 def decode_records(
-    records: Records, broken: Mapping[int, str], scale: RatingScale
+    records: Records, broken: Mapping[int, str], scale: RatingScale, ids: Ids = NUMBERS
 ) -> tuple[EventColumns, dict[int, str]]:
     """The events in `records`, in their order, and row -> reason of every record that is none.
 
@@ -33,5 +34,5 @@ def decode_records(
     places = RecordPlaces(
         records.partition, records.offset, records.timestamp // 1000, records.clock // 1000
     )
-    events, reasons = decode_messages(values, places, scale)
+    events, reasons = decode_messages(values, places, scale, ids)
     return events, reasons | dict(broken)

@@ -13,11 +13,6 @@ _SEED = 0x9747B28C
 _MASK = 0xFFFFFFFF
 
 
-def key_of_user(user_id: int) -> bytes:
-    """The key of everything that a user says: it keeps it in one partition, in order."""
-    return b"%d" % user_id
-
-
 def murmur2(data: bytes) -> int:
     """The 32-bit murmur2 hash of `data`, unsigned (org.apache.kafka.common.utils.Utils.murmur2)."""
     length = len(data)

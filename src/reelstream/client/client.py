@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from copy import copy
 from types import TracebackType
+from urllib.parse import quote
 
 import httpx
 from pydantic import TypeAdapter
@@ -20,6 +21,7 @@ from reelstream.contract import (
     FilmsAnswer,
     FullAnswer,
     HealthAnswer,
+    Id,
     ModelSetAnswer,
     ModelSetsAnswer,
     NewRating,
@@ -108,8 +110,8 @@ class Client:
 
     def rate(
         self,
-        user_id: int,
-        item_id: int,
+        user_id: Id,
+        item_id: Id,
         rating: float | None,
         *,
         timestamp: int | None = None,
@@ -120,8 +122,8 @@ class Client:
         timestamp: seconds since 1970 (UTC); now by default. key: an Idempotency-Key of your own:
         sent again with it within an hour, the rating is not written a second time.
         """
-        one = NewRating(user_id=user_id, item_id=item_id, rating=rating, timestamp=timestamp)
-        return self._transport.write("POST", "/v1/ratings", WrittenAnswer, key, one.model_dump())
+        one = {"userId": user_id, "movieId": item_id, "rating": rating, "timestamp": timestamp}
+        return self._transport.write("POST", "/v1/ratings", WrittenAnswer, key, one)
 
     def rate_many(self, ratings: Sequence[NewRating], *, key: str | None = None) -> WrittenAnswer:
         """Write at most `MAX_QUERIES` ratings and deletions: all, or none if one is refused.
@@ -131,21 +133,23 @@ class Client:
         body = [rating.model_dump() for rating in ratings]
         return self._transport.write("POST", "/v1/ratings", WrittenAnswer, key, body)
 
-    def delete_rating(self, user_id: int, item_id: int, *, key: str | None = None) -> WrittenAnswer:
+    def delete_rating(self, user_id: Id, item_id: Id, *, key: str | None = None) -> WrittenAnswer:
         """Delete a user's rating of a film, if there is one. key: see `rate`."""
-        path = f"/v1/users/{user_id}/ratings/{item_id}"
+        path = f"/v1/users/{_quoted(user_id)}/ratings/{_quoted(item_id)}"
         return self._transport.write("DELETE", path, WrittenAnswer, key)
 
-    def predict(self, user_id: int, item_id: int, *, at: int | None = None) -> FullAnswer:
+    def predict(self, user_id: Id, item_id: Id, *, at: int | None = None) -> FullAnswer:
         """Rating, like and segment for one user and one film, from one model set.
 
         at: the time to predict for, in seconds since 1970 (UTC); now by default, and never before
         the user's last rating.
         """
-        return self._transport.get(f"/v1/users/{user_id}/items/{item_id}", FullAnswer, {"at": at})
+        return self._transport.get(
+            f"/v1/users/{_quoted(user_id)}/items/{_quoted(item_id)}", FullAnswer, {"at": at}
+        )
 
     def predict_regression(
-        self, user_id: int, item_id: int, *, at: int | None = None, distribution: bool = False
+        self, user_id: Id, item_id: Id, *, at: int | None = None, distribution: bool = False
     ) -> RegressionAnswer:
         """Which rating the user would give the film, and how sure that is.
 
@@ -161,13 +165,13 @@ class Client:
         return self._transport.get("/predict_regression", RegressionAnswer, params)
 
     def predict_classification(
-        self, user_id: int, item_id: int, *, at: int | None = None
+        self, user_id: Id, item_id: Id, *, at: int | None = None
     ) -> ClassificationAnswer:
         """How likely the user is to like the film. at: see `predict`."""
         params = {"userId": user_id, "movieId": item_id, "at": at}
         return self._transport.get("/predict_classification", ClassificationAnswer, params)
 
-    def predict_clustering(self, user_id: int) -> ClusteringAnswer:
+    def predict_clustering(self, user_id: Id) -> ClusteringAnswer:
         """Which segment the user belongs to."""
         return self._transport.get("/predict_clustering", ClusteringAnswer, {"userId": user_id})
 
@@ -197,7 +201,7 @@ class Client:
         return self._transport.post("/predict_clustering", _body(queries), _CLUSTERINGS)
 
     def recommendations(
-        self, user_id: int, n: int = 10, *, offset: int = 0, **wanted: str | int | float
+        self, user_id: Id, n: int = 10, *, offset: int = 0, **wanted: str | int | float
     ) -> RecommendationsAnswer:
         """Films that a user has not rated and may like, the best first.
 
@@ -205,7 +209,7 @@ class Client:
         `RecommendationsQuery`.
         """
         params = {"n": n, "offset": offset, **wanted}
-        path = f"/v1/users/{user_id}/recommendations"
+        path = f"/v1/users/{_quoted(user_id)}/recommendations"
         return self._transport.get(path, RecommendationsAnswer, params)
 
     def recommendations_for(self, query: AnonymousQuery) -> RecommendationsAnswer:
@@ -216,13 +220,15 @@ class Client:
         body = query.model_dump(exclude_defaults=True)
         return self._transport.post("/v1/recommendations", body, _RECOMMENDATIONS)
 
-    def questions(self, user_id: int, n: int = 10) -> QuestionsAnswer:
+    def questions(self, user_id: Id, n: int = 10) -> QuestionsAnswer:
         """The n films whose ratings would tell most about a user, the most telling first."""
-        return self._transport.get(f"/v1/users/{user_id}/questions", QuestionsAnswer, {"n": n})
+        return self._transport.get(
+            f"/v1/users/{_quoted(user_id)}/questions", QuestionsAnswer, {"n": n}
+        )
 
-    def similar(self, item_id: int, n: int = 10) -> SimilarAnswer:
+    def similar(self, item_id: Id, n: int = 10) -> SimilarAnswer:
         """The n films that are most like one: the same people watch them."""
-        return self._transport.get(f"/v1/items/{item_id}/similar", SimilarAnswer, {"n": n})
+        return self._transport.get(f"/v1/items/{_quoted(item_id)}/similar", SimilarAnswer, {"n": n})
 
     def events(self, after: int | None = None, *, limit: int = 50) -> EventsAnswer:
         """What happened on the stream, oldest first: at most `limit` things after a cursor, `next`
@@ -243,25 +249,25 @@ class Client:
         chosen = {"genre": genre or None, "sort": sort or None}
         return self._transport.get("/v1/items", FilmsAnswer, params | chosen)
 
-    def item(self, item_id: int) -> FilmAnswer:
+    def item(self, item_id: Id) -> FilmAnswer:
         """One film of the catalogue."""
-        return self._transport.get(f"/v1/items/{item_id}", FilmAnswer)
+        return self._transport.get(f"/v1/items/{_quoted(item_id)}", FilmAnswer)
 
     def users(self, query: str = "", *, limit: int = 20) -> UsersAnswer:
-        """At most `limit` users who have rated and whose id begins with the digits `query`.
+        """At most `limit` users who have rated and whose id begins with `query`.
 
         limit: at most `MAX_LIMIT`.
         """
         return self._transport.get("/v1/users", UsersAnswer, {"query": query, "limit": limit})
 
-    def user(self, user_id: int, *, limit: int = 50, offset: int = 0) -> UserAnswer:
+    def user(self, user_id: Id, *, limit: int = 50, offset: int = 0) -> UserAnswer:
         """A user's ratings, newest first, without the first `offset`. A user whom nobody knows has
         none.
 
         limit: at most `MAX_LIMIT`. The answer's `next` is the offset of those that follow.
         """
         query = {"limit": limit, "offset": offset}
-        return self._transport.get(f"/v1/users/{user_id}", UserAnswer, query)
+        return self._transport.get(f"/v1/users/{_quoted(user_id)}", UserAnswer, query)
 
     def segments(self) -> SegmentsAnswer:
         """What the users of each segment have in common."""
@@ -294,6 +300,11 @@ class Client:
     def metrics(self) -> str:
         """The API's metrics, as Prometheus reads them."""
         return self._transport.get_text("/metrics")
+
+
+def _quoted(any_id: Id) -> str:
+    """An id as a part of a URL's path."""
+    return quote(str(any_id), safe="")
 
 
 def _body(queries: Sequence[Query]) -> list[dict[str, object]]:

@@ -23,6 +23,16 @@ from reelstream.contract.events import (
     StreamEvent,
 )
 from reelstream.contract.films import FilmAnswer, FilmQuery, FilmsAnswer, FilmsQuery
+from reelstream.contract.ids import (
+    ItemId,
+    ItemIdValue,
+    ShownItemId,
+    ShownItemValue,
+    ShownUserId,
+    ShownUserValue,
+    UserId,
+    UserIdValue,
+)
 from reelstream.contract.model_sets import (
     BatchRanking,
     BatchScores,
@@ -90,6 +100,7 @@ from reelstream.contract.users import (
     UserSummary,
 )
 from reelstream.contract.waiting import Wait
+from reelstream.ratings.ids import Id
 
 __all__ = [
     "MAX_LIMIT",
@@ -121,6 +132,9 @@ __all__ = [
     "GenreLift",
     "HealthAnswer",
     "HistoryStatus",
+    "Id",
+    "ItemId",
+    "ItemIdValue",
     "LogStatus",
     "ModelSetAnswer",
     "ModelSetsAnswer",
@@ -152,12 +166,18 @@ __all__ = [
     "SegmentQuery",
     "SegmentsAnswer",
     "ServiceStatus",
+    "ShownItemId",
+    "ShownItemValue",
+    "ShownUserId",
+    "ShownUserValue",
     "SimilarAnswer",
     "SimilarFilm",
     "SimilarQuery",
     "StatusAnswer",
     "StreamEvent",
     "UserAnswer",
+    "UserId",
+    "UserIdValue",
     "UserQuery",
     "UserSummary",
     "UsersAnswer",

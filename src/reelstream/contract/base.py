@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from reelstream.contract.ids import whole
 from reelstream.ratings.events import MAX_ID
 
 # How many queries one list may hold.
@@ -17,39 +17,8 @@ MAX_LIMIT = 200
 MAX_TIME = 253_402_300_799
 
 
-# A whole number as text; more digits are too many for any id.
-_WHOLE_TEXT = re.compile(r"([0-9]{1,40})(?:\.0*)?")
+Whole = BeforeValidator(whole)
 
-
-def _whole(value: Any) -> Any:
-    """In JSON, 1.0 is the integer 1."""
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-def _whole_id(value: Any) -> Any:
-    """JavaScript cannot write numbers above 2^53: an id may be a text of digits."""
-    match = _WHOLE_TEXT.fullmatch(value) if isinstance(value, str) else None
-    return int(match[1]) if match else _whole(value)
-
-
-Whole = BeforeValidator(_whole)
-# What the OpenAPI document says of an id in a query: 18 digits are always in its range, and more
-# are taken as far as they are.
-_IdAsText = Annotated[str, Field(pattern=r"^[0-9]{1,18}(\.0*)?$")]
-WholeId = BeforeValidator(
-    _whole_id, json_schema_input_type=Annotated[int, Field(ge=0, le=MAX_ID)] | _IdAsText
-)
-
-UserId = Annotated[
-    int,
-    Field(alias="userId", ge=0, le=MAX_ID, description="The user's id.", examples=[1]),
-    WholeId,
-]
-ItemId = Annotated[
-    int,
-    Field(alias="movieId", ge=0, le=MAX_ID, description="The film's id.", examples=[31]),
-    WholeId,
-]
 Time = Annotated[int, Field(ge=0, le=MAX_TIME), Whole]
 Limit = Annotated[
     int, Field(ge=1, le=MAX_LIMIT, description="How many entries to answer at most."), Whole

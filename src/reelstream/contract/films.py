@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from reelstream.contract.base import Answer, ItemId, Limit, Offset, Query
+from reelstream.contract.base import Answer, Limit, Offset, Query
+from reelstream.contract.ids import ItemId, ShownItemId
 
 
 class FilmQuery(Query):
@@ -41,7 +42,7 @@ class FilmsQuery(Query):
 class FilmAnswer(Answer):
     """One film."""
 
-    item_id: ItemId
+    item_id: ShownItemId
     title: str
     year: int | None
     genres: list[str]

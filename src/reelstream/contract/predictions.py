@@ -6,7 +6,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from reelstream.contract.base import Answer, ItemId, Query, Time, UserId
+from reelstream.contract.base import Answer, Query, Time
+from reelstream.contract.ids import ItemId, ShownItemId, ShownUserId, UserId
 
 
 class PairQuery(Query):
@@ -97,8 +98,8 @@ class _OfModelSet(Answer):
 
 # A class of its own, because a user's segment concerns no film.
 class _OfPair(_OfModelSet):
-    user_id: UserId
-    item_id: ItemId
+    user_id: ShownUserId
+    item_id: ShownItemId
     title: Annotated[str | None, Field(description="None for a film outside the catalogue.")]
 
 
@@ -113,7 +114,7 @@ class ClassificationAnswer(_OfPair, Classification):
 class ClusteringAnswer(_OfModelSet, Clustering):
     """Which segment a user belongs to."""
 
-    user_id: UserId
+    user_id: ShownUserId
 
 
 class FullAnswer(_OfPair):

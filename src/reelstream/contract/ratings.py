@@ -6,7 +6,8 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
-from reelstream.contract.base import Answer, ItemId, Query, Time, UserId
+from reelstream.contract.base import Answer, Query, Time
+from reelstream.contract.ids import ItemId, UserId
 from reelstream.errors import RatingError
 from reelstream.ratings.values import read_rating, read_time
 

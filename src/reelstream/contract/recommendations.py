@@ -6,14 +6,22 @@ from typing import Annotated
 
 from pydantic import Field
 
-from reelstream.contract.base import Answer, ItemId, Limit, Query, Time, UserId, Whole
+from reelstream.contract.base import Answer, Limit, Query, Time, Whole
+from reelstream.contract.ids import (
+    ItemId,
+    ItemIdValue,
+    ShownItemId,
+    ShownItemValue,
+    ShownUserId,
+    ShownUserValue,
+    UserId,
+)
 from reelstream.contract.predictions import Basis
 from reelstream.strategies import MAX_RECOMMENDATIONS, Strategy
 
 MAX_EXCLUDED = 1_000
 
 _Year = Annotated[int, Field(ge=1, le=9999), Whole]
-_IDS = r"^([0-9]+(,[0-9]+)*)?$"
 
 
 class _WantedFilms(Query):
@@ -53,7 +61,6 @@ class RecommendationsQuery(_WantedFilms):
     exclude: Annotated[
         str,
         Field(
-            pattern=_IDS,
             max_length=2_000,
             description="Ids of films to leave out, with commas between them.",
         ),
@@ -85,14 +92,14 @@ class AnonymousQuery(_WantedFilms):
         Field(default_factory=list)
     )
     exclude: Annotated[
-        list[int], Field(max_length=MAX_EXCLUDED, description="Ids of films to leave out.")
+        list[ItemIdValue], Field(max_length=MAX_EXCLUDED, description="Ids of films to leave out.")
     ] = Field(default_factory=list)
 
 
 class Reason(Answer):
     """A rated film, and its part in bringing up another."""
 
-    item_id: ItemId
+    item_id: ShownItemId
     title: str | None
     share: Annotated[float, Field(description="Of what all own films add.")]
 
@@ -100,7 +107,7 @@ class Reason(Answer):
 class RecommendedFilm(Answer):
     """One film, and why."""
 
-    item_id: ItemId
+    item_id: ShownItemId
     title: str | None
     score: Annotated[float, Field(description="What the list is ranked by.")]
     choice: Annotated[
@@ -127,14 +134,16 @@ class RecommendationsAnswer(Answer):
     model_set: Annotated[int, Field(description="The number of the model set that answers.")]
     basis: Basis
     user_id: Annotated[
-        int | None, Field(alias="userId", description="null: somebody who is not in the stream.")
+        ShownUserValue | None,
+        Field(alias="userId", description="null: somebody who is not in the stream."),
     ]
     items: list[RecommendedFilm]
     next: Annotated[
         int | None, Field(description="The offset of the next page; null after the last.")
     ]
     ignored: Annotated[
-        list[int], Field(description="Rated films of which nothing is known: they change nothing.")
+        list[ShownItemValue],
+        Field(description="Rated films of which nothing is known: they change nothing."),
     ]
 
 
@@ -148,7 +157,7 @@ class SimilarQuery(Query):
 class SimilarFilm(Answer):
     """A film, and how much it is like another."""
 
-    item_id: ItemId
+    item_id: ShownItemId
     title: str | None
     score: Annotated[
         float, Field(description="Partial correlation of being rated, given all other films.")
@@ -159,7 +168,7 @@ class SimilarAnswer(Answer):
     """The films most like one, the most similar first."""
 
     model_set: Annotated[int, Field(description="The number of the model set that answers.")]
-    item_id: ItemId
+    item_id: ShownItemId
     title: str | None
     items: list[SimilarFilm]
 
@@ -174,7 +183,7 @@ class QuestionsQuery(Query):
 class QuestionFilm(Answer):
     """A film to ask about."""
 
-    item_id: ItemId
+    item_id: ShownItemId
     title: str | None
 
 
@@ -182,5 +191,5 @@ class QuestionsAnswer(Answer):
     """The films whose rating would tell most about a user, the most telling first."""
 
     model_set: Annotated[int, Field(description="The number of the model set that answers.")]
-    user_id: UserId
+    user_id: ShownUserId
     items: list[QuestionFilm]

@@ -6,7 +6,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from reelstream.contract.base import Answer, ItemId
+from reelstream.contract.base import Answer
+from reelstream.contract.ids import ShownItemId
 
 
 class GenreLift(Answer):
@@ -26,7 +27,7 @@ class GenreLift(Answer):
 class ExampleFilm(Answer):
     """A film, by its name."""
 
-    item_id: ItemId
+    item_id: ShownItemId
     title: str | None
 
 

@@ -6,7 +6,9 @@ from typing import Annotated
 
 from pydantic import Field
 
-from reelstream.contract.base import Answer, ItemId, Limit, Offset, Query, UserId
+from reelstream.contract.base import Answer, Limit, Offset, Query
+from reelstream.contract.ids import ShownItemId, ShownUserId, UserId
+from reelstream.ratings.ids import MAX_ID_CHARACTERS
 
 
 class UserQuery(Query):
@@ -22,8 +24,11 @@ class UsersQuery(Query):
 
     query: Annotated[
         str,
-        # The largest id has 19 digits.
-        Field(pattern="^[0-9]{0,19}$", description="The id's first digits.", examples=["1"]),
+        Field(
+            max_length=MAX_ID_CHARACTERS,
+            description="The id's first digits, or first letters in any case.",
+            examples=["1"],
+        ),
     ] = ""
     limit: Limit = 20
 
@@ -31,7 +36,7 @@ class UsersQuery(Query):
 class UserSummary(Answer):
     """One user."""
 
-    user_id: UserId
+    user_id: ShownUserId
     ratings: Annotated[int, Field(ge=0, description="How many films the user has rated.")]
 
 
@@ -45,7 +50,7 @@ class UsersAnswer(Answer):
 class RatedFilm(Answer):
     """One rating of a user."""
 
-    item_id: ItemId
+    item_id: ShownItemId
     title: str | None
     rating: float
     timestamp: Annotated[int, Field(description="Seconds since 1970, UTC.")]
@@ -54,7 +59,7 @@ class RatedFilm(Answer):
 class UserAnswer(Answer):
     """A user's ratings, newest first."""
 
-    user_id: UserId
+    user_id: ShownUserId
     known_user: bool
     total: Annotated[int, Field(ge=0, description="How many films the user has rated.")]
     ratings: list[RatedFilm]

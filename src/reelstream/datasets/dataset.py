@@ -13,12 +13,14 @@ from reelstream.datasets.data_file import DataFile
 from reelstream.datasets.film_files import FilmFileKind
 from reelstream.datasets.films import CatalogRead, read_films
 from reelstream.datasets.headers import NO_NAMES, ColumnNames
+from reelstream.datasets.id_kinds import notes_on_kinds
 from reelstream.datasets.layouts import RatingsFormat
 from reelstream.datasets.row_parser import CsvRow
 from reelstream.datasets.rows import Order, RatingBlock, RatingRows
 from reelstream.errors import DatasetError
 from reelstream.files import translate_errors
 from reelstream.ratings.columns import EventColumns
+from reelstream.ratings.ids import NUMBERS, Ids
 from reelstream.ratings.scale import RatingScale
 
 
@@ -41,19 +43,30 @@ class Dataset:
     """Empty for ratings without films."""
     columns: ColumnNames = NO_NAMES
     """The columns that a person named."""
-    notes: tuple[str, ...] = ()
-    """What was assumed."""
+    layout_notes: tuple[str, ...] = ()
+    """What was assumed of the files."""
     span: tuple[int, int] | None = None
     """Which bytes of the ratings as plain text count; None: all."""
+    ids: Ids = NUMBERS
+    """Of its users and items, as they were recognised or a person said."""
 
     @property
     def ratings_file(self) -> Path:
         """Where the ratings lie on the disk; an archive, when they are in one."""
         return self.ratings.path
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was assumed."""
+        return (*self.layout_notes, *notes_on_kinds(self.ids))
+
     def with_scale(self, scale: RatingScale) -> Dataset:
         """The same data set on another scale."""
         return replace(self, scale=scale)
+
+    def with_ids(self, ids: Ids) -> Dataset:
+        """The same data set, with ids of other kinds."""
+        return replace(self, ids=ids)
 
     @property
     def has_times(self) -> bool:
@@ -99,14 +112,20 @@ class Dataset:
 
         Raises StorageError, or DatasetError when a film file cannot be read.
         """
-        return read_films(self.film_files, self.columns)
+        return read_films(self.film_files, self.columns, self.ids.item)
 
     def rows(self, order: Order, start: int = 0) -> RatingRows:
         """Every row of the ratings file for the producer, good or not, without the first `start`.
         Raises StorageError and DatasetError.
         """
         return RatingRows(
-            self.ratings.plain(), self.ratings_format, self.scale, order, start, span=self.span
+            self.ratings.plain(),
+            self.ratings_format,
+            self.scale,
+            order,
+            start,
+            span=self.span,
+            ids=self.ids,
         )
 
     def blocks(self) -> Iterator[RatingBlock]:

@@ -18,14 +18,17 @@ from reelstream.datasets.dataset import Dataset
 from reelstream.datasets.film_files import FilmFileKind, recognise_films
 from reelstream.datasets.films import CatalogRead, read_films
 from reelstream.datasets.headers import NO_NAMES, ColumnNames
+from reelstream.datasets.id_kinds import recognise_kind
 from reelstream.datasets.layouts import (
     RatingsFormat,
     Refusal,
     counts_milliseconds,
     recognise_ratings,
 )
+from reelstream.datasets.samples import sampled_rows
 from reelstream.datasets.scales import recognise_scale
 from reelstream.errors import DatasetError
+from reelstream.ratings.ids import Ids
 
 _RATINGS_NAMES = ("ratings_small.csv", "ratings.csv", "ratings.dat", "u.data")
 _LAYOUT_OF_SEPARATOR = {"::": "ml-1m", "\t": "ml-100k", ",": "ml-latest", "": "json-lines"}
@@ -175,17 +178,25 @@ def _dataset(
     folder = ratings.path.parent
     # Resolved, because `.` has no name.
     name = folder.resolve().name if ratings.member is None else ratings.path.name
-    scale = recognise_scale(ratings.plain(), ratings_format)
+    sampled = list(sampled_rows(ratings.plain(), ratings_format))
+    kinds = {
+        role: recognise_kind((cells[place] for cells in sampled), name)
+        for role, place, name in (
+            ("user", ratings_format.user, ratings_format.column_names()["user"]),
+            ("item", ratings_format.item, ratings_format.column_names()["item"]),
+        )
+    }
     return Dataset(
         name=name,
         layout=layout,
         folder=folder,
         ratings=ratings,
         ratings_format=ratings_format,
-        scale=scale,
+        scale=recognise_scale(sampled, ratings_format),
         film_files=films,
         columns=columns,
-        notes=tuple(_notes(ratings, ratings_format, films)),
+        layout_notes=tuple(_notes(ratings, ratings_format, films)),
+        ids=Ids.of_kinds(**kinds),
     )
 
 

@@ -12,7 +12,8 @@ import msgspec
 from reelstream.datasets.headers import ColumnNames, plain_name
 from reelstream.datasets.layouts import SEPARATORS, head_lines, is_header, split_line
 from reelstream.errors import RatingError
-from reelstream.ratings.values import read_id
+from reelstream.ratings.events import MAX_ID
+from reelstream.ratings.ids import NumberIds, TextIds
 
 FilmFileKind = Literal["movies.csv", "movies.dat", "u.item", "movies_metadata.csv", "links.csv"]
 
@@ -58,16 +59,25 @@ def recognise_films(head: bytes, columns: ColumnNames) -> FilmFormat | None:
     return next((each for each, fits in _BODIES if _mostly(lines, each.separator, fits)), None)
 
 
-def film_id(text: str) -> int | None:
+_CATALOGUE_NUMBER = re.compile(r"\s*([0-9]{1,18})(?:\.0*)?\s*")
+
+
+def catalogue_number(text: str) -> int | None:
+    """The number of a film in TMDB, IMDb or MovieLens, perhaps padded; None where there is none."""
+    match = _CATALOGUE_NUMBER.fullmatch(text)
+    return int(match[1]) if match else None
+
+
+def film_id(text: str, ids: NumberIds | TextIds) -> int | None:
     """The id of a film in a cell; None where there is none."""
     # Most cells are plain digits, and an exception for each empty one would take most of the time.
     if not text:
         return None
     try:
-        number = read_id("", text)
+        number = ids.read(text)
     except RatingError:
         return None
-    return number if 0 <= number < 10**18 else None
+    return number if 0 <= number <= MAX_ID else None
 
 
 def _from_header(names: Sequence[str], separator: str, columns: ColumnNames) -> FilmFormat | None:
@@ -101,9 +111,11 @@ def _from_header(names: Sequence[str], separator: str, columns: ColumnNames) -> 
 def _mostly(lines: Sequence[str], separator: str, fits: Callable[[list[str]], bool]) -> bool:
     """Whether at least half of the lines begin with an id and fit, and the first is no header."""
     rows = [split_line(line, separator) for line in lines]
-    if not rows[0] or film_id(rows[0][0]) is None:
+    if not rows[0] or catalogue_number(rows[0][0]) is None:
         return False
-    n_fitting = sum(bool(row) and film_id(row[0]) is not None and fits(row) for row in rows)
+    n_fitting = sum(
+        bool(row) and catalogue_number(row[0]) is not None and fits(row) for row in rows
+    )
     return 2 * n_fitting >= len(rows)
 
 
@@ -113,7 +125,7 @@ def _is_number(text: str) -> bool:
 
 def _is_link(cells: list[str]) -> bool:
     ids = cells[1:] if cells[2:] != [""] else cells[1:2]  # some films have no id of TMDB
-    return len(cells) == 3 and all(film_id(cell) is not None for cell in ids)
+    return len(cells) == 3 and all(catalogue_number(cell) is not None for cell in ids)
 
 
 def _is_film(cells: list[str]) -> bool:

@@ -18,6 +18,7 @@ from reelstream.datasets.film_files import (
     N_ITEM_COLUMNS,
     FilmFileKind,
     FilmFormat,
+    catalogue_number,
     film_id,
     recognise_films,
 )
@@ -25,6 +26,7 @@ from reelstream.datasets.headers import NO_NAMES, ColumnNames
 from reelstream.datasets.layouts import QUOTING_SEPARATORS, decode_text
 from reelstream.errors import DatasetError
 from reelstream.files import translate_errors
+from reelstream.ratings.ids import NUMBERS, NumberIds, TextIds
 
 _ITEM_GENRES = (
     "",  # the first flag says that the genre is unknown
@@ -84,19 +86,24 @@ class _Films(NamedTuple):
 _NOTHING = _Films({}, 0, 0)
 
 
-def read_films(files: dict[FilmFileKind, DataFile], columns: ColumnNames = NO_NAMES) -> CatalogRead:
-    """The catalogue in a folder's film files; an empty one when there are none.
+def read_films(
+    files: dict[FilmFileKind, DataFile],
+    columns: ColumnNames = NO_NAMES,
+    ids: NumberIds | TextIds = NUMBERS.item,
+) -> CatalogRead:
+    """The catalogue in a folder's film files; an empty one when there are none. `ids` are those of
+    the ratings' items.
 
     TMDB's metadata counts before MovieLens's own titles, as its folder may hold both; what it lacks
     is filled from these. Raises StorageError, or DatasetError when a file breaks off inside a
     quoted field.
     """
-    linked = _read(files.get("links.csv"), columns)
+    linked = _read(files.get("links.csv"), columns, ids)
     own_kind = next((k for k in ("movies.csv", "movies.dat", "u.item") if k in files), None)
-    own = _read(files[own_kind], columns) if own_kind else _NOTHING
+    own = _read(files[own_kind], columns, ids) if own_kind else _NOTHING
     metadata, notes = _NOTHING, []
     if "movies_metadata.csv" in files and linked.films:
-        metadata = _read(files["movies_metadata.csv"], columns)
+        metadata = _read(files["movies_metadata.csv"], columns, NUMBERS.item)
     elif "movies_metadata.csv" in files:
         notes.append(
             f"{files['movies_metadata.csv'].name} has ids of TMDB, and no links file says which "
@@ -106,7 +113,10 @@ def read_films(files: dict[FilmFileKind, DataFile], columns: ColumnNames = NO_NA
     if metadata.films:
         # A film that the links name stays in the catalogue even untitled: its ratings are real,
         # and its id should be answered, not refused.
-        films = {item_id: own.films.get(item_id, Film(item_id)) for item_id in linked.films}
+        films = {
+            item_id: own.films.get(item_id, Film(item_id, text_id=link.text_id))
+            for item_id, link in linked.films.items()
+        }
         films |= own.films
     joined = [
         _joined(film, linked.films.get(film.item_id), metadata.films) for film in films.values()
@@ -148,10 +158,11 @@ def _joined(film: Film, link: Film | None, metadata: dict[int, Film]) -> Film:
         richer.genres or film.genres,
         tmdb_id,
         imdb_id or richer.imdb_id,
+        film.text_id,
     )
 
 
-def _read(file: DataFile | None, columns: ColumnNames) -> _Films:
+def _read(file: DataFile | None, columns: ColumnNames, ids: NumberIds | TextIds) -> _Films:
     """What a film file says."""
     if file is None:
         return _NOTHING
@@ -161,7 +172,7 @@ def _read(file: DataFile | None, columns: ColumnNames) -> _Films:
     films: dict[int, Film] = {}
     skipped = repeated = 0
     for cells in _rows(file, layout):
-        film = _film(cells, layout) if len(cells) == layout.n_columns else None
+        film = _film(cells, layout, ids) if len(cells) == layout.n_columns else None
         if film is None:
             skipped += 1
             continue
@@ -171,14 +182,14 @@ def _read(file: DataFile | None, columns: ColumnNames) -> _Films:
     return _Films(films, skipped, repeated)
 
 
-def _film(cells: Sequence[str], layout: FilmFormat) -> Film | None:
+def _film(cells: Sequence[str], layout: FilmFormat, ids: NumberIds | TextIds) -> Film | None:
     """What a row says of its film; None without an id."""
 
     def cell(role: str) -> str:
         place = layout.places.get(role)
         return "" if place is None else cells[place].strip()
 
-    item_id = film_id(cell("item"))
+    item_id = film_id(cell("item"), ids)
     if item_id is None:
         return None
     title, year = cell("title"), None
@@ -190,12 +201,14 @@ def _film(cells: Sequence[str], layout: FilmFormat) -> Film | None:
     if layout.kind == "u.item":
         flags = zip(_ITEM_GENRES, cells[N_ITEM_COLUMNS - len(_ITEM_GENRES) :], strict=True)
         genres = tuple(genre for genre, flag in flags if genre and flag == "1")
-    return Film(item_id, title, year, genres, film_id(cell("tmdb")), _imdb_id(cell("imdb")))
+    tmdb_id, imdb_id = catalogue_number(cell("tmdb")), _imdb_id(cell("imdb"))
+    text_id = ids.write(item_id) if isinstance(ids, TextIds) else None
+    return Film(item_id, title, year, genres, tmdb_id, imdb_id, text_id)
 
 
 def _imdb_id(text: str) -> str | None:
     """`0114709` for `tt0114709`, `114709` and `114709.0`."""
-    number = film_id(text.removeprefix("tt"))
+    number = catalogue_number(text.removeprefix("tt"))
     return (text or None) if number is None else f"{number:07d}"
 
 

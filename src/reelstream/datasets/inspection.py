@@ -14,6 +14,7 @@ from reelstream.datasets.dataset import Dataset
 from reelstream.datasets.films import CatalogRead
 from reelstream.datasets.row_parser import CsvRow
 from reelstream.ratings.events import Event
+from reelstream.ratings.ids import Id
 from reelstream.ratings.scale import RatingScale
 
 _FIRST_ROWS = 5
@@ -73,7 +74,7 @@ class Inspection(msgspec.Struct, frozen=True, kw_only=True):
 
 def inspect(
     dataset: Dataset,
-    film_id: int | None = None,
+    film_id: Id | None = None,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Inspection:
     """Read all of a data set; `on_progress` gets how many rows are read, and of how many.
@@ -97,7 +98,7 @@ def inspect(
         last=tally.last,
         scale=dataset.scale,
         films=_film_counts(catalog),
-        film=_film(catalog, film_id),
+        film=None if film_id is None else _film(catalog, dataset.ids.item.look_up(film_id)),
         notes=[*dataset.notes, *tally.notes(), *catalog.notes],
         first_rows=tally.first_rows,
     )
@@ -177,12 +178,12 @@ def _film_counts(read: CatalogRead) -> FilmCounts:
     )
 
 
-def _film(read: CatalogRead, film_id: int | None) -> dict[str, Any] | None:
-    film = None if film_id is None else read.catalog.get(film_id)
+def _film(read: CatalogRead, item_id: int) -> dict[str, Any] | None:
+    film = read.catalog.get(item_id)
     if film is None:
         return None
     return {
-        "movieId": film.item_id,
+        "movieId": film.id,
         "title": film.title,
         "year": film.year,
         "genres": list(film.genres),

@@ -11,8 +11,9 @@ from reelstream.datasets.layouts import RatingsFormat
 from reelstream.datasets.row_parser import FIXED_TIME, CsvRow, Rows, checked_row
 from reelstream.errors import RatingError
 from reelstream.ratings.events import Deleted, Event, Rated
+from reelstream.ratings.ids import Ids
 from reelstream.ratings.scale import RatingScale
-from reelstream.ratings.values import read_id, read_rating, read_time
+from reelstream.ratings.values import read_rating, read_time
 
 _decoder = msgspec.json.Decoder(dict[str, object])
 
@@ -20,8 +21,8 @@ _decoder = msgspec.json.Decoder(dict[str, object])
 class JsonRowParser:
     """Turns lines of JSON into ratings; a rating of null deletes, as in a message."""
 
-    def __init__(self, ratings_format: RatingsFormat, scale: RatingScale) -> None:
-        self._scale = scale
+    def __init__(self, ratings_format: RatingsFormat, scale: RatingScale, ids: Ids) -> None:
+        self._scale, self._ids = scale, ids
         self._keys = ratings_format.column_names()
 
     def parse(
@@ -38,7 +39,7 @@ class JsonRowParser:
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise RatingError(f"the row is not JSON: {error}") from error
         user, item = (self._value(row, role) for role in ("user", "item"))
-        user_id, item_id = read_id("userId", user), read_id("movieId", item)
+        user_id, item_id = self._ids.user.read(user), self._ids.item.read(item)
         timestamp = FIXED_TIME
         if self._keys["timestamp"] is not None:
             timestamp = read_time(self._value(row, "timestamp"))
@@ -64,12 +65,3 @@ class JsonRowParser:
             return read_time(self._value(_decoder.decode(raw), "timestamp"))
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, RatingError):
             return None
-
-    @staticmethod
-    def rating_of(line: str, ratings_format: RatingsFormat) -> float | None:
-        """The rating in a line, on whatever scale; None when it has none."""
-        try:
-            value = _decoder.decode(line).get(ratings_format.names[ratings_format.rating])
-        except (msgspec.MsgspecError, RecursionError):
-            return None
-        return float(value) if isinstance(value, int | float) else None

@@ -12,11 +12,13 @@ from numpy.typing import NDArray
 
 from reelstream.datasets.layouts import QUOTING_SEPARATORS, RatingsFormat
 from reelstream.datasets.row_parser import FIXED_TIME
+from reelstream.ratings.ids import NUMBERS, IdKind, Ids, NumberIds, TextIds
 from reelstream.ratings.scale import RatingScale
 from reelstream.ratings.values import all_as_seconds
 
 # In a column of whole numbers; no row with it keeps the contract.
 _NOT_READ = -1
+_ID_TYPES: dict[IdKind, pl.DataType] = {"number": pl.Int64(), "text": pl.String()}
 _ISO_FORMATS = ("%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%M:%S")
 
 
@@ -35,7 +37,9 @@ class PlainColumns(NamedTuple):
         )
 
 
-def read_plain_rows(content: bytes, n_rows: int, layout: RatingsFormat) -> PlainColumns:
+def read_plain_rows(
+    content: bytes, n_rows: int, layout: RatingsFormat, ids: Ids = NUMBERS
+) -> PlainColumns:
     """Every row; -1 or NaN for what polars cannot read."""
     whole = np.full(n_rows, _NOT_READ)
     nothing = PlainColumns(whole, whole, np.full(n_rows, np.nan), whole)
@@ -43,16 +47,18 @@ def read_plain_rows(content: bytes, n_rows: int, layout: RatingsFormat) -> Plain
     if layout.is_json or layout.separator == " ":
         return nothing
     try:
-        table = _read(content, layout, pl.Int64())
+        table = _read(content, layout, pl.Int64(), ids)
         # Two rows become one where a quote is open at the end of the first.
         if len(table) != n_rows:
             return nothing
         # A second pass only where most times are no numbers: a few broken cells do not pay for it.
         if layout.timestamp is not None and table["timestamp"].null_count() > n_rows // 2:
-            table = _with_iso_times(_read(content, layout, pl.String()))
+            table = _with_iso_times(_read(content, layout, pl.String(), ids))
+        if _may_hold_padded_numbers(content):
+            table = _without_padded_numbers(table, content, layout, ids)
     except pl.exceptions.PolarsError:
         return nothing
-    user_id, item_id = (table[name].fill_null(_NOT_READ).to_numpy() for name in ("user", "item"))
+    user_id, item_id = _numbers(table["user"], ids.user), _numbers(table["item"], ids.item)
     rating = table["rating"].fill_null(float("nan")).to_numpy()
     times = np.full(n_rows, FIXED_TIME)
     if layout.timestamp is not None:
@@ -68,13 +74,24 @@ def plain_rows_hold(read: PlainColumns, scale: RatingScale, latest: int) -> NDAr
     return is_good & (user_id >= 0) & (item_id >= 0) & (timestamp >= 0) & (timestamp <= latest)
 
 
-def _read(content: bytes, layout: RatingsFormat, time: pl.DataType) -> pl.DataFrame:
+def _numbers(column: pl.Series, ids: NumberIds | TextIds) -> NDArray[np.int64]:
+    if not isinstance(ids, TextIds):
+        return column.fill_null(_NOT_READ).to_numpy()
+    # Each text once: ids repeat.
+    texts = column.drop_nulls().unique()
+    numbers = pl.Series(ids.read_all(texts), dtype=pl.Int64)
+    return column.replace_strict(
+        texts, numbers, default=_NOT_READ, return_dtype=pl.Int64
+    ).to_numpy()
+
+
+def _read(content: bytes, layout: RatingsFormat, time: pl.DataType, ids: Ids) -> pl.DataFrame:
     """The columns user, item, rating and timestamp; null where a cell is of another kind."""
     # polars splits at single signs: between the two of `::` it finds an empty column.
     width = len(layout.separator)
     places: dict[int, tuple[str, pl.DataType]] = {
-        layout.user: ("user", pl.Int64()),
-        layout.item: ("item", pl.Int64()),
+        layout.user: ("user", _ID_TYPES[ids.user.kind]),
+        layout.item: ("item", _ID_TYPES[ids.item.kind]),
         layout.rating: ("rating", pl.Float64()),
     }
     if layout.timestamp is not None:
@@ -101,6 +118,31 @@ def _read(content: bytes, layout: RatingsFormat, time: pl.DataType) -> pl.DataFr
         return wanted
     is_sure = table.select(pl.all_horizontal(doubts).alias("is_sure"))["is_sure"]
     return wanted.with_columns(pl.when(is_sure).then(pl.col("user")).alias("user"))
+
+
+def _may_hold_padded_numbers(content: bytes) -> bool:
+    """Whether a number in it begins with a zero and another digit."""
+    signs = np.frombuffer(content, np.uint8)
+    zeros = np.flatnonzero(signs[:-1] == ord("0"))
+    zeros = zeros[_are_digits(signs[zeros + 1])]
+    before = signs[np.maximum(zeros - 1, 0)]
+    return bool(((zeros == 0) | ~(_are_digits(before) | (before == ord(".")))).any())
+
+
+def _are_digits(signs: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    return (signs >= ord("0")) & (signs <= ord("9"))
+
+
+def _without_padded_numbers(
+    table: pl.DataFrame, content: bytes, layout: RatingsFormat, ids: Ids
+) -> pl.DataFrame:
+    """The table without ids such as 007: read as numbers, they would lose their zeros."""
+    texts = _read(content, layout, pl.String(), Ids.of_kinds("text", "text"))
+    for name, kind in (("user", ids.user.kind), ("item", ids.item.kind)):
+        if kind == "number":
+            is_padded = texts[name].str.contains(r"^\s*[+-]?0[0-9]").fill_null(False)
+            table = table.with_columns(pl.when(~is_padded).then(pl.col(name)).alias(name))
+    return table
 
 
 def _doubts(content: bytes, layout: RatingsFormat, places: Collection[int]) -> list[pl.Expr]:

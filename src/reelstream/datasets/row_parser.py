@@ -5,7 +5,7 @@ from __future__ import annotations
 import mmap
 import re
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import repeat
 from typing import Final, TypeAlias
 
@@ -15,8 +15,9 @@ from reelstream.datasets.layouts import RatingsFormat, decode_text, split_line
 from reelstream.datasets.line_index import MAX_DIGITS
 from reelstream.errors import RatingError
 from reelstream.ratings.events import MAX_CLOCK_LEAD_SECONDS, Event, Rated, check
+from reelstream.ratings.ids import NO_ID, Ids, NumberIds, TextIds
 from reelstream.ratings.scale import RatingScale
-from reelstream.ratings.values import as_seconds, read_id, read_rating, read_time
+from reelstream.ratings.values import as_seconds, read_rating, read_time
 
 # A longer row is cut: the log should not carry what cannot be a rating.
 MAX_RAW_BYTES = 65_536
@@ -24,6 +25,9 @@ MAX_RAW_BYTES = 65_536
 # When every rating is taken to be given in a file without times: the first second of 2000, UTC. The
 # same for ever, so that a file is the same events whenever it is read.
 FIXED_TIME: Final = 946_684_800
+
+# Leading zeros are no part of a number: who has them has texts.
+_PLAIN_NUMBER = rf"(0|[1-9][0-9]{{0,{MAX_DIGITS - 1}}})"
 
 Rows: TypeAlias = mmap.mmap | bytes
 
@@ -49,14 +53,21 @@ class RowParser:
     row raises.
     """
 
-    def __init__(self, ratings_format: RatingsFormat, scale: RatingScale) -> None:
-        self._format, self._scale = ratings_format, scale
+    def __init__(self, ratings_format: RatingsFormat, scale: RatingScale, ids: Ids) -> None:
+        self._format, self._scale, self._ids = ratings_format, scale, ids
         separator, timestamp = ratings_format.separator, ratings_format.timestamp
         wanted = [ratings_format.user, ratings_format.item, ratings_format.rating]
         wanted += [] if timestamp is None else [timestamp]
         columns = [rf'[^"{re.escape(separator[0])}\n]{{0,100}}'] * ratings_format.n_columns
         for column in wanted:
             columns[column] = f"([0-9]{{1,{MAX_DIGITS}}})"
+        for column, kind in (
+            (ratings_format.user, ids.user.kind),
+            (ratings_format.item, ids.item.kind),
+        ):
+            # Of a text only ASCII, as other signs need decoding.
+            text = rf'([^"{re.escape(separator[0])}\x00-\x1f\x7f-\xff]{{1,100}})'
+            columns[column] = text if kind == "text" else _PLAIN_NUMBER
         columns[ratings_format.rating] = "([0-9.,]{1,8})"
         self._find_plain = re.compile(
             f"^{re.escape(separator).join(columns)}$", re.MULTILINE
@@ -118,8 +129,10 @@ class RowParser:
             seconds = list(map(as_seconds, seconds))
         if not on_scale.keys() >= set(texts) or max(seconds) > latest:
             return None
-        ratings = map(on_scale.__getitem__, texts)
-        return map(Rated, map(int, user_ids), map(int, item_ids), ratings, seconds)
+        users, items = _numbers(user_ids, self._ids.user), _numbers(item_ids, self._ids.item)
+        if users is None or items is None:
+            return None
+        return map(Rated, users, items, map(on_scale.__getitem__, texts), seconds)
 
     def _read(self, raw: bytes) -> Rated:
         if not raw.strip():
@@ -130,11 +143,19 @@ class RowParser:
             raise RatingError(f"the row has {len(cells)} columns instead of {layout.n_columns}")
         rating = read_rating(cells[layout.rating], decimal_comma=layout.has_decimal_commas)
         return Rated(
-            read_id("userId", cells[layout.user]),
-            read_id("movieId", cells[layout.item]),
+            self._ids.user.read(cells[layout.user]),
+            self._ids.item.read(cells[layout.item]),
             rating,
             FIXED_TIME if layout.timestamp is None else read_time(cells[layout.timestamp]),
         )
+
+
+def _numbers(cells: Sequence[str], ids: NumberIds | TextIds) -> Iterable[int] | None:
+    """The numbers of plain ids; None when one of them is refused."""
+    if not isinstance(ids, TextIds):
+        return map(int, cells)
+    numbers = ids.read_all(cells).tolist()
+    return None if NO_ID in numbers else numbers
 
 
 def checked_row(

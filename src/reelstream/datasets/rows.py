@@ -21,6 +21,7 @@ from reelstream.datasets.row_parser import MAX_RAW_BYTES, CsvRow, RowParser
 from reelstream.errors import DatasetError
 from reelstream.ratings.columns import EventColumns, event_cells
 from reelstream.ratings.events import MAX_CLOCK_LEAD_SECONDS, MAX_ID
+from reelstream.ratings.ids import NUMBERS, Ids
 from reelstream.ratings.scale import RatingScale
 
 Order = Literal["time", "file"]
@@ -57,6 +58,7 @@ class RatingRows:
         start: int = 0,
         *,
         span: tuple[int, int] | None = None,
+        ids: Ids = NUMBERS,
     ) -> None:
         """The first `start` rows are skipped, and rows outside of the bytes in `span` do not count.
         Raises StorageError, or DatasetError on an unknown order.
@@ -66,7 +68,7 @@ class RatingRows:
         self._format, self._scale, self._start = ratings_format, scale, start
         self._has_times = ratings_format.timestamp is not None
         parser = JsonRowParser if ratings_format.is_json else RowParser
-        self._parser = parser(ratings_format, scale)
+        self._parser, self._ids = parser(ratings_format, scale, ids), ids
         self._lines = LineIndex(path, ratings_format, span)
         self._order = self._times().argsort(kind="stable") if order == "time" else None
 
@@ -92,7 +94,7 @@ class RatingRows:
             rows = np.arange(first, min(first + _BLOCK_ROWS, len(self)))
             starts, ends = self._lines.spans(rows[[0, -1]])
             content = self._lines.content[int(starts[0]) : int(ends[-1])]
-            read = read_plain_rows(content, len(rows), self._format)
+            read = read_plain_rows(content, len(rows), self._format, self._ids)
             latest = int(time.time()) + MAX_CLOCK_LEAD_SECONDS
             is_good = plain_rows_hold(read, self._scale, latest)
             if is_good.all():

@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 
 from reelstream.broker.interface import Broker
-from reelstream.broker.partitioning import key_of_user
 from reelstream.ratings.events import Erased
+from reelstream.ratings.ids import NUMBERS, Ids
 from reelstream.ratings.wire import encode_message
 
 
-def forget(user_id: int, broker: Broker, topic: str) -> int:
+def forget(user_id: int, broker: Broker, topic: str, ids: Ids = NUMBERS) -> int:
     """Erase what a user has rated up to now; return that time, in seconds since 1970 (UTC), once
     the log has it.
 
@@ -18,6 +18,6 @@ def forget(user_id: int, broker: Broker, topic: str) -> int:
     """
     erasure = Erased(user_id, int(time.time()))
     with broker.producer(topic) as producer:
-        producer.send(encode_message(erasure), key_of_user(user_id))
+        producer.send(encode_message(erasure, ids), ids.user.key(user_id))
         producer.flush()
     return erasure.timestamp

@@ -29,11 +29,12 @@ from prometheus_client import Gauge
 
 from reelstream.broker.headers import ROW, broken_row_headers, row_prefix
 from reelstream.broker.interface import Broker, Producer
-from reelstream.broker.partitioning import key_of_user, partition_of
+from reelstream.broker.partitioning import partition_of
 from reelstream.datasets.row_parser import CsvRow
 from reelstream.errors import BrokerError
 from reelstream.failpoints import reached
 from reelstream.ingest.resume_point import Checkpoint, ResumePoint, scan
+from reelstream.ratings.ids import Ids
 from reelstream.ratings.wire import encode_message
 
 # Rows sent between two checkpoints: each costs a flush and two calls to the broker.
@@ -67,6 +68,10 @@ class Source(Protocol):
     @property
     def fingerprint(self) -> str:
         """The hash of its content."""
+
+    @property
+    def ids(self) -> Ids:
+        """Of its users and items: its rows hold their numbers."""
 
     def rows(self, order: Order, start: int = 0) -> Rows:
         """Its rows without the first `start`."""
@@ -123,7 +128,9 @@ def produce(
     progress.check(n_partitions)
     point = progress.point
     with broker.producer(topic) as producer:
-        sending = _Sending(producer, source, point, options.rate, stop or threading.Event())
+        sending = _Sending(
+            producer, source, point, dataset.ids, rate=options.rate, stop=stop or threading.Event()
+        )
         rows = dataset.rows(options.order, sending.first_row)
         save = partial(progress.save, producer)
         show = partial(_show, on_progress, len(rows))
@@ -192,6 +199,8 @@ class _Sending:
         producer: Producer,
         source: str,
         point: ResumePoint,
+        ids: Ids,
+        *,
         rate: float | None,
         stop: threading.Event,
     ) -> None:
@@ -203,6 +212,7 @@ class _Sending:
         """No row before this one is missing in any partition."""
         self.skipped = self.first_row
         self._producer, self._point, self._rate, self._stop = producer, point, rate, stop
+        self._ids = ids
         self._row_prefix = row_prefix(source, point.partitions)
         self._started = time.monotonic()
 
@@ -215,7 +225,7 @@ class _Sending:
             # A row whose time lies ahead is broken today and a rating tomorrow. Both go to the
             # partition of its user, or row numbers would not rise there.
             user_id = row.event.user_id if row.event else row.user_id
-            key = None if user_id is None else key_of_user(user_id)
+            key = None if user_id is None else self._ids.user.key(user_id)
             partition = partition_of(key, self._point.partitions) if key else 0
             # 2. Skip what the log has.
             if row.number <= last_rows.get(partition, -1):
@@ -238,7 +248,7 @@ class _Sending:
     def _send(self, row: CsvRow, key: bytes | None, partition: int) -> None:
         headers = [(ROW, b"%s%d" % (self._row_prefix, row.number))]
         if row.event is not None:
-            value = encode_message(row.event)
+            value = encode_message(row.event, self._ids)
         else:
             value = row.raw
             headers += broken_row_headers(row.reason or "")

@@ -27,6 +27,7 @@ from reelstream.errors import RatingError
 from reelstream.ingest.producer import Order, ProduceOptions, produce, source_name
 from reelstream.ingest.resume_point import Checkpoint, ResumePoint
 from reelstream.ratings.events import Event
+from reelstream.ratings.ids import NUMBERS, Ids
 from reelstream.ratings.scale import RatingScale
 from reelstream.ratings.wire import decode_message, encode_message
 from reelstream.storage.batch_files import RejectedRow
@@ -46,7 +47,9 @@ class RequeueReport:
     """Rows left out, because they were requeued before."""
 
 
-def read_edited(value: bytes, rejected: RejectedRow, scale: RatingScale) -> Event:
+def read_edited(
+    value: bytes, rejected: RejectedRow, scale: RatingScale, ids: Ids = NUMBERS
+) -> Event:
     """The event that a rejected row is after its edit: a message, or a row
     `userId,movieId,rating,timestamp`.
 
@@ -59,10 +62,10 @@ def read_edited(value: bytes, rejected: RejectedRow, scale: RatingScale) -> Even
             {name: cell.decode() for name, cell in zip(_COLUMNS, cells, strict=True)}
         )
     try:
-        return decode_message(value, rejected.timestamp // 1000, scale)
+        return decode_message(value, rejected.timestamp // 1000, scale, ids=ids)
     except RatingError:
         # It was ahead of its time, which has come since.
-        return decode_message(value, int(time.time()), scale)
+        return decode_message(value, int(time.time()), scale, ids=ids)
 
 
 def requeue(
@@ -127,16 +130,17 @@ class _Redrive:
         self._folder.mark_sent(number)
 
     def _source(self, number: int) -> _RequeuedSource:
-        return _RequeuedSource(self._folder.read(number), self._folder.fingerprint(number))
+        rows, fingerprint = self._folder.read(number), self._folder.fingerprint(number)
+        return _RequeuedSource(rows, fingerprint, self._folder.ids)
 
 
 class _RequeuedSource:
     """A file of requeued rows, as the producer wants a source."""
 
-    def __init__(self, rows: Sequence[RequeuedRow], fingerprint: str) -> None:
-        self.fingerprint = fingerprint
+    def __init__(self, rows: Sequence[RequeuedRow], fingerprint: str, ids: Ids) -> None:
+        self.fingerprint, self.ids = fingerprint, ids
         self._rows = [
-            CsvRow(n, row.event, encode_message(row.event), None) for n, row in enumerate(rows)
+            CsvRow(n, row.event, encode_message(row.event, ids), None) for n, row in enumerate(rows)
         ]
 
     def rows(self, order: Order, start: int = 0) -> _RowsFrom:

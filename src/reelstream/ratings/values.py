@@ -23,6 +23,7 @@ MIN_MILLISECONDS: Final = 10**11
 # More digits than any int64 has, so that a number too large is refused for its size, not for its
 # looks.
 _WHOLE = re.compile(r"([+-]?[0-9]{1,40})(?:\.0*)?")
+_LEADING_ZERO = re.compile(r"[+-]?0[0-9]")
 _DECIMAL = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?")
 _SECONDS = re.compile(r"([+-]?[0-9]{1,40})(?:[.,][0-9]*)?")
 _ISO = re.compile(
@@ -36,11 +37,13 @@ _SECOND = timedelta(seconds=1)
 def read_id(name: str, value: str | float) -> int:
     """The id that `value` stands for; `name` is its field's. Raises RatingError.
 
-    >>> read_id("movieId", "862"), read_id("movieId", " 0862.0"), read_id("movieId", 862.0)
+    >>> read_id("movieId", "862"), read_id("movieId", " 862.0"), read_id("movieId", 862.0)
     (862, 862, 862)
     """
     if isinstance(value, str):
         match = _WHOLE.fullmatch(value.strip())
+        if match and _LEADING_ZERO.match(match[1]):
+            raise RatingError(f"{name} {_shown(value)} has leading zeros: it is a text, no number")
         if match:
             return int(match[1])
     elif isinstance(value, int) or value.is_integer():

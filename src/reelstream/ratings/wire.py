@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Annotated, NamedTuple
+from typing import Annotated, Any, NamedTuple, TypeAlias, get_args
 
 import msgspec
 import numpy as np
@@ -32,8 +32,9 @@ from reelstream.ratings.events import (
     Rated,
     check,
 )
+from reelstream.ratings.ids import NUMBERS, Id, IdKind, Ids, NumberIds, TextIds
 from reelstream.ratings.scale import RatingScale
-from reelstream.ratings.values import all_as_seconds, read_id, read_rating, read_time
+from reelstream.ratings.values import all_as_seconds, read_rating, read_time
 
 
 class _Message(msgspec.Struct, omit_defaults=True):
@@ -50,23 +51,38 @@ _Whole = Annotated[int, msgspec.Meta(ge=0, le=MAX_ID)]
 
 
 class _PlainMessage(msgspec.Struct, gc=False):
-    """A message that rates or deletes, whose whole numbers fit their columns.
+    """A message that rates or deletes, whose whole numbers fit their columns; ids may be texts.
 
     What else it may hold is checked in the columns. A message that says anything of forgetting is
     not plain. Decoded laxly, so that numbers may come as strings: `_may_hold_null_text` keeps away
     what a lax decoder would take for null.
     """
 
-    userId: _Whole  # noqa: N815  (the name on the wire)
-    movieId: _Whole  # noqa: N815
+    userId: Id  # noqa: N815  (the name on the wire)
+    movieId: Id  # noqa: N815
     rating: float | None
     timestamp: _Whole | None = None
     forget: None = None
 
 
+_PlainDecoder: TypeAlias = msgspec.json.Decoder[_PlainMessage]
+
+
+def _make_plain_decoder(user: IdKind, item: IdKind) -> _PlainDecoder:
+    """Of the plain messages of a stream with ids of these kinds."""
+    kinds: dict[IdKind, Any] = {"number": _Whole, "text": str}
+    fields = [("userId", kinds[user]), ("movieId", kinds[item])]
+    struct = msgspec.defstruct("_Plain", fields, bases=(_PlainMessage,), gc=False)
+    return msgspec.json.Decoder(struct, strict=False)
+
+
 # Strict: a lax decoder takes the text "null" for null, which deletes, and 1 for true, which erases.
 _decoder = msgspec.json.Decoder(_Message)
-_plain_decoder = msgspec.json.Decoder(_PlainMessage, strict=False)
+_plain_decoders = {
+    (user, item): _make_plain_decoder(user, item)
+    for user in get_args(IdKind)
+    for item in get_args(IdKind)
+}
 _encoder = msgspec.json.Encoder()
 # What a decoder raises; the last when lists or objects are nested thousands deep in an unknown
 # field.
@@ -78,15 +94,17 @@ REGISTRY_FRAME_BYTES = 5
 _NOT_PLAIN = _PlainMessage(-1, -1, None)
 
 
-def encode_message(event: Event) -> bytes:
-    """The message that carries `event` on the log."""
+def encode_message(event: Event, ids: Ids = NUMBERS) -> bytes:
+    """The message that carries `event` on the log. Raises RatingError for an id without a text."""
+    user_id = ids.user.write(event.user_id)
     match event:
         case Rated():
-            message = _Message(event.user_id, event.item_id, event.rating, event.timestamp)
+            item_id = ids.item.write(event.item_id)
+            message = _Message(user_id, item_id, event.rating, event.timestamp)
         case Deleted():
-            message = _Message(event.user_id, event.item_id, None, event.timestamp)
+            message = _Message(user_id, ids.item.write(event.item_id), None, event.timestamp)
         case Erased():
-            message = _Message(event.user_id, timestamp=event.timestamp, forget=True)
+            message = _Message(user_id, timestamp=event.timestamp, forget=True)
     return _encoder.encode(message)
 
 
@@ -96,6 +114,7 @@ def decode_message(
     scale: RatingScale,
     *,
     clock_seconds: int | None = None,
+    ids: Ids = NUMBERS,
 ) -> Event:
     """The event in a message, checked against the contract.
 
@@ -114,7 +133,7 @@ def decode_message(
         message = _decoder.decode(value)
     except _UNDECODABLE as error:
         raise RatingError(f"not a rating message: {error}") from error
-    event = _event_of(message, record_seconds)
+    event = _event_of(message, record_seconds, ids)
     check(event, record_seconds if clock_seconds is None else clock_seconds, scale)
     return event
 
@@ -128,11 +147,11 @@ def framed_schema(value: bytes) -> int | None:
     return int.from_bytes(value[1:REGISTRY_FRAME_BYTES])
 
 
-def _event_of(message: _Message, record_seconds: int) -> Event:
+def _event_of(message: _Message, record_seconds: int, ids: Ids) -> Event:
     """Raises RatingError when a field is missing or no value of its kind, or when it is not clear
     what should be erased.
     """
-    user_id = read_id("userId", message.userId)
+    user_id = ids.user.read(message.userId)
     timestamp = record_seconds if message.timestamp is None else read_time(message.timestamp)
     if message.forget:
         if message.movieId is not None or message.rating not in (None, UNSET):
@@ -144,7 +163,7 @@ def _event_of(message: _Message, record_seconds: int) -> Event:
     if message.movieId is None or message.rating is UNSET:
         missing = "movieId" if message.movieId is None else "rating"
         raise RatingError(f"not a rating message: {missing} is missing")
-    item_id = read_id("movieId", message.movieId)
+    item_id = ids.item.read(message.movieId)
     if message.rating is None:
         return Deleted(user_id, item_id, timestamp)
     return Rated(user_id, item_id, read_rating(message.rating), timestamp)
@@ -162,17 +181,19 @@ class RecordPlaces(NamedTuple):
 
 
 def decode_messages(
-    values: Sequence[bytes | None], places: RecordPlaces, scale: RatingScale
+    values: Sequence[bytes | None], places: RecordPlaces, scale: RatingScale, ids: Ids = NUMBERS
 ) -> tuple[EventColumns, dict[int, str]]:
     """Many messages at once, each as `decode_message` has it: the events, and row -> reason for the
     others.
 
     The columns are checked together; only rows that fail are decoded one by one, for their reason.
     """
-    user_id, item_id, rating, timestamp, kind = _columns_of(_plain_messages(values), places.seconds)
+    columns = _columns_of(_plain_messages(values, ids), places.seconds, ids)
+    user_id, item_id, rating, timestamp, kind = columns
     with np.errstate(invalid="ignore", over="ignore"):
         is_valid = scale.holds(rating) | (kind == EventKind.DELETED)
-    is_valid &= (user_id >= 0) & (timestamp <= places.clock_seconds + MAX_CLOCK_LEAD_SECONDS)
+    is_valid &= (user_id >= 0) & (item_id >= 0)
+    is_valid &= timestamp <= places.clock_seconds + MAX_CLOCK_LEAD_SECONDS
     reasons = {}
     for row in np.flatnonzero(~is_valid).tolist():
         try:
@@ -181,6 +202,7 @@ def decode_messages(
                 int(places.seconds[row]),
                 scale,
                 clock_seconds=int(places.clock_seconds[row]),
+                ids=ids,
             )
         except RatingError as error:
             reasons[row] = str(error)
@@ -210,7 +232,9 @@ class _Columns(NamedTuple):
     kind: NDArray[np.int8]
 
 
-def _columns_of(messages: Sequence[_PlainMessage], record_seconds: NDArray[np.int64]) -> _Columns:
+def _columns_of(
+    messages: Sequence[_PlainMessage], record_seconds: NDArray[np.int64], ids: Ids
+) -> _Columns:
     given_ratings = [message.rating for message in messages]
     # In double precision, in which a rating is checked against the scale; None becomes NaN.
     rating = np.array(given_ratings, np.float64)
@@ -219,12 +243,19 @@ def _columns_of(messages: Sequence[_PlainMessage], record_seconds: NDArray[np.in
         is_null = np.array([each is None for each in given_ratings])  # and not the string "nan"
         kind[is_null] = EventKind.DELETED
     return _Columns(
-        user_id=np.array([message.userId for message in messages], np.int64),
-        item_id=np.array([message.movieId for message in messages], np.int64),
+        user_id=_numbers_of([message.userId for message in messages], ids.user),
+        item_id=_numbers_of([message.movieId for message in messages], ids.item),
         rating=rating,
         timestamp=_times_of(messages, record_seconds),
         kind=kind,
     )
+
+
+def _numbers_of(given: list[Any], ids: NumberIds | TextIds) -> NDArray[np.int64]:
+    """The numbers (n,) of the ids in plain messages; NO_ID for one that is refused."""
+    if isinstance(ids, TextIds):
+        return ids.read_all(each if isinstance(each, str) else None for each in given)
+    return np.array(given, np.int64)
 
 
 def _times_of(
@@ -237,7 +268,7 @@ def _times_of(
     return np.where(known < 0, record_seconds, all_as_seconds(known))
 
 
-def _plain_messages(values: Sequence[bytes | None]) -> list[_PlainMessage]:
+def _plain_messages(values: Sequence[bytes | None], ids: Ids) -> list[_PlainMessage]:
     """One for each value: all by one call where each is an object on a line of its own, as nearly
     always.
 
@@ -245,16 +276,16 @@ def _plain_messages(values: Sequence[bytes | None]) -> list[_PlainMessage]:
     within a third. So where n lines all begin and end like objects, a line holds one or more whole
     ones, and n of them are one each.
     """
-    n = len(values)
+    n, decoder = len(values), _plain_decoders[ids.user.kind, ids.item.kind]
     lines = b"\n".join([value or b"" for value in values])
     are_objects = lines[:1] == b"{" and lines[-1:] == b"}"
     are_alone = lines.count(b"\n") == n - 1 == lines.count(b"}\n{")
     if n and are_objects and are_alone and not _may_hold_null_text(lines):
         with suppress(*_UNDECODABLE):
-            messages = _plain_decoder.decode_lines(lines)
+            messages = decoder.decode_lines(lines)
             if len(messages) == n:
                 return messages
-    return [_plain_message(value) for value in values]
+    return [_plain_message(value, decoder) for value in values]
 
 
 def _may_hold_null_text(text: bytes) -> bool:
@@ -262,10 +293,10 @@ def _may_hold_null_text(text: bytes) -> bool:
     return b"\\" in text or b'"null"' in text.lower()
 
 
-def _plain_message(value: bytes | None) -> _PlainMessage:
+def _plain_message(value: bytes | None, decoder: _PlainDecoder) -> _PlainMessage:
     if _may_hold_null_text(value or b""):
         return _NOT_PLAIN
     try:
-        return _plain_decoder.decode(value or b"")
+        return decoder.decode(value or b"")
     except _UNDECODABLE:
         return _NOT_PLAIN

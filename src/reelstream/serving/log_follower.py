@@ -10,6 +10,7 @@ from typing import ClassVar
 from reelstream.broker.decoding import broken_rows, decode_records
 from reelstream.broker.interface import Broker, Consumer, Records
 from reelstream.errors import BrokerError
+from reelstream.ratings.ids import NUMBERS, Ids
 from reelstream.ratings.scale import RatingScale
 from reelstream.serving.batch_follower import BatchFollower
 from reelstream.serving.follower import Follower
@@ -33,6 +34,8 @@ class LogSource:
     topic: str
     scale: RatingScale
     """Of its ratings; one that is not on it is no rating."""
+    ids: Ids = NUMBERS
+    """Of its users and items."""
 
 
 class LogFollower(Follower):
@@ -99,7 +102,8 @@ class LogFollower(Follower):
 
     def _take(self, records: Records) -> None:
         """Hand on what is an event; what is not is the batch writer's to reject."""
-        events, _ = decode_records(records, broken_rows(records.headers), self._source.scale)
+        source, broken = self._source, broken_rows(records.headers)
+        events, _ = decode_records(records, broken, source.scale, source.ids)
         self.live += self._predictor.take(log_events(events))
 
     def _check_end(self) -> None:

@@ -12,9 +12,9 @@ from itertools import islice
 import structlog
 
 from reelstream.broker.interface import Appender, Broker
-from reelstream.broker.partitioning import key_of_user
 from reelstream.errors import BrokerError
 from reelstream.ratings.events import Event
+from reelstream.ratings.ids import NUMBERS, Ids
 from reelstream.ratings.wire import encode_message
 
 # Events that may wait for the log: further writes are refused at once.
@@ -38,9 +38,9 @@ class LogWriter:
     together, so that a disk which takes 5 ms does not limit the server to 200 writes a second.
     """
 
-    def __init__(self, broker: Broker, topic: str) -> None:
+    def __init__(self, broker: Broker, topic: str, ids: Ids = NUMBERS) -> None:
         """The topic is opened by the first write, and anew after a failure."""
-        self._broker, self._topic = broker, topic
+        self._broker, self._topic, self._ids = broker, topic, ids
         self._changed = threading.Condition()
         self._waiting: deque[_Write] = deque()
         self._waiting_events = 0
@@ -136,7 +136,7 @@ class LogWriter:
     def _append(self, appender: Appender, writes: Sequence[_Write]) -> Appender | None:
         """Append and tell each writer; the appender for the next time, None after a failure."""
         records = [
-            (key_of_user(event.user_id), encode_message(event))
+            (self._ids.user.key(event.user_id), encode_message(event, self._ids))
             for write in writes
             for event in write.events
         ]

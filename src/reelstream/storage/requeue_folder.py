@@ -21,6 +21,7 @@ from reelstream.errors import DamagedError
 from reelstream.files import encode_json
 from reelstream.ratings.columns import NO_ITEM, event_cells
 from reelstream.ratings.events import Deleted, Erased, Event, EventKind, Rated
+from reelstream.ratings.ids import NUMBERS, Id, Ids
 from reelstream.storage.file_store import FileStore
 from reelstream.storage.rejected import Place
 from reelstream.storage.store import Store, read_object
@@ -39,8 +40,8 @@ class RequeuedRow(msgspec.Struct, frozen=True):
 
 
 class _StoredEvent(msgspec.Struct):
-    user_id: int
-    item_id: int
+    user_id: Id
+    item_id: Id
     """-1 where the event erases."""
     rating: float | None
     timestamp: int
@@ -60,13 +61,13 @@ class _Sent(msgspec.Struct):
 class RequeueFolder:
     """The files of rows that are sent again. Publish and mark only under the lock."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, store: Store, ids: Ids = NUMBERS) -> None:
+        self._store, self.ids = store, ids
 
     @classmethod
-    def in_folder(cls, folder: Path) -> Self:
+    def in_folder(cls, folder: Path, ids: Ids = NUMBERS) -> Self:
         """The files in a folder of this machine."""
-        return cls(FileStore(folder))
+        return cls(FileStore(folder), ids)
 
     def lock(self) -> AbstractContextManager[object]:
         """Of the one command that requeues, in `with`.
@@ -87,7 +88,8 @@ class RequeueFolder:
         """The rows of a file, in their order. Raises DamagedError."""
         data = self._store.read(_file_name(number))
         try:
-            return [_read(row) for row in msgspec.json.Decoder(_StoredRow).decode_lines(data)]
+            rows = msgspec.json.Decoder(_StoredRow).decode_lines(data)
+            return [_read(row, self.ids) for row in rows]
         except msgspec.MsgspecError as error:
             file = self._store.describe(_file_name(number))
             raise DamagedError(f"{file} is not what was published: {error}") from error
@@ -108,7 +110,7 @@ class RequeueFolder:
         """
         # The lock makes the number free; `put` would refuse it if somebody went without.
         number = max(self.numbers(), default=0) + 1
-        data = msgspec.json.Encoder().encode_lines([_stored(row) for row in rows])
+        data = msgspec.json.Encoder().encode_lines([_stored(row, self.ids) for row in rows])
         self._store.put(_file_name(number), data)
         return number
 
@@ -128,19 +130,26 @@ def _file_name(number: int) -> str:
     return f"requeued_{number}.jsonl"
 
 
-def _stored(row: RequeuedRow) -> _StoredRow:
+def _stored(row: RequeuedRow, ids: Ids) -> _StoredRow:
     user_id, item_id, rating, timestamp, kind = event_cells(row.event)
-    stored = _StoredEvent(user_id, item_id, rating if kind is EventKind.RATED else None, timestamp)
+    stored = _StoredEvent(
+        ids.user.write(user_id),
+        NO_ITEM if kind is EventKind.ERASED else ids.item.write(item_id),
+        rating if kind is EventKind.RATED else None,
+        timestamp,
+    )
     return _StoredRow(row.partition, row.offset, stored)
 
 
-def _read(row: _StoredRow) -> RequeuedRow:
+def _read(row: _StoredRow, ids: Ids) -> RequeuedRow:
     stored = row.rating
+    user_id = ids.user.read(stored.user_id)
     event: Event
-    if stored.rating is not None:
-        event = Rated(stored.user_id, stored.item_id, stored.rating, stored.timestamp)
-    elif stored.item_id == NO_ITEM:
-        event = Erased(stored.user_id, stored.timestamp)
+    if stored.rating is None and stored.item_id == NO_ITEM:
+        event = Erased(user_id, stored.timestamp)
+    elif stored.rating is None:
+        event = Deleted(user_id, ids.item.read(stored.item_id), stored.timestamp)
     else:
-        event = Deleted(stored.user_id, stored.item_id, stored.timestamp)
+        item_id = ids.item.read(stored.item_id)
+        event = Rated(user_id, item_id, stored.rating, stored.timestamp)
     return RequeuedRow(row.partition, row.offset, event)

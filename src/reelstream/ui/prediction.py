@@ -7,7 +7,7 @@ from __future__ import annotations
 import streamlit as st
 
 from reelstream.client import Client
-from reelstream.contract import FilmAnswer, FullAnswer
+from reelstream.contract import FilmAnswer, FullAnswer, Id
 from reelstream.ui.api_errors import api_errors_shown
 from reelstream.ui.charts import prediction_chart
 from reelstream.ui.wording import count, day, film_name, plain
@@ -34,28 +34,27 @@ def show_prediction(client: Client) -> None:
         _show_history(client, user_id)
 
 
-def _choose_user(client: Client) -> int | None:
+def _choose_user(client: Client) -> Id | None:
     query = st.text_input(
         "User",
         type="search",
         live=True,
-        placeholder="Search by number",
-        validate=("^[0-9]*$", "Users are numbers."),
+        placeholder="Search by id",
         key="user_query",
     )
     known = {
         user.user_id: user.ratings for user in client.users(query or "", limit=_SUGGESTIONS).users
     }
     options = list(known)
-    # A user without ratings can be chosen too: the model answers from the prior. `isascii` because
-    # `"²".isdigit()` is true, and `int` refuses it.
-    if query and query.isascii() and query.isdigit() and int(query) not in known:
-        options.append(int(query))
+    # A user without ratings can be chosen too: the model answers from the prior.
+    newcomer = (query or "").strip()
+    if newcomer and newcomer not in map(str, known):
+        options.append(newcomer)
     return st.radio(
         "Users found",
         options,
         format_func=lambda user_id: (
-            f"User {user_id} :gray[·"
+            f"User {plain(str(user_id))} :gray[·"
             f" {count(known[user_id], 'rating', 'ratings') if user_id in known else 'new here'}]"
         ),
         label_visibility="collapsed",
@@ -80,10 +79,11 @@ def _choose_film(client: Client) -> FilmAnswer | None:
     return films.get(chosen)
 
 
-def _show_answer(answer: FullAnswer, user_id: int, film: FilmAnswer) -> None:
+def _show_answer(answer: FullAnswer, user_id: Id, film: FilmAnswer) -> None:
     rating, like, segment = answer.regression, answer.classification, answer.clustering
     st.subheader(plain(film_name(film)), anchor=False)
-    st.caption(f"{' · '.join(map(plain, film.genres)) or 'No genres known'} — for user {user_id}")
+    genres = " · ".join(map(plain, film.genres)) or "No genres known"
+    st.caption(f"{genres} — for user {plain(str(user_id))}")
     low, high = rating.interval
     predicted, interval, liked = st.columns([3, 4, 4])
     predicted.metric("Predicted rating", f"{rating.prediction:.2f}")
@@ -119,11 +119,13 @@ def _basis(answer: FullAnswer) -> str:
     )
 
 
-def _show_history(client: Client, user_id: int) -> None:
+def _show_history(client: Client, user_id: Id) -> None:
     history = client.user(user_id, limit=_NEWEST_RATINGS)
     if not history.ratings:
         return
-    st.markdown(f"**Newest of {count(history.total, 'rating', 'ratings')} by user {user_id}**")
+    st.markdown(
+        f"**Newest of {count(history.total, 'rating', 'ratings')} by user {plain(str(user_id))}**"
+    )
     st.table(
         {
             "Movie": [plain(film_name(rated)) for rated in history.ratings],
