@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from reelstream.contract.base import Answer, Limit, Query, Whole
+from reelstream.contract.ids import ShownItemValue, ShownUserValue
 from reelstream.ratings.events import MAX_ID
 
 
@@ -36,8 +37,8 @@ class StreamEvent(Answer):
         ),
     ]
     at: Annotated[float, Field(description="The same as the cursor, in seconds.")]
-    user_id: Annotated[int | None, Field(alias="userId")] = None
-    item_id: Annotated[int | None, Field(alias="movieId")] = None
+    user_id: Annotated[ShownUserValue | None, Field(alias="userId")] = None
+    item_id: Annotated[ShownItemValue | None, Field(alias="movieId")] = None
     title: str | None = None
     rating: float | None = None
     timestamp: Annotated[int | None, Field(description="The event's own, in seconds.")] = None
