@@ -38,12 +38,19 @@ class FakeApi:
     log_end: int = 5000
     refuses: dict[str, tuple[int, str]] = field(default_factory=dict)
     """Start of a path -> status and detail of the problem that it answers."""
+    requests: list[str] = field(default_factory=list)
+    """Method, path and query of every request so far."""
+    is_late: bool = False
+    """Whether reads that wait for a write time out."""
+    own: dict[int, dict[int, float]] = field(default_factory=dict)
+    """User -> film -> what was written."""
     verdicts: dict[int, str] = field(
         default_factory=lambda: {3: "accepted", 2: "refused", 1: "first"}
     )
 
     def app(self) -> Flask:
         app = Flask("fake")
+        app.before_request(self._note)
         app.before_request(self._refuse)
         app.get("/health/ready")(self._health)
         app.get("/v1/status")(self._status)
@@ -52,10 +59,23 @@ class FakeApi:
         app.get("/v1/users")(self._users)
         app.get("/v1/users/<int:user_id>")(self._user)
         app.get("/v1/items")(self._items)
+        app.get("/v1/items/<int:item_id>")(lambda item_id: _json(FILMS[item_id]))
+        app.get("/v1/items/<int:item_id>/similar")(self._similar)
         app.get("/v1/users/<int:user_id>/items/<int:item_id>")(self._answer)
+        app.get("/v1/users/<int:user_id>/recommendations")(self._recommendations)
+        app.get("/v1/users/<int:user_id>/questions")(self._questions)
+        app.get("/predict_clustering")(self._clustering)
+        app.post("/v1/ratings")(self._rate)
         return app
 
+    def _note(self) -> None:
+        query = request.query_string.decode()
+        self.requests.append(f"{request.method} {request.path}{'?' if query else ''}{query}")
+
     def _refuse(self) -> Response | None:
+        if self.is_late and "after" in request.args:
+            late = contract.Problem(title="Late", status=504, detail="not read so far yet")
+            return _json(late, 504)
         for start, (status, detail) in self.refuses.items():
             if request.path.startswith(start):
                 return _json(
@@ -148,20 +168,121 @@ class FakeApi:
         )
 
     def _user(self, user_id: int) -> Response:
-        rated = contract.RatedFilm(item_id=1, title="Toy Story", rating=4.5, timestamp=988_848_000)
-        known = user_id in USERS
+        own = self._ratings_of(user_id)
+        rated = [
+            contract.RatedFilm(
+                item_id=item_id,
+                title=FILMS[item_id].title,
+                rating=rating,
+                timestamp=988_848_000,
+            )
+            for item_id, rating in own.items()
+        ]
         return _json(
             contract.UserAnswer(
                 user_id=user_id,
-                known_user=known,
-                total=USERS.get(user_id, 0),
-                ratings=[rated] if known else [],
+                known_user=bool(own),
+                total=USERS.get(user_id, 0) + len(self.own.get(user_id, {})),
+                ratings=rated,
             )
+        )
+
+    def _ratings_of(self, user_id: int) -> dict[int, float]:
+        return ({1: 4.5} if user_id in USERS else {}) | self.own.get(user_id, {})
+
+    def _rate(self) -> Response:
+        body = request.get_json()
+        own = self.own.setdefault(body["userId"], {})
+        if body["rating"] is None:
+            own.pop(body["movieId"], None)
+        else:
+            own[body["movieId"]] = body["rating"]
+        self.log_end += 1
+        return _json(contract.WrittenAnswer(token=f"0:{self.log_end}", events=1), 202)
+
+    def _recommendations(self, user_id: int) -> Response:
+        """Films that are not rated: by number, or from the last for the highest stars."""
+        strategy = request.args["strategy"]
+        films = [film for film in FILMS.values() if film.item_id not in self._ratings_of(user_id)]
+        reasons = [
+            contract.Reason(item_id=item_id, title=FILMS[item_id].title, share=0.3)
+            for item_id in self.own.get(user_id, {})
+        ]
+        items = [
+            contract.RecommendedFilm(
+                item_id=film.item_id,
+                title=film.title,
+                score=0.1,
+                choice=0.1,
+                parts={"history": 1.0},
+                prediction=4.2,
+                sd=0.8,
+                probability=0.7,
+                reasons=reasons,
+            )
+            for film in films[:: -1 if strategy == "rating" else 1]
+        ]
+        return _json(
+            contract.RecommendationsAnswer(
+                model_set=self.model_set or 0,
+                basis=self._basis(user_id),
+                user_id=user_id,
+                items=items,
+                next=None,
+                ignored=[],
+            )
+        )
+
+    def _questions(self, user_id: int) -> Response:
+        films = [film for film in FILMS.values() if film.item_id not in self._ratings_of(user_id)]
+        items = [contract.QuestionFilm(item_id=film.item_id, title=film.title) for film in films]
+        return _json(
+            contract.QuestionsAnswer(model_set=self.model_set or 0, user_id=user_id, items=items)
+        )
+
+    def _similar(self, item_id: int) -> Response:
+        items = [
+            contract.SimilarFilm(item_id=film.item_id, title=film.title, score=0.31)
+            for film in FILMS.values()
+            if film.item_id != item_id
+        ]
+        return _json(
+            contract.SimilarAnswer(
+                model_set=self.model_set or 0,
+                item_id=item_id,
+                title=FILMS[item_id].title,
+                items=items,
+            )
+        )
+
+    def _clustering(self) -> Response:
+        user_id = int(request.args["userId"])
+        return _json(
+            contract.ClusteringAnswer(
+                user_id=user_id,
+                model_set=self.model_set or 0,
+                basis=self._basis(user_id),
+                prediction=2,
+                label="generous drama lovers",
+                size=132,
+                genres=["Drama"],
+            )
+        )
+
+    def _basis(self, user_id: int) -> contract.Basis:
+        written = len(self.own.get(user_id, {}))
+        known = user_id in USERS
+        return contract.Basis(
+            ratings=USERS.get(user_id, 0) + written,
+            live=written + (2 if known else 0),
+            known_user=known or written > 0,
         )
 
     def _items(self) -> Response:
         found = [
-            film for film in FILMS.values() if request.args["query"].lower() in film.title.lower()
+            film
+            for film in FILMS.values()
+            if request.args.get("query", "").lower() in film.title.lower()
         ]
         return _json(
             contract.FilmsAnswer(
@@ -170,16 +291,13 @@ class FakeApi:
         )
 
     def _answer(self, user_id: int, item_id: int) -> Response:
-        known = user_id in USERS
         return _json(
             contract.FullAnswer(
                 user_id=user_id,
                 item_id=item_id,
                 title=FILMS[item_id].title,
                 model_set=self.model_set or 0,
-                basis=contract.Basis(
-                    ratings=USERS.get(user_id, 0), live=2 if known else 0, known_user=known
-                ),
+                basis=self._basis(user_id),
                 regression=contract.Regression(
                     prediction=3.62,
                     sd=0.84,

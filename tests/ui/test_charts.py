@@ -7,7 +7,7 @@ from importlib.resources import files
 
 import pytest
 
-from reelstream.ui.charts import WAYS
+from reelstream.ui.charts.record import WAYS
 
 
 @pytest.mark.parametrize("kind", ["light", "dark"])

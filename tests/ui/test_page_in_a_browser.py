@@ -1,24 +1,19 @@
-"""The page as a person meets it: Streamlit's server, started as `reelstream ui` starts it, in a
-real browser.
-"""
+"""The page as a person meets it: a running system, and a real browser."""
 
 from __future__ import annotations
 
 import os
 import re
 import shutil
-import socket
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import httpx
 import pytest
-from fake_api import FakeApi, Served
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, expect, sync_playwright
+from running_system import RunningSystem
 
 CHROMIUM = (
     shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -32,8 +27,18 @@ QUIET = [
     "--no-first-run",
     "--no-default-browser-check",
 ]
-PATIENCE = 60_000
+PATIENCE = 30_000
 """Milliseconds that an expectation may take to come true."""
+
+# Path -> what only this view shows.
+VIEWS = {
+    "": "Messages in the log",
+    "for_you": "Best for you",
+    "film": "Similar films",
+    "segments": "What each segment rates more than all users do",
+    "models": "Made (UTC)",
+    "health": "Lag by partition",
+}
 
 pytestmark = [
     pytest.mark.browser,
@@ -48,101 +53,157 @@ pytestmark = [
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Chromium without a window."""
+    expect.set_options(timeout=PATIENCE)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, headless=True, args=QUIET)
         yield browser
         browser.close()
 
 
-@pytest.fixture
-def page_url(served: Served, tmp_path: Path) -> Iterator[str]:
-    """The page's own server, asking the fake API."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    start = [sys.executable, "-m", "reelstream.ui.launcher", served.url, "127.0.0.1", str(port)]
-    with open(tmp_path / "streamlit.log", "wb") as log:
-        server = subprocess.Popen(start, stdout=log, stderr=log, cwd=tmp_path)
-    url = f"http://127.0.0.1:{port}"
+@pytest.fixture(scope="module")
+def system(
+    small_dataset: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RunningSystem]:
+    """60 users, 120 films, two model sets; one system for all tests here."""
+    system = RunningSystem(tmp_path_factory.mktemp("browser") / "work")
     try:
-        _wait_for(f"{url}/_stcore/health", server, tmp_path / "streamlit.log")
-        yield url
+        system.train(small_dataset)
+        system.start_api()
+        system.start_page()
+        yield system
     finally:
-        server.terminate()
-        server.wait(60)
+        system.stop()
+
+
+@dataclass
+class Visit:
+    """One visitor's browser, and what it had to complain about."""
+
+    page: Page
+    url: str
+    hosts: set[str] = field(default_factory=set)
+    complaints: list[str] = field(default_factory=list)
+
+    def open(self, path: str) -> None:
+        self.page.goto(f"{self.url}/{path}")
+
+    def note(self, message: ConsoleMessage) -> None:
+        # Streamlit looks for its own address below the view's path first: the browser reports
+        # that as an error, though it is none.
+        if message.type in ("warning", "error") and "/_stcore/" not in message.location["url"]:
+            self.complaints.append(message.text)
+
+    def metric(self, label: str) -> Locator:
+        return self.page.get_by_test_id("stMetric").filter(has_text=label)
+
+    def films(self, where: str) -> list[str]:
+        return self.page.locator(f'[class*="st-key-film-{where}-"]').all_inner_texts()
 
 
 @pytest.fixture
-def page(browser: Browser, page_url: str) -> Iterator[Page]:
-    """The page, opened; the test fails when it asked anybody but its own server for anything."""
-    asked: set[str] = set()
-    context = browser.new_context(viewport={"width": 1280, "height": 1100}, reduced_motion="reduce")
+def visit(
+    request: pytest.FixtureRequest, browser: Browser, system: RunningSystem
+) -> Iterator[Visit]:
+    """A new visitor; the test fails when the browser complained, or asked anybody but the page."""
+    context = browser.new_context(
+        viewport={"width": 1280, "height": 1100},
+        reduced_motion="reduce",
+        **getattr(request, "param", {}),
+    )
     page = context.new_page()
     page.set_default_timeout(PATIENCE)
-    expect.set_options(timeout=PATIENCE)
-    page.on("request", lambda request: asked.add(urlsplit(request.url).netloc))
-    page.goto(page_url)
-    yield page
+    visit = Visit(page, system.page_url)
+    page.on("request", lambda request: visit.hosts.add(urlsplit(request.url).netloc))
+    page.on("console", visit.note)
+    page.on("pageerror", lambda error: visit.complaints.append(str(error)))
+    yield visit
     context.close()
-    assert asked - {""} == {urlsplit(page_url).netloc}
+    assert visit.hosts - {""} == {urlsplit(system.page_url).netloc}
+    assert visit.complaints == []
 
 
-def test_a_person_clicks_through_the_page(page: Page, api: FakeApi, served: Served) -> None:
-    """Find a film and a user while typing, read the answer, look at another score, outlive the
-    API.
+@pytest.mark.parametrize(
+    "visit", [{"color_scheme": "light"}, {"color_scheme": "dark"}], indirect=True
+)
+def test_every_view_is_drawn_and_can_be_read_by_everyone(visit: Visit) -> None:
+    """By its address, in both schemes: no error, no warning, no serious hindrance that axe-core
+    finds.
     """
-    expect(page.get_by_role("heading", name="Toy Story (1995)")).to_be_visible()
-    expect(page.get_by_test_id("stMetric").filter(has_text="Predicted rating")).to_contain_text(
-        "3.62"
-    )
-    expect(page.get_by_test_id("stMetric").filter(has_text="Messages in the log")).to_contain_text(
-        "5,000"
-    )
-    expect(page.get_by_test_id("stVegaLiteChart")).to_have_count(2)
-
-    page.get_by_label("Movie", exact=True).press_sequentially("rec")
-    expect(page.get_by_role("heading", name="[Rec] *$9* (2007)")).to_be_visible()
-    page.get_by_label("User", exact=True).press_sequentially("12")
-    expect(page.get_by_text("for user 12", exact=False)).to_be_visible()
-    page.get_by_text("User 120").click()
-    expect(page.get_by_text("by user 120")).to_be_visible()
-
-    page.get_by_role("radio", name="AUC").click()
-    expect(page.get_by_test_id("stVegaLiteChart").last).to_be_visible()
-
-    api.log_end = 6000
-    expect(page.get_by_test_id("stMetric").filter(has_text="Messages in the log")).to_contain_text(
-        "6,000"
-    )
-    served.stop()
-    # for a moment two parts of the page may say it
-    expect(page.get_by_text("cannot be reached")).to_have_count(1)
-    expect(page.get_by_role("heading", name=re.compile("Rec"))).to_be_hidden()
-    served.start()
-    expect(page.get_by_test_id("stMetric").filter(has_text="Predicted rating")).to_contain_text(
-        "3.62"
-    )
-    expect(page.get_by_test_id("stException")).to_have_count(0)
+    for path, only_here in VIEWS.items():
+        visit.open(path)
+        expect(visit.page.get_by_text(only_here, exact=True).first).to_be_visible()
+        expect(visit.page.get_by_test_id("stSkeleton")).to_have_count(0)
+        expect(visit.page.get_by_test_id("stException")).to_have_count(0)
+        found = Axe().run(visit.page).response["violations"]
+        serious = {
+            (rule["id"], node["html"][:200])
+            for rule in found
+            if rule["impact"] in ("serious", "critical")
+            for node in rule["nodes"]
+        }
+        assert not serious, path
 
 
-def test_the_page_opens_by_itself_once_a_set_serves(page: Page, api: FakeApi) -> None:
-    """Loaded before the first set, it needs no click to show the answers."""
-    expect(page.get_by_role("heading", name="Toy Story (1995)")).to_be_visible()
-    api.model_set, api.reasons = None, ["no model set has been published yet"]
-    expect(page.get_by_text("No model set has been published yet.")).to_be_visible()
-    api.model_set, api.reasons = 4, []
-    expect(page.get_by_text("Model set 4 answers from")).to_be_visible()
+def test_a_new_user_rates_five_films_and_the_list_follows(visit: Visit) -> None:
+    """Each star changes the answers at once, and a reason names one of the five."""
+    visit.open("for_you")
+    stars = visit.page.locator('[class*="st-key-rate-asked-"]')
+    expect(stars).to_have_count(5)
+    expect(visit.page.get_by_text("knows nothing of this user", exact=False)).to_be_visible()
+    before = visit.films("best")
+    assert len(before) == 10
+    for rated in range(1, 6):
+        stars.first.get_by_role("radio").nth(4).click()
+        count = f"knows {rated} rating{'s' if rated > 1 else ''}"
+        expect(visit.page.get_by_text(re.compile(f"{count}\\b"))).to_be_visible()
+    own = [name.rsplit(" ", 2)[0] for name in visit.films("own")]
+    assert len(own) == 5
+    assert visit.films("best") != before
+    assert not set(own) & set(visit.films("best"))
+    because = visit.page.get_by_text("because of", exact=False).all_inner_texts()
+    assert any(name in reason for reason in because for name in own)
 
 
-def _wait_for(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
-    """Return when `url` answers; fail with the server's own words when it ends first."""
-    for _ in range(600):
-        if server.poll() is not None:
-            pytest.fail(f"the page's server ended with {server.returncode}: {log.read_text()}")
-        try:
-            if httpx.get(url, trust_env=False).is_success:
-                return
-        except httpx.HTTPError:
-            pass
-        time.sleep(0.1)
-    pytest.fail(f"the page's server did not answer: {log.read_text()}")
+def test_a_film_is_found_with_the_keyboard(visit: Visit) -> None:
+    """Type a word, go to the film with the tab key, choose it: its page shows it."""
+    visit.open("film?user=1")
+    search = visit.page.get_by_label("Find a film", exact=True)
+    expect(visit.page.get_by_test_id("stVegaLiteChart")).to_be_visible()
+    name = visit.films("similar")[3].split(" · ")[0]
+    search.press_sequentially(name)
+    found = visit.page.locator('[class*="st-key-film-search-"] button')
+    expect(found.first).to_contain_text(name)
+    for _ in range(12):
+        visit.page.keyboard.press("Tab")
+        if visit.page.evaluate("document.activeElement.innerText").startswith(name):
+            break
+    visit.page.keyboard.press("Enter")
+    expect(visit.page.get_by_role("heading", name=name)).to_be_visible()
+    assert "film=" in visit.page.url
+
+
+@pytest.mark.parametrize("visit", [{"locale": "id-ID"}], indirect=True)
+def test_the_browser_chooses_the_language_and_the_visitor_another(visit: Visit) -> None:
+    """Indonesian for a browser that prefers it; a click, and it is English, also after a change of
+    the view.
+    """
+    visit.open("")
+    expect(visit.page.get_by_role("heading", name="Aliran data, saat terjadi")).to_be_visible()
+    visit.page.get_by_role("radio", name="English").click()
+    expect(visit.page.get_by_role("heading", name="The stream, as it happens")).to_be_visible()
+    visit.page.get_by_role("link", name="Models").click()
+    expect(visit.page.get_by_role("heading", name="Models", exact=True)).to_be_visible()
+    expect(visit.page.get_by_text("Made (UTC)")).to_be_visible()
+
+
+def test_the_page_outlives_the_api(visit: Visit, system: RunningSystem) -> None:
+    """It says that the API is away, and comes back by itself."""
+    visit.open("")
+    expect(visit.metric("Model set in service")).to_contain_text("2")
+    system.stop_api()
+    expect(visit.page.get_by_text("API away")).to_be_visible()
+    expect(visit.page.get_by_text("The API is away.", exact=False).first).to_be_visible()
+    system.start_api()
+    expect(visit.metric("Model set in service")).to_contain_text("2")
+    expect(visit.page.get_by_text("The API is away.", exact=False)).to_have_count(0)
+    expect(visit.page.get_by_test_id("stException")).to_have_count(0)

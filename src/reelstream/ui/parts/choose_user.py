@@ -1,0 +1,57 @@
+"""Choosing whom the page is about: a new user, or any user of the stream."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from reelstream.ui import visitor
+from reelstream.ui.app import App
+from reelstream.ui.words import Words
+
+# How many users are offered; every other one can be typed.
+_OFFERED = 10
+
+
+def show_user_choice(app: App) -> int:
+    """A box that finds users as they are typed, and a button that makes one up."""
+    words, user = app.words, visitor.user_id()
+    known = {
+        summary.user_id: summary.ratings
+        for summary in app.read(lambda client: client.users(limit=_OFFERED)).users
+    }
+    options = [str(each) for each in dict.fromkeys([user, *known])]
+
+    def name(option: str) -> str:
+        return _name(words, int(option), known.get(int(option)))
+
+    def chosen() -> None:
+        typed = str(st.session_state[key] or "").strip()
+        if typed.isascii() and typed.isdigit():
+            visitor.choose_user(int(typed))
+
+    # The key has the user, so that a user chosen elsewhere is what the box shows.
+    key = f"choose-user-{user}"
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.selectbox(
+            words("user"),
+            options,
+            format_func=name,
+            key=key,
+            on_change=chosen,
+            accept_new_options=True,
+            placeholder=words("user.type"),
+            help=words("user.help"),
+        )
+        st.button(
+            words("user.new"),
+            icon=":material/person_add:",
+            on_click=visitor.new_user,
+            width="content",
+        )
+    return user
+
+
+def _name(words: Words, user: int, ratings: int | None) -> str:
+    if ratings is not None:
+        return f"{user} · {words.count('ratings', ratings)}"
+    return words("user.you", user=user) if visitor.is_new_user(user) else str(user)

@@ -1,0 +1,20 @@
+"""Rows of films: a name to click, and what can be done with the film."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from reelstream.ui import visitor
+from reelstream.ui.formatting import Titled, film_name, plain
+
+
+def show_film_name(film: Titled, *, where: str, note: str = "") -> None:
+    """The name as a button that chooses the film; `where` keeps apart two rows of one film."""
+    label = plain(film_name(film))
+    st.button(
+        f"{label} :gray[{note}]" if note else label,
+        key=f"film-{where}-{film.item_id}",
+        type="tertiary",
+        on_click=visitor.choose_film,
+        args=(film.item_id,),
+    )

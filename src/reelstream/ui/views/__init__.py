@@ -1,0 +1,1 @@
+"""What the page shows, one module a view; `page.py` chooses between them."""

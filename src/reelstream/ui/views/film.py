@@ -1,0 +1,66 @@
+"""*A film*: who likes it, what is like it, and what a user would make of it."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from reelstream.contract import FilmAnswer
+from reelstream.ui import visitor
+from reelstream.ui.app import App
+from reelstream.ui.catalog_facts import scale_of
+from reelstream.ui.formatting import film_name, plain
+from reelstream.ui.parts.choose_user import show_user_choice
+from reelstream.ui.parts.film_rows import show_film_name
+from reelstream.ui.parts.find_films import find_films
+from reelstream.ui.parts.prediction import show_prediction
+from reelstream.ui.parts.ratings import show_outcome, show_rating_scale
+from reelstream.ui.states import api_errors_shown, show_empty
+
+_SIMILAR = 8
+
+
+def show(app: App) -> None:
+    """One fragment, so that typing redraws nothing else of the page."""
+    st.title(app.words("film"), anchor=False)
+    _show_film(app)
+
+
+@st.fragment(key="film")
+def _show_film(app: App) -> None:
+    words = app.words
+    with api_errors_shown(words):
+        for found in find_films(app, key="film_query", label=words("film.find")):
+            show_film_name(found, where="search")
+        film = _chosen(app)
+        if film is None:
+            show_empty(words("film.choose"))
+            return
+        st.header(plain(film_name(film)), anchor=False)
+        st.caption(plain(" · ".join(film.genres)) or words("genres.none"))
+        left, right = st.columns([6, 5], gap="large")
+        with left, api_errors_shown(words):
+            scale = scale_of(app)
+            user = show_user_choice(app)
+            show_outcome(app)
+            show_prediction(app, user, film.item_id, scale)
+            show_rating_scale(app, user, film, scale)
+        with right, api_errors_shown(words):
+            _show_similar(app, film)
+
+
+def _chosen(app: App) -> FilmAnswer | None:
+    """The film in the address; else the one that comes first without a search."""
+    item_id = visitor.film_id()
+    if item_id is not None:
+        return app.client.item(item_id)
+    return next(iter(app.client.items(limit=1).items), None)
+
+
+def _show_similar(app: App, film: FilmAnswer) -> None:
+    words = app.words
+    st.markdown(f"**{words('similar.title')}**  \n:gray[:small[{words('similar.about')}]]")
+    similar = app.client.similar(film.item_id, _SIMILAR).items
+    if not similar:
+        show_empty(words("similar.none"))
+    for each in similar:
+        show_film_name(each, where="similar", note=f"· {words.decimal(each.score)}")

@@ -1,0 +1,104 @@
+"""*For you*: rate films and see predictions, segment and lists follow at once."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from reelstream.contract import ScaleStatus, UserAnswer
+from reelstream.ui import visitor
+from reelstream.ui.app import App
+from reelstream.ui.catalog_facts import genres, scale_of
+from reelstream.ui.formatting import film_name, plain
+from reelstream.ui.parts.choose_user import show_user_choice
+from reelstream.ui.parts.film_lists import show_film_lists, show_filters
+from reelstream.ui.parts.film_rows import show_film_name
+from reelstream.ui.parts.find_films import find_films
+from reelstream.ui.parts.prediction import show_prediction
+from reelstream.ui.parts.ratings import rate, show_outcome, show_rating_stars
+from reelstream.ui.states import api_errors_shown, show_empty
+
+_QUESTIONS = 5
+_OWN_RATINGS = 8
+
+
+def show(app: App) -> None:
+    """One fragment: a click redraws the person's part and nothing else of the page."""
+    st.title(app.words("for_you"), anchor=False)
+    _show_person(app)
+
+
+@st.fragment(key="person")
+def _show_person(app: App) -> None:
+    with api_errors_shown(app.words):
+        scale = scale_of(app)
+        left, right = st.columns([4, 9], gap="large")
+        with left, api_errors_shown(app.words):
+            user = show_user_choice(app)
+            history = app.read(lambda client: client.user(user, limit=_OWN_RATINGS))
+            _show_rating(app, user, scale, history)
+        with right, api_errors_shown(app.words):
+            _show_segment(app, user)
+            wanted = show_filters(app.words, genres(app))
+            first = show_film_lists(app, user, wanted, scale)
+            _show_film(app, user, visitor.film_id() or first, scale)
+
+
+def _show_rating(app: App, user: int, scale: ScaleStatus, history: UserAnswer) -> None:
+    """What may be rated, and what was."""
+    words = app.words
+    show_outcome(app)
+    found = find_films(app, key="rate_query", label=words("rate.find"))
+    if found:
+        for film in found:
+            show_film_name(film, where="found")
+            show_rating_stars(app, user, film, where="found", scale=scale)
+    else:
+        _show_questions(app, user, scale, history)
+    st.markdown(f"**{words('rated.title')}** :gray[{words.count('ratings', history.total)}]")
+    if not history.ratings:
+        show_empty(words("rated.none"))
+    for rated in history.ratings:
+        with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
+            with st.container(width="stretch"):
+                show_film_name(rated, where="own", note=f"{words.rating(rated.rating)} ★")
+            st.button(
+                "",
+                key=f"undo-{rated.item_id}",
+                icon=":material/undo:",
+                type="tertiary",
+                help=words("rated.undo", film=plain(film_name(rated))),
+                on_click=rate,
+                args=(app, user, rated, None),
+            )
+
+
+def _show_questions(app: App, user: int, scale: ScaleStatus, history: UserAnswer) -> None:
+    """The films whose ratings would tell most."""
+    words = app.words
+    key = "questions.first" if not history.total else "questions.more"
+    st.markdown(f"**{words(key)}**  \n:gray[:small[{words('questions.about')}]]")
+    for film in app.read(lambda client: client.questions(user, _QUESTIONS)).items:
+        with st.container(gap=None):
+            show_film_name(film, where="asked")
+            show_rating_stars(app, user, film, where="asked", scale=scale)
+
+
+def _show_segment(app: App, user: int) -> None:
+    answer = app.read(lambda client: client.predict_clustering(user))
+    words = app.words
+    st.markdown(
+        f":material/group: **{words('segment')} {answer.prediction}** · {plain(answer.label)}"
+        f" :gray[· {words.count('users', answer.size)} · "
+        f"{plain(', '.join(answer.genres))}]"
+    )
+
+
+def _show_film(app: App, user: int, item_id: int | None, scale: ScaleStatus) -> None:
+    """The film that was clicked, else the first of the list: its prediction, and why."""
+    if item_id is None:
+        return
+    with st.container(border=True), api_errors_shown(app.words):
+        film = app.client.item(item_id)
+        st.header(plain(film_name(film)), anchor=False)
+        st.caption(plain(" · ".join(film.genres)) or app.words("genres.none"))
+        show_prediction(app, user, item_id, scale)

@@ -1,0 +1,113 @@
+"""A small stream with two model sets, its API and its page: real processes, as `reelstream run`
+starts them, the API apart so that a test can end it and start it again.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+
+MAX_SECONDS = 240
+"""Far more than anything here takes."""
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+        return port
+
+
+@dataclass
+class RunningSystem:
+    """One work folder, and the processes on it."""
+
+    work: Path
+    api_port: int = field(default_factory=free_port)
+    page_port: int = field(default_factory=free_port)
+    _processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    @property
+    def page_url(self) -> str:
+        return f"http://127.0.0.1:{self.page_port}"
+
+    @property
+    def api_url(self) -> str:
+        return f"http://127.0.0.1:{self.api_port}"
+
+    def train(self, dataset: Path) -> None:
+        """Two batches, two sets, and then everything ends."""
+        done = subprocess.run(
+            self._command(
+                "run",
+                *("--data", dataset, "--batch-rows", 1500, "--until-set", 2),
+                *("--no-ui", "--port", 0),
+            ),
+            capture_output=True,
+            text=True,
+            timeout=MAX_SECONDS,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    def start_api(self) -> None:
+        """Serve; returns when queries are answered."""
+        self._start("api", self._command("serve", "--port", self.api_port))
+        self._wait("api", f"{self.api_url}/health/ready")
+
+    def stop_api(self) -> None:
+        self._stop("api")
+
+    def start_page(self) -> None:
+        """Serve the page; returns when it can be opened."""
+        self._start("page", self._command("ui", "--api", self.api_url, "--port", self.page_port))
+        self._wait("page", f"{self.page_url}/_stcore/health")
+
+    def stop(self) -> None:
+        for name in list(self._processes):
+            self._stop(name)
+
+    def resident_mb(self, name: str) -> float:
+        """Memory of the process `api` or `page`."""
+        status = Path(f"/proc/{self._processes[name].pid}/status").read_text()
+        return int(status.split("VmRSS:")[1].split()[0]) / 1024
+
+    def _command(self, command: str, *options: object) -> list[str]:
+        return [
+            *(sys.executable, "-m", "reelstream", command, "--work", str(self.work)),
+            *map(str, options),
+        ]
+
+    def _start(self, name: str, command: list[str]) -> None:
+        with open(self._log(name), "ab") as log:
+            self._processes[name] = subprocess.Popen(
+                command, stdout=log, stderr=log, cwd=self.work.parent, env=os.environ
+            )
+
+    def _stop(self, name: str) -> None:
+        process = self._processes.pop(name)
+        process.send_signal(signal.SIGTERM)
+        process.wait(MAX_SECONDS)
+
+    def _wait(self, name: str, url: str) -> None:
+        """Return when `url` answers; fail with the process's own words when it ends first."""
+        deadline = time.monotonic() + MAX_SECONDS
+        while time.monotonic() < deadline and self._processes[name].poll() is None:
+            try:
+                if httpx.get(url, trust_env=False).is_success:
+                    return
+            except httpx.HTTPError:
+                pass
+            time.sleep(0.05)
+        raise AssertionError(f"{name} does not answer: {self._log(name).read_text()}")
+
+    def _log(self, name: str) -> Path:
+        return self.work.parent / f"{name}.log"

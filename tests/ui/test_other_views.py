@@ -1,0 +1,74 @@
+"""*A film*, *Segments*, *Models* and *Health*."""
+
+from __future__ import annotations
+
+from fake_api import FakeApi, Served
+from views import buttons, metrics, view, words
+
+
+def test_a_film_by_its_address(served: Served) -> None:
+    """`?film=9&user=12`: name, prediction for the user, similar films."""
+    app = view("film", film="9", user="12").run()
+    assert not app.exception
+    assert app.header[0].value == r"Alien \(1979\)"
+    assert metrics(app)["Chance to like it"] == "63%"
+    assert "Fairly sure: most likely 3.5 ★ (21%), give or take 0.84." in words(app)
+    assert buttons(app, "similar") == [
+        "Toy Story :gray[· 0.31]",
+        r"\[Rec\] \*\$9\* :gray[· 0.31]",
+    ]
+
+
+def test_a_film_is_rated_with_half_stars(served: Served, api: FakeApi) -> None:
+    """Every value of the scale can be given."""
+    app = view("film", film="9", user="12").run()
+    app.button_group(key="scale-12-9").set_value(4.5).run()
+    assert api.own == {12: {9: 4.5}}
+    assert "knows 21 ratings" in words(app)
+
+
+def test_a_film_that_nobody_knows(served: Served, api: FakeApi) -> None:
+    """The API's sentence stands where the film would be."""
+    api.refuses["/v1/items/5"] = (404, "film 5 is not in the catalogue")
+    app = view("film", film="5").run()
+    assert r"Film 5 is not in the catalogue\." in app.warning[0].value
+    assert not app.exception
+
+
+def test_segments_are_explained(served: Served) -> None:
+    """What each kind of user is: size, habits, genres against all users, films."""
+    app = view("segments").run()
+    assert not app.exception
+    for text in (
+        "2 · generous drama lovers",
+        "132 users · a typical user has rated 45 films, 4.05 ± 0.75 stars",
+        r"The Matrix, \#8",
+    ):
+        assert text in words(app)
+    assert list(app.table[0].value["Times the average"]) == ["1.25"]
+
+
+def test_model_sets_with_verdicts_and_scores(served: Served) -> None:
+    """Every release with its scores; the one in service is marked, a refused one says why."""
+    app = view("models").run()
+    table = app.table[0].value
+    assert list(table["Set"]) == ["3 :green-badge[in service]", "2", "1"]
+    assert list(table["Batches"]) == ["1–3", "1–2", "1"]
+    assert list(table["RMSE"]) == ["0.876"] * 3
+    assert list(table["AUC"]) == ["–"] * 3
+    assert list(table["Gate"]) == [
+        ":green-badge[accepted]",
+        ":red-badge[refused]",
+        ":blue-badge[first]",
+    ]
+    app.selectbox(key="model_set").set_value(2).run()
+    assert "set 2 was refused for a reason" in words(app)
+
+
+def test_health_counts_what_should_be_small(served: Served, api: FakeApi) -> None:
+    """Rejected rows, repeats and drift; nothing fails."""
+    app = view("health").run()
+    assert not app.exception
+    assert metrics(app)["Rejected rows"] == "0"
+    assert metrics(app)["Drift of ratings"] == "–"
+    assert "Nothing fails." in words(app)
