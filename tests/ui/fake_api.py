@@ -192,11 +192,11 @@ class FakeApi:
 
     def _rate(self) -> Response:
         body = request.get_json()
-        own = self.own.setdefault(body["userId"], {})
+        own, item_id = self.own.setdefault(int(body["userId"]), {}), int(body["movieId"])
         if body["rating"] is None:
-            own.pop(body["movieId"], None)
+            own.pop(item_id, None)
         else:
-            own[body["movieId"]] = body["rating"]
+            own[item_id] = body["rating"]
         self.log_end += 1
         return _json(contract.WrittenAnswer(token=f"0:{self.log_end}", events=1), 202)
 

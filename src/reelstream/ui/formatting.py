@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Protocol
 
+from reelstream.contract import Id
+
 # The article may stand before the title in another language: `Good, the Bad and the Ugly, The (…)`.
 _ARTICLE_LAST = re.compile(
     r"^(.+?), (The|A|An|Le|La|Les|Il|El|Los|Las|Der|Die|Das)(?=$| \()( \(.+\))?$"
@@ -15,7 +17,7 @@ class Titled(Protocol):
     """Any answer that names a film."""
 
     @property
-    def item_id(self) -> int: ...
+    def item_id(self) -> Id: ...
 
     @property
     def title(self) -> str | None: ...

@@ -9,10 +9,11 @@ import time
 
 import streamlit as st
 
+from reelstream.contract import Id
 from reelstream.ui.texts import LANGUAGES
 from reelstream.ui.words import Words, language_of
 
-# New users' ids begin here: above those of every public data set.
+# New users' ids are of nine digits and begin with 9: above those of every public data set.
 _FIRST_NEW_USER = 900_000_000
 
 
@@ -27,16 +28,14 @@ def choose_language(language: str) -> None:
     _remember("lang", language)
 
 
-def user_id() -> int:
+def user_id() -> str:
     """The user whom the page is about: a new one until another is chosen."""
-    chosen = _as_id(_recall("user"))
-    if chosen is None:
-        chosen = _FIRST_NEW_USER + secrets.randbelow(99_999_999)
-        choose_user(chosen)
-    return chosen
+    if not _recall("user"):
+        new_user()
+    return _recall("user") or ""
 
 
-def choose_user(chosen: int) -> None:
+def choose_user(chosen: Id) -> None:
     """The page is about this user from now on."""
     _remember("user", str(chosen))
 
@@ -46,17 +45,17 @@ def new_user() -> None:
     choose_user(_FIRST_NEW_USER + secrets.randbelow(99_999_999))
 
 
-def is_new_user(user: int) -> bool:
+def is_new_user(user: str) -> bool:
     """Whether the page made this user up."""
-    return user >= _FIRST_NEW_USER
+    return user.isdecimal() and len(user) == len(str(_FIRST_NEW_USER)) and user[0] == "9"
 
 
-def film_id() -> int | None:
+def film_id() -> str | None:
     """The film in the address, or the one chosen last."""
-    return _as_id(_recall("film"))
+    return _recall("film") or None
 
 
-def choose_film(chosen: int) -> None:
+def choose_film(chosen: Id) -> None:
     """The page is about this film from now on."""
     _remember("film", str(chosen))
 
@@ -106,8 +105,3 @@ def _remember(name: str, value: str) -> None:
     # Written only when it changes: each writing sends the whole address to the browser.
     if st.query_params.get(name) != value:
         st.query_params[name] = value
-
-
-def _as_id(given: str | None) -> int | None:
-    # `isascii` because `"²".isdigit()` is true, and `int` refuses it.
-    return int(given) if given and given.isascii() and given.isdigit() else None

@@ -12,29 +12,28 @@ from reelstream.ui.words import Words
 _OFFERED = 10
 
 
-def show_user_choice(app: App) -> int:
+def show_user_choice(app: App) -> str:
     """A box that finds users as they are typed, and a button that makes one up."""
     words, user = app.words, visitor.user_id()
     known = {
-        summary.user_id: summary.ratings
+        str(summary.user_id): summary.ratings
         for summary in app.read(lambda client: client.users(limit=_OFFERED)).users
     }
-    options = [str(each) for each in dict.fromkeys([user, *known])]
 
     def name(option: str) -> str:
-        return _name(words, int(option), known.get(int(option)))
+        return _name(words, option, known.get(option))
 
     def chosen() -> None:
         typed = str(st.session_state[key] or "").strip()
-        if typed.isascii() and typed.isdigit():
-            visitor.choose_user(int(typed))
+        if typed:
+            visitor.choose_user(typed)
 
     # The key has the user, so that a user chosen elsewhere is what the box shows.
     key = f"choose-user-{user}"
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.selectbox(
             words("user"),
-            options,
+            list(dict.fromkeys([user, *known])),
             format_func=name,
             key=key,
             on_change=chosen,
@@ -51,7 +50,7 @@ def show_user_choice(app: App) -> int:
     return user
 
 
-def _name(words: Words, user: int, ratings: int | None) -> str:
+def _name(words: Words, user: str, ratings: int | None) -> str:
     if ratings is not None:
         return f"{user} · {words.count('ratings', ratings)}"
-    return words("user.you", user=user) if visitor.is_new_user(user) else str(user)
+    return words("user.you", user=user) if visitor.is_new_user(user) else user

@@ -9,7 +9,7 @@ from typing import Any
 
 import streamlit as st
 
-from reelstream.contract import RecommendationsAnswer, RecommendedFilm, ScaleStatus
+from reelstream.contract import Id, RecommendationsAnswer, RecommendedFilm, ScaleStatus
 from reelstream.ui.app import App
 from reelstream.ui.formatting import film_name, plain
 from reelstream.ui.parts.film_rows import show_film_name
@@ -65,7 +65,7 @@ def show_filters(words: Words, genres: list[str]) -> Wanted:
     )
 
 
-def show_film_lists(app: App, user: int, wanted: Wanted, scale: ScaleStatus) -> int | None:
+def show_film_lists(app: App, user: str, wanted: Wanted, scale: ScaleStatus) -> Id | None:
     """Both lists; returns the first film of the best list."""
     words = app.words
     best = _ask(app, user, wanted.strategy, wanted.filters)
@@ -84,13 +84,13 @@ def show_film_lists(app: App, user: int, wanted: Wanted, scale: ScaleStatus) -> 
     return best.items[0].item_id if best.items else None
 
 
-def _ask(app: App, user: int, strategy: str, filters: dict[str, Any]) -> RecommendationsAnswer:
+def _ask(app: App, user: str, strategy: str, filters: dict[str, Any]) -> RecommendationsAnswer:
     return app.read(
         lambda client: client.recommendations(user, LIST_LENGTH, strategy=strategy, **filters)
     )
 
 
-def _show_best(app: App, user: int, answer: RecommendationsAnswer, scale: ScaleStatus) -> None:
+def _show_best(app: App, user: str, answer: RecommendationsAnswer, scale: ScaleStatus) -> None:
     if not answer.items:
         st.caption(app.words("list.empty"))
     moves = _moves(user, [film.item_id for film in answer.items])
@@ -105,7 +105,7 @@ def _show_best(app: App, user: int, answer: RecommendationsAnswer, scale: ScaleS
             show_rating_stars(app, user, film, where="best", scale=scale)
 
 
-def _show_stars(words: Words, films: list[RecommendedFilm], shared: set[int]) -> None:
+def _show_stars(words: Words, films: list[RecommendedFilm], shared: set[Id]) -> None:
     for rank, film in enumerate(films, 1):
         with st.container(gap=None, key=f"row-stars-{rank}"):
             show_film_name(film, where="stars")
@@ -121,7 +121,7 @@ def _figures(words: Words, film: RecommendedFilm) -> str:
     return f"{stars} ± {words.decimal(film.sd, 1)}{' · ' if because else ''}{because}"
 
 
-def _moves(user: int, ranked: list[int]) -> dict[int, int | None]:
+def _moves(user: str, ranked: list[Id]) -> dict[Id, int | None]:
     """How many places each film rose since this visitor last saw the list; None: it was not in it.
     All are 0 when there was no list before.
     """

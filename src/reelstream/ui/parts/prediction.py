@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from reelstream.contract import FullAnswer, Regression, ScaleStatus
+from reelstream.contract import FullAnswer, Id, Regression, ScaleStatus
 from reelstream.ui.app import App
 from reelstream.ui.charts.prediction import show_prediction_chart
 from reelstream.ui.parts.stamp import show_stamp
@@ -14,7 +14,7 @@ from reelstream.ui.words import Words
 _SURE, _FAIRLY_SURE = 0.15, 0.2
 
 
-def show_prediction(app: App, user: int, item_id: int, scale: ScaleStatus) -> FullAnswer:
+def show_prediction(app: App, user: str, item_id: Id, scale: ScaleStatus) -> FullAnswer:
     """The three answers for one user and one film, and what they rest on."""
     answer = app.read(lambda client: client.predict(user, item_id))
     words, rating, like = app.words, answer.regression, answer.classification

@@ -26,7 +26,7 @@ def write(app: App, change: Callable[[App], str]) -> None:
         st.session_state.write_error = error
 
 
-def rate(app: App, user: int, film: Titled, rating: float | None) -> None:
+def rate(app: App, user: str, film: Titled, rating: float | None) -> None:
     """Write a rating, or delete it with None."""
     write(app, lambda app: app.client.rate(user, film.item_id, rating).token)
     key = "toast.undone" if rating is None else "toast.rated"
@@ -44,7 +44,7 @@ def show_outcome(app: App) -> None:
         st.toast(toast)
 
 
-def show_rating_stars(app: App, user: int, film: Titled, *, where: str, scale: ScaleStatus) -> None:
+def show_rating_stars(app: App, user: str, film: Titled, *, where: str, scale: ScaleStatus) -> None:
     """Stars to click, in a row of films; `where` keeps apart two rows of one film."""
     key = f"rate-{where}-{user}-{film.item_id}"
     ratings = star_ratings(scale)
@@ -57,7 +57,7 @@ def show_rating_stars(app: App, user: int, film: Titled, *, where: str, scale: S
     st.feedback("stars", key=key, on_change=rated)
 
 
-def show_rating_scale(app: App, user: int, film: Titled, scale: ScaleStatus) -> None:
+def show_rating_scale(app: App, user: str, film: Titled, scale: ScaleStatus) -> None:
     """Every value of the scale, for one film."""
     steps = round((scale.highest - scale.lowest) / scale.step)
     values = [round(scale.lowest + step * scale.step, 6) for step in range(steps + 1)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from reelstream.contract import ScaleStatus, UserAnswer
+from reelstream.contract import Id, ScaleStatus, UserAnswer
 from reelstream.ui import visitor
 from reelstream.ui.app import App
 from reelstream.ui.catalog_facts import genres, scale_of
@@ -43,7 +43,7 @@ def _show_person(app: App) -> None:
             _show_film(app, user, visitor.film_id() or first, scale)
 
 
-def _show_rating(app: App, user: int, scale: ScaleStatus, history: UserAnswer) -> None:
+def _show_rating(app: App, user: str, scale: ScaleStatus, history: UserAnswer) -> None:
     """What may be rated, and what was."""
     words = app.words
     show_outcome(app)
@@ -72,7 +72,7 @@ def _show_rating(app: App, user: int, scale: ScaleStatus, history: UserAnswer) -
             )
 
 
-def _show_questions(app: App, user: int, scale: ScaleStatus, history: UserAnswer) -> None:
+def _show_questions(app: App, user: str, scale: ScaleStatus, history: UserAnswer) -> None:
     """The films whose ratings would tell most."""
     words = app.words
     key = "questions.first" if not history.total else "questions.more"
@@ -83,7 +83,7 @@ def _show_questions(app: App, user: int, scale: ScaleStatus, history: UserAnswer
             show_rating_stars(app, user, film, where="asked", scale=scale)
 
 
-def _show_segment(app: App, user: int) -> None:
+def _show_segment(app: App, user: str) -> None:
     answer = app.read(lambda client: client.predict_clustering(user))
     words = app.words
     st.markdown(
@@ -93,7 +93,7 @@ def _show_segment(app: App, user: int) -> None:
     )
 
 
-def _show_film(app: App, user: int, item_id: int | None, scale: ScaleStatus) -> None:
+def _show_film(app: App, user: str, item_id: Id | None, scale: ScaleStatus) -> None:
     """The film that was clicked, else the first of the list: its prediction, and why."""
     if item_id is None:
         return
