@@ -1,8 +1,9 @@
 """Are recommendations the best in the field?
 
 ml-latest-small by time, live, and for users that the set has not seen, beside popularity, predicted
-stars, EASE, item-kNN, user-kNN, RP3beta and iALS on the same splits; peers are tuned on the newest
-quarter of the training part.
+stars, EASE, item-kNN, user-kNN, RP3beta, iALS, BPR and SLIM on the same splits; peers are tuned on
+the newest quarter of the training part. LightFM is not among them: it does not build on Python
+3.11.
 """
 
 from __future__ import annotations
@@ -10,14 +11,16 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from common import Bar, at_least, at_most, data_set, finish, parser
-from peers.item_choice import ImplicitAls, Scorer, UserKnn, item_knn, rp3beta
+from peers.item_choice import Bpr, ImplicitAls, Scorer, UserKnn, item_knn, rp3beta, slim
 from reelstream.catalog import Catalog
 from reelstream.compute import threads
 from reelstream.datasets import Dataset
@@ -45,6 +48,8 @@ TEST_SHARE, USERS_SHARE, SEEDS = 0.333, 0.2, (1, 2, 3)
 # Every so many-th question tunes a peer.
 TUNED_EACH = 8
 LIKED = 4.0
+# Ratings of a film, up to which the chart counts; users with so many ratings are shown as examples.
+CROWDS, SHOWN_FROM = (0, 1, 3, 10, 30, 100, 300), 50
 
 Rows = NDArray[np.int64]
 Make = Callable[[csr_array], Scorer]
@@ -69,6 +74,17 @@ PEERS: Mapping[str, list[tuple[str, Make]]] = {
         for w in (0.1, 0.3)
         for r in (0.003, 0.01)
     ],
+    "BPR": [
+        (f"{f} factors, ridge {r}, {e} epochs", lambda x, f=f, r=r, e=e: Bpr(x, f, r, e))  # type: ignore[misc]
+        for f in (32, 64)
+        for r in (0.003, 0.01, 0.03)
+        for e in (30, 100)
+    ],
+    "SLIM": [
+        (f"l1 {a}, l2 {b}, 200 neighbours", lambda x, a=a, b=b: slim(x, a, b, 200))  # type: ignore[misc]
+        for a in (0.5, 1.0, 3.0)
+        for b in (10.0, 50.0)
+    ],
 }
 
 
@@ -90,7 +106,10 @@ def measure_in_time(dataset: Dataset) -> tuple[dict[str, Any], list[Bar]]:
     items = Vocabulary(np.unique([film.item_id for film in catalog]))
     tuned = tune(split.train, items)
     model_set = fitted(split.train, catalog, dataset, use_times=True)
-    run = rank_in_time(model_set, split.train, split.test, is_live=True, rankers=(explored,))
+    beside = Beside()
+    run = rank_in_time(
+        model_set, split.train, split.test, is_live=True, rankers=(explored, beside.rank)
+    )
     lists = dict(run.lists)
     train = matrix(split.train, items)
     for name, options in PEERS.items():
@@ -110,6 +129,9 @@ def measure_in_time(dataset: Dataset) -> tuple[dict[str, Any], list[Bar]]:
         "later": later,
         "said": said,
         "n_train": len(split.train),
+        "calibration": msgspec.to_builtins(run.calibration.bins()),
+        "crowds": beside.crowds(),
+        "examples": beside.examples(catalog),
     }
     return row, bars_in_time(lists, run, row)
 
@@ -119,6 +141,92 @@ def explored(walk: Walk, moment: Moment, question: Question) -> Iterator[tuple[s
     films, query = walk.films, RecommendationQuery(strategy="explore", seed=moment.start)
     found = films.recommend(walk.state(moment), walk.history(moment), query, walk.at(moment))
     yield "ours, exploring (ten films)", films.choice.rows(found.item_ids)
+
+
+@dataclass
+class Beside:
+    """What else is kept of the walk: popularity of all times, how well known recommended films are,
+    and some lists to look at.
+    """
+
+    likes: Rows | None = None
+    counts: Rows | None = None
+    learned: int = 0
+    liked: Rows = field(default_factory=lambda: np.empty(0, np.int64))
+    """Rows of all likes, rising in time."""
+    times: Rows = field(default_factory=lambda: np.empty(0, np.int64))
+    known: dict[str, list[int]] = field(default_factory=dict)
+    """Method -> ratings that each of its first ten films has in the training part; and what was
+    liked.
+    """
+    shown: dict[int, dict[str, Any]] = field(default_factory=dict)
+    """User -> his or her last question with its lists."""
+
+    def rank(self, walk: Walk, moment: Moment, question: Question) -> Iterator[tuple[str, Rows]]:
+        """Popularity of all times; see `rank_in_time`."""
+        if self.likes is None or self.counts is None:
+            n = len(walk.films.choice)
+            self.likes = np.zeros(n, np.int64)
+            known = walk.rows[~walk.is_test]
+            self.counts = np.bincount(known, minlength=n)
+            by_time = np.argsort(walk.events.timestamp, kind="stable")
+            self.liked = by_time[walk.events.rating[by_time] >= LIKED]
+            self.times = walk.events.timestamp[self.liked]
+        end = int(np.searchsorted(self.times, walk.at(moment)))
+        new = walk.rows[self.liked[self.learned : end]]
+        self.likes += np.bincount(new, minlength=len(self.likes))
+        self.learned = end
+        seen = np.unique(walk.rows[moment.first : moment.start])
+        popular = best_rows(self.likes, seen)
+        self._keep(walk, moment, question, seen)
+        yield "popularity, all times", popular
+
+    def _keep(self, walk: Walk, moment: Moment, question: Question, seen: Rows) -> None:
+        films, history, at = walk.films, walk.history(moment), walk.at(moment)
+        state, scores = walk.state(moment), walk.films.choice.score(history, at)
+        stars = films.recommend(state, history, RecommendationQuery(strategy="rating"), at)
+        tops = {
+            "ours": films.choice.rows(
+                films.recommend(state, history, RecommendationQuery(), at).item_ids
+            ),
+            "EASE": best_rows(scores.parts[0], seen, 10),
+            "predicted stars": films.choice.rows(stars.item_ids),
+            "liked next": question.targets,
+        }
+        assert self.counts is not None
+        for name, rows in tops.items():
+            self.known.setdefault(name, []).extend(self.counts[rows].tolist())
+        if len(seen) >= SHOWN_FROM:
+            best = history.item_id[np.argsort(-history.rating, kind="stable")[:4]]
+            self.shown[question.user_id] = {
+                "ratings": len(history),
+                "loved": best.tolist(),
+                **{name: films.choice.item_ids[rows[:5]].tolist() for name, rows in tops.items()},
+            }
+
+    def crowds(self) -> dict[str, list[float]]:
+        """Method -> the share of its films with at most so many ratings, for each of CROWDS."""
+        return {
+            name: [float(np.mean(np.array(counts) <= most)) for most in CROWDS]
+            for name, counts in self.known.items()
+        }
+
+    def examples(self, catalog: Catalog) -> list[dict[str, Any]]:
+        """The last lists of five users, evenly spaced by their number."""
+        users = sorted(self.shown)
+        chosen = [users[place] for place in np.linspace(0, len(users) - 1, 7).astype(int)[1:-1]]
+
+        def titles(item_ids: list[int]) -> list[str]:
+            films = [catalog.get(item_id) for item_id in item_ids]
+            return [film.title for film in films if film is not None]
+
+        return [
+            {
+                name: titles(value) if isinstance(value, list) else value
+                for name, value in self.shown[user].items()
+            }
+            for user in chosen
+        ]
 
 
 def bars_in_time(
@@ -181,17 +289,17 @@ def measure_users(dataset: Dataset, tuned: Mapping[str, str]) -> tuple[dict[str,
         for name, scores in found.items():
             joined = lists.setdefault(name, ListScores(scores.popularity))
             joined.user_ids += [user + seed * 10**9 for user in scores.user_ids]
-            for field in ("ndcg_10", "ndcg_100", "recall_20", "recall_50", "reciprocal_ranks"):
-                getattr(joined, field).extend(getattr(scores, field))
+            for score in ("ndcg_10", "ndcg_100", "recall_20", "recall_50", "reciprocal_ranks"):
+                getattr(joined, score).extend(getattr(scores, score))
             joined.novelty += scores.novelty
     bars: list[Bar] = []
-    for field, lead in (("ndcg_100", 0.018), ("recall_20", 0.015)):
-        values = {name: float(np.mean(getattr(each, field))) for name, each in lists.items()}
+    for score, lead in (("ndcg_100", 0.018), ("recall_20", 0.015)):
+        values = {name: float(np.mean(getattr(each, score))) for name, each in lists.items()}
         mine = values.pop(OURS)
         bars += [
-            at_least(f"unseen users: {field} above EASE's", mine - values["ease"], lead),
+            at_least(f"unseen users: {score} above EASE's", mine - values["ease"], lead),
             at_least(
-                f"unseen users: {field} above the best peer's", mine - max(values.values()), 0.0
+                f"unseen users: {score} above the best peer's", mine - max(values.values()), 0.0
             ),
         ]
     return {"standings": standings(lists), "seeds": len(SEEDS)}, bars

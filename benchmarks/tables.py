@@ -331,6 +331,28 @@ def ranking(results: Result) -> Iterable[str]:
         f" with {later['ease']['stars']:.2f} stars.\n"
     )
     yield (
+        "How often a film is taken next, by the probability that the choice model gave it: films rated"
+        " at one time share one choice.\n"
+    )
+    yield table(
+        ["chosen next with a probability below", "films", "predicted", "came"],
+        [
+            [
+                f"{each['below']:g}",
+                f"{each['n']:,}",
+                f"{each['predicted']:.6f}",
+                f"{each['came']:.6f}",
+            ]
+            for each in found["calibration"]
+        ],
+    )
+    yield "![How well known recommended films are](images/benchmark-crowds.svg)\n"
+    yield (
+        "Share of the films that had at most so many ratings when the set was fitted: of the first ten"
+        " of every list, and of what was liked next.\n"
+    )
+    yield from _examples(found["examples"])
+    yield (
         "Users that the set has not seen: a fifth of all users, 80 % of each one's ratings folded in,"
         f" the likes of the rest to be found; {results['users']['seeds']} seeds together, times"
         " withheld.\n"
@@ -340,6 +362,37 @@ def ranking(results: Result) -> Iterable[str]:
     yield (
         f"Ten of all films for a user of {speed['ratings']} ratings take {speed['milliseconds']:.2f}"
         " ms in process.\n"
+    )
+
+
+def _examples(examples: Sequence[Mapping[str, Any]]) -> Iterable[str]:
+    """What some users are shown."""
+    yield (
+        "The last lists of five users, and what they liked next; predicted stars find films that hardly"
+        " anybody has watched.\n"
+    )
+    yield table(
+        ["", *(f"{each['ratings']} ratings" for each in examples)],
+        [
+            [name, *("<br>".join(each[name]) for each in examples)]
+            for name in ("loved", "ours", "EASE", "predicted stars", "liked next")
+        ],
+    )
+
+
+def crowds_chart(results: Result) -> str:
+    """How well known the films are that each method recommends, and those that were liked."""
+    ticks = (1, 2, 4, 11, 31, 101, 301)
+    names = ("0", "1", "3", "10", "30", "100", "300")
+    return line_chart(
+        Axis("ratings of the film, at most", list(zip(ticks, names, strict=True)), is_log=True),
+        Axis(
+            "share of the films", [(share, f"{share:.1f}") for share in (0, 0.2, 0.4, 0.6, 0.8, 1)]
+        ),
+        [
+            Line(name, list(zip(ticks, shares, strict=True)))
+            for name, shares in results["time"]["crowds"].items()
+        ],
     )
 
 
@@ -571,7 +624,7 @@ SECTIONS: dict[
     str, tuple[str, Callable[[Result], Iterable[str]], dict[str, Callable[[Result], str]]]
 ] = {
     "accuracy": ("Accuracy beside other libraries", accuracy, {}),
-    "ranking": ("Recommendations beside other methods", ranking, {}),
+    "ranking": ("Recommendations beside other methods", ranking, {"crowds": crowds_chart}),
     "calibration": (
         "Calibration",
         calibration,

@@ -11,6 +11,7 @@ from reelstream.datasets import detect
 from reelstream.engines.interface import FitParameters
 from reelstream.engines.local import fit_for_evaluation
 from reelstream.errors import InputError
+from reelstream.evaluation.choice_calibration import ChoiceCalibration
 from reelstream.evaluation.offline_ranking import (
     RankingEvaluation,
     evaluate_ranking_for_anonymous_users,
@@ -79,6 +80,20 @@ def test_all_figures_are_there(small_dataset: Path, by_users: bool) -> None:
         assert all(0 <= scores[name] <= 1 for name in wanted)
         assert scores["n"] == figures["n"]
     assert ("static" in figures) != by_users
+    bins = figures.get("choice_calibration", [])
+    assert bool(bins) != by_users
+    assert all(0 <= each["predicted"] <= each["below"] for each in bins)
+
+
+def test_calibration_compares_what_was_predicted_with_what_came() -> None:
+    """Films rated at one time share one choice; what was rated before is not asked about."""
+    calibration = ChoiceCalibration()
+    calibration.add(np.array([0.5, 0.2, 0.2, 0.1, -1.0]), np.array([0, 3, 4]))
+    calibration.add(np.array([0.5, 0.2, 0.2, 0.1, -1.0]), np.array([1]))
+    middle, high = calibration.bins()
+    assert (middle.n, middle.below, middle.came) == (6, 0.3, pytest.approx(1.5 / 6))
+    assert middle.predicted == pytest.approx(1 / 6)
+    assert (high.n, high.predicted, high.came) == (2, 0.5, 0.25)
 
 
 def test_an_empty_part_is_an_error(small_dataset: Path) -> None:

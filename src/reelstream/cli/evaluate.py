@@ -209,6 +209,11 @@ def _print_ranking(name: str, result: RankingEvaluation) -> None:
         title=f"{name}: fitted on {result.n_train:,} ratings, {scored['n']:,} lists for"
         f" {scored['n_users']:,} users",
     )
+    if bins := scored.get("choice_calibration"):
+        print_table(
+            ["chosen next with a probability below", "films", "predicted", "came"],
+            [[each["below"], each["n"], each["predicted"], each["came"]] for each in bins],
+        )
     for method, later in scored.get("rated_later", {}).items():
         if later["n"]:
             typer.echo(

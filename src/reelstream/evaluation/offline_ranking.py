@@ -68,6 +68,8 @@ class RankingEvaluation:
                 }
                 for name, scores in self.run.at_start.items()
             }
+        if bins := self.run.calibration.bins():
+            found["choice_calibration"] = msgspec.to_builtins(bins)
         if self.run.later:
             found["rated_later"] = {
                 name: {

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from reelstream.evaluation.choice_calibration import ChoiceCalibration
 from reelstream.evaluation.ranking_scores import DEPTH, FilmPopularity, ListScores, best_rows
 from reelstream.features.holdout import is_trainable
 from reelstream.models.choice.live import LiveChoice
@@ -48,6 +49,8 @@ class RankingRun:
     at_start: dict[str, ListScores] = field(default_factory=dict)
     """Those of moments that begin a session."""
     later: dict[str, LaterRatings] = field(default_factory=dict)
+    calibration: ChoiceCalibration = field(default_factory=ChoiceCalibration)
+    """Of the choice probability, by time."""
 
     def add(self, method: str, question: Question, top: NDArray[np.int64]) -> None:
         """One list of film rows."""
@@ -173,6 +176,9 @@ def rank_in_time(
     counts = np.bincount(choice.rows(train.item_id), minlength=len(choice))
     run = RankingRun(popularity=FilmPopularity.of(counts))
     for moment in walk.moments():
+        if is_live:
+            scores = choice.score(walk.history(moment), walk.at(moment))
+            run.calibration.add(scores.choice, walk.rows[moment.start : moment.end])
         question = walk.question(moment)
         if question is not None:
             for method, top in _lists(walk, run, moment, question, is_live=is_live):

@@ -74,6 +74,21 @@ class RankingScores(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=Tru
     """Share of all films that are among the first ten of any list."""
 
 
+class ChoiceBin(msgspec.Struct, frozen=True, kw_only=True):
+    """Films whose probability to be chosen next was predicted to be in some range, over all moments
+    of a test part.
+    """
+
+    below: float
+    """The range's upper end; it begins where the one before ends."""
+    n: int
+    """Films, counted again at each moment."""
+    predicted: float
+    """Their mean probability."""
+    came: float
+    """How many of them were chosen: films rated at one time share one choice."""
+
+
 class WindowScores(msgspec.Struct, frozen=True):
     """What the last so many ratings scored at one point of a batch."""
 
