@@ -154,7 +154,7 @@ class Recommender:
         is_new = (of_users.partition == parts.partition) & (of_users.offset >= parts.next_offset)
         posterior_of_events(model_set, of_users, is_new, np.ones(len(of_users), bool), parts.items)
         if choice is not None:
-            choice.update(of_users[is_new])
+            choice.update(of_users[is_new], of_users)
         self._parts = replace(
             parts,
             model_set=model_set,

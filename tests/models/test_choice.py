@@ -188,23 +188,23 @@ def test_a_film_that_nobody_rated_can_be_chosen_and_becomes_popular_at_once(
 
     before = chance()
     assert before > 0
-    live.update(event_columns([1], [UNRATED], [2.0], [100 * DAY]))
+    live.count(event_columns([1], [UNRATED], [2.0], [100 * DAY]))
     assert chance() == before
-    live.update(event_columns([1, 2], [UNRATED] * 2, [5.0, 4.0], [100 * DAY, 99 * DAY]))
+    live.count(event_columns([1, 2], [UNRATED] * 2, [5.0, 4.0], [100 * DAY, 99 * DAY]))
     liked = chance()
     assert liked > before
     far = replace(model, mixture=Mixture(half_life=float(HALF_LIVES[0])))
     ages = LiveChoice(far, CATALOG)
-    ages.update(event_columns([1], [UNRATED], [5.0], [10**6 * DAY]))
+    ages.count(event_columns([1], [UNRATED], [5.0], [10**6 * DAY]))
     assert ages.score(history_of(), 10**6 * DAY).parts[2].argmax() == row
 
 
-def test_likes_survive_a_change_of_the_catalogue_and_the_disk(
+def test_what_was_learned_survives_a_change_of_the_catalogue_and_the_disk(
     model: ChoiceModel, tmp_path: Path
 ) -> None:
-    """What was popular stays so."""
+    """What was popular stays so, and what films say of each other."""
     live = LiveChoice(model, CATALOG)
-    live.update(event_columns([1], [UNRATED], [5.0], [100 * DAY]))
+    live.update(event_columns([1], [UNRATED], [5.0], [100 * DAY]), history_of(2, 4))
     expected = live.score(history_of(2), 101 * DAY)
     more = Catalog([*CATALOG, Film(10**6, "New")])
     extended = live.with_films(more)

@@ -159,7 +159,7 @@ class Walk:
                     self.films.items,
                 )
             self.model_set.update(state, events[row : row + 1])
-        self.films.choice.update(events[moment.start : moment.end])
+        self.films.choice.update(events[moment.start : moment.end], self.history(moment))
 
 
 def rank_in_time(

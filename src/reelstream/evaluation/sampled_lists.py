@@ -104,13 +104,13 @@ class CandidateLists:
     def of(
         cls, choice: LiveChoice, questions: Sequence[ListQuestion], stream: EventColumns
     ) -> CandidateLists:
-        """The likeliest by `choice`, which learns `stream`, rising in time, as it passes by;
-        questions are rising too.
+        """The likeliest by `choice`, which counts the likes of `stream`, rising in time, as it
+        passes by; questions are rising too.
         """
         item_ids, chances, popularity, learned = [], [], [], 0
         for question in questions:
             end = int(np.searchsorted(stream.timestamp, question.at))
-            choice.update(stream[learned:end])
+            choice.count(stream[learned:end])
             learned = max(learned, end)
             scores = choice.score(question.history, question.at)
             rows = best_rows(scores.choice, scores.seen, CANDIDATES)

@@ -67,6 +67,9 @@ class LiveItems:
             item = model_set.rating.item_ids[:1]
             history = EventColumns.of([0], item, [model_set.rating.mean], [0])
             self.recommend(model_set.fold_in(history), history, RecommendationQuery(n=1), 0)
+            choice = live_choice_of(model_set)
+            assert choice is not None
+            choice.update(history, history[:0])
 
     def recommend(
         self, state: UserState, history: EventColumns, query: RecommendationQuery, at: int
@@ -91,7 +94,13 @@ class LiveItems:
         """Let what is popular follow further ratings: cheap enough for any number of them."""
         if self._films is not None:
             with self._lock:
-                self._films.choice.update(ratings)
+                self._films.choice.count(ratings)
+
+    def update_choice(self, ratings: EventColumns, known: EventColumns) -> None:
+        """See `LiveChoice.update`; nothing without a choice model."""
+        if self._films is not None:
+            with self._lock:
+                self._films.choice.update(ratings, known)
 
     def update(self, state: UserState, rating: Rated) -> None:
         """Update an item with a rating by the user of `state`, which has not seen it yet; ratings
@@ -113,11 +122,11 @@ class LiveItems:
         newest = histories.newest_since(judged, MAX_CATCH_UP_RATINGS)
         if not len(newest):
             return
-        self.count(newest)
         # Whole histories: what is predicted of a rating rests on all ratings of its user before it.
         events = EventColumns.concatenate(
             histories.of_user(user) for user in np.unique(newest.user_id).tolist()
         )
+        self.update_choice(newest, events)
         with self._lock:
             posterior_of_events(
                 self._model_set,

@@ -254,7 +254,7 @@ class Predictor:
         if serving is None or len(rows) > MAX_ITEM_UPDATES:
             self.item_updates_shed += 0 if serving is None else len(rows)
             if serving is not None:
-                _count(serving, [row for row in rows if self.histories.lacks(row)])
+                serving.items.count(_ratings([row for row in rows if self.histories.lacks(row)]))
             return self._take_unlearned(rows)
         new = 0
         # One by one: each item update rests on the histories as they were before its rating.
@@ -265,7 +265,8 @@ class Predictor:
                     row, row.event.item_id
                 ):
                     expected = self._update_item(serving, row.event)
-                    _count(serving, [row])
+                    known = self.histories.of_user(row.event.user_id)
+                    serving.items.update_choice(_ratings([row]), known)
                 new += self.histories.add([row])
                 self.activity.note_event(row.event, expected)
         return new
@@ -334,14 +335,11 @@ class Predictor:
             self.activity.note("swap", number=release.number)
 
 
-def _count(serving: Serving, rows: Sequence[LogEvent]) -> None:
-    """Let what is popular follow ratings of the log."""
+def _ratings(rows: Sequence[LogEvent]) -> EventColumns:
+    """Those events of the log that are ratings."""
     rated = [row for row in rows if isinstance(row.event, Rated)]
-    if rated:
-        serving.items.count(
-            EventColumns.of_events(
-                [row.event for row in rated],
-                [row.partition for row in rated],
-                [row.offset for row in rated],
-            )
-        )
+    return EventColumns.of_events(
+        [row.event for row in rated],
+        [row.partition for row in rated],
+        [row.offset for row in rated],
+    )

@@ -1,4 +1,4 @@
-"""The films of a choice model while it serves: what is popular follows the stream."""
+"""The films of a choice model while it serves: columns and what is popular follow the stream."""
 
 from __future__ import annotations
 
@@ -13,10 +13,13 @@ from numpy.typing import NDArray
 from reelstream.catalog import Catalog
 from reelstream.errors import InputError
 from reelstream.features.vocabulary import Vocabulary
-from reelstream.models.choice.mixture import MIN_FACTOR, PARTS, raised
+from reelstream.models.choice.live_columns import LiveColumns
+from reelstream.models.choice.mixture import PARTS, raised
 from reelstream.models.choice.model import ChoiceModel
 from reelstream.ratings.columns import EventColumns
 
+# What a reason must say of all films together, so that its shares are within single precision.
+MIN_TOTAL = 1e-30
 # Exponents of two beyond which popularity is brought back to the present, far from overflow.
 MAX_EXPONENT = 500.0
 
@@ -55,6 +58,7 @@ class LiveChoice:
         self._mass = np.zeros(len(self.item_ids))
         self._mass[: len(model.items)] = model.popularity
         self._at = model.popular_at
+        self._live = LiveColumns(model.columns, len(self.item_ids))
 
     def __len__(self) -> int:
         return len(self.item_ids)
@@ -65,8 +69,24 @@ class LiveChoice:
         found = vocabulary.rows(item_ids)
         return np.where(found >= 0, order[found], -1)
 
-    def update(self, ratings: EventColumns) -> None:
-        """Count the likes among further ratings, in any order."""
+    def update(self, ratings: EventColumns, known: EventColumns) -> None:
+        """Learn further ratings, in any order.
+
+        `known`: all ratings of their users, sorted by user and time, with these among them or not.
+        """
+        self.count(ratings)
+        ratings, known = ratings.by_user(), known[~known.is_among(ratings)]
+        rows, known_rows = self.rows(ratings.item_id), self.rows(known.item_id)
+        for user_id in np.unique(ratings.user_id).tolist():
+            span, before = (
+                slice(*np.searchsorted(each.user_id, [user_id, user_id + 1]))
+                for each in (ratings, known)
+            )
+            new, own = rows[span], known_rows[before]
+            self._live.update(user_id, own[own >= 0], new[new >= 0])
+
+    def count(self, ratings: EventColumns) -> None:
+        """Count the likes among further ratings, in any order: columns stay as they are."""
         liked = ratings[ratings.rating >= self.model.threshold]
         rows = self.rows(liked.item_id)
         liked, rows = liked[rows >= 0], rows[rows >= 0]
@@ -88,24 +108,26 @@ class LiveChoice:
         rows = self.rows(history.item_id)
         seen = rows[rows >= 0]
         is_fitted = (rows >= 0) & (rows < n_fitted)
-        factors = mixture.session_factors(history.timestamp)
-        recent = is_fitted & (factors > MIN_FACTOR)
-        parts = np.zeros((len(PARTS) - 1, len(self)), np.float32)
-        columns, every = self.model.columns, np.ones((int(is_fitted.sum()), 1), np.float32)
-        columns.add(rows[is_fitted], every, parts[0, :, None])
-        columns.add(rows[recent], factors[recent, None], parts[1, :, None])
-        np.maximum(parts, 0, out=parts)
-        parts[0] = raised(parts[0], mixture.history_power)
-        parts[1] = raised(parts[1], mixture.session_power)
+        # Of the whole history each rating counts alike, of the session the latest ones.
+        factors = np.ones((len(rows), 2), np.float32)
+        factors[:, 1] = mixture.session_factors(history.timestamp)
+        company = np.zeros((len(self), 2), np.float32)
+        self.model.columns.add(rows[is_fitted], factors[is_fitted], company)
+        self._live.add(seen, factors[rows >= 0], company)
+        np.maximum(company, 0, out=company)
+        parts = np.empty((len(PARTS) - 1, len(self)), np.float32)
+        parts[0] = raised(company[:, 0], mixture.history_power)
+        parts[1] = raised(company[:, 1], mixture.session_power)
         # Scaled before it is single precision, whose range is small.
         parts[2] = self._mass / max(self._mass.max(initial=0.0), np.finfo(float).tiny)
         parts[:, seen] = 0
         totals = np.append(parts.sum(1), len(self) - len(np.unique(seen)))
         pause = float(at - history.timestamp[-1]) if len(history) else np.inf
         # A reason that says nothing of any film leaves its share to the others.
-        shares = np.where(totals > 0, mixture.pi(len(history), pause), 0.0)
+        says = totals > MIN_TOTAL
+        shares = np.where(says, mixture.pi(len(history), pause), 0.0)
         factor = np.divide(
-            shares / max(shares.sum(), 1e-30), totals, out=np.zeros(len(PARTS)), where=totals > 0
+            shares / max(shares.sum(), 1e-30), totals, out=np.zeros(len(PARTS)), where=says
         )
         parts *= factor[:-1, None].astype(np.float32)
         choice = parts.sum(0) + np.float32(factor[-1])
@@ -113,24 +135,29 @@ class LiveChoice:
         return ChoiceScores(choice=choice, parts=parts, any=float(factor[-1]), seen=seen)
 
     def with_films(self, catalog: Catalog) -> LiveChoice:
-        """The same with the films of another catalogue; likes stay."""
+        """The same with the films of another catalogue; what was learned stays."""
         extended = LiveChoice(self.model, catalog)
         rows = extended.rows(self.item_ids)
         extended._mass[rows[rows >= 0]] = self._mass[rows >= 0]
         extended._at = self._at
+        extended._live = self._live.in_rows(rows, len(extended))
         return extended
 
     def save(self, folder: Path) -> None:
-        """Write the likes so far as arrays into an existing folder."""
+        """Write what was learned so far as arrays into an existing folder."""
         np.save(folder / "item_ids.npy", self.item_ids)
         np.save(folder / "likes.npy", self._mass)
         np.save(folder / "at.npy", np.array(self._at))
+        self._live.save(folder)
 
     def restore(self, folder: Path) -> None:
-        """Go on from the likes that `save` wrote, of the same model and catalogue."""
+        """Go on from what `save` wrote, of the same model and catalogue."""
         rows = self.rows(np.load(folder / "item_ids.npy"))
         self._mass[rows] = np.load(folder / "likes.npy")
         self._at = int(np.load(folder / "at.npy"))
+        self._live = LiveColumns.load(folder, self.model.columns, len(self)).in_rows(
+            rows, len(self)
+        )
 
     def allows(
         self, genres: Collection[str], first_year: int | None, last_year: int | None
