@@ -152,14 +152,16 @@ class Serving:
             last = int(user.history.timestamp[-1]) if len(user.history) else now
             return self.items.questions(user.state, user.history, n, max(now, last))
 
-    def update_item(self, rating: Rated) -> tuple[float, float] | None:
-        """Update an item with a rating that its user's history does not hold yet.
+    def update_item(self, rating: Rated, place: EventColumns) -> tuple[float, float] | None:
+        """Update an item with a rating that its user's history does not hold yet; `place`: the same
+        with its position in the log.
 
         Returns mean and sd of what was expected; None where the item is unknown.
         """
-        if not self.model_set.knows(rating.item_id):
-            return None
         with self.states.of_user(rating.user_id) as user:
+            self.items.update_choice(place, user.history)
+            if not self.model_set.knows(rating.item_id):
+                return None
             expected = self._predict_known(user, [rating.item_id], rating.timestamp)[0]
             self.items.update(user.state, rating)
         return expected.mean, expected.sd
@@ -264,9 +266,7 @@ class Predictor:
                 if isinstance(row.event, Rated) and self.histories.will_count(
                     row, row.event.item_id
                 ):
-                    expected = self._update_item(serving, row.event)
-                    known = self.histories.of_user(row.event.user_id)
-                    serving.items.update_choice(_ratings([row]), known)
+                    expected = self._update_item(serving, row.event, _ratings([row]))
                 new += self.histories.add([row])
                 self.activity.note_event(row.event, expected)
         return new
@@ -284,10 +284,12 @@ class Predictor:
             self.activity.note("ratings", ratings=added)
         return added
 
-    def _update_item(self, serving: Serving, rating: Rated) -> tuple[float, float] | None:
+    def _update_item(
+        self, serving: Serving, rating: Rated, place: EventColumns
+    ) -> tuple[float, float] | None:
         """Update an item; mean and sd of what was expected."""
         try:
-            expected = serving.update_item(rating)
+            expected = serving.update_item(rating, place)
             self.item_updates += 1
             return expected
         except Exception as error:  # whatever it is, the rating must reach its user
