@@ -16,11 +16,11 @@ from reelstream.storage.work_folder import WorkFolder
 from reelstream.training.stores import TrainingStores
 from reelstream.training.trainer import Trainer
 
-SWEEPS = 4
+SWEEPS = 3
 SHORT = FitParameters(
-    n_factors=4, sweeps=SWEEPS, burn_in=2, n_draws=2, warm_sweeps=SWEEPS, warm_burn_in=2
+    n_factors=4, sweeps=SWEEPS, burn_in=1, n_draws=2, warm_sweeps=SWEEPS, warm_burn_in=1
 )
-BLOCK_RATINGS = 500
+BLOCK_RATINGS = 800
 
 
 def trainer(work: Path, engine: Engine, one_task_ratings: int) -> Trainer:

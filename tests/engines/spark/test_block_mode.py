@@ -22,14 +22,14 @@ from reelstream.storage.batch_files import BatchFolder
 from spark_session import bits, fit, forgets, publish, session_of, snapshot_job
 
 QUICK = FitParameters(
-    n_factors=4, sweeps=4, burn_in=2, n_draws=2, warm_sweeps=3, warm_burn_in=1, one_task_ratings=0
+    n_factors=4, sweeps=3, burn_in=1, n_draws=2, warm_sweeps=2, warm_burn_in=1, one_task_ratings=0
 )
 
 
 @pytest.fixture
 def block_engine(spark_engine: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     """The same engine, which cuts small blocks."""
-    monkeypatch.setattr(blocks, "BLOCK_RATINGS", 500)
+    monkeypatch.setattr(blocks, "BLOCK_RATINGS", 800)
     monkeypatch.setattr("reelstream.engines.spark.engine.ONE_TASK_ROWS", 0)
     return spark_engine
 

@@ -44,9 +44,9 @@ MODES = {"one task": MANY, "blocks": 0}
 """Up to how many ratings one task fits."""
 MID_FIT = {
     "one task": "history/.tmp-*/user_ids.npy",
-    "blocks": f"history/.tmp-*/blocks/sweep-{cluster_trainer.SWEEPS + 2}",
+    "blocks": f"history/.tmp-*/blocks/sweep-{cluster_trainer.SWEEPS + 1}",
 }
-"""What is there while the second set is being fitted: its history, and what its third sweep
+"""What is there while the second set is being fitted: its history, and what its second sweep
 leaves.
 """
 
