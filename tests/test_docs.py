@@ -6,10 +6,12 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -38,7 +40,7 @@ from reelstream.storage.snapshot_store import SnapshotStore
 from reelstream.training import trainer
 
 ROOT = Path(__file__).parent.parent
-PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
+PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
 ALL_OPTIONS = {"--help", *(name for option in app.params for name in option.opts)}
 COMMANDS = {
     name: {
@@ -162,6 +164,32 @@ def test_examples_of_answers_are_what_the_api_answers(path: Path, flask_app: Fla
             assert schema.model_validate_json(json.dumps(entry)).model_dump(mode="json") == entry, (
                 question
             )
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in PAGES if "curl " in path.read_text()], ids=lambda path: path.name
+)
+def test_every_curl_is_understood(path: Path, flask_app: Flask) -> None:
+    """Its route exists and takes its method, its parameters and its body, except where the page
+    shows how a wrong one is answered.
+    """
+    client = flask_app.test_client()
+    for block in re.findall(r"^```sh\n(.*?)^```", path.read_text(), re.MULTILINE | re.DOTALL):
+        for line in block.replace("\\\n", " ").splitlines():
+            words = shlex.split(line, comments=True)
+            url = next((word for word in words if word.startswith("http://127.0.0.1:5000")), None)
+            if url is None or "foo=1" in url:
+                continue
+            given = dict(pairwise(words))
+            answer = client.open(
+                url.removeprefix("http://127.0.0.1:5000"),
+                method="POST" if "-d" in given else "GET",
+                data=given.get("-d"),
+                content_type="application/json" if "-d" in given else None,
+                base_url="http://127.0.0.1:5000",
+            )
+            assert answer.status_code not in {400, 405, 415, 422}, f"{line}: {answer.text}"
+            assert "no such path" not in answer.text, line
 
 
 def test_the_same_question_has_the_same_answer_on_every_page() -> None:
@@ -300,3 +328,21 @@ def anchors(path: Path) -> set[str]:
         re.sub(r"\s+", "-", re.sub(r"[^\w\s-]", "", heading).strip().lower())
         for heading in headings
     }
+
+
+def test_the_indonesian_readme_is_in_step_with_the_english_one() -> None:
+    """The same headings by level, the same commands and answers, and the same links in the same
+    order, but for those from one to the other.
+    """
+    english, indonesian = ((ROOT / name).read_text() for name in ("README.md", "README.id.md"))
+    assert skeleton(english) == skeleton(indonesian)
+
+
+def skeleton(text: str) -> list[str]:
+    """What two languages share: levels of headings, code without its comments, targets of links."""
+    found = re.findall(r"^#+(?= )|^```.*?^```|\]\([^)]+\)", text, re.MULTILINE | re.DOTALL)
+    return [
+        re.sub(r"^# .*\n", "", each, flags=re.MULTILINE)
+        for each in found
+        if not each.startswith("](README")
+    ]

@@ -24,6 +24,7 @@ from reelstream.api.guard import check_scopes, guard
 from reelstream.api.metrics import measure
 from reelstream.api.problems import handle_problems
 from reelstream.api.quick import quick_operations
+from reelstream.api.resource import Operation
 from reelstream.api.service import Service
 from reelstream.api.views import add_operation
 from reelstream.storage.api_keys import Scope
@@ -79,6 +80,11 @@ _RESOURCES = (
 )
 
 
+def declared_operations() -> list[Operation]:
+    """Every operation of the API, in the order in which they are declared."""
+    return [operation for resource in _RESOURCES for operation in resource.operations]
+
+
 def create_app(service: Service, origins: Sequence[str] = ()) -> Flask:
     """The application that answers from `service`; origins: of web pages that may use it too."""
     app = Flask(__name__, static_url_path="/docs/static")
@@ -91,7 +97,7 @@ def create_app(service: Service, origins: Sequence[str] = ()) -> Flask:
     # they are registered, and after-request hooks in reverse.
     metrics = measure(app, service)
     handle_problems(app, service.ids)
-    operations = [operation for resource in _RESOURCES for operation in resource.operations]
+    operations = declared_operations()
     scopes = _OTHER_SCOPES | {operation.id: operation.scope for operation in operations}
     guard(app, service, scopes)
     for operation in operations:

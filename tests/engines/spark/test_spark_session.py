@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -221,3 +223,16 @@ def test_a_person_reads_one_sentence(
     said = capfd.readouterr().err
     assert said.splitlines()[-1].startswith(f"reelstream: {sentence}")
     assert "Traceback" not in said
+
+
+def test_spark_submit_of_an_environment_finds_its_spark() -> None:
+    """Also where the environment is not activated: the variable that the documentation names says
+    which Python has Spark. Without it the script asks whatever python3 comes first.
+    """
+    script = Path(sys.executable).parent / "find-spark-home"
+    done = subprocess.run(
+        ["bash", "-c", 'source "$0"; test -x "$SPARK_HOME/bin/spark-class"', script],
+        env={"PATH": "/usr/bin:/bin", "PYSPARK_PYTHON": sys.executable},
+        check=False,
+    )
+    assert done.returncode == 0
