@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from reelstream.cli.dataset_factories import cache_folder, named_columns
-from reelstream.cli.evaluate import FitOptions, SplitOptions
+from reelstream.cli.evaluate_options import FitOptions, SplitOptions
 from reelstream.cli.factories import rating_scale
 from reelstream.cli.notices import print_notice
 from reelstream.datasets import Dataset, detect, detect_file, fetch_movielens
