@@ -13,6 +13,7 @@ from reelstream.catalog import Catalog, Film
 from reelstream.errors import DamagedError, NoModelSetError
 from reelstream.evaluation.reports import GateReport, Scores
 from reelstream.models.bundle import ModelBundle
+from reelstream.models.explanation import Explanation, explain
 from reelstream.models.model_set import Predictions, TrainedOn
 from reelstream.models.replay import posterior_of_events
 from reelstream.models.segment.description import GenreLift, Segment
@@ -34,6 +35,13 @@ class FakeState:
     learned: list[tuple[int, float]]
     last: int | None = None
     nbytes: int = 1_000
+
+
+class FakeItems(list):
+    """Ratings that items have learned."""
+
+    def row_of(self, item_id: int) -> None:
+        """Not needed by what is faked."""
 
 
 @dataclass
@@ -74,8 +82,8 @@ class FakeModelSet:
             raise RuntimeError("learning failed half-way")
         state.learned += zip(newer.item_id.tolist(), newer.rating.tolist(), strict=True)
 
-    def online_items(self) -> list[tuple[int, float]]:
-        return []
+    def online_items(self) -> FakeItems:
+        return FakeItems()
 
     def update_item(
         self, state: FakeState, item_id: int, rating: float, at: int, films: list[tuple[int, float]]
@@ -186,7 +194,7 @@ class FakeRegistry:
 
 
 def teach_real_films_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A fake set has no filter: its films catch up with nothing."""
+    """A fake set has no filter: its films catch up with nothing, and its answers are means."""
 
     def ask(model_set: object, *arguments: object, **named: object) -> object:
         return (
@@ -195,4 +203,14 @@ def teach_real_films_only(monkeypatch: pytest.MonkeyPatch) -> None:
             else posterior_of_events(model_set, *arguments, **named)
         )
 
+    def fake_explain(
+        model_set: object, state: FakeState, history: EventColumns, item: object, at: int
+    ) -> Explanation:
+        if not isinstance(model_set, FakeModelSet):
+            return explain(model_set, state, history, item, at)
+        n = len(history)
+        own = np.full(n, (history.rating.mean() - 3.0) / n) if n else np.zeros(0)
+        return Explanation(everyone=3.0, features=0.0, quality=0.0, ratings=own, without=-own)
+
+    monkeypatch.setattr("reelstream.serving.predictor.explain", fake_explain)
     monkeypatch.setattr("reelstream.serving.live_items.posterior_of_events", ask)

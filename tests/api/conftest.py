@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
 
 from events import event
-from fake_sets import CATALOG, FakeRegistry, teach_real_films_only
+from fake_sets import CATALOG, FakeRegistry, release, teach_real_films_only
 from reelstream.api.access import Access
 from reelstream.api.app import create_app
 from reelstream.api.service import Service
 from reelstream.broker import open_broker
+from reelstream.models.model_set import ModelSet
 from reelstream.ratings.scale import RatingScale
 from reelstream.serving.live_histories import LiveHistories, LogEvent
 from reelstream.serving.live_updates import LiveUpdates
@@ -88,6 +91,15 @@ def api(waiting_api: SimpleNamespace) -> SimpleNamespace:
     registry = waiting_api.registry
     waiting_api.predictor.swap(registry.current(), registry.sets[2], {})
     return waiting_api
+
+
+@pytest.fixture
+def real_app(waiting_api: SimpleNamespace, small_model_set: ModelSet) -> Flask:
+    """An API with a real set in service, which `waiting_api` has the parts of."""
+    waiting_api.predictor.swap(
+        release(1), small_model_set, small_model_set.trained_on.trained_end_offsets
+    )
+    return create_app(replace(waiting_api.service, catalog=small_model_set.catalog))
 
 
 @pytest.fixture

@@ -145,6 +145,7 @@ def test_every_route_has_a_method(api: SimpleNamespace) -> None:
 
     client = Client("http://localhost", transport=httpx.MockTransport(note))
     client.predict(12, 31)
+    client.because(1, 31)
     client.predict_regression(1, 31)
     client.predict_classification(1, 31)
     client.predict_clustering(1)

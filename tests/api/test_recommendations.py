@@ -2,35 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
 import httpx
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
 
 from events import event
-from fake_sets import release
-from reelstream.api.app import create_app
 from reelstream.client import Client
 from reelstream.contract import AnonymousQuery, OwnRating
-from reelstream.models.model_set import ModelSet
 from reelstream.serving.live_histories import LogEvent
 
 pytestmark = pytest.mark.xdist_group("recommendations")  # what they share is made once
 
 
 @pytest.fixture
-def app(waiting_api: SimpleNamespace, small_model_set: ModelSet) -> Any:
-    waiting_api.predictor.swap(
-        release(1), small_model_set, small_model_set.trained_on.trained_end_offsets
-    )
-    return create_app(replace(waiting_api.service, catalog=small_model_set.catalog))
+def app(real_app: Flask) -> Flask:
+    return real_app
 
 
 @pytest.fixture
-def client(app: Any) -> FlaskClient:
+def client(app: Flask) -> FlaskClient:
     return app.test_client()
 
 
@@ -142,7 +136,7 @@ def test_a_set_from_before_cannot_recommend(api: SimpleNamespace) -> None:
         assert "before that family was added" in answer.json["detail"]
 
 
-def test_the_client_recommends(app: Any) -> None:
+def test_the_client_recommends(app: Flask) -> None:
     """Users, anonymous users, similar films."""
     typed = Client("http://localhost", transport=httpx.WSGITransport(app=app))
     answer = typed.recommendations(1, 3, offset=1, strategy="cautious")

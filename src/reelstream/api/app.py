@@ -8,6 +8,7 @@ from flask import Flask, Response, request
 from flask_cors import CORS
 
 from reelstream.api import (
+    because,
     events,
     items,
     model_sets,
@@ -69,6 +70,7 @@ _OTHER_SCOPES = {
 
 _RESOURCES = (
     predictions.resource,
+    because.resource,
     items.resource,
     users.resource,
     ratings.resource,

@@ -12,6 +12,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from reelstream.api.app import create_app
 from reelstream.api.service import Service
 from reelstream.cli.factories import access_of, open_log
+from reelstream.models.explanation import compile_explanations
 from reelstream.models.warm_up import warm_up_set
 from reelstream.serving.live_histories import LiveHistories
 from reelstream.serving.live_updates import LiveUpdates
@@ -43,7 +44,9 @@ def make_app(work: Path, kafka: Mapping[str, str], serve: ServeSettings) -> Flas
         snapshots=SnapshotStore.in_folder(folder.history),
         log=LogSource(broker=log, topic=binding.topic, scale=binding.scale),
     )
-    warm_up_set().prepare()
+    warm_up = warm_up_set()
+    warm_up.prepare()
+    compile_explanations(warm_up)
     live_updates.start()
     app = create_app(
         Service(

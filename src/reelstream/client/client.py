@@ -13,6 +13,7 @@ from pydantic import TypeAdapter
 from reelstream.client.transport import Transport
 from reelstream.contract import (
     AnonymousQuery,
+    BecauseAnswer,
     ClassificationAnswer,
     ClusteringAnswer,
     EventsAnswer,
@@ -147,6 +148,15 @@ class Client:
         return self._transport.get(
             f"/v1/users/{_quoted(user_id)}/items/{_quoted(item_id)}", FullAnswer, {"at": at}
         )
+
+    def because(
+        self, user_id: Id, item_id: Id, *, at: int | None = None, limit: int = 10
+    ) -> BecauseAnswer:
+        """What the user's ratings and the film itself add to the expected rating; the `limit`
+        ratings that add most, whatever the sign. at: see `predict`.
+        """
+        path = f"/v1/users/{user_id}/items/{item_id}/because"
+        return self._transport.get(path, BecauseAnswer, {"at": at, "limit": limit})
 
     def predict_regression(
         self, user_id: Id, item_id: Id, *, at: int | None = None, distribution: bool = False

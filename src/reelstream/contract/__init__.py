@@ -17,6 +17,11 @@ from reelstream.contract.base import (
     NumberQuery,
     Query,
 )
+from reelstream.contract.because import (
+    BecauseAnswer,
+    BecauseQuery,
+    RatingPart,
+)
 from reelstream.contract.events import (
     EventsAnswer,
     EventsQuery,
@@ -112,6 +117,8 @@ __all__ = [
     "BatchRanking",
     "BatchScores",
     "BatchStatus",
+    "BecauseAnswer",
+    "BecauseQuery",
     "Classification",
     "ClassificationAnswer",
     "Clustering",
@@ -152,6 +159,7 @@ __all__ = [
     "QuestionsQuery",
     "RankingComparison",
     "RatedFilm",
+    "RatingPart",
     "RatingQuery",
     "RatingToDelete",
     "Reason",

@@ -60,7 +60,9 @@ def explain(
         state.seconds_until(at),
     )
     found = Attribution(np.zeros(len(history)), np.zeros(len(history)), np.zeros(row.shape))
-    attribute(History(events, items, dynamics), target, found)
+    beginning = UserState.prior(dynamics).arrays
+    beginning.log_weight[target.weights == 0] = -np.inf
+    attribute(History(events, items, dynamics), beginning, target, found)
     exposure = _Exposure.of(state, rows, model.draws.exposure)
     # As a linear form of bias and factors; the item's own bias stands for itself.
     form = np.concatenate([np.ones((len(row), 1)), row[:, 1:]], axis=1)
@@ -103,3 +105,11 @@ class _Exposure:
         n = self.counted.sum() + SHRINKAGE_EXPOSURE
         left = (self.total - self.rows) / (n - self.counted[:, None])
         return np.asarray(np.einsum("snd,sd->n", left - self.total / n, form))
+
+
+def compile_explanations(model_set: ModelSet) -> None:
+    """Compile or load what `explain` needs, so that no query waits for it."""
+    item_id = int(model_set.rating.item_ids[0])
+    history = EventColumns.of([0], [item_id], [model_set.rating.mean], [0])
+    item = item_id, model_set.online_items().row_of(item_id)
+    explain(model_set, model_set.fold_in(history), history, item, 0)

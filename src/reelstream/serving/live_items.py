@@ -55,6 +55,11 @@ class LiveItems:
         with self._lock:
             return self._model_set.predict(state, item_ids, at, self._items)
 
+    def row_of(self, item_id: int) -> NDArray[np.float32]:
+        """See `OnlineItems.row_of`."""
+        with self._lock:
+            return self._items.row_of(item_id)
+
     @property
     def is_busy(self) -> bool:
         """Whether somebody predicts or updates now, so that others would wait."""

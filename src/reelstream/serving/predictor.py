@@ -14,6 +14,7 @@ import structlog
 from numpy.typing import NDArray
 
 from reelstream.errors import NoModelSetError, UnknownItemError
+from reelstream.models.explanation import Explanation, explain
 from reelstream.models.model_set import ModelSet
 from reelstream.models.recommendation import (
     RecommendationQuery,
@@ -105,6 +106,19 @@ class Serving:
             item_ids = [queries[position].item_id for position in of_user]
             answers.update(zip(of_user, self._predict_user(user_id, item_ids, at), strict=True))
         return [answers[position] for position in range(len(queries))]
+
+    def explain(self, query: PredictionQuery) -> tuple[Explanation, EventColumns, Basis]:
+        """Why the expected rating is what it is, with the user's ratings that its parts belong to.
+
+        Raises UnknownItemError.
+        """
+        if not self.model_set.knows(query.item_id):
+            raise UnknownItemError(query.item_id)
+        at = int(time.time()) if query.at is None else query.at
+        item = query.item_id, self.items.row_of(query.item_id)
+        with self.states.of_user(query.user_id) as user:
+            explanation = explain(self.model_set, user.state, user.history, item, at)
+            return explanation, user.history, self._basis_of(user)
 
     def segment(self, user_id: int) -> tuple[Segment, Basis]:
         """Which kind of user this is."""

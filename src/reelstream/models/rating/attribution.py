@@ -42,7 +42,7 @@ from reelstream.models.rating.user_filter import (
     pass_time,
     spread,
 )
-from reelstream.models.rating.user_state import Dynamics
+from reelstream.models.rating.user_state import Dynamics, StateArrays
 
 f32 = np.float32
 
@@ -91,32 +91,40 @@ class Steps(NamedTuple):
 
 
 @njit(cache=True, nogil=True)
-def attribute(history: History, target: Target, attribution: Attribution) -> None:
-    """Fill `attribution`, all zeros at first."""
-    S, G = target.weights.shape
-    n, D = history.events.rows.size, target.item.shape[1]
-    steps = Steps(np.empty((G, n, D + 1), f32), np.empty((G, n)), np.empty((G, n)))
-    prior_mean = np.empty(D, f32)
+def attribute(
+    history: History, state: StateArrays, target: Target, attribution: Attribution
+) -> None:
+    """Fill `attribution`, all zeros at first.
+
+    state: that of a user without ratings, in which the grid points without weight are dropped; it
+    changes in place.
+    """
+    S, G, K = state.response.shape[:3]
+    n = history.events.rows.size
+    steps = Steps(np.empty((G, n, K), f32), np.empty((G, n)), np.empty((G, n)))
+    prior_mean = np.empty(K - 1, f32)
     for s in range(S):
         fill_prior_mean(target.exposure[s], s, history.dynamics, prior_mean)
-        filter_draw(s, prior_mean, history, target.weights[s], steps)
+        states = GridStates(state.response[s], state.cov[s], state.log_weight[s])
+        filter_draw(s, prior_mean, history, states, state.exposure[s], steps)
         for g in range(G):
             if target.weights[s, g] > 0.0:
-                own = Steps(
-                    steps.gains[g : g + 1], steps.errors[g : g + 1], steps.variances[g : g + 1]
-                )
-                look_back(s, target.weights[s, g], prior_mean, history, target, own, attribution)
+                look_back(s, g, prior_mean, history, target, steps=steps, attribution=attribution)
 
 
 @njit(cache=True, nogil=True)
 def filter_draw(
-    s: int, prior_mean: Floats, history: History, weights: Floats, steps: Steps
+    s: int,
+    prior_mean: Floats,
+    history: History,
+    states: GridStates,
+    exposure: Floats,
+    steps: Steps,
 ) -> None:
     """Fill the steps of draw s at all grid points that have weight, as `filter_events` takes
     them: how uncertain an item is, and how likely a grid point, by the prior mean at the time.
     """
     events, items, dynamics = history
-    states, exposure = initial_states(s, weights, dynamics), np.zeros(prior_mean.size + 1, f32)
     mean_then, mean = np.empty(prior_mean.size, f32), np.empty(prior_mean.size + 1, f32)
     row = np.empty(prior_mean.size + 1, f32)
     for j in range(events.rows.size):
@@ -129,8 +137,8 @@ def filter_draw(
             likeliest = int(np.argmax(states.log_weight))
             fill_mean(states.response[likeliest], mean_then, mean)
             added = item_variance(mean, states.cov[likeliest], item_cov)
-        for g in range(weights.size):
-            if weights[g] > 0.0:
+        for g in range(states.log_weight.size):
+            if states.log_weight[g] > -np.inf:
                 gain, response = steps.gains[g, j], states.response[g]
                 variance = dynamics.noise[s, g] + spread(states.cov[g], item, gain) + added
                 error_then = fill_error(response, mean_then, item, events.centred[j], row)
@@ -148,48 +156,33 @@ def filter_draw(
 
 
 @njit(cache=True, nogil=True)
-def initial_states(s: int, weights: Floats, dynamics: Dynamics) -> GridStates:
-    """The states of draw s before the first rating; grid points without weight are dropped."""
-    G, D = weights.size, dynamics.prior_mean.shape[1]
-    response, cov = np.zeros((G, D + 1, D + 1), f32), np.zeros((G, D + 1, D + 1), f32)
-    log_weight = np.full(G, -np.inf)
-    for g in range(G):
-        if weights[g] > 0.0:
-            log_weight[g] = 0.0
-            for a in range(D):
-                response[g, a, a] = f32(1)
-            cov[g, :D, :D] = dynamics.prior_cov[s] * dynamics.prior_spread[g]
-            cov[g, D, D] = dynamics.session_variance[s, g]
-    return GridStates(response, cov, log_weight)
-
-
-@njit(cache=True, nogil=True)
 def look_back(
     s: int,
-    weight: float,
+    g: int,
     prior_mean: Floats,
     history: History,
     target: Target,
     steps: Steps,
     attribution: Attribution,
 ) -> None:
-    """Add what each rating adds at one grid point of draw s, of which alone `steps` are."""
+    """Add what each rating adds at grid point g of draw s."""
     events, items, dynamics = history
     D = prior_mean.size
     K = D + 1
-    rate = dynamics.session_rate[s]
+    rate, weight = dynamics.session_rate[s], target.weights[s, g]
     ahead, h, adjoint = np.ones(K, f32), np.ones(K, f32), np.zeros(K, f32)
     information, onto = np.zeros((K, K), f32), np.empty(K, f32)
-    ahead[1:D] = target.item[s, 1:]
+    for a in range(1, D):
+        ahead[a] = target.item[s, a]
     ahead[D] = math.exp(-rate * target.seconds)
     for j in range(events.rows.size - 1, -1, -1):
         item, _ = item_at(items, s, events.rows[j], events.is_trained_on[j])
-        gain, precision = steps.gains[0, j], 1.0 / steps.variances[0, j]
+        gain, precision = steps.gains[g, j], 1.0 / steps.variances[g, j]
         off = events.centred[j] - item[0] - prior_mean[0]
         for a in range(1, D):
             h[a] = item[a]
             off -= h[a] * prior_mean[a]
-        coefficient, smoothed, along = 0.0, steps.errors[0, j] * precision, precision
+        coefficient, smoothed, along = 0.0, steps.errors[g, j] * precision, precision
         for a in range(K):
             coefficient += ahead[a] * gain[a]
             smoothed += adjoint[a] * gain[a]

@@ -104,6 +104,13 @@ class OnlineItems:
             rows[n] = row if online is None else n_items + online
         return rows
 
+    def row_of(self, item_id: int) -> NDArray[np.float32]:
+        """(S, D): the present means of one item, as a copy."""
+        row = int(self.rows(np.array([item_id]), own=False)[0])
+        n_items = len(self._model.item_ids)
+        means = self._model.draws.means if row < n_items else self.means
+        return means[:, row if row < n_items else row - n_items].copy()
+
     def save(self, folder: Path) -> None:
         """Write these items as arrays into an existing folder."""
         n = len(self)
