@@ -20,7 +20,7 @@ from reelstream.ratings.histories import Histories
 # Films of a list that are scored, and films of which the ten are the best.
 LENGTH, CANDIDATES = 10, 100
 # Lists of a batch, and at the gate: they cost some tenths of a second.
-MAX_BATCH_LISTS, MAX_GATE_LISTS = 150, 300
+MAX_BATCH_LISTS, MAX_GATE_LISTS = 100, 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
