@@ -5,7 +5,7 @@ user's that it has never seen.
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numba import njit
@@ -156,24 +156,16 @@ class Bpr:
     ) -> None:
         self.ridge, self.rate = ridge, rate
         rng = np.random.default_rng(0)
-        self.items = 0.1 * rng.standard_normal((likes.shape[1], factors))
+        self.items, users = (
+            0.1 * rng.standard_normal((n, factors)) for n in (likes.shape[1], likes.shape[0])
+        )
         self.bias = np.zeros(likes.shape[1])
-        users = 0.1 * rng.standard_normal((likes.shape[0], factors))
         by_user = likes.tocsr()
         by_user.sort_indices()
         of_user = np.repeat(np.arange(likes.shape[0]), np.diff(by_user.indptr))
+        learned = _Likes(of_user, by_user.indptr, by_user.indices)
         for epoch in range(epochs):
-            _bpr_epoch(
-                epoch,
-                of_user,
-                by_user.indptr,
-                by_user.indices,
-                users,
-                self.items,
-                self.bias,
-                rate,
-                ridge,
-            )
+            _bpr_epoch(epoch, learned, users, self.items, self.bias, (rate, ridge))
 
     def score(self, liked: NDArray[np.int64]) -> NDArray[np.float32]:
         """See `Scorer`."""
@@ -182,10 +174,20 @@ class Bpr:
         return np.asarray(self.items @ user + self.bias, np.float32)
 
 
+class _Likes(NamedTuple):
+    """Likes by user."""
+
+    of_user: NDArray[np.int64]
+    starts: NDArray[np.int32]
+    liked: NDArray[np.int32]
+
+
 @njit(cache=True)
-def _bpr_epoch(epoch, of_user, starts, liked, users, items, bias, rate, ridge):  # type: ignore[no-untyped-def]
+def _bpr_epoch(epoch, likes, users, items, bias, rates):  # type: ignore[no-untyped-def]
     """As many steps as there are likes."""
     np.random.seed(epoch)
+    of_user, starts, liked = likes
+    rate, ridge = rates
     for _ in range(liked.size):
         at = np.random.randint(liked.size)
         user, better = of_user[at], liked[at]

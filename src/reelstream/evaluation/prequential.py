@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import fields
 from typing import Literal
 
+import msgspec
 import numpy as np
 
 from reelstream.evaluation.baselines import BiasBaseline, GlobalMean, ItemSums
@@ -61,32 +62,29 @@ def replay_batch(
     batch = after_erasures(EventColumns.concatenate([before, ratings]))
     batch = batch[batch.is_rating].by_time()
     known = history.of_users(np.unique(batch.user_id))
-    live = live_users = static = None
-    windows: list[WindowScores] = []
-    ranking = None
-    if model_set is not None:
-        events = EventColumns.concatenate([known, erasures])
-        answers = [replay(model_set, events, batch, learns) for learns in _LEARNS]
-        live, static, live_users = (score(each, batch.rating, scale) for each in answers)
-        windows = _windows(answers, batch, scale)
-        # A user who is forgotten within the batch has two histories: no list is made of them.
-        listed = batch[~np.isin(batch.user_id, erasures.user_id)]
-        ranking = _ranking(model_set, events, history, listed)
     baselines = GlobalMean(items, scale), BiasBaseline(items, known, scale)
     mean, biases = (
         score_points(baseline.predict(batch.user_id, batch.item_id), batch.rating, scale)
         for baseline in baselines
     )
-    return BatchScores(
-        batch=number,
-        model_set=None if model_set is None else model_set.number,
+    scores = BatchScores(
+        batch=number, model_set=None, live=None, static=None, global_mean=mean, biases=biases
+    )
+    if model_set is None:
+        return scores
+    events = EventColumns.concatenate([known, erasures])
+    answers = [replay(model_set, events, batch, learns) for learns in _LEARNS]
+    live, static, live_users = (score(each, batch.rating, scale) for each in answers)
+    # A user who is forgotten within the batch has two histories: no list is made of them.
+    listed = batch[~np.isin(batch.user_id, erasures.user_id)]
+    return msgspec.structs.replace(
+        scores,
+        model_set=model_set.number,
         live=live,
         static=static,
-        global_mean=mean,
-        biases=biases,
         live_users=live_users,
-        windows=windows,
-        ranking=ranking,
+        windows=_windows(answers, batch, scale),
+        ranking=_ranking(model_set, events, history, listed),
     )
 
 

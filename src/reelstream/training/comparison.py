@@ -22,6 +22,7 @@ from reelstream.features.holdout import is_trainable, judges_at_gate
 from reelstream.models.model_set import ModelSet, Predictions
 from reelstream.models.recommendation import live_choice_of
 from reelstream.ratings.columns import EventColumns
+from reelstream.ratings.scale import RatingScale
 from reelstream.storage.snapshot_reader import SnapshotReader
 from reelstream.training.selection import BatchSelection
 
@@ -57,9 +58,7 @@ def compare(
         known, queried[np.isin(batches, list(earlier))], scale.like_threshold
     )
     answers, ranked = _answers(challenger, known, queried, questions)
-    holdout = score(answers, queried.rating, scale)
-    if ranked is not None and len(ranked):
-        holdout = msgspec.structs.replace(holdout, ndcg_10=float(ranked.mean()))
+    holdout = _scores(answers, ranked, queried, scale)
     if champion is None:
         return GateReport("first", "there is no set in service to compare it with"), holdout
     champion_answers, champion_ranked = _answers(champion.model_set, known, queried, questions)
@@ -74,6 +73,18 @@ def compare(
     if ranked is not None and champion_ranked is not None:
         ranking = compare_rankings(champion_ranked, ranked)
     return judge(ratings, earlier, ranking), holdout
+
+
+def _scores(
+    answers: Predictions,
+    ranked: NDArray[np.float64] | None,
+    queried: EventColumns,
+    scale: RatingScale,
+) -> Scores:
+    scores = score(answers, queried.rating, scale)
+    if ranked is None or not len(ranked):
+        return scores
+    return msgspec.structs.replace(scores, ndcg_10=float(ranked.mean()))
 
 
 def _answers(
