@@ -330,6 +330,23 @@ def ranking(results: Result) -> Iterable[str]:
         f" {later['ours']['stars']:.2f} stars on average; of EASE's {later['ease']['like_share']:.3f},"
         f" with {later['ease']['stars']:.2f} stars.\n"
     )
+    if "calibration" in found:
+        yield from _chosen(found)
+    yield (
+        "Users that the set has not seen: a fifth of all users, 80 % of each one's ratings folded in,"
+        f" the likes of the rest to be found; {results['users']['seeds']} seeds together, times"
+        " withheld.\n"
+    )
+    yield _ranked(results["users"]["standings"])
+    speed = results["speed"]
+    yield (
+        f"Ten of all films for a user of {speed['ratings']} ratings take {speed['milliseconds']:.2f}"
+        " ms in process.\n"
+    )
+
+
+def _chosen(found: Mapping[str, Any]) -> Iterable[str]:
+    """What is chosen, by whom, and how well known it is."""
     yield (
         "How often a film is taken next, by the probability that the choice model gave it: films rated"
         " at one time share one choice.\n"
@@ -352,17 +369,6 @@ def ranking(results: Result) -> Iterable[str]:
         " of every list, and of what was liked next.\n"
     )
     yield from _examples(found["examples"])
-    yield (
-        "Users that the set has not seen: a fifth of all users, 80 % of each one's ratings folded in,"
-        f" the likes of the rest to be found; {results['users']['seeds']} seeds together, times"
-        " withheld.\n"
-    )
-    yield _ranked(results["users"]["standings"])
-    speed = results["speed"]
-    yield (
-        f"Ten of all films for a user of {speed['ratings']} ratings take {speed['milliseconds']:.2f}"
-        " ms in process.\n"
-    )
 
 
 def _examples(examples: Sequence[Mapping[str, Any]]) -> Iterable[str]:
@@ -624,7 +630,7 @@ SECTIONS: dict[
     str, tuple[str, Callable[[Result], Iterable[str]], dict[str, Callable[[Result], str]]]
 ] = {
     "accuracy": ("Accuracy beside other libraries", accuracy, {}),
-    "ranking": ("Recommendations beside other methods", ranking, {"crowds": crowds_chart}),
+    "ranking": ("Recommendations beside other methods", ranking, {}),
     "calibration": (
         "Calibration",
         calibration,
