@@ -55,6 +55,7 @@ class FakeApi:
         app.get("/health/ready")(self._health)
         app.get("/v1/status")(self._status)
         app.get("/v1/models")(self._models)
+        app.get("/v1/events")(self._events)
         app.get("/v1/segments")(self._segments)
         app.get("/v1/users")(self._users)
         app.get("/v1/users/<int:user_id>")(self._user)
@@ -140,6 +141,26 @@ class FakeApi:
             ),
             record=[_scores_of_batch(number)],
         )
+
+    def _events(self) -> Response:
+        """A rating that was expected to be lower, and the batch that it filled."""
+        rating = contract.StreamEvent(
+            cursor=1_000_000,
+            kind="rating",
+            at=1.0,
+            user_id=12,
+            item_id=9,
+            title="Matrix, The",
+            rating=4.5,
+            timestamp=0,
+            predicted=3.62,
+            sd=0.84,
+        )
+        batch = contract.StreamEvent(
+            cursor=2_000_000, kind="batch", at=2.0, number=3, ratings=4000, rejected=0
+        )
+        items = [rating, batch][: int(request.args["limit"])]
+        return _json(contract.EventsAnswer(items=items, next=2_000_000, missed=False))
 
     def _segments(self) -> Response:
         segment = contract.SegmentAnswer(

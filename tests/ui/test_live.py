@@ -22,10 +22,7 @@ def sample(at: float, **changed: object) -> Sample:
     counts: dict[str, object] = {
         "end": 0,
         "batches": 1,
-        "newest_set": 1,
-        "verdict": "first",
         "serving": 1,
-        "rejected": 0,
     }
     return Sample(at=at, **(counts | changed))  # type: ignore[arg-type]
 
@@ -60,32 +57,37 @@ def test_the_record_by_batch_and_in_a_moving_window(app: AppTest) -> None:
 
 
 def test_what_is_known_is_not_asked_again(app: AppTest, api: FakeApi) -> None:
-    """A look at the stream asks for the status alone while no set is added."""
+    """A look at the stream asks for status and newest events alone while no set is added."""
     app.run()
     del api.requests[:]
     app.run()
-    assert api.requests == ["GET /v1/status"]
+    assert api.requests == ["GET /v1/status", "GET /v1/events?limit=10"]
 
 
-def test_what_happened_between_two_samples_is_marked() -> None:
-    """A batch, the gate's verdict and the change of the set each have a mark, in order."""
-    words = Words("en")
-    marks = marks_of(
-        words,
-        [
-            sample(0),
-            sample(2, batches=2),
-            sample(4, batches=2, newest_set=2, verdict="refused"),
-            sample(6, batches=3, newest_set=3, verdict="accepted", serving=3),
-        ],
-    )
-    assert [(mark.at, mark.kind) for mark in marks] == [
+def test_ratings_pass_by_with_what_was_expected_of_them(app: AppTest) -> None:
+    """The newest event first; a rating's title, stars and the prediction before it was known."""
+    app.run()
+    assert r"The Matrix **4.5 ★** :gray[expected 3.6 ± 0.8]" in words(app)
+    assert "**Batch 3 closed with 4,000 ratings**" in words(app)
+    assert words(app).index("Batch 3 closed") < words(app).index("The Matrix")
+
+
+def test_what_happened_is_marked(served: Served) -> None:
+    """A batch and a change of the set that were seen, and the gate's verdicts of the last ten
+    minutes.
+    """
+    made = 1_700_000_000
+    sets = Client(served.url).model_sets().model_sets
+    seen = [sample(made), sample(made + 2, batches=2), sample(made + 4, batches=2, serving=3)]
+    assert [(mark.at - made, mark.kind) for mark in marks_of(Words("en"), seen, sets)] == [
+        (0, "accepted"),
+        (0, "refused"),
+        (0, "accepted"),
         (2, "batch"),
-        (4, "refused"),
-        (6, "batch"),
-        (6, "accepted"),
-        (6, "service"),
+        (4, "service"),
     ]
+    late = [sample(made + 2000), sample(made + 2002)]
+    assert marks_of(Words("en"), late, sets) == []
 
 
 def test_samples_are_bounded(served: Served) -> None:

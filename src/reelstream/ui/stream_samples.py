@@ -28,10 +28,7 @@ class Sample:
     end: int
     """Messages in the log."""
     batches: int
-    newest_set: int | None
-    verdict: str | None
     serving: int | None
-    rejected: int
 
 
 class StreamSamples:
@@ -45,15 +42,11 @@ class StreamSamples:
 
     def add(self, status: StatusAnswer) -> None:
         """Take a sample, unless another visitor's page has just taken one."""
-        newest = status.newest_set
         sample = Sample(
             at=self._clock(),
             end=status.log.end,
             batches=status.batches.count,
-            newest_set=newest.number if newest else None,
-            verdict=newest.verdict if newest else None,
             serving=status.model_set.number if status.model_set else None,
-            rejected=status.batches.rejected,
         )
         with self._lock:
             if not self._samples or sample.at - self._samples[-1].at >= _MIN_SECONDS_BETWEEN:

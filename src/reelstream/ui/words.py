@@ -69,6 +69,10 @@ class Words:
         then = datetime.fromtimestamp(timestamp, UTC)
         return f"{then.day} {self._month(then)}, {then:%H:%M:%S}"
 
+    def clock(self, timestamp: float) -> str:
+        """Seconds since 1970, UTC, as `14:05:12`."""
+        return f"{datetime.fromtimestamp(timestamp, UTC):%H:%M:%S}"
+
     def _month(self, then: datetime) -> str:
         return self.texts["months"].split()[then.month - 1]
 

@@ -10,6 +10,7 @@ from itertools import pairwise
 import altair as alt
 import polars as pl
 
+from reelstream.contract import ModelSetAnswer
 from reelstream.ui.charts.frame import bottom_legend, show_chart
 from reelstream.ui.states import show_empty
 from reelstream.ui.stream_samples import Sample
@@ -30,26 +31,29 @@ class Mark:
     label: str
 
 
-def marks_of(words: Words, samples: Sequence[Sample]) -> list[Mark]:
-    """What happened between two samples: batches closed, sets judged, sets put into service."""
+def marks_of(words: Words, samples: Sequence[Sample], sets: Sequence[ModelSetAnswer]) -> list[Mark]:
+    """Sets when they were made, and what happened between two samples: batches closed, sets put
+    into service.
+    """
     marks = []
+    for each in sets:
+        kind = "refused" if each.gate.verdict == "refused" else "accepted"
+        text = words(f"timeline.{kind}", number=each.number)
+        marks.append(Mark(at=each.created_at, kind=kind, label=text))
     for before, after in pairwise(samples):
         if after.batches > before.batches:
             text = words("timeline.batch", number=after.batches)
             marks.append(Mark(at=after.at, kind="batch", label=text))
-        if after.newest_set != before.newest_set and after.newest_set is not None:
-            kind = "refused" if after.verdict == "refused" else "accepted"
-            text = words(f"timeline.{kind}", number=after.newest_set)
-            marks.append(Mark(at=after.at, kind=kind, label=text))
         if after.serving != before.serving and after.serving is not None:
             text = words("timeline.service", number=after.serving)
             marks.append(Mark(at=after.at, kind="service", label=text))
-    return marks
+    earliest = samples[-1].at - WINDOW_SECONDS if samples else 0
+    return sorted((mark for mark in marks if mark.at >= earliest), key=lambda mark: mark.at)
 
 
-def show_timeline(words: Words, samples: Sequence[Sample]) -> None:
+def show_timeline(words: Words, samples: Sequence[Sample], sets: Sequence[ModelSetAnswer]) -> None:
     """Ratings a second as an area, with marks above it; the last ten minutes."""
-    marks = marks_of(words, samples)
+    marks = marks_of(words, samples, sets)
     speeds = _speeds(samples)
     if not speeds:
         show_empty(words("timeline.soon"))

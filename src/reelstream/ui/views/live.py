@@ -7,10 +7,11 @@ import time
 import streamlit as st
 
 from reelstream.client import Client
-from reelstream.contract import BatchScores, StatusAnswer
+from reelstream.contract import ModelSetAnswer, StatusAnswer
 from reelstream.ui.app import App
 from reelstream.ui.charts.record import show_record
 from reelstream.ui.charts.timeline import show_timeline
+from reelstream.ui.parts.ticker import show_ticker
 from reelstream.ui.states import api_errors_shown, show_empty
 from reelstream.ui.stream_samples import stream_samples
 
@@ -30,15 +31,21 @@ def _show_stream(app: App) -> None:
         status = app.client.status()
         stream_samples().add(status)
         _show_counts(app, status)
-        left, right = st.columns(2, gap="large")
+        newest = status.newest_set.number if status.newest_set else None
+        sets = [] if newest is None else _sets(app.client, newest)
+        left, right = st.columns([7, 4], gap="large")
         with left:
-            show_timeline(app.words, stream_samples().all())
-        with right:
-            newest = status.newest_set.number if status.newest_set else None
-            if newest is None:
-                show_empty(app.words("live.no_record"))
-            else:
-                show_record(app.words, record_of(app.client, newest))
+            show_timeline(app.words, stream_samples().all(), sets)
+        with right, api_errors_shown(app.words):
+            show_ticker(app)
+        # The sets come newest first, and each has only the batches since the set before it.
+        record = sorted(
+            (line for each in sets for line in each.record), key=lambda line: line.batch
+        )
+        if record:
+            show_record(app.words, record)
+        else:
+            show_empty(app.words("live.no_record"))
 
 
 def _show_counts(app: App, status: StatusAnswer) -> None:
@@ -61,10 +68,8 @@ def _show_counts(app: App, status: StatusAnswer) -> None:
             st.metric(words(key), value, border=True)
 
 
+# Asked again when there is another set: `_client` is no part of the key, `newest` is.
 @st.cache_data(max_entries=4, show_spinner=False)
-def record_of(_client: Client, newest_set: int) -> list[BatchScores]:
-    """Each batch, predicted before it was learned; asked again when there is another set."""
-    del newest_set  # it is the key of what is remembered
-    # The sets come newest first, and each has only the batches since the set before it.
-    sets = _client.model_sets().model_sets
-    return sorted((line for each in sets for line in each.record), key=lambda line: line.batch)
+def _sets(_client: Client, newest: int) -> list[ModelSetAnswer]:
+    del newest
+    return _client.model_sets().model_sets
