@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from reelstream.catalog import Catalog, Film
 from reelstream.errors import DamagedError, NoModelSetError
@@ -102,6 +104,12 @@ class FakeModelSet:
             np.full(n, self.number / 100),
             np.full((n, 10), 0.1),
         )
+
+    def map_users(
+        self, histories: Sequence[EventColumns]
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        lengths = np.array([float(len(history)) for history in histories])
+        return np.full(len(histories), 4), np.column_stack([lengths, -lengths])
 
     def segment_of(self, history: EventColumns) -> Segment:
         return segment(self.number)

@@ -168,6 +168,7 @@ def test_every_route_has_a_method(api: SimpleNamespace) -> None:
         with pytest.raises(ApiError, match="before that family was added"):
             recommend()
     client.segments()
+    client.users_on_the_map()
     assert client.segment(4).number == 4
     client.model_sets()
     assert client.model_set(2).in_service

@@ -153,6 +153,22 @@ def test_segments_by_number(client: FlaskClient) -> None:
     }
 
 
+def test_users_on_the_map(client: FlaskClient) -> None:
+    """Each with segment, ratings and place; a sample is evenly over the ids."""
+    answer = client.get("/v1/segments/map").json
+    assert (answer["model_set"], answer["total"]) == (2, 4)
+    assert answer["users"][0] == {
+        "userId": 1,
+        "segment": 4,
+        "ratings": answer["users"][0]["x"],
+        "x": answer["users"][0]["x"],
+        "y": -answer["users"][0]["x"],
+    }
+    ids = [user["userId"] for user in answer["users"]]
+    sample = client.get("/v1/segments/map?n=2").json
+    assert [user["userId"] for user in sample["users"]] == [ids[0], ids[-1]]
+
+
 def test_model_sets_newest_first(client: FlaskClient) -> None:
     """Which is current, which answers, and what they scored."""
     answer = client.get("/v1/models").json

@@ -196,3 +196,18 @@ def test_users_who_all_rate_alike_are_one_segment() -> None:
 def test_a_handful_of_users_is_one_segment() -> None:
     model = fit(crowd(8))
     assert len(model.segments) == 1 and model.segments[0].size == 8
+
+
+def test_users_of_one_kind_lie_together_on_the_map() -> None:
+    """The nearest other user on the plane is mostly of the same segment, the average user lies at
+    the origin, and the map has the segments that `segments_of` gives.
+    """
+    history = crowd(200)
+    model = fit(history)
+    numbers, points = model.map_users(history.ratings, history.starts, SHARES)
+    assert (numbers == model.segments_of(history.ratings, history.starts, SHARES)).all()
+    distances = np.linalg.norm(points[:, None] - points[None], axis=2)
+    np.fill_diagonal(distances, np.inf)
+    assert (numbers[distances.argmin(1)] == numbers).mean() > 0.8
+    nobody = model.map_users(EventColumns.empty(), np.array([0, 0]), SHARES)[1]
+    assert np.allclose(nobody, 0)

@@ -57,6 +57,7 @@ class FakeApi:
         app.get("/v1/models")(self._models)
         app.get("/v1/events")(self._events)
         app.get("/v1/segments")(self._segments)
+        app.get("/v1/segments/map")(self._map)
         app.get("/v1/users")(self._users)
         app.get("/v1/users/<int:user_id>")(self._user)
         app.get("/v1/items")(self._items)
@@ -177,6 +178,15 @@ class FakeApi:
             ],
         )
         return _json(contract.SegmentsAnswer(model_set=self.model_set or 0, segments=[segment]))
+
+    def _map(self) -> Response:
+        users = [
+            contract.MappedUser(user_id=user_id, segment=2, ratings=ratings, x=1.5, y=-0.5)
+            for user_id, ratings in USERS.items()
+        ]
+        return _json(
+            contract.MapAnswer(model_set=self.model_set or 0, users=users, total=len(USERS))
+        )
 
     def _users(self) -> Response:
         found = [

@@ -37,7 +37,7 @@ def test_a_film_that_nobody_knows(served: Served, api: FakeApi) -> None:
 
 def test_segments_are_explained(served: Served) -> None:
     """What each kind of user is: size, habits, genres against all users, films."""
-    app = view("segments").run()
+    app = view("segments", user="12").run()
     assert not app.exception
     for text in (
         "2 · generous drama lovers",
@@ -45,7 +45,9 @@ def test_segments_are_explained(served: Served) -> None:
         r"The Matrix, \#8",
     ):
         assert text in words(app)
-    assert list(app.table[0].value["Times the average"]) == ["1.25"]
+    users, tastes = (table.value for table in app.table)
+    assert list(users["Segment"]) == ["2 · generous drama lovers"] * 3
+    assert list(tastes["Times the average"]) == ["1.25"]
 
 
 def test_model_sets_with_verdicts_and_scores(served: Served) -> None:

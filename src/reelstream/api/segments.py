@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from reelstream.api.problems import ProblemError, make_problem
 from reelstream.api.resource import Resource
 from reelstream.api.service import Service
 from reelstream.contract import (
     ExampleFilm,
     GenreLift,
+    MapAnswer,
+    MappedUser,
+    MapQuery,
     NoQuery,
     NumberQuery,
     SegmentAnswer,
@@ -29,6 +34,26 @@ def segments(service: Service, _: NoQuery) -> SegmentsAnswer:
     return SegmentsAnswer(
         model_set=serving.release.number,
         segments=[_answer(segment, service) for segment in by_number],
+    )
+
+
+@resource.get("/v1/segments/map", MapQuery, MapAnswer, scope=Scope.READ, problems=(503,))
+def users_on_the_map(service: Service, query: MapQuery) -> MapAnswer:
+    """Users by what they have in common: a map on which each lies near those who are like them."""
+    serving = service.predictor.serving()
+    user_ids = service.predictor.histories.user_ids()
+    # Evenly over the ids, so that a second look shows the same users.
+    chosen = user_ids[np.linspace(0, len(user_ids) - 1, min(query.n, len(user_ids))).astype(int)]
+    histories = [serving.histories.of_user(user_id) for user_id in chosen.tolist()]
+    segments, points = serving.model_set.map_users(histories)
+    columns = (chosen.tolist(), segments.tolist(), histories, points.round(DIGITS).tolist())
+    return MapAnswer(
+        model_set=serving.release.number,
+        users=[
+            MappedUser(user_id=user_id, segment=number, ratings=len(history), x=x, y=y)
+            for user_id, number, history, (x, y) in zip(*columns, strict=True)
+        ],
+        total=len(user_ids),
     )
 
 

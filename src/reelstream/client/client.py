@@ -23,6 +23,7 @@ from reelstream.contract import (
     FullAnswer,
     HealthAnswer,
     Id,
+    MapAnswer,
     ModelSetAnswer,
     ModelSetsAnswer,
     NewRating,
@@ -282,6 +283,10 @@ class Client:
     def segments(self) -> SegmentsAnswer:
         """What the users of each segment have in common."""
         return self._transport.get("/v1/segments", SegmentsAnswer)
+
+    def users_on_the_map(self, n: int = 300) -> MapAnswer:
+        """N users on a plane, each near those with similar habits and tastes."""
+        return self._transport.get("/v1/segments/map", MapAnswer, {"n": n})
 
     def segment(self, number: int) -> SegmentAnswer:
         """One segment of the set in service."""

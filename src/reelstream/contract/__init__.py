@@ -81,6 +81,9 @@ from reelstream.contract.recommendations import (
 from reelstream.contract.segments import (
     ExampleFilm,
     GenreLift,
+    MapAnswer,
+    MappedUser,
+    MapQuery,
     SegmentAnswer,
     SegmentsAnswer,
 )
@@ -143,6 +146,9 @@ __all__ = [
     "ItemId",
     "ItemIdValue",
     "LogStatus",
+    "MapAnswer",
+    "MapQuery",
+    "MappedUser",
     "ModelSetAnswer",
     "ModelSetsAnswer",
     "NewRating",

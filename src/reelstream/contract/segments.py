@@ -6,8 +6,10 @@ from typing import Annotated
 
 from pydantic import Field
 
-from reelstream.contract.base import Answer
-from reelstream.contract.ids import ShownItemId
+from reelstream.contract.base import Answer, Query, Whole
+from reelstream.contract.ids import ShownItemId, ShownUserId
+
+MAX_MAPPED_USERS = 1_000
 
 
 class GenreLift(Answer):
@@ -50,6 +52,36 @@ class SegmentAnswer(Answer):
         list[ExampleFilm],
         Field(description="Rated more often than expected by chance, the most striking first."),
     ]
+
+
+class MapQuery(Query):
+    """How many users to show on the map."""
+
+    n: Annotated[
+        int,
+        Field(ge=1, le=MAX_MAPPED_USERS, description="How many users, evenly over their ids."),
+        Whole,
+    ] = 300
+
+
+class MappedUser(Answer):
+    """One user on the map."""
+
+    user_id: ShownUserId
+    segment: Annotated[int, Field(description="The number of the user's segment.")]
+    ratings: Annotated[int, Field(ge=0, description="How many films the user has rated.")]
+    x: Annotated[float, Field(description="In standard deviations of a profile.")]
+    y: Annotated[float, Field(description="The same.")]
+
+
+class MapAnswer(Answer):
+    """Users on the plane on which the segments' centres are furthest apart; the average user lies
+    at the origin, and who lies near one another has similar habits and tastes.
+    """
+
+    model_set: Annotated[int, Field(description="The number of the model set in service.")]
+    users: list[MappedUser]
+    total: Annotated[int, Field(ge=0, description="How many users have rated.")]
 
 
 class SegmentsAnswer(Answer):

@@ -6,7 +6,7 @@ users: a query comes with the user's ratings.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 
@@ -226,6 +226,17 @@ class ModelSet:
         starts = np.array([0, len(history)])
         return self.segment.numbered(
             int(self.segment.segments_of(history, starts, self._genre_shares)[0])
+        )
+
+    def map_users(
+        self, histories: Sequence[EventColumns]
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """The segment's number (n_users,) and the place on the map (n_users, 2) of each user; see
+        `SegmentModel.map_users`.
+        """
+        starts = np.cumsum([0, *map(len, histories)])
+        return self.segment.map_users(
+            EventColumns.concatenate(histories), starts, self._genre_shares
         )
 
     def prepare(self) -> None:

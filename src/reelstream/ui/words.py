@@ -40,6 +40,10 @@ class Words:
         """A number with so many digits after its point."""
         return self._localized(f"{x:,.{digits}f}")
 
+    def signed(self, x: float) -> str:
+        """A difference with its sign, as `+0.31`."""
+        return ("+" if x >= 0 else "−") + self.decimal(abs(x))
+
     def score(self, x: float | None) -> str:
         """A score with three digits, or a dash where there is none."""
         return "–" if x is None else self.decimal(x, 3)

@@ -60,9 +60,33 @@ class SegmentModel:
 
         A user without ratings is in the segment nearest to the average user.
         """
+        return self._nearest(self._profiles(ratings, starts, shares))
+
+    def map_users(
+        self, ratings: EventColumns, starts: NDArray[np.int64], shares: GenreShares
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """The segment number (n_users,) of each user, and where he or she lies (n_users, 2) on the
+        plane on which the segments' centroids are furthest apart: the first two principal
+        components of the scaled centroids around the average user, who lies at the origin.
+
+        Arguments as of `segments_of`.
+        """
+        profiles = self._profiles(ratings, starts, shares)
+        directions = np.linalg.svd((self.centroids - self.centre) / self.scale)[2][:2]
+        # A direction and its opposite are equally good: the largest weight points upwards.
+        largest = np.abs(directions).argmax(1)
+        directions *= np.sign(directions[np.arange(2), largest])[:, None]
+        return self._nearest(profiles), ((profiles - self.centre) / self.scale) @ directions.T
+
+    def _profiles(
+        self, ratings: EventColumns, starts: NDArray[np.int64], shares: GenreShares
+    ) -> NDArray[np.float64]:
         profiles = user_profiles(ratings, starts, shares, self.average)
         # Without ratings a profile is all smoothing, with an activity of 0: not an average user's.
         profiles[np.diff(starts) == 0] = self.centre
+        return profiles
+
+    def _nearest(self, profiles: NDArray[np.float64]) -> NDArray[np.int64]:
         nearest = cdist(profiles / self.scale, self.centroids / self.scale).argmin(1)
         numbers: NDArray[np.int64] = self.numbers[nearest]
         return numbers

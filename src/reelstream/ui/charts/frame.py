@@ -33,10 +33,13 @@ def show_chart(
     show_table_behind(words, table)
 
 
-def bottom_legend() -> alt.Legend:
-    """A legend below a chart, in one column where the chart is narrow."""
+def bottom_legend(values: Sequence[str] | None = None) -> alt.Legend:
+    """A legend below a chart, in one column where the chart is narrow. values: which it has; all
+    when absent.
+    """
+    shown = alt.Undefined if values is None else list(values)
     columns = alt.ExprRef("width < 360 ? 1 : width < 700 ? 2 : 4")
-    return alt.Legend(orient="bottom", columns=columns, labelLimit=400)
+    return alt.Legend(orient="bottom", columns=columns, labelLimit=400, values=shown)
 
 
 def show_table_behind(words: Words, table: Table) -> None:

@@ -15,8 +15,6 @@ from reelstream.ui.words import Words
 
 # Fields of a record's line: the ways to predict, in the order of their colours.
 WAYS = ("live", "live_users", "static", "biases", "global_mean")
-# Baselines are scored by batch, and not in the moving window.
-_BY_BATCH_ONLY = ("biases", "global_mean")
 SCORES = ("rmse", "auc", "log_loss")
 _HIGHER_IS_BETTER = "auc"
 _ALONG = ("window", "batch")
@@ -64,23 +62,23 @@ def _batch_rows(record: Sequence[BatchScores], score: str) -> list[dict[str, Any
 
 
 def _window_rows(record: Sequence[BatchScores], score: str) -> list[dict[str, Any]]:
-    """The moving window against the ratings of all these batches, one after the other; baselines
-    are level within a batch.
+    """The moving window against the ratings of all these batches, one after the other. What has no
+    window, as baselines and batches that are shorter than one, is level within its batch.
     """
     rows: list[dict[str, Any]] = []
     before = 0
     for entry in record:
         n = entry.global_mean.n
-        for way in _BY_BATCH_ONLY:
-            value = getattr(getattr(entry, way), score, None)
-            if value is not None:
-                rows += [{"at": at, "way": way, "score": value} for at in (before, before + n)]
-        rows += [
-            {"at": before + window.ratings, "way": way, "score": value}
-            for window in entry.windows
-            for way in reversed(WAYS)
-            if (value := getattr(getattr(window, way, None), score, None)) is not None
-        ]
+        for way in reversed(WAYS):  # what is drawn last lies on top
+            moving = [
+                {"at": before + window.ratings, "way": way, "score": value}
+                for window in entry.windows
+                if (value := getattr(getattr(window, way, None), score, None)) is not None
+            ]
+            level = getattr(getattr(entry, way), score, None)
+            if not moving and level is not None:
+                moving = [{"at": at, "way": way, "score": level} for at in (before, before + n)]
+            rows += moving
         before += n
     return rows
 
@@ -92,10 +90,9 @@ def record_chart(
     if along == "batch":
         x = alt.X("at:O", title=words("batch"), axis=alt.Axis(labelAngle=0, format="d"))
     else:
-        axis = alt.Axis(format="~s", grid=False)
+        axis = alt.Axis(format="~s", grid=False, tickCount=8)
         x = alt.X("at:Q", title=words("record.ratings"), axis=axis, scale=alt.Scale(zero=False))
     shown = {row["way"] for row in rows}
-    # In the order of WAYS, so that a way keeps its colour and its place in the legend.
     ways = [words(f"way.{way}") for way in WAYS if way in shown]
     named = [{**row, "way": words(f"way.{row['way']}")} for row in rows]
     base = alt.Chart(
@@ -113,8 +110,9 @@ def record_chart(
         alt.Color(
             "way:N",
             title=None,
-            scale=alt.Scale(domain=ways),
-            legend=bottom_legend(),
+            # All ways, so that each keeps its colour; the legend has those that are drawn.
+            scale=alt.Scale(domain=[words(f"way.{way}") for way in WAYS]),
+            legend=bottom_legend(ways),
         ),
         tooltip=[
             alt.Tooltip("way:N", title=words("record.way")),

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import pairwise
+from typing import Any
 
 import altair as alt
 import polars as pl
@@ -82,8 +83,7 @@ def timeline_chart(
     x = alt.X(
         "at:T",
         title=words("time.utc"),
-        # Vega counts time in milliseconds.
-        scale=alt.Scale(domain=[1000 * (now - WINDOW_SECONDS), 1000 * now], type="utc"),
+        scale=alt.Scale(domain=[_utc(now - WINDOW_SECONDS), _utc(now)], type="utc"),
         axis=alt.Axis(format="%H:%M", tickCount=6, grid=False),
     )
     y = alt.Y(
@@ -158,3 +158,17 @@ def _speeds(samples: Sequence[Sample]) -> list[tuple[float, float]]:
 
 def _time(at: float) -> datetime:
     return datetime.fromtimestamp(at, UTC).replace(tzinfo=None)
+
+
+def _utc(at: float) -> dict[str, Any]:
+    """A time as Vega-Lite has it in a scale's domain."""
+    then = _time(at)
+    return {
+        "year": then.year,
+        "month": then.month,
+        "date": then.day,
+        "hours": then.hour,
+        "minutes": then.minute,
+        "seconds": then.second,
+        "utc": True,
+    }

@@ -177,6 +177,13 @@ ENGLISH = {
     "segments.tastes": "What each segment rates more than all users do",
     "segments.units": "Share of the genre among its ratings, over the share among all users'",
     "segments.lift": "Times the average",
+    "map.title": "A map of users",
+    "map.units": "{n} of {total} users; standard deviations of habits and genres, on the plane on "
+    "which the segments lie furthest apart. Larger dots have rated more.",
+    "map.x": "First principal component",
+    "map.y": "Second principal component",
+    "map.ratings": "Ratings",
+    "map.alt": "{n} users as dots, in {segments} segments",
     # Models.
     "models": "Models",
     "models.about": "Each set was judged on ratings that it had not learned. The gate keeps one "

@@ -169,6 +169,13 @@ INDONESIAN = {
     "segments.tastes": "Yang lebih sering dinilai setiap segmen daripada semua pengguna",
     "segments.units": "Porsi genre dalam ratingnya, dibagi porsi pada semua pengguna",
     "segments.lift": "Kali rata-rata",
+    "map.title": "Peta pengguna",
+    "map.units": "{n} dari {total} pengguna; simpangan baku kebiasaan dan genre, pada bidang yang "
+    "paling memisahkan segmen. Titik lebih besar memberi lebih banyak rating.",
+    "map.x": "Komponen utama pertama",
+    "map.y": "Komponen utama kedua",
+    "map.ratings": "Rating",
+    "map.alt": "{n} pengguna sebagai titik, dalam {segments} segmen",
     "models": "Model",
     "models.about": "Setiap set dinilai dengan rating yang belum dipelajarinya. Gerbang menahan "
     "set yang memburuk.",

@@ -33,7 +33,7 @@ def _show_stream(app: App) -> None:
         _show_counts(app, status)
         newest = status.newest_set.number if status.newest_set else None
         sets = [] if newest is None else _sets(app.client, newest)
-        left, right = st.columns([7, 4], gap="large")
+        left, right = st.columns([6, 5], gap="large")
         with left:
             show_timeline(app.words, stream_samples().all(), sets)
         with right, api_errors_shown(app.words):
