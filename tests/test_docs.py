@@ -346,3 +346,16 @@ def skeleton(text: str) -> list[str]:
         for each in found
         if not each.startswith("](README")
     ]
+
+
+@pytest.mark.slow
+def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
+    """Links and anchors resolve, every page is in the navigation, and the references are written:
+    of the REST API from its declarations, of Python from docstrings.
+    """
+    build = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path)]
+    done = subprocess.run(build, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    rest = (tmp_path / "rest" / "index.html").read_text()
+    assert "/v1/users/{userId}/recommendations" in rest
+    assert (tmp_path / "reference" / "index.html").exists()

@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from flask.testing import FlaskClient
 
+from kafka_cluster import KafkaCluster
 from reelstream.cli.api_process import make_app
 from reelstream.cli.app import app, invoke
 from reelstream.serving.live_updates import LiveUpdates
@@ -56,6 +59,7 @@ RUN_BY = {
     r"spark-submit .*--py-files": "test_the_package_comes_with_the_job",
     r"python -m zipfile -c": "test_the_package_comes_with_the_job",
     r"echo '7\|": "test_partitions_added",
+    r"printf .*kcat|kcat -C": "test_kafka_from_zero_runs",
     r"curl .*127\.0\.0\.1:5000/": "test_every_curl_is_understood",
 }
 NOT_RUN = {
@@ -152,6 +156,34 @@ def test_the_tutorial_runs(
     assert written["events"] == 1
     assert (first["basis"]["live"], second["basis"]["live"]) == (0, 1)
     assert first["prediction"] != second["prediction"]
+
+
+def test_kafka_from_zero_runs(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    kafka_cluster: KafkaCluster,
+) -> None:
+    """The commands of that section, on a broker and a topic of the tests: what one program sends,
+    the other reads, and the message that is no rating is the one that is rejected.
+    """
+    monkeypatch.chdir(tmp_path)
+    page = (ROOT / "docs" / "kafka.md").read_text()
+    section = page.split("## From zero", 1)[1].split("\n## ", 1)[0]
+    section = section.replace("localhost:9092", kafka_cluster.servers)
+    said = []
+    for line in lines_of(re.sub(r"\bstars\b", f"stars-{uuid4().hex}", section)):
+        capfd.readouterr()
+        if line.startswith("reelstream"):
+            assert invoke(shlex.split(line)[1:]) == 0, line
+        else:
+            subprocess.run(["bash", "-c", line], check=True, timeout=60)
+        said.append(capfd.readouterr().out)
+    _, _, ours, theirs, closed, rejected, audit = said
+    assert len(ours.splitlines()) == len(theirs.splitlines()) == 3
+    assert closed == "1 batches closed with 2 ratings\n"
+    assert "is not a number" in rejected
+    assert audit.endswith("everything adds up\n")
 
 
 def asked(client: FlaskClient, line: str, *, lives: bool = False) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from command_line import Command
 
-from reelstream.broker import open_broker
+from reelstream.broker import kafka, open_broker
 from reelstream.cli import checks
 from reelstream.storage.work_folder import WorkFolder
 
@@ -101,3 +101,13 @@ def test_what_some_uses_need_is_a_note(command: Command, monkeypatch: pytest.Mon
     notes = {each["check"]: each["fix"] for each in found["findings"] if each["verdict"] == "note"}
     assert notes.keys() >= {"java", "package ui", "package kafka", "package spark"}
     assert "reelstream[kafka]" in notes["package kafka"]
+
+
+def test_a_broker_that_does_not_answer_is_a_fault(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also before there is a work folder; and none is made."""
+    monkeypatch.setattr(kafka, "OPEN_SECONDS", 0.5)
+    found = doctor(command, "--broker", "kafka://127.0.0.1:1")
+    assert "--broker" in faults(found)["log"]
+    assert list(Path.cwd().iterdir()) == []

@@ -19,9 +19,10 @@ from typing import Literal, NamedTuple
 
 import httpx
 
+from reelstream.broker import open_broker
 from reelstream.cli.addresses import url
 from reelstream.cli.dataset_factories import cache_folder, named_columns
-from reelstream.cli.factories import open_log
+from reelstream.cli.factories import open_log, open_work_folder
 from reelstream.cli.preflight import free_port
 from reelstream.datasets import detect
 from reelstream.errors import ReelstreamError, how_to_install
@@ -146,19 +147,24 @@ def memory(_: Settings) -> Iterator[Finding]:
 
 def log(settings: Settings) -> Iterator[Finding]:
     """The log of the work folder, and its topic."""
-    folder = WorkFolder(settings.work)
-    if not folder.is_bound:
-        yield Finding("log", "ok", f"{folder.root} is new: a log is made in it")
-        return
+    folder, named = WorkFolder(settings.work), settings.broker.url
     try:
-        binding = folder.binding()
-        with open_log(binding, settings.kafka) as opened:
-            ends = opened.end_offsets(binding.topic)
-            found = f"{binding.broker}, topic {binding.topic}: {sum(ends.values()):,} messages"
-            yield Finding("log", "ok", found)
+        if folder.is_bound:
+            _, binding = open_work_folder(settings)
+            with open_log(binding, settings.kafka) as opened:
+                ends = opened.end_offsets(binding.topic)
+            found = f"{binding.broker}, topic {binding.topic}: ends at {sum(ends.values()):,}"
+        elif named is None or named.startswith("sqlite:"):
+            # Opening would make it.
+            found = f"{folder.root} is new: a log is made in it"
+        else:
+            with open_broker(named, settings.kafka) as opened:
+                found = f"{named} answers; topics: {', '.join(opened.topics()) or 'none'}"
     except ReelstreamError as error:
         found, _, fix = str(error).rpartition(": ")
         yield Finding("log", "fault", found, fix)
+    else:
+        yield Finding("log", "ok", found)
 
 
 def data(settings: Settings) -> Iterator[Finding]:

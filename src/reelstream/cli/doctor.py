@@ -8,14 +8,14 @@ from rich.console import Console
 from reelstream.cli.checks import Finding, findings
 from reelstream.cli.command_settings import with_settings
 from reelstream.cli.exit_codes import DONE, FAILED
-from reelstream.cli.options import DATA, Json
+from reelstream.cli.options import DATA, LOG, Json
 from reelstream.cli.output import print_json
 from reelstream.settings import Settings
 
 _MARKS = {"ok": ("✓", "green"), "note": ("–", "yellow"), "fault": ("✗", "red")}
 
 
-@with_settings("work", *DATA, "kafka", "serve.host", "serve.port", "ui.port")
+@with_settings("work", *DATA, *LOG, "serve.host", "serve.port", "ui.port")
 def doctor(settings: Settings, as_json: Json = False) -> int:
     """Print what each check found; exit code 1 when one found a fault."""
     found = findings(settings)
