@@ -64,6 +64,7 @@ class FakeApi:
         app.get("/v1/items/<int:item_id>")(lambda item_id: _json(FILMS[item_id]))
         app.get("/v1/items/<int:item_id>/similar")(self._similar)
         app.get("/v1/users/<int:user_id>/items/<int:item_id>")(self._answer)
+        app.get("/v1/users/<int:user_id>/items/<int:item_id>/because")(self._because)
         app.get("/v1/users/<int:user_id>/recommendations")(self._recommendations)
         app.get("/v1/users/<int:user_id>/questions")(self._questions)
         app.get("/predict_clustering")(self._clustering)
@@ -261,6 +262,35 @@ class FakeApi:
                 items=items,
                 next=None,
                 ignored=[],
+            )
+        )
+
+    def _because(self, user_id: int, item_id: int) -> Response:
+        parts = [
+            contract.RatingPart(
+                item_id=rated,
+                title=FILMS[rated].title,
+                rating=rating,
+                timestamp=0,
+                part=0.25,
+                without=-0.2,
+            )
+            for rated, rating in self._ratings_of(user_id).items()
+        ]
+        return _json(
+            contract.BecauseAnswer(
+                model_set=self.model_set or 0,
+                basis=self._basis(user_id),
+                user_id=user_id,
+                item_id=item_id,
+                title=FILMS[item_id].title,
+                prediction=3.4 + 0.25 * len(parts),
+                everyone=3.5,
+                features=-0.3,
+                quality=0.2,
+                ratings=parts,
+                others=0.0,
+                beyond_scale=0.0,
             )
         )
 

@@ -83,6 +83,24 @@ def test_a_film_of_a_list_is_looked_at_closely(app: AppTest) -> None:
     assert app.query_params["film"] == "7"
 
 
+def test_why_a_rating_is_expected_adds_up(app: AppTest) -> None:
+    """Bars from what anybody makes of a film to the prediction; each rating says what it adds, and
+    what became of the prediction without it.
+    """
+    app.run()
+    rate(app, "asked", 1, 4)
+    why = app.table[-1].value
+    assert list(why["What"]) == [
+        "What anybody makes of a film",
+        "Its genres and year",
+        "How good it is beyond that",
+        "You gave Toy Story 4 ★",
+        "Predicted rating",
+    ]
+    assert list(why["Adds"]) == ["+3.50", "−0.30", "+0.20", "+0.25", "+3.65"]
+    assert list(why["If it were taken back"]) == ["", "", "", "−0.20", ""]
+
+
 def test_filters_reach_the_api(app: AppTest, api: FakeApi) -> None:
     """Strategy, genre and years of both lists; only the first list has the strategy."""
     app.run()
@@ -112,6 +130,7 @@ def test_the_page_asks_for_what_it_shows(app: AppTest, api: FakeApi) -> None:
         "GET /v1/users/900000001/recommendations",
         "GET /v1/items/1",
         "GET /v1/users/900000001/items/1",
+        "GET /v1/users/900000001/items/1/because",
     ]
     assert all("n=10" in line for line in api.requests if "recommendations" in line)
 

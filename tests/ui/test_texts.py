@@ -36,7 +36,7 @@ def test_every_text_is_used() -> None:
         if path.parent.name != "texts"
     )
     literals = set(re.findall(r"""["']([a-z0-9_.]+)["']""", code))
-    beginnings = set(re.findall(r"""f["']([a-z0-9_]+\.)\{""", code))
+    beginnings = set(re.findall(r"""f["']([a-z0-9_.]+\.)\{""", code))
     composed = re.findall(r"""f["']\{key\}\.\{""", code)
     unused = {
         key

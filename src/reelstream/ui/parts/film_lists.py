@@ -47,14 +47,14 @@ def show_filters(words: Words, genres: list[str]) -> Wanted:
             genres,
             key="genres",
             placeholder=words("genres.any"),
-            width=280,
+            width=220,
             persist_state="session",
         )
-        with st.container(width=130):
+        with st.container(width=112):
             first = st.number_input(
                 words("year.from"), 1, 9999, None, step=1, key="year_from", persist_state="session"
             )
-        with st.container(width=130):
+        with st.container(width=112):
             last = st.number_input(
                 words("year.to"), 1, 9999, None, step=1, key="year_to", persist_state="session"
             )

@@ -8,6 +8,7 @@ from reelstream.contract import Id, ScaleStatus, UserAnswer
 from reelstream.ui import visitor
 from reelstream.ui.app import App
 from reelstream.ui.catalog_facts import genres, scale_of
+from reelstream.ui.charts.because import show_because
 from reelstream.ui.formatting import film_name, plain
 from reelstream.ui.parts.choose_user import show_user_choice
 from reelstream.ui.parts.film_lists import show_film_lists, show_filters
@@ -19,6 +20,8 @@ from reelstream.ui.states import api_errors_shown, show_empty
 
 _QUESTIONS = 5
 _OWN_RATINGS = 8
+# Ratings with a bar of their own in the explanation.
+_PARTS = 6
 
 
 def show(app: App) -> None:
@@ -101,4 +104,11 @@ def _show_film(app: App, user: str, item_id: Id | None, scale: ScaleStatus) -> N
         film = app.client.item(item_id)
         st.header(plain(film_name(film)), anchor=False)
         st.caption(plain(" · ".join(film.genres)) or app.words("genres.none"))
-        show_prediction(app, user, item_id, scale)
+        prediction, why = st.columns(2, gap="large")
+        with prediction:
+            show_prediction(app, user, item_id, scale)
+        with why, api_errors_shown(app.words):
+            show_because(
+                app.words,
+                app.read(lambda client: client.because(user, item_id, limit=_PARTS)),
+            )
