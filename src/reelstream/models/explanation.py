@@ -61,7 +61,6 @@ def explain(
     )
     found = Attribution(np.zeros(len(history)), np.zeros(len(history)), np.zeros(row.shape))
     beginning = UserState.prior(dynamics).arrays
-    beginning.log_weight[target.weights == 0] = -np.inf
     attribute(History(events, items, dynamics), beginning, target, found)
     exposure = _Exposure.of(state, rows, model.draws.exposure)
     # As a linear form of bias and factors; the item's own bias stands for itself.

@@ -34,6 +34,7 @@ from reelstream.models.rating.user_filter import (
     add_exposure,
     condition,
     correct,
+    drop_weightless,
     fill_error,
     fill_mean,
     fill_prior_mean,
@@ -96,8 +97,7 @@ def attribute(
 ) -> None:
     """Fill `attribution`, all zeros at first.
 
-    state: that of a user without ratings, in which the grid points without weight are dropped; it
-    changes in place.
+    state: that of a user without ratings; it changes in place.
     """
     S, G, K = state.response.shape[:3]
     n = history.events.rows.size
@@ -153,6 +153,7 @@ def filter_draw(
                 steps.errors[g, j], steps.variances[g, j] = error, variance
                 misfit = error_then * error_then / variance
                 states.log_weight[g] -= 0.5 * (math.log(variance) + misfit)
+        drop_weightless(states.log_weight)
 
 
 @njit(cache=True, nogil=True)
