@@ -13,6 +13,7 @@ from flask.testing import FlaskClient
 from events import event
 from reelstream.client import Client
 from reelstream.contract import AnonymousQuery, OwnRating
+from reelstream.ratings.events import Rated
 from reelstream.serving.live_histories import LogEvent
 
 pytestmark = pytest.mark.xdist_group("recommendations")  # what they share is made once
@@ -145,3 +146,40 @@ def test_the_client_recommends(app: Flask) -> None:
     assert len(typed.recommendations_for(anonymous).items) == 2
     assert len(typed.questions(99, 3).items) == 3
     assert typed.similar(answer.items[0].item_id).item_id == answer.items[0].item_id
+
+
+def test_pages_of_a_list_go_on_though_the_user_rates(
+    waiting_api: SimpleNamespace, client: FlaskClient
+) -> None:
+    """No film comes twice and none is skipped; a rating of a listed film is counted as a hit."""
+    path = "/v1/users/12/recommendations?n=5"
+    first = get(client, path)
+    assert get(client, path)["list_id"] == first["list_id"]
+    rated = Rated(12, ids(first)[1], 1.0, 10_000)
+    waiting_api.predictor.take([LogEvent(rated, 0, 50_000)])
+    pages, page = ids(first), first
+    for _ in range(3):
+        page = get(client, f"{path}&offset={page['next']}&list_id={first['list_id']}")
+        assert page["list_id"] == first["list_id"]
+        pages += ids(page)
+    assert len(set(pages)) == 20
+    lists = get(client, "/v1/status")["lists"]
+    assert lists["hit"] >= 1 and lists["ratings"] == lists["listed"] == 1
+    assert 'reelstream_ratings_after_list_total{listed="yes"} 1.0' in client.get("/metrics").text
+
+
+def test_a_list_that_is_not_kept_begins_anew(client: FlaskClient) -> None:
+    """Under another id, at the same place."""
+    path = "/v1/users/1/recommendations?n=5&offset=5"
+    answer = get(client, f"{path}&list_id=gone")
+    assert ids(answer) == ids(get(client, path)) and answer["list_id"] != "gone"
+    after = get(client, f"/v1/users/1/recommendations?offset=10&list_id={answer['list_id']}")
+    assert not set(ids(after)) & set(ids(answer)) and after["list_id"] == answer["list_id"]
+
+
+def test_rated_films_may_stay(client: FlaskClient) -> None:
+    """By their stars; nobody chooses a film twice."""
+    path = "/v1/users/1/recommendations?n=200&strategy=rating"
+    assert {31, 7} <= set(ids(get(client, f"{path}&include_rated=true")))
+    assert not {31, 7} & set(ids(get(client, path)))
+    assert client.get("/v1/users/1/recommendations?include_rated=true").status_code == 422

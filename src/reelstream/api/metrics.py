@@ -19,6 +19,7 @@ from prometheus_client.registry import Collector
 
 from reelstream.api.service import Service
 from reelstream.api.stream_metrics import StreamMetrics
+from reelstream.serving.shown_lists import ListCounts
 
 _BUCKETS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 5.0)
 
@@ -53,12 +54,30 @@ class _Serving(Collector):
         updates.add_metric(["learned"], predictor.item_updates)
         updates.add_metric(["shed"], predictor.item_updates_shed)
         yield updates
+        yield from _list_metrics(predictor.lists.counts)
         errors = CounterMetricFamily(
             "reelstream_follow_errors", "Failures while following.", labels=["what"]
         )
         for what, count in report.errors.items():
             errors.add_metric([what], count)
         yield errors
+
+
+def _list_metrics(counts: ListCounts) -> Iterator[Metric]:
+    yield CounterMetricFamily(
+        "reelstream_recommended_lists", "Lists of films that users were shown.", counts.shown
+    )
+    yield CounterMetricFamily(
+        "reelstream_recommended_lists_hit", "Those with a film that was rated since.", counts.hit
+    )
+    ratings = CounterMetricFamily(
+        "reelstream_ratings_after_list",
+        "Ratings by users who had been shown a list, by whether the film was on it.",
+        labels=["listed"],
+    )
+    ratings.add_metric(["yes"], counts.listed)
+    ratings.add_metric(["no"], counts.ratings - counts.listed)
+    yield ratings
 
 
 class RequestMetrics:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,6 @@ from reelstream.models.choice.mixture import PARTS
 from reelstream.models.recommendation import Reason, RecommendationQuery, Recommendations
 from reelstream.ratings.columns import EventColumns
 from reelstream.ratings.events import check_id
-from reelstream.serving.predictor import Basis, Serving
 from reelstream.storage.api_keys import Scope
 from reelstream.strategies import MAX_RECOMMENDATIONS
 
@@ -50,11 +50,32 @@ resource = Resource()
 )
 def recommendations(service: Service, query: RecommendationsQuery) -> RecommendationsAnswer:
     """Films that a user has not rated and may like, of all films, best first."""
-    serving = service.predictor.serving()
-    excluded = _excluded(service, query.exclude)
-    wanted = _wanted(query, names_of(query.genre), excluded)
+    serving, lists = service.predictor.serving(), service.predictor.lists
+    before = query.list_id and lists.before(query.list_id, query.user_id, query.offset)
+    # What was listed before is left out instead of counted off: else a rating in between would
+    # bring films again, or skip some.
+    offset = 0 if before else query.offset
+    wanted = _wanted(query, offset, names_of(query.genre), _excluded(service, query.exclude))
+    wanted = replace(
+        wanted, exclude=[*wanted.exclude, *(before or ())], include_rated=query.include_rated
+    )
     found, basis = serving.recommend_with_basis(query.user_id, wanted, query.at)
-    return _answer(service, serving, query, found, basis)
+    page = slice(offset, offset + query.n)
+    if before:
+        list_id = lists.show(query.user_id, found.item_ids[page].tolist(), query.list_id, before)
+    else:
+        # What stands before the page was not shown here, but would not come after it either.
+        list_id = lists.show(query.user_id, found.item_ids[: page.stop].tolist())
+    end = query.offset + query.n
+    return RecommendationsAnswer(
+        model_set=serving.release.number,
+        basis=contract.Basis(ratings=basis.ratings, live=basis.live, known_user=basis.known_user),
+        user_id=query.user_id,
+        list_id=list_id,
+        items=_films(service, found, page),
+        next=end if page.stop < len(found.item_ids) and end < MAX_RECOMMENDATIONS else None,
+        ignored=[],
+    )
 
 
 @resource.post(
@@ -78,11 +99,18 @@ def recommendations_for_anonymous_user(
         # No partition of a log: else the set would take these ratings for some that it learned.
         partition=[-1] * len(known),
     ).by_user()
-    wanted = _wanted(query, query.genres, query.exclude)
+    wanted = _wanted(query, query.offset, query.genres, query.exclude)
     found = serving.recommend_to(history, wanted, now if query.at is None else query.at)
     ignored = sorted({each.item_id for each in query.ratings} - known.keys())
-    basis = Basis(len(history), len(history))
-    return _answer(service, serving, query, found, basis, ignored)
+    end = query.offset + query.n
+    return RecommendationsAnswer(
+        model_set=serving.release.number,
+        basis=contract.Basis(ratings=len(history), live=len(history), known_user=len(history) > 0),
+        user_id=None,
+        items=_films(service, found, slice(query.offset, end)),
+        next=end if end < len(found.item_ids) else None,
+        ignored=list(ignored),
+    )
 
 
 @resource.get(
@@ -142,12 +170,15 @@ def _excluded(service: Service, listed: str) -> list[int]:
 
 
 def _wanted(
-    query: RecommendationsQuery | AnonymousQuery, genres: Collection[str], excluded: Sequence[int]
+    query: RecommendationsQuery | AnonymousQuery,
+    offset: int,
+    genres: Collection[str],
+    excluded: Sequence[int],
 ) -> RecommendationQuery:
     return RecommendationQuery(
         # A longer list begins with the shorter one: a page is a part of it. One more than the page
         # tells whether there is a next one.
-        n=min(query.offset + query.n + 1, MAX_RECOMMENDATIONS),
+        n=min(offset + query.n + 1, MAX_RECOMMENDATIONS),
         strategy=query.strategy,
         genres=genres,
         first_year=query.year_from,
@@ -155,25 +186,6 @@ def _wanted(
         exclude=excluded,
         variety=query.variety,
         seed=query.seed,
-    )
-
-
-def _answer(
-    service: Service,
-    serving: Serving,
-    query: RecommendationsQuery | AnonymousQuery,
-    found: Recommendations,
-    basis: Basis,
-    ignored: Sequence[int] = (),
-) -> RecommendationsAnswer:
-    end = query.offset + query.n
-    return RecommendationsAnswer(
-        model_set=serving.release.number,
-        basis=contract.Basis(ratings=basis.ratings, live=basis.live, known_user=basis.known_user),
-        user_id=query.user_id if isinstance(query, RecommendationsQuery) else None,
-        items=_films(service, found, slice(query.offset, end)),
-        next=end if end < len(found.item_ids) else None,
-        ignored=list(ignored),
     )
 
 

@@ -14,6 +14,7 @@ from reelstream.contract import (
     Failure,
     HealthAnswer,
     HistoryStatus,
+    ListStatus,
     NewestSet,
     NoQuery,
     ScaleStatus,
@@ -51,6 +52,7 @@ def status(service: Service, _: NoQuery) -> StatusAnswer:
         histories=HistoryStatus(
             users=len(service.predictor.histories.user_ids()), live=report.live
         ),
+        lists=ListStatus.model_validate(service.predictor.lists.counts),
         failures=[Failure(what=what, message=message) for what, message in report.failures.items()],
     )
 

@@ -55,6 +55,17 @@ class RecommendationsQuery(_WantedFilms):
     """Films for a user."""
 
     user_id: UserId
+    list_id: Annotated[
+        str | None,
+        Field(
+            pattern=r"^\w{1,40}$",
+            description="Go on with this list, an earlier answer's: with `offset`, its `next`. "
+            "Whatever came before in it is not listed again, though ratings came in between.",
+        ),
+    ] = None
+    include_rated: Annotated[
+        bool, Field(description="Whether films stay that the user has rated; for rating alone.")
+    ] = False
     genre: Annotated[
         str, Field(max_length=200, description="Films with one of these, with commas between them.")
     ] = ""
@@ -137,6 +148,9 @@ class RecommendationsAnswer(Answer):
         ShownUserValue | None,
         Field(alias="userId", description="null: somebody who is not in the stream."),
     ]
+    list_id: Annotated[
+        str | None, Field(description="For the next page; null: nothing was kept of the list.")
+    ] = None
     items: list[RecommendedFilm]
     next: Annotated[
         int | None, Field(description="The offset of the next page; null after the last.")

@@ -104,6 +104,19 @@ class Failure(Answer):
     message: str
 
 
+class ListStatus(Answer):
+    """What became of the lists of films that this server recommended, since its start."""
+
+    shown: Annotated[int, Field(ge=0, description="Lists that users were shown.")]
+    hit: Annotated[int, Field(ge=0, description="Of them, those with a film that was rated since.")]
+    ratings: Annotated[
+        int, Field(ge=0, description="Ratings by users who had been shown a list, of any film.")
+    ]
+    listed: Annotated[
+        int, Field(ge=0, description="Of them, those of films on such a list: the honest hit rate.")
+    ]
+
+
 class StatusAnswer(Answer):
     """What the stream is doing now."""
 
@@ -115,6 +128,7 @@ class StatusAnswer(Answer):
     partitions: list[PartitionStatus]
     batches: BatchStatus
     histories: HistoryStatus
+    lists: ListStatus = ListStatus(shown=0, hit=0, ratings=0, listed=0)
     failures: list[Failure]
 
 

@@ -65,6 +65,8 @@ class RecommendationQuery:
     """
     seed: int = 0
     """Of `explore`."""
+    include_rated: bool = False
+    """Whether films that the user has rated stay in the list; only for `rating`."""
 
     def check(self) -> None:
         """Raises InputError."""
@@ -72,6 +74,11 @@ class RecommendationQuery:
             raise InputError(f"n is {self.n}: name a number from 1 to {MAX_RECOMMENDATIONS}")
         if not 0 <= self.variety <= 1:
             raise InputError(f"variety is {self.variety:g}: name a number from 0 to 1")
+        if self.include_rated and self.strategy != "rating":
+            raise InputError(
+                "rated films are ranked by their stars alone, as nobody chooses a film twice: take"
+                " the strategy rating to include them"
+            )
 
 
 class RecommendationOptions(TypedDict, total=False):
@@ -84,6 +91,7 @@ class RecommendationOptions(TypedDict, total=False):
     exclude: Collection[int]
     variety: float
     seed: int
+    include_rated: bool
 
 
 class Reason(NamedTuple):
@@ -171,7 +179,7 @@ class LiveFilms:
         return Recommendations(
             item_ids=item_ids,
             scores=value[order],
-            choice=scores.choice[rows].astype(np.float64),
+            choice=np.maximum(scores.choice[rows], 0).astype(np.float64),
             parts=scores.parts_of(rows),
             predictions=self.model_set.predictions(posterior[order], item_ids),
             reasons=self._reasons(rows, scores.seen),
@@ -221,7 +229,7 @@ class LiveFilms:
             found = mean_of_all(self.model_set.rating, self.items, self.choice.item_ids, belief)
         allowed = self.choice.allows(query.genres, query.first_year, query.last_year)
         left_out = np.zeros(len(found), bool) if allowed is None else ~allowed
-        left_out[scores.seen] = True
+        left_out[scores.seen] = not query.include_rated
         excluded = self.choice.rows(np.array(list(query.exclude), np.int64))
         left_out[excluded[excluded >= 0]] = True
         found = np.where(left_out, -np.inf, found)

@@ -23,10 +23,11 @@ from reelstream.models.recommendation import (
 )
 from reelstream.models.segment.description import Segment
 from reelstream.ratings.columns import EventColumns
-from reelstream.ratings.events import Erased, Rated
+from reelstream.ratings.events import Erased, Event, Rated
 from reelstream.serving.activity import Activity
 from reelstream.serving.live_histories import LiveHistories, LogEvent
 from reelstream.serving.live_items import LiveItems
+from reelstream.serving.shown_lists import ShownLists
 from reelstream.serving.user_states import FoldedUser, UserStates
 from reelstream.storage.release import Release
 
@@ -230,6 +231,8 @@ class Predictor:
         self.histories = histories
         self.activity = Activity()
         """What happens, for those who watch."""
+        self.lists = ShownLists()
+        """What users were recommended."""
         self.swaps = 0
         self.item_updates = 0
         """Ratings from the log that items were given; those of the holdout change nothing."""
@@ -282,7 +285,7 @@ class Predictor:
                 ):
                     expected = self._update_item(serving, row.event, _ratings([row]))
                 new += self.histories.add([row])
-                self.activity.note_event(row.event, expected)
+                self._note(row.event, expected)
         return new
 
     def _take_unlearned(self, rows: Sequence[LogEvent]) -> int:
@@ -291,12 +294,26 @@ class Predictor:
         added = self.histories.add(rows)
         is_many = len(lacking) > MAX_ITEM_UPDATES
         for row in lacking:
-            # An erasure too: what its user did before must not be shown any longer.
-            if not is_many or isinstance(row.event, Erased):
-                self.activity.note_event(row.event)
+            self._note(row.event, is_one_of_many=is_many)
         if is_many:
             self.activity.note("ratings", ratings=added)
         return added
+
+    def _note(
+        self,
+        event: Event,
+        expected: tuple[float, float] | None = None,
+        *,
+        is_one_of_many: bool = False,
+    ) -> None:
+        """Tell those who watch, and the lists that users were shown."""
+        # An erasure in any case: what its user did before must not be shown any longer.
+        if not is_one_of_many or isinstance(event, Erased):
+            self.activity.note_event(event, expected)
+        if isinstance(event, Rated):
+            self.lists.note_rating(event.user_id, event.item_id)
+        elif isinstance(event, Erased):
+            self.lists.forget(event.user_id)
 
     def _update_item(
         self, serving: Serving, rating: Rated, place: EventColumns
