@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from reelstream.models.choice import live_columns
 from reelstream.models.choice.columns import ItemColumns
 from reelstream.models.choice.live_columns import LiveColumns
+from reelstream.models.choice.new_films import BorrowedColumns
 from reelstream.models.choice.ridge import RatedPairs, fit_columns
 
 N_FITTED, N_FILMS = 20, 22
@@ -112,3 +113,23 @@ def test_rows_move_and_arrays_are_saved(columns: ItemColumns, tmp_path: Path) ->
     assert added(again, [0])[6] != 0
     (tmp_path / "live_users.npy").unlink()
     assert not added(LiveColumns.load(tmp_path, columns, N_FILMS), [0, 1]).any()
+
+
+def test_a_film_without_a_column_is_scored_like_films_of_its_genres() -> None:
+    """The mean over its genres of the mean over films with few ratings; others stay as they are."""
+    counts = np.array([100, 3, 5, 2])
+    of_genre = {
+        "Drama": np.array([True, True, True, False, True, True, False]),
+        "War": np.array([False, False, False, True, True, False, False]),
+    }
+    borrowed = BorrowedColumns.of(counts, of_genre)
+    scores = np.array([[9.0], [0.2], [0.4], [0.7], [0.0], [0.0], [0.0]], np.float32)
+    borrowed.add(scores)
+    expected = [9.0, 0.2, 0.4, 0.7, (0.3 + 0.7) / 2, 0.3, 0.0]
+    np.testing.assert_allclose(scores[:, 0], expected, rtol=1e-6)
+
+
+def test_nothing_is_borrowed_without_genres() -> None:
+    scores = np.ones((3, 2), np.float32)
+    BorrowedColumns.of(np.array([3, 0, 0]), {}).add(scores)
+    assert (scores == 1).all()

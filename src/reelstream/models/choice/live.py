@@ -16,6 +16,7 @@ from reelstream.features.vocabulary import Vocabulary
 from reelstream.models.choice.live_columns import LiveColumns
 from reelstream.models.choice.mixture import PARTS, raised
 from reelstream.models.choice.model import ChoiceModel
+from reelstream.models.choice.new_films import BorrowedColumns
 from reelstream.ratings.columns import EventColumns
 
 # What a reason must say of all films together, so that its shares are within single precision.
@@ -113,6 +114,7 @@ class LiveChoice:
         factors[:, 1] = mixture.session_factors(history.timestamp)
         company = np.zeros((len(self), 2), np.float32)
         self.model.columns.add(rows[is_fitted], factors[is_fitted], company)
+        self._borrowed.add(company)
         self._live.add(seen, factors[rows >= 0], company)
         np.maximum(company, 0, out=company)
         parts = np.empty((len(PARTS) - 1, len(self)), np.float32)
@@ -184,6 +186,10 @@ class LiveChoice:
     def _sorted(self) -> tuple[Vocabulary, NDArray[np.int64]]:
         order = np.argsort(self.item_ids)
         return Vocabulary(self.item_ids[order]), order
+
+    @cached_property
+    def _borrowed(self) -> BorrowedColumns:
+        return BorrowedColumns.of(self.model.columns.counts, self._of_genre)
 
     @cached_property
     def _years(self) -> NDArray[np.int64]:
