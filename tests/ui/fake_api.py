@@ -134,7 +134,7 @@ class FakeApi:
             created_at=1_700_000_000,
             engine="local",
             batches=list(range(1, number + 1)),
-            scores=contract.Scores(n=50, rmse=0.876),
+            scores=contract.Scores(n=50, rmse=0.876, coverage_1sd=0.66, coverage_2sd=0.952),
             gate=contract.GateReport(
                 verdict=verdict,
                 reason=f"set {number} was {verdict} for a reason",
@@ -387,6 +387,7 @@ def _scores_of_batch(number: int) -> contract.BatchScores:
         window = {"live": predicted, "static": predicted, "live_users": predicted}
         windows = [contract.WindowScores(ratings=100, **window)]
     return contract.BatchScores(
+        ranking=contract.BatchRanking(n=90, n_users=12, ndcg_10=0.12, popularity_ndcg_10=0.08),
         batch=number,
         model_set=number - 1 or None,
         live=predicted,

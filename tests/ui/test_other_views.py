@@ -63,6 +63,9 @@ def test_model_sets_with_verdicts_and_scores(served: Served) -> None:
         ":red-badge[refused]",
         ":blue-badge[first]",
     ]
+    coverage, ranking = (table.value for table in app.table[1:])
+    assert list(coverage["within two (95 %)"]) == ["95.2 %"] * 3
+    assert list(ranking["Our lists"]) == ["0.120"] * 3
     app.selectbox(key="model_set").set_value(2).run()
     assert "set 2 was refused for a reason" in words(app)
 

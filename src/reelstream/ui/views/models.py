@@ -6,13 +6,15 @@ import streamlit as st
 
 from reelstream.contract import ModelSetAnswer
 from reelstream.ui.app import App
+from reelstream.ui.charts.coverage import show_coverage
 from reelstream.ui.charts.frame import show_table
+from reelstream.ui.charts.ranking import show_ranking
 from reelstream.ui.formatting import plain
 from reelstream.ui.states import api_errors_shown, show_empty
 from reelstream.ui.words import Words
 
 _EVERY_SECONDS = 5.0
-_SCORES = ("rmse", "mae", "auc", "log_loss", "ece")
+_SCORES = ("rmse", "mae", "auc", "log_loss", "ece", "ndcg_10")
 _VERDICT_COLORS = {"accepted": "green", "first": "blue", "refused": "red"}
 
 
@@ -32,11 +34,16 @@ def _show_sets(app: App) -> None:
             show_empty(words("models.none"))
             return
         _show_table(words, sets)
-        numbers = [each.number for each in sets]
-        chosen = st.selectbox(words("models.choose"), numbers, key="model_set")
-        for each in sets:
-            if each.number == chosen:
-                _show_set(words, each)
+        left, right = st.columns([6, 5], gap="large")
+        with left:
+            show_coverage(words, sets)
+            show_ranking(words, sets)
+        with right:
+            numbers = [each.number for each in sets]
+            chosen = st.selectbox(words("models.choose"), numbers, key="model_set")
+            for each in sets:
+                if each.number == chosen:
+                    _show_set(words, each)
 
 
 def _show_table(words: Words, sets: list[ModelSetAnswer]) -> None:
@@ -63,23 +70,12 @@ def _show_set(words: Words, each: ModelSetAnswer) -> None:
     with st.container(border=True):
         st.header(words("models.one", number=each.number), anchor=False)
         st.markdown(f"{_verdict(words, each.gate.verdict)} {plain(each.gate.reason)}")
-        scores = each.scores
-        show_table(
-            {
-                words("models.coverage"): [words("models.within_1sd"), words("models.within_2sd")],
-                words("models.promised"): ["68 %", "95 %"],
-                words("models.held"): [
-                    words.percent(share) if share is not None else "–"
-                    for share in (scores.coverage_1sd, scores.coverage_2sd)
-                ],
-            }
-        )
         st.caption(
             words(
                 "models.lineage",
                 engine=each.engine,
                 batches=batch_range(words, each.batches),
-                n=words.number(scores.n),
+                n=words.number(each.scores.n),
             )
         )
 
