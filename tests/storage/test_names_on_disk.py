@@ -84,7 +84,7 @@ def test_a_release(world: TrainingWorld) -> None:
         "versions",
     ]
     assert sorted(release["trained_through"]) == ["0", "1"]
-    assert set(release["gate"]) == {"verdict", "reason", "earlier", "batches"}
+    assert set(release["gate"]) == {"verdict", "reason", "earlier", "batches", "ranking"}
     assert set(release["holdout"]) == {
         "n",
         "rmse",

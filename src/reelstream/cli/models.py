@@ -32,26 +32,16 @@ def list_sets(settings: Settings, as_json: Json = False) -> int:
     # A pinned set is also in service: its marker replaces the other.
     markers = {in_service: "◀"} | {pinned: "◀ pinned"}
     print_table(
-        [
-            "set",
-            "current",
-            "trained at (UTC)",
-            "batches",
-            "RMSE",
-            "AUC",
-            "log loss",
-            "NDCG@10",
-            "gate",
-        ],
+        # As many as a terminal of 80 columns holds; `models show` has the other scores.
+        ["set", "current", "trained at (UTC)", "batches", "RMSE", "AUC", "NDCG@10", "gate"],
         [
             [
                 release.number,
                 markers.get(release.number, ""),
-                utc(release.created_at),
+                utc(release.created_at)[: -len(":00")],
                 len(release.manifests),
                 release.holdout.rmse,
                 release.holdout.auc,
-                release.holdout.log_loss,
                 release.holdout.ndcg_10,
                 release.gate.verdict,
             ]
