@@ -117,11 +117,12 @@ $(BENCH_STAMP): $(ALL_STAMP)
 
 define install
 	@test -n '$(PYTHON)' || { echo 'reelstream needs Python 3.11 or newer: install it, or name it with PYTHON=...' >&2; exit 2; }
+	@echo 'installing what is needed into .venv, once: this takes a minute or two' >&2
 	@if command -v uv >/dev/null 2>&1; then \
 		test -x $(BIN)/python || uv venv --quiet --python '$(PYTHON)' .venv; \
 		uv pip install --quiet --python $(BIN)/python --constraint requirements.lock --editable '.[$(1)]'; \
 	else \
-		test -x $(BIN)/python || '$(PYTHON)' -m venv .venv; \
+		test -x $(BIN)/python || '$(PYTHON)' -m venv .venv || { rm -rf .venv; exit 2; }; \
 		$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock --editable '.[$(1)]'; \
 	fi
 endef
