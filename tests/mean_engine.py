@@ -171,6 +171,7 @@ def close_batch(
         sources={},
         repeats=0,
         closed_at=0,
+        erasures=len(forgets),
     )
     folder.publish_manifest(manifest)
     return manifest

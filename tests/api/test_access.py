@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import time
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -284,3 +285,24 @@ def test_pages_of_other_origins_are_allowed_by_name(api: SimpleNamespace) -> Non
     entrance.close()
     plain = api.client.get("/v1/items", headers={"Origin": ours})
     assert "Access-Control-Allow-Origin" not in plain.headers
+
+
+def test_an_admin_erases_a_user_and_the_audit_log_says_whom(
+    api: SimpleNamespace, tmp_path: Path, key_of: dict[Scope | None, str | None]
+) -> None:
+    """At once, also ratings whose clock was ahead; whoever asks after the token sees nobody."""
+    ahead = {"userId": 1, "movieId": 7, "rating": 5, "timestamp": int(time.time()) + 3000}
+    api.updates.start()
+    token = api.client.post("/v1/ratings", json=ahead).json["token"]
+    before = api.client.get(f"/v1/users/1?after={token}&timeout=10").json
+    assert before["total"] == 2
+    assert api.client.delete("/v1/users/1").status_code == 401
+    answer = api.client.delete("/v1/users/1", headers=bearer(key_of[Scope.ADMIN]))
+    assert (answer.status_code, answer.json["userId"]) == (202, 1)
+    assert answer.json["erased_at"] >= ahead["timestamp"]
+    after = api.client.get(f"/v1/users/1?after={answer.json['token']}&timeout=10").json
+    assert (after["total"], after["known_user"]) == (0, False)
+    api.updates.close()
+    last = audited(tmp_path)[-1]
+    assert (last["who"], last["action"]) == ("admin", "DELETE /v1/users/{userId}")
+    assert last["answer"] == answer.json

@@ -89,6 +89,25 @@ TRAINER = [
 ]
 """Of the second set, with one to be kept."""
 
+ERASURE = [
+    *(
+        step.format(number)
+        for number in (1, 2)
+        for step in (
+            "file_synced@batched_data/movielens_batch_*_{}.csv",
+            "file_linked@batched_data/movielens_batch_*_{}.csv",
+            "file_published@batched_data/movielens_batch_*_{}.csv",
+            "file_synced@batched_data/manifest_{}.2.json",
+            "file_linked@batched_data/manifest_{}.2.json",
+            "file_published@batched_data/manifest_{}.2.json",
+            "superseded_removed@batch_{}",
+        )
+    ),
+    "file_synced@batched_data/erasures.json",
+    "pointer_replaced@batched_data/erasures.json",
+]
+"""Of a user with ratings in two batches."""
+
 RESUMING_PRODUCER = "records_scanned"
 """Of a producer that finds records in the log."""
 

@@ -16,6 +16,7 @@ from requeueing import reject_two, requeue_rows
 import reelstream
 from mean_engine import TrainingWorld, close_batch
 from reelstream.failpoints import VARIABLE, reached
+from reelstream.storage.batch_erasure import erase_users
 from streams import Stream
 
 
@@ -41,9 +42,16 @@ def test_the_steps_of_a_trainer_are_those_that_are_killed(tmp_path: Path) -> Non
     assert steps.steps_of(world.trainer.run_once) == steps.TRAINER
 
 
+def test_the_steps_of_an_erasure_are_those_that_are_killed(tmp_path: Path) -> None:
+    world = TrainingWorld(tmp_path)
+    close_batch(world.batches, 1000)
+    close_batch(world.batches, 1000, forgets=(7,))
+    assert steps.steps_of(lambda: erase_users(world.batches)) == steps.ERASURE
+
+
 def test_every_failpoint_of_the_source_is_killed() -> None:
     """Also one that none of the runs above would reach."""
-    listed = [*steps.PRODUCER, *steps.BATCH_WRITER, *steps.REDRIVE, *steps.TRAINER]
+    listed = [*steps.PRODUCER, *steps.BATCH_WRITER, *steps.REDRIVE, *steps.TRAINER, *steps.ERASURE]
     killed = {step.partition("@")[0] for step in [*listed, steps.RESUMING_PRODUCER]}
     source = Path(reelstream.__file__).parent
     named = {

@@ -17,6 +17,7 @@ from mean_engine import CATALOG, TrainingWorld, close_batch
 from reelstream.errors import NoModelSetError
 from reelstream.ratings.columns import EventColumns
 from reelstream.ratings.effective import effective_ratings
+from reelstream.storage.batch_erasure import erase_users
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("killed trainers")]
 
@@ -44,10 +45,10 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return roots
 
 
-def kill(places: list[tuple[Path, str]]) -> None:
+def kill(places: list[tuple[Path, str]], what: str = "train") -> None:
     arguments = [str(argument) for place in places for argument in place]
     ran = subprocess.run(
-        [sys.executable, str(DRIVER), *arguments], check=True, capture_output=True, text=True
+        [sys.executable, str(DRIVER), what, *arguments], check=True, capture_output=True, text=True
     )
     ended = [line for line in ran.stdout.splitlines() if line.startswith("ended")]
     assert ended == [f"ended {-signal.SIGKILL}"] * len(places), "a step was never reached"
@@ -100,3 +101,43 @@ def assert_no_leavings(root: Path, world: TrainingWorld) -> None:
         assert found == {release.number for release in world.registry.releases()}
     # A note that a set is pruned may be another process's at work: it is swept an hour later.
     assert all("-pruned_" in path.name for path in root.rglob(".tmp-*"))
+
+
+ERASED = 7
+
+
+@pytest.fixture(scope="module")
+def killed_erasing(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """For each step of an erasure a work folder in which it was killed there; and one in which it
+    was not.
+    """
+    start = tmp_path_factory.mktemp("killed_erasing")
+    world = TrainingWorld(start / "before")
+    close_batch(world.batches, 1000)
+    close_batch(world.batches, 1000, forgets=(ERASED,))
+    roots = {step: start / str(number) for number, step in enumerate(steps.ERASURE)}
+    for root in (*roots.values(), start / "undisturbed"):
+        shutil.copytree(world.root, root)
+    kill([(root, step) for step, root in roots.items()], "erase")
+    erase_users(TrainingWorld(start / "undisturbed").batches)
+    return roots | {"": start / "undisturbed"}
+
+
+@pytest.mark.parametrize("step", steps.ERASURE)
+def test_an_erasure_killed_at(step: str, killed_erasing: dict[str, Path]) -> None:
+    """Every batch is there, as it was or without the user; the next run ends the work, and
+    nothing of the user's is left in any file.
+    """
+    world = TrainingWorld(killed_erasing[step])
+    sound, broken = world.batches.sound_manifests()
+    assert len(sound) == 2 and broken is None
+    for manifest in sound:
+        assert bool(manifest.erased) == (manifest.revision == 2)
+        world.batches.read(manifest)
+    erase_users(world.batches)
+    undisturbed = TrainingWorld(killed_erasing[""]).batches
+    for manifest, other in zip(world.batches.manifests(), undisturbed.manifests(), strict=True):
+        assert manifest.erased == other.erased
+        assert (world.batches.read(manifest).offset == undisturbed.read(other).offset).all()
+    named = {file.name for each in world.batches.manifests() for file in each.named_files}
+    assert {path.name for path in (world.root / "batched_data").glob("movielens*")} == named

@@ -8,7 +8,9 @@ import pytest
 
 from reelstream.broker import open_broker
 from reelstream.files import encode_json
+from reelstream.ingest.forget import forget
 from reelstream.monitoring.audit import audit
+from reelstream.storage.batch_erasure import erase_users
 from reelstream.storage.batch_files import BatchFolder, Manifest, OffsetRange
 from streams import TOPIC, Stream
 
@@ -241,3 +243,27 @@ def test_set_of_a_later_revision_than_there_is_is_found(batched: Stream) -> None
     ends = batched.batches.manifests()[0].next_offsets
     (problem,) = batched.audit([FakeRelease(1, [(1, 2)], dict(ends))]).problems
     assert problem == "set 1 was trained on manifest 1.2, which is missing"
+
+
+def test_an_erased_user_leaves_batches_that_add_up(batched: Stream) -> None:
+    """The log still holds the rows; the manifests say that they were erased. A row that stayed, or
+    one more that is gone, is told.
+    """
+    with open_broker(batched.url) as broker:
+        forget(7, broker, TOPIC)
+    batched.batch()
+    before = batched.audit().totals
+    assert erase_users(batched.batches)
+    report = batched.audit()
+    assert report.problems == ()
+    totals = report.totals
+    assert totals.erased_rows > 3
+    assert totals.batched_rows == before.batched_rows - totals.erased_rows
+    manifest = next(each for each in batched.batches.manifests() if each.erased)
+    name = f"manifest_{manifest.number}.{manifest.revision}.json"
+    ((partition, (first, *_)), *_) = manifest.erased.items()
+    wrong = {partition: (OffsetRange(first.first, first.next + 1),)}
+    (batched.batches_path / name).write_bytes(
+        encode_json(msgspec.structs.replace(manifest, erased=wrong))
+    )
+    assert any("whose row was erased" in each for each in batched.audit().problems)

@@ -19,7 +19,7 @@ from reelstream.broker import open_broker
 from reelstream.broker.headers import broken_row_headers
 from reelstream.broker.interface import Broker
 from reelstream.errors import BrokerError, DamagedError
-from reelstream.ratings.columns import EventColumns
+from reelstream.ratings.columns import NO_ITEM, EventColumns
 from reelstream.ratings.events import Rated
 from reelstream.ratings.histories import Histories
 from reelstream.ratings.scale import RatingScale
@@ -29,6 +29,7 @@ from reelstream.serving.live_histories import LiveHistories
 from reelstream.serving.live_updates import LiveUpdates
 from reelstream.serving.log_follower import LogSource
 from reelstream.serving.predictor import PredictionQuery, Predictor
+from reelstream.storage.batch_erasure import erase_users
 from reelstream.storage.batch_files import BatchFolder, Manifest, OffsetRange
 from reelstream.storage.snapshot import write_snapshot
 from reelstream.storage.snapshot_store import SnapshotStore
@@ -178,6 +179,20 @@ def test_a_forgotten_user_is_answered_as_one_that_nobody_knows(world: World) -> 
     assert forgotten == stranger and not forgotten.basis.known_user
     world.rate((1, 31, 4.0, 100), (1, 1, 2.0, 201))
     until(lambda: world.ratings_of(1) == [2.0])
+
+
+def test_batches_without_an_erased_users_rows_take_the_place_of_those_with(world: World) -> None:
+    """Under a snapshot of before too: what it holds of the user is hidden by the erasure."""
+    world.publish_snapshot(world.close_batch((1, 31, 4.0, 100), (2, 31, 2.0, 100)))
+    world.updates.start()
+    world.close_batch((1, 7, 3.0, 101), (1, NO_ITEM, float("nan"), 102))
+    until(lambda: world.ratings_of(1) == [])
+    manifests = world.batches.manifests()
+    assert [each.number for each in erase_users(world.batches)] == [1, 2]
+    until(lambda: [*world.updates.report().batches] == world.batches.manifests())
+    assert manifests != world.batches.manifests()
+    assert world.ratings_of(1) == [] and world.ratings_of(2) == [2.0]
+    assert "batch files" not in world.updates.report().failures
 
 
 def test_an_excluded_batch_leaves_the_histories_and_comes_back(world: World) -> None:

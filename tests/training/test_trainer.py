@@ -174,10 +174,14 @@ def test_the_next_set_is_made_without_a_forgotten_user(world: TrainingWorld) -> 
     )
     remaining = effective_ratings(everything)
     assert remaining.user_id.min() == 100
+    after = world.batches.read(world.batches.manifests()[1])
+    after = after[after.is_rating]
+    assert after.user_id.min() == 100, "the batch files were rewritten"
+    assert second.manifests == [(1, 2), (2, 2)]
     assert held(world) == ([1, 2], [], len(remaining))
     assert world.registry.load(2, CATALOG).rating.item_counts.sum() == len(remaining)
     assert second.holdout.n == judges_at_gate(remaining).sum()
-    assert second.record[0].live is not None and second.record[0].live.n == 2900
+    assert second.record[0].live is not None and second.record[0].live.n == len(after)
     close_batch(world.batches, 3000)
     world.trainer.run_once()
     assert held(world) == ([1, 2, 3], [], latest(world, 1, 2, 3))

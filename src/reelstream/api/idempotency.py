@@ -2,86 +2,88 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
 
+import structlog
 from flask import Response
 
 from reelstream.api.problems import ProblemError, make_problem
+from reelstream.errors import StorageError
+from reelstream.storage.answered_writes import AnsweredWrites
 
 HEADER = "Idempotency-Key"
 # How long the answer to a key is kept.
 KEPT_SECONDS = 3_600.0
-# Keys that are kept at most, of some 300 bytes each; the oldest go first.
+# No request takes so long: one that has no answer by then was lost with its process.
+RUNNING_SECONDS = 15.0
+# Keys that are kept, of some 300 bytes each; the oldest go first.
 MAX_KEYS = 10_000
 MAX_KEY_CHARACTERS = 200
 
-
-@dataclass(slots=True, kw_only=True)
-class _Entry:
-    fingerprint: bytes
-    """Of the request: the same key with another request is a mistake."""
-    since: float
-    answer: tuple[bytes, int, str | None] | None = None
-    """Body, status and media type; None while it is made."""
+log = structlog.get_logger()
 
 
 class Idempotency:
-    """The answers of the last hour to writes with a key, in memory.
+    """The answers of the last hour to writes with a key, of all workers of a server.
 
     Only what was written is kept: a write that failed may be sent again with its key.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, writes: AnsweredWrites | None = None, clock: Callable[[], float] = time.time
+    ) -> None:
+        """writes: where answers are kept; by default in memory."""
+        self._writes = AnsweredWrites() if writes is None else writes
         self._clock = clock
-        self._lock = threading.Lock()
-        self._entries: OrderedDict[str, _Entry] = OrderedDict()
 
-    def once(self, key: str, fingerprint: bytes, write: Callable[[], Response]) -> Response:
-        """The answer of `write`, or the one that was given to this key before.
+    def once(
+        self, key: str, fingerprint: bytes, write: Callable[[], Response], sender: str = ""
+    ) -> Response:
+        """The answer of `write`, or the one that was given to this key of this sender before.
 
         Raises ProblemError: 409 while the first is being answered, 422 when it was another request.
         """
         if not (key.isascii() and key.isprintable() and len(key) <= MAX_KEY_CHARACTERS):
             detail = f"{HEADER}: send up to {MAX_KEY_CHARACTERS} printable ASCII characters"
             raise ProblemError(make_problem(422, detail))
-        earlier = self._begin(key, fingerprint)
+        # A key's name has no space.
+        kept_as = f"{sender} {key}"
+        earlier = self._begin(kept_as, key, fingerprint)
         if earlier is not None:
             body, status, media_type = earlier
             return Response(body, status, mimetype=media_type)
         try:
             response = write()
         except BaseException:
-            with self._lock:
-                self._entries.pop(key, None)
+            self._writes.drop(kept_as)
             raise
         answer = (response.get_data(), response.status_code, response.mimetype)
-        with self._lock:
-            entry = self._entries.get(key)
-            if entry is not None:
-                entry.answer = answer
+        try:
+            self._writes.finish(kept_as, answer)
+        except StorageError as error:
+            # It is written: an answer that says otherwise would be wrong.
+            log.error("idempotency_key_not_kept", error=str(error))
         return response
 
-    def _begin(self, key: str, fingerprint: bytes) -> tuple[bytes, int, str | None] | None:
+    def _begin(
+        self, kept_as: str, key: str, fingerprint: bytes
+    ) -> tuple[bytes, int, str | None] | None:
         """Note that a request is being answered; the answer, if there is one already."""
-        now = self._clock()
-        with self._lock:
-            while self._entries:
-                oldest = next(iter(self._entries.values()))
-                if len(self._entries) < MAX_KEYS and now - oldest.since < KEPT_SECONDS:
-                    break
-                self._entries.popitem(last=False)
-            entry = self._entries.get(key)
-            if entry is None:
-                self._entries[key] = _Entry(fingerprint=fingerprint, since=now)
-                return None
-        if entry.fingerprint != fingerprint:
+        earlier = self._writes.begin(
+            kept_as,
+            fingerprint,
+            self._clock(),
+            kept=KEPT_SECONDS,
+            taken=RUNNING_SECONDS,
+            most=MAX_KEYS,
+        )
+        if earlier is None:
+            return None
+        if earlier.fingerprint != fingerprint:
             detail = f"{HEADER} {key!r} was sent with another request: take a new key for each"
             raise ProblemError(make_problem(422, detail))
-        if entry.answer is None:
+        if earlier.answer is None:
             detail = f"the first request with {HEADER} {key!r} is still being answered"
-            raise ProblemError(make_problem(409, detail))
-        return entry.answer
+            raise ProblemError(make_problem(409, detail), {"Retry-After": "1"})
+        return earlier.answer

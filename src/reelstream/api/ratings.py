@@ -9,7 +9,14 @@ from reelstream.api.problems import ProblemError, make_problem
 from reelstream.api.resource import Resource
 from reelstream.api.service import Service
 from reelstream.api.tokens import make_token
-from reelstream.contract import FieldError, NewRating, RatingToDelete, WrittenAnswer
+from reelstream.contract import (
+    ErasedAnswer,
+    FieldError,
+    NewRating,
+    RatingToDelete,
+    UserToErase,
+    WrittenAnswer,
+)
 from reelstream.errors import RatingError
 from reelstream.ratings.events import Deleted, Erased, Event, Rated, check
 from reelstream.storage.api_keys import Scope
@@ -57,6 +64,27 @@ def delete(service: Service, query: RatingToDelete) -> WrittenAnswer:
     # Of two events the later counts, and a clock may be ahead of ours.
     return _write(
         service, [Deleted(query.user_id, query.item_id, max(int(time.time()), *times, 0))]
+    )
+
+
+@resource.delete(
+    "/v1/users/{userId}",
+    UserToErase,
+    ErasedAnswer,
+    scope=Scope.ADMIN,
+    status=202,
+    problems=(409, 503),
+)
+def erase(service: Service, query: UserToErase) -> ErasedAnswer:
+    """Erase a user: all that he or she has rated up to now; one whom nobody knows too."""
+    times = service.predictor.histories.of_user(query.user_id).timestamp.tolist()
+    erasure = Erased(query.user_id, max(int(time.time()), *times, 0))
+    written = _write(service, [erasure])
+    return ErasedAnswer(
+        token=written.token,
+        events=written.events,
+        user_id=query.user_id,
+        erased_at=erasure.timestamp,
     )
 
 

@@ -1,5 +1,5 @@
-"""Runs the API on granian: one worker process, which loads everything, under a supervisor, which
-loads nothing.
+"""Runs the API on granian: worker processes, which load everything, under a supervisor, which loads
+nothing.
 """
 
 from __future__ import annotations
@@ -26,12 +26,13 @@ MAX_HEADER_BYTES = 64 * 1024
 MAX_CONNECTIONS = 10_000
 
 
-def serve(host: str, port: int, make_app: Callable[[], Flask]) -> None:
+def serve(host: str, port: int, make_app: Callable[[], Flask], workers: int = 1) -> None:
     """Serve until SIGTERM or SIGINT, then end within two seconds.
 
     make_app: called in the worker process; a module's function or a `functools.partial` of one, as
     it must be picklable. The caller checks that the port is free.
-    Raises SystemExit(1) when the worker dies.
+    workers: processes that answer on the one port; each loads and follows everything by itself. One
+    of several that dies is started again. Raises SystemExit(1) when a single one dies.
     """
     _allow_open_files()
     server = Granian(
@@ -39,8 +40,9 @@ def serve(host: str, port: int, make_app: Callable[[], Flask]) -> None:
         address=host,
         port=port,
         interface=Interfaces.RSGI,
-        # A second would hold models and histories once more, and follow the log by itself.
-        workers=1,
+        workers=workers,
+        # A single one is started again by whoever watches this process.
+        respawn_failed_workers=workers > 1,
         workers_kill_timeout=STOP_SECONDS,
         backpressure=MAX_CONNECTIONS,
         http1_settings=HTTP1Settings(

@@ -126,7 +126,8 @@ def _once_a_key(service: Service, view: View) -> View:
             return view(**path)
         request_line = f"{request.method} {request.full_path}".encode()
         fingerprint = sha256(request_line + b"\n" + request.get_data()).digest()
-        return service.idempotency.once(key, fingerprint, lambda: view(**path))
+        sender = caller().key or ""
+        return service.idempotency.once(key, fingerprint, lambda: view(**path), sender)
 
     return view_once
 

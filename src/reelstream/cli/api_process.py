@@ -10,6 +10,7 @@ from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from reelstream.api.app import create_app
+from reelstream.api.idempotency import Idempotency
 from reelstream.api.service import Service
 from reelstream.cli.factories import access_of, open_log
 from reelstream.models.explanation import compile_explanations
@@ -20,6 +21,7 @@ from reelstream.serving.log_follower import LogSource
 from reelstream.serving.log_writer import LogWriter
 from reelstream.serving.predictor import Predictor
 from reelstream.settings import ServeSettings
+from reelstream.storage.answered_writes import AnsweredWrites
 from reelstream.storage.audit_log import AuditLog
 from reelstream.storage.batch_files import BatchFolder
 from reelstream.storage.model_sets import ModelSetStore
@@ -58,6 +60,7 @@ def make_app(work: Path, kafka: Mapping[str, str], serve: ServeSettings) -> Flas
             scale=binding.scale,
             access=access_of(folder, serve),
             audit_log=AuditLog(folder.audit_log),
+            idempotency=Idempotency(AnsweredWrites(folder.answered_writes)),
         ),
         origins=serve.origins.split(",") if serve.origins else (),
     )

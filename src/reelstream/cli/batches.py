@@ -76,7 +76,8 @@ def _warn_of_remembered_users(batches: BatchFolder, number: int) -> None:
         if users:
             more = " ..." if users[MAX_LISTED_USERS:] else ""
             print_notice(
-                f"users whom batch {number} forgot are known again: "
+                f"users whom batch {number} forgot count again, as far as "
+                "their rows are still in files: "
                 f"{', '.join(map(str, users[:MAX_LISTED_USERS]))}{more}; "
                 "`reelstream forget USER` sends an erasure request again"
             )

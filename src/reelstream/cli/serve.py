@@ -22,6 +22,7 @@ from reelstream.settings import ServeSettings, Settings
     "work",
     "serve.host",
     "serve.port",
+    "serve.workers",
     "serve.needs_key",
     "serve.rate",
     "serve.origins",
@@ -38,6 +39,7 @@ def serve(settings: Settings, as_json: Json = False) -> int:
         settings.serve.host,
         port,
         partial(_make_app, folder.root, settings.kafka, settings.serve),
+        settings.serve.workers,
     )
     return DONE
 

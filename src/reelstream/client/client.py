@@ -16,6 +16,7 @@ from reelstream.contract import (
     BecauseAnswer,
     ClassificationAnswer,
     ClusteringAnswer,
+    ErasedAnswer,
     EventsAnswer,
     FailedEntry,
     FilmAnswer,
@@ -139,6 +140,13 @@ class Client:
         """Delete a user's rating of a film, if there is one. key: see `rate`."""
         path = f"/v1/users/{_quoted(user_id)}/ratings/{_quoted(item_id)}"
         return self._transport.write("DELETE", path, WrittenAnswer, key)
+
+    def erase_user(self, user_id: Id, *, key: str | None = None) -> ErasedAnswer:
+        """Erase all that a user has rated up to now; needs an API key for admin. key: see
+        `rate`.
+        """
+        path = f"/v1/users/{_quoted(user_id)}"
+        return self._transport.write("DELETE", path, ErasedAnswer, key)
 
     def predict(self, user_id: Id, item_id: Id, *, at: int | None = None) -> FullAnswer:
         """Rating, like and segment for one user and one film, from one model set.

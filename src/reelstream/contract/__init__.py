@@ -63,7 +63,13 @@ from reelstream.contract.predictions import (
     SegmentQuery,
 )
 from reelstream.contract.problems import FailedEntry, FieldError, Problem
-from reelstream.contract.ratings import NewRating, RatingToDelete, WrittenAnswer
+from reelstream.contract.ratings import (
+    ErasedAnswer,
+    NewRating,
+    RatingToDelete,
+    UserToErase,
+    WrittenAnswer,
+)
 from reelstream.contract.recommendations import (
     AnonymousQuery,
     OwnRating,
@@ -128,6 +134,7 @@ __all__ = [
     "Clustering",
     "ClusteringAnswer",
     "Comparison",
+    "ErasedAnswer",
     "EventsAnswer",
     "EventsQuery",
     "ExampleFilm",
@@ -196,6 +203,7 @@ __all__ = [
     "UserIdValue",
     "UserQuery",
     "UserSummary",
+    "UserToErase",
     "UsersAnswer",
     "UsersQuery",
     "Wait",

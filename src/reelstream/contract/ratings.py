@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field
 
 from reelstream.contract.base import Answer, Query, Time
-from reelstream.contract.ids import ItemId, UserId
+from reelstream.contract.ids import ItemId, ShownUserId, UserId
 from reelstream.errors import RatingError
 from reelstream.ratings.values import read_rating, read_time
 
@@ -61,6 +61,12 @@ class RatingToDelete(Query):
     item_id: ItemId
 
 
+class UserToErase(Query):
+    """Whose ratings no longer count."""
+
+    user_id: UserId
+
+
 class WrittenAnswer(Answer):
     """The log has what was sent: it will be in every answer, batch and model set."""
 
@@ -72,3 +78,12 @@ class WrittenAnswer(Answer):
         ),
     ]
     events: Annotated[int, Field(ge=1, description="How many ratings and deletions were written.")]
+
+
+class ErasedAnswer(WrittenAnswer):
+    """The log has the erasure: the user's ratings count in no answer that has seen it."""
+
+    user_id: ShownUserId
+    erased_at: Annotated[
+        int, Field(description="What was rated up to then is erased: seconds since 1970, UTC.")
+    ]

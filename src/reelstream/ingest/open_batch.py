@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from reelstream.errors import BrokerError
 from reelstream.ratings.columns import EventColumns
 from reelstream.ratings.scale import RatingScale
 from reelstream.storage.batch_files import BatchFile, Manifest, OffsetRange, RejectedRow
+from reelstream.storage.manifest import histogram_of
 
 
 class OpenBatch:
@@ -114,6 +115,7 @@ class OpenBatch:
             for partition, position in self.positions.items()
             if position > self._first_offsets[partition]
         }
+        events = self.ratings()
         return Manifest(
             number=self.number,
             topic_id=topic_id,
@@ -124,7 +126,8 @@ class OpenBatch:
             sources=self._sources,
             repeats=self._repeats,
             closed_at=int(time.time()),
-            histogram=_histogram(self._events),
+            histogram=histogram_of(events),
+            erasures=int(np.count_nonzero(events.is_erasure)),
             lost=self.lost,
         )
 
@@ -184,13 +187,6 @@ class OpenBatch:
             return False
         last_rows[partition] = found.row
         return True
-
-
-def _histogram(parts: Sequence[EventColumns]) -> dict[float, int]:
-    """Rating -> how many events rate so."""
-    events = EventColumns.concatenate(parts)
-    values, counts = np.unique(events.rating[events.is_rating], return_counts=True)
-    return {round(value, 4): n for value, n in zip(values.tolist(), counts.tolist(), strict=True)}
 
 
 def _rejected(record: Record, reason: str) -> RejectedRow:

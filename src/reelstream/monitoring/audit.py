@@ -46,6 +46,8 @@ class AuditTotals:
     batches: int
     batched_rows: int
     rejected_rows: int
+    erased_rows: int
+    """Rows of users who were erased, gone from their batches."""
     repeats: int
     """Records skipped because their source's row was in the log already."""
     lost: int
@@ -121,6 +123,7 @@ class _Audit:
             rejected_rows=sum(
                 manifest.rejected.rows for manifest in self._manifests if manifest.rejected
             ),
+            erased_rows=sum(manifest.erased_rows for manifest in self._manifests),
             repeats=sum(manifest.repeats for manifest in self._manifests),
             lost=sum(
                 gone.next - gone.first
@@ -162,7 +165,15 @@ class _Audit:
             taken = manifest.partitions.get(partition, OffsetRange(0, 0))
             offsets = held.get(partition, np.empty(0, np.int64))
             yield from _misplaced(manifest.number, partition, offsets, taken)
-            missing = np.setdiff1d(np.arange(taken.first, taken.next), offsets)
+            erased = _offsets_of(manifest.erased.get(partition, ()))
+            for offset in np.intersect1d(offsets, erased).tolist():
+                yield (
+                    f"batch {manifest.number} holds offset {offset} of partition {partition}, whose"
+                    " row was erased"
+                )
+            missing = np.setdiff1d(
+                np.arange(taken.first, taken.next), np.concatenate([offsets, erased])
+            )
             # Repeats can be counted only where the log still holds every missing offset.
             is_known &= not len(missing) or int(missing[0]) >= self._starts[partition]
             for record in self._records(partition, missing):
@@ -240,6 +251,11 @@ def _held_offsets(
     offsets = np.concatenate([ratings.offset, [row.offset for row in rejected]]).astype(np.int64)
     # Sorted, since `_misplaced` finds offsets held twice side by side.
     return {int(p): np.sort(offsets[partitions == p]) for p in np.unique(partitions)}
+
+
+def _offsets_of(ranges: Sequence[OffsetRange]) -> NDArray[np.int64]:
+    every = [np.arange(each.first, each.next) for each in ranges]
+    return np.concatenate([np.empty(0, np.int64), *every])
 
 
 def _misplaced(

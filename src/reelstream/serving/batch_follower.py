@@ -76,9 +76,11 @@ class BatchFollower(Follower):
             if manifest.number not in excluded
         }
         base = self._choose_base(wanted)
+        held = {number for number, _ in base.holds}
         newer = {
-            key: self._newer.get(key) or self._batches.read(wanted[key])
-            for key in wanted.keys() - base.holds
+            key: self._newer.get(key) or self._batches.read(manifest)
+            for key, manifest in wanted.items()
+            if manifest.number not in held
         }
         end_offsets = manifests[-1].next_offsets if manifests else {}
         self._histories.replace_files(
@@ -102,14 +104,14 @@ class BatchFollower(Follower):
             )
 
     def _choose_base(self, wanted: dict[_Revision, Manifest]) -> _Base:
-        """The published snapshot, or else the base so far, if it holds nothing that was excluded or
-        revised since.
+        """The published snapshot, or else the base so far, if it holds nothing that was excluded
+        since.
 
         Else all batches are read: a snapshot no longer knows which ratings an excluded batch had
         replaced.
         """
         for base in (self._published(), self._base):
-            if base is not None and base.holds <= wanted.keys():
+            if base is not None and _is_part(base.holds, wanted):
                 return base
         log.info("history_rebuilt", batches=len(wanted))
         everything = EventColumns.concatenate(
@@ -127,6 +129,17 @@ class BatchFollower(Follower):
             return None
         histories, meta = current
         return _Base(histories=histories, holds=frozenset(meta.manifests))
+
+
+def _is_part(holds: frozenset[_Revision], wanted: dict[_Revision, Manifest]) -> bool:
+    """Whether these batches are wanted as they were, or without rows that were erased since: the
+    erasure itself is among the events, and hides them.
+    """
+    newest = {manifest.number: manifest for manifest in wanted.values()}
+    return all(
+        number in newest and (newest[number].revision == revision or newest[number].erased)
+        for number, revision in holds
+    )
 
 
 def _revision(manifest: Manifest) -> _Revision:

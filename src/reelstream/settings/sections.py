@@ -154,6 +154,13 @@ class ServeSettings(_Section):
     port: int = setting(
         5000, "The API's port; 0 takes a free one.", flag="--port", metavar="P", ge=0, le=65_535
     )
+    workers: int = setting(
+        1,
+        "Processes that answer on the one port; each holds models and histories by itself.",
+        flag="--workers",
+        metavar="N",
+        ge=1,
+    )
     needs_key: bool = setting(
         False,
         "Demand a key on this machine too; elsewhere it is demanded always.",

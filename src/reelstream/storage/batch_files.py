@@ -21,9 +21,11 @@ import msgspec
 import numpy as np
 import polars as pl
 
-from reelstream.errors import AlreadyPublishedError, DamagedError, SettingError
+from reelstream.errors import AlreadyPublishedError, DamagedError, LockedError, SettingError
+from reelstream.failpoints import reached
 from reelstream.files import encode_json, translate_errors
 from reelstream.ratings.columns import NO_ITEM, EventColumns
+from reelstream.storage.erasures import ErasureNote
 from reelstream.storage.file_store import FileStore
 from reelstream.storage.manifest import FORMAT, BatchFile, Manifest, OffsetRange, RejectedRow
 from reelstream.storage.store import Store, read_object
@@ -32,6 +34,7 @@ __all__ = ["BatchFile", "BatchFolder", "Manifest", "OffsetRange", "RejectedRow"]
 
 _MANIFEST_NAME = r"manifest_([1-9][0-9]*)\.([1-9][0-9]*)\.json"
 _EXCLUDED = "excluded.json"
+_ERASURES = "erasures.json"
 _BATCH_FILE_NAME = re.compile(r"(?:movielens_batch_\d+_(\d+)\.csv|rejected_(\d+)(?:\.\d+)?\.jsonl)")
 _COLUMNS = {
     "userId": pl.Int64,
@@ -169,8 +172,16 @@ class BatchFolder:
         """Remove what dead writers left: unnamed files numbered up to the newest manifest, and old
         temporaries.
 
-        A file with a higher number may be another writer's at work and stays.
+        A file with a higher number may be another writer's at work and stays. While a batch is
+        being rewritten nothing is swept: its new files have an old number, and no manifest yet.
         """
+        with suppress(LockedError), self.rewriting():
+            self.sweep_unnamed()
+        # Another writer may be at work on any file: only what is abandoned goes.
+        self.store.sweep(of_others=("",))
+
+    def sweep_unnamed(self) -> None:
+        """The files alone. Call it only while `rewriting`."""
         manifests = self.manifests()
         newest = manifests[-1].number if manifests else 0
         named = {file.name for manifest in manifests for file in manifest.named_files}
@@ -182,8 +193,29 @@ class BatchFolder:
             # A folder of such a name is nothing that a writer leaves.
             if is_old and name not in named and self.store.has(name):
                 self.store.remove(name)
-        # Another writer may be at work on any file: only what is abandoned goes.
-        self.store.sweep(of_others=("",))
+
+    def rewriting(self) -> AbstractContextManager[object]:
+        """Of who rewrites closed batches, in `with`. Raises LockedError."""
+        return self.store.lock(".rewriting.lock")
+
+    def remove_superseded(self, before: Manifest, after: Manifest) -> None:
+        """Remove the files of a manifest that its next revision does not name."""
+        named = {file.name for file in after.named_files}
+        for file in before.named_files:
+            if file.name not in named:
+                self.store.remove(file.name)
+                reached("superseded_removed", f"batch_{after.number}")
+
+    def erasures(self) -> ErasureNote:
+        """The note on erasures. Raises DamagedError."""
+        if not self.store.has(_ERASURES):
+            return ErasureNote()
+        return read_object(self.store, _ERASURES, ErasureNote)
+
+    def note_erasures(self, note: ErasureNote) -> None:
+        """Replace the note, if it is another. Call it only while `rewriting`."""
+        if note != self.erasures():
+            self.store.replace(_ERASURES, encode_json(note))
 
     def excluded(self) -> frozenset[int]:
         """Numbers of the batches that were taken out by hand."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import msgspec
+import numpy as np
 
 from reelstream.errors import DamagedError
+from reelstream.ratings.columns import EventColumns
 
 FORMAT = 1
 
@@ -51,6 +53,12 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """Rating -> how many of the batch's ratings; deletions are not counted. Empty where an older
     version closed it.
     """
+    erasures: int | None = None
+    """How many of its rows erase a user; None where an older version closed it."""
+    supersedes: int | None = None
+    """The revision in whose place this one is; None for the first."""
+    erased: dict[int, tuple[OffsetRange, ...]] = {}
+    """Partition -> offsets of rows that were here, and were erased with their user."""
     lost: dict[int, OffsetRange] = {}
     """What the log had deleted before a batch took it, and a person accepted as lost; it lies
     before the batch.
@@ -65,6 +73,11 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     def rejected_rows(self) -> int:
         """How many rows of the log it rejected."""
         return self.rejected.rows if self.rejected else 0
+
+    @property
+    def erased_rows(self) -> int:
+        """How many rows were erased from it."""
+        return sum(each.next - each.first for ranges in self.erased.values() for each in ranges)
 
     @property
     def named_files(self) -> tuple[BatchFile, ...]:
@@ -105,6 +118,12 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
                     f"manifest {self.number} contradicts itself: partition {partition} ends at"
                     f" {end}, its next offset is {self.next_offsets.get(partition)}"
                 )
+
+
+def histogram_of(events: EventColumns) -> dict[float, int]:
+    """Rating -> how many events rate so."""
+    values, counts = np.unique(events.rating[events.is_rating], return_counts=True)
+    return {round(value, 4): n for value, n in zip(values.tolist(), counts.tolist(), strict=True)}
 
 
 class RejectedRow(msgspec.Struct, frozen=True, omit_defaults=True):

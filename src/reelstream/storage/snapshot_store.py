@@ -7,7 +7,8 @@ so it carries no checksums; one that cannot be read is replaced by the next.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, NamedTuple, Self
 
@@ -162,6 +163,13 @@ class SnapshotStore:
             )
         meta = read_object(self._store, f"{name}/meta.json", SnapshotMeta)
         return read_snapshot(self._store.local_path(name)), meta
+
+    def all(self) -> Iterator[tuple[int, Histories]]:
+        """Every snapshot that is still there, with its number."""
+        for number in self._numbers():
+            # It may be removed meanwhile.
+            with suppress(DamagedError):
+                yield number, read_snapshot(self._store.local_path(str(number)))
 
     def sweep(self) -> None:
         """Remove what interrupted publications left."""

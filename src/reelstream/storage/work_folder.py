@@ -103,6 +103,7 @@ class WorkFolder:
         self.simulated = root / "simulated"
         self.keys = root / "keys"
         self.page_key = root / "page.key"
+        self.answered_writes = root / "idempotency.db"
         self.audit_log = root / "audit.jsonl"
         self.run_lock = root / "run.lock"
 

@@ -88,9 +88,11 @@ def _manifests(release: Release, batches: BatchFolder) -> list[Manifest]:
     present = {(manifest.number, manifest.revision): manifest for manifest in batches.manifests()}
     gone = [number for number, revision in release.manifests if (number, revision) not in present]
     if gone:
+        revised = [each for each in present.values() if each.number == gone[0] and each.erased]
+        since = ", as a user was erased from it since" if revised else ""
         raise SettingError(
             f"model set {release.number} cannot be made again: batch {gone[0]} is not what it was"
-            " trained on any more"
+            f" trained on any more{since}"
         )
     return [present[number, revision] for number, revision in release.manifests]
 

@@ -1,5 +1,6 @@
 """Makes model sets of closed batches: replay, fit, judge, publish.
 
+    0. rewrite batches without the rows of users who were erased
     1. update the history snapshot to the batches of the newest release
     2. replay the new batches against the set in service: the prequential record
     3. write a snapshot with the new batches; fit to it, warm-started from the set in service
@@ -32,6 +33,7 @@ from reelstream.errors import DamagedError, NoModelSetError, NothingToLearnError
 from reelstream.evaluation.reports import BatchScores, GateReport, Scores
 from reelstream.failpoints import reached
 from reelstream.models.model_set import ModelSet, TrainedOn
+from reelstream.storage.batch_erasure import erase_users
 from reelstream.storage.manifest import Manifest
 from reelstream.storage.release import Release
 from reelstream.storage.snapshot_reader import SnapshotReader
@@ -99,6 +101,8 @@ class Trainer:
         self._model_sets.recover()
         self._snapshots.sweep()
         self._context.catalog.refresh()
+        # 0. Users who were erased.
+        erase_users(self._batches)
         # Read once: the next run handles what changes from here on.
         manifests, excluded = self._batches.manifests(), self._batches.excluded()
         known = self._model_sets.all_releases()
