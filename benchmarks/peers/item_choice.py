@@ -21,28 +21,44 @@ class Scorer(Protocol):
 
 
 class ItemItem:
-    """Adds up rows of a matrix between films."""
+    """Adds up rows of a matrix between the films that somebody liked, of all films."""
 
-    def __init__(self, weights: NDArray[np.float32]) -> None:
-        self.weights = weights
+    def __init__(self, weights: NDArray[np.float32], likes: csr_array) -> None:
+        self.weights, self.films = weights, _liked_films(likes)
+        self._places = np.full(likes.shape[1], -1)
+        self._places[self.films] = np.arange(len(self.films))
 
     def score(self, liked: NDArray[np.int64]) -> NDArray[np.float32]:
         """See `Scorer`."""
-        return np.asarray(self.weights[liked].sum(0))
+        places = self._places[liked]
+        scores = np.zeros(len(self._places), np.float32)
+        scores[self.films] = self.weights[places[places >= 0]].sum(0)
+        return scores
+
+
+def _liked_films(likes: csr_array) -> NDArray[np.int64]:
+    return np.flatnonzero(np.asarray(likes.sum(0)).ravel())
+
+
+def _gram(likes: csr_array) -> NDArray[np.float32]:
+    """How many users liked both, of the films that somebody liked."""
+    liked = likes.tocsc()[:, _liked_films(likes)]
+    return np.asarray((liked.T @ liked).toarray(), np.float32)
 
 
 def item_knn(likes: csr_array, neighbours: int, shrinkage: float) -> ItemItem:
     """Cosine between films, shrunk, of the nearest neighbours of each (Sarwar et al., WWW 2001)."""
-    gram = (likes.T @ likes).toarray().astype(np.float32)
+    gram = _gram(likes)
     length = np.sqrt(np.diag(gram))
     cosine = gram / (np.outer(length, length) + shrinkage)
     np.fill_diagonal(cosine, 0)
-    return ItemItem(_nearest(cosine.T, neighbours).T.copy())
+    return ItemItem(_nearest(cosine.T, neighbours).T.copy(), likes)
 
 
 def rp3beta(likes: csr_array, alpha: float, beta: float, neighbours: int) -> ItemItem:
     """Random walks of three steps, popular films marked down (Paudel et al., TiiS 2017)."""
-    popularity = np.maximum(np.asarray(likes.sum(0)).ravel(), 1)
+    all_films, likes = likes, likes.tocsc()[:, _liked_films(likes)].tocsr()
+    popularity = np.asarray(likes.sum(0)).ravel()
     to_items = (diags_array(1 / np.maximum(np.asarray(likes.sum(1)).ravel(), 1)) @ likes).power(
         alpha
     )
@@ -50,7 +66,7 @@ def rp3beta(likes: csr_array, alpha: float, beta: float, neighbours: int) -> Ite
     walks = (to_users @ to_items).toarray().astype(np.float32)
     walks /= (popularity[None, :] ** beta).astype(np.float32)
     np.fill_diagonal(walks, 0)
-    return ItemItem(_nearest(walks, neighbours))
+    return ItemItem(_nearest(walks, neighbours), all_films)
 
 
 class UserKnn:
@@ -113,15 +129,15 @@ def slim(likes: csr_array, l1: float, l2: float, neighbours: int) -> ItemItem:
     """A sparse linear model with weights of zero or more, each film on its nearest neighbours by
     cosine (fsSLIM; Ning and Karypis, ICDM 2011).
     """
-    gram = (likes.T @ likes).toarray().astype(np.float32)
-    length = np.sqrt(np.maximum(np.diag(gram), 1))
+    gram = _gram(likes)
+    length = np.sqrt(np.diag(gram))
     cosine = gram / np.outer(length, length)
     np.fill_diagonal(cosine, -1)
     n = min(neighbours, len(gram) - 1)
     near = np.argpartition(-cosine, n - 1, axis=1)[:, :n]
     weights = np.zeros_like(gram)
     _descend_coordinates(gram, near, l1, l2, weights)
-    return ItemItem(weights)
+    return ItemItem(weights, likes)
 
 
 @njit(cache=True)
