@@ -309,6 +309,8 @@ class Recommender:
         # The chain's state has a row for each user; no answer needs it.
         model = parts.model_set.rating
         model = replace(model, state=model.state.without_user(user_id))
+        if parts.choice is not None:
+            parts.choice.forget(user_id)
         self._parts = replace(
             parts,
             model_set=replace(

@@ -99,6 +99,22 @@ def test_who_rated_longest_ago_makes_room(
     assert added(long, [3])[6] != 0
 
 
+def test_nothing_is_kept_of_a_user_who_is_forgotten(columns: ItemColumns, tmp_path: Path) -> None:
+    """His or her place is taken by the next."""
+    live = learned(columns, [(1, [0], [5]), (2, [1], [6])])
+    live.forget(1)
+    live.forget(77)
+    assert added(live, [0])[5] == 0
+    assert added(live, [1])[6] != 0
+    live.save(tmp_path)
+    assert np.load(tmp_path / "live_users.npy").tolist() == [2]
+    live.update(3, np.array([0]), np.array([7]))
+    live.update(4, np.array([2]), np.array([8]))
+    both = added(live, [0, 1, 2])
+    assert both[5] == 0
+    assert (both[[6, 7, 8]] != 0).all()
+
+
 def test_rows_move_and_arrays_are_saved(columns: ItemColumns, tmp_path: Path) -> None:
     """Films of the set keep their rows, new ones get others."""
     live = learned(columns, [(1, [0, NEW], [5]), (2, [1], [NEW])])

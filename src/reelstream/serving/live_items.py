@@ -107,6 +107,12 @@ class LiveItems:
             with self._lock:
                 self._films.choice.update(ratings, known)
 
+    def forget(self, user_id: int) -> None:
+        """See `LiveChoice.forget`."""
+        if self._films is not None:
+            with self._lock:
+                self._films.choice.forget(user_id)
+
     def update(self, state: UserState, rating: Rated) -> None:
         """Update an item with a rating by the user of `state`, which has not seen it yet; ratings
         of the holdout change nothing.

@@ -306,7 +306,7 @@ class Predictor:
         *,
         is_one_of_many: bool = False,
     ) -> None:
-        """Tell those who watch, and the lists that users were shown."""
+        """Tell those who watch, the lists that users were shown, and films of an erasure."""
         # An erasure in any case: what its user did before must not be shown any longer.
         if not is_one_of_many or isinstance(event, Erased):
             self.activity.note_event(event, expected)
@@ -314,6 +314,8 @@ class Predictor:
             self.lists.note_rating(event.user_id, event.item_id)
         elif isinstance(event, Erased):
             self.lists.forget(event.user_id)
+            if self._serving is not None:
+                self._serving.items.forget(event.user_id)
 
     def _update_item(
         self, serving: Serving, rating: Rated, place: EventColumns

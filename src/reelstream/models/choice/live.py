@@ -103,6 +103,10 @@ class LiveChoice:
                 self._at = newest
             np.add.at(self._mass, rows, np.exp2((liked.timestamp - self._at) / half_life))
 
+    def forget(self, user_id: int) -> None:
+        """Keep nothing of a user's ratings but their share in what is popular."""
+        self._live.forget(user_id)
+
     def score(self, history: EventColumns, at: int) -> ChoiceScores:
         """What a user with this history, oldest first, chooses at the time `at`."""
         mixture, n_fitted = self.model.mixture, len(self.model.items)

@@ -44,6 +44,8 @@ class LiveColumns:
         self._variances[fitted] = columns.variances[fitted]
         self._places: dict[int, int] = {}
         """User -> place, the one who rated longest ago first."""
+        self._free: list[int] = []
+        """Places of users who were forgotten."""
         self._rows = np.zeros((0, MAX_FILMS), np.int32)
         self._gains = np.zeros((0, MAX_FILMS), np.float32)
         self._errors = np.zeros((0, MAX_FILMS), np.float32)
@@ -73,12 +75,21 @@ class LiveColumns:
             self._learn(place, own, row, expected[:, 0])
             self._expect(np.array([row]), expected)
 
+    def forget(self, user_id: int) -> None:
+        """Keep nothing of a user, and nothing that he or she has changed."""
+        place = self._places.pop(user_id, None)
+        if place is not None:
+            self._free.append(place)
+            self._lengths[place] = 0
+            self._rows[place] = 0
+
     def in_rows(self, rows: NDArray[np.int64], n_films: int) -> LiveColumns:
         """The same where film i has the row `rows[i]` (N,) among `n_films`, -1 for none; those of
         the set keep theirs.
         """
         moved = LiveColumns(self._columns, n_films)
-        moved._places, moved._lengths = dict(self._places), self._lengths.copy()
+        moved._places, moved._free = dict(self._places), list(self._free)
+        moved._lengths = self._lengths.copy()
         places = rows[self._rows]
         moved._rows = np.maximum(places, 0).astype(np.int32)
         moved._gains = np.where(places >= 0, self._gains, 0).astype(np.float32)
@@ -127,7 +138,9 @@ class LiveColumns:
         """Where a user is kept; who is new takes the place of the one who rated longest ago."""
         place = self._places.pop(user_id, None)
         if place is None:
-            if len(self._places) == MAX_USERS:
+            if self._free:
+                place = self._free.pop()
+            elif len(self._places) == MAX_USERS:
                 place = self._places.pop(next(iter(self._places)))
             else:
                 place = len(self._places)
