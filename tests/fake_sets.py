@@ -19,8 +19,11 @@ from reelstream.models.explanation import Explanation, explain
 from reelstream.models.model_set import Predictions, TrainedOn
 from reelstream.models.replay import posterior_of_events
 from reelstream.models.segment.description import GenreLift, Segment
+from reelstream.models.taste import Leaning
 from reelstream.ratings.columns import EventColumns
 from reelstream.ratings.scale import RatingScale
+from reelstream.serving.predictor import Serving
+from reelstream.serving.user_overview import Overview, Surprises, overview_of, surprises_of
 from reelstream.storage.release import Release
 
 CATALOG = Catalog(
@@ -220,5 +223,21 @@ def teach_real_films_only(monkeypatch: pytest.MonkeyPatch) -> None:
         own = np.full(n, (history.rating.mean() - 3.0) / n) if n else np.zeros(0)
         return Explanation(everyone=3.0, features=0.0, quality=0.0, ratings=own, without=-own)
 
+    def fake_overview(serving: Serving, user_id: int) -> Overview:
+        if not isinstance(serving.model_set, FakeModelSet):
+            return overview_of(serving, user_id)
+        kind, _ = serving.segment(user_id)
+        taste = {"Drama": Leaning(0.5, 0.1), "Comedy": Leaning(-0.2, 0.3)}
+        return Overview(segment=kind, generosity=Leaning(0.25, 0.2), taste=taste)
+
+    def fake_surprises(serving: Serving, user_id: int, limit: int) -> Surprises:
+        if not isinstance(serving.model_set, FakeModelSet):
+            return surprises_of(serving, user_id, limit)
+        newest = serving.histories.of_user(user_id)[::-1][:limit]
+        ones = np.ones(len(newest))
+        return Surprises(ratings=newest, expected=newest.rating - ones, sd=ones, surprises=ones)
+
+    monkeypatch.setattr("reelstream.api.users.overview_of", fake_overview)
+    monkeypatch.setattr("reelstream.api.surprises.surprises_of", fake_surprises)
     monkeypatch.setattr("reelstream.serving.predictor.explain", fake_explain)
     monkeypatch.setattr("reelstream.serving.live_items.posterior_of_events", ask)

@@ -156,6 +156,9 @@ def test_every_route_has_a_method(api: SimpleNamespace) -> None:
     client.item(31)
     client.users()
     client.user(12)
+    client.ratings(12)
+    client.surprises(12)
+    client.audience(31)
     client.rate(12, 31, 4.5)
     client.delete_rating(12, 31)
     for recommend in (

@@ -106,7 +106,7 @@ def test_ids_that_begin_with_digits(ids: set[int], digits: str) -> None:
 
 def test_a_user_with_ratings_newest_first(client: FlaskClient) -> None:
     """With titles, where there are any."""
-    assert client.get("/v1/users/1").json == {
+    assert client.get("/v1/users/1/ratings").json == {
         "userId": 1,
         "known_user": True,
         "total": 2,
@@ -116,13 +116,37 @@ def test_a_user_with_ratings_newest_first(client: FlaskClient) -> None:
         ],
         "next": None,
     }
-    assert client.get("/v1/users/77").json == {
+    assert client.get("/v1/users/77/ratings").json == {
         "userId": 77,
         "known_user": False,
         "total": 0,
         "ratings": [],
         "next": None,
     }
+
+
+def test_what_is_known_of_a_user(client: FlaskClient) -> None:
+    """Besides the ratings: activity, segment, taste with its uncertainty."""
+    answer = client.get("/v1/users/1").json
+    assert client.get("/v1/users/1/ratings").json.items() <= answer.items()
+    activity = answer["activity"]
+    assert (activity["first"], activity["last"], activity["mean"]) == (100, 200, 3.0)
+    assert {each: n for each, n in activity["distribution"].items() if n} == {"2": 1, "4": 1}
+    assert answer["model_set"] == 2 and answer["segment"]["label"] == "generous drama lovers"
+    assert answer["generosity"] == {"stars": 0.25, "sd": 0.2}
+    assert answer["taste"] == [
+        {"genre": "Drama", "stars": 0.5, "sd": 0.1},
+        {"genre": "Comedy", "stars": -0.2, "sd": 0.3},
+    ]
+    nobody = client.get("/v1/users/77").json
+    assert nobody["activity"] is None and nobody["segment"] is not None
+
+
+def test_a_user_before_the_first_set(waiting_api: SimpleNamespace) -> None:
+    """The ratings are there, what a set would say is not."""
+    answer = waiting_api.client.get("/v1/users/1").json
+    assert answer["total"] == 2 and answer["model_set"] is answer["segment"] is None
+    assert answer["taste"] == []
 
 
 def test_a_history_is_read_whole_in_pages(client: FlaskClient) -> None:

@@ -8,6 +8,7 @@ from flask import Flask, Response, request
 from flask_cors import CORS
 
 from reelstream.api import (
+    audience,
     because,
     events,
     items,
@@ -17,6 +18,7 @@ from reelstream.api import (
     recommendations,
     segments,
     status,
+    surprises,
     users,
 )
 from reelstream.api.docs import add_docs
@@ -73,6 +75,8 @@ _RESOURCES = (
     because.resource,
     items.resource,
     users.resource,
+    surprises.resource,
+    audience.resource,
     ratings.resource,
     recommendations.resource,
     segments.resource,

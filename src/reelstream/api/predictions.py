@@ -117,7 +117,7 @@ def full(service: Service, query: PairQuery) -> FullAnswer:
         **_of_pair(service, serving, query, prediction),
         regression=contract.Regression(**_regression(prediction, service.scale)),
         classification=contract.Classification(**_classification(prediction, service.scale)),
-        clustering=contract.Clustering(**_clustering(segment)),
+        clustering=clustering_of(segment),
     )
 
 
@@ -179,6 +179,11 @@ def _classification(prediction: Prediction, scale: RatingScale) -> dict[str, Any
         "probability": probability,
         "threshold": scale.like_threshold,
     }
+
+
+def clustering_of(segment: Segment) -> contract.Clustering:
+    """A user's segment, as answers describe it."""
+    return contract.Clustering(**_clustering(segment))
 
 
 def _clustering(segment: Segment) -> dict[str, Any]:

@@ -3,24 +3,35 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from reelstream.api.predictions import clustering_of
 from reelstream.api.resource import Resource
 from reelstream.api.service import Service
 from reelstream.contract import (
+    Activity,
+    GenreLeaning,
+    Leaning,
     RatedFilm,
     UserAnswer,
     UserQuery,
+    UserRatingsAnswer,
     UsersAnswer,
     UsersQuery,
     UserSummary,
 )
+from reelstream.models import taste
+from reelstream.ratings.columns import EventColumns
 from reelstream.ratings.events import MAX_ID
 from reelstream.ratings.ids import NumberIds, TextIds
+from reelstream.ratings.scale import RatingScale
+from reelstream.serving.user_overview import overview_of
 from reelstream.storage.api_keys import Scope
 
+DIGITS = 4
 MAX_DIGITS = len(str(MAX_ID))
 
 resource = Resource()
@@ -43,23 +54,77 @@ def users(service: Service, query: UsersQuery) -> UsersAnswer:
 
 @resource.get("/v1/users/{userId}", UserQuery, UserAnswer, scope=Scope.READ)
 def user(service: Service, query: UserQuery) -> UserAnswer:
+    """A user: ratings up to now, newest first, activity, segment and taste; of a user whom nobody
+    knows, no ratings.
+    """
+    history = service.predictor.histories.of_user(query.user_id)
+    serving = service.predictor.in_service
+    answer = UserAnswer(
+        **_ratings(service, query, history), activity=_activity(history, service.scale)
+    )
+    if serving is None:
+        return answer
+    found = overview_of(serving, query.user_id)
+    return answer.model_copy(
+        update={
+            "model_set": serving.release.number,
+            "segment": clustering_of(found.segment),
+            "generosity": Leaning(**_leaning(found.generosity)),
+            "taste": [
+                GenreLeaning(genre=genre, **_leaning(leaning))
+                for genre, leaning in found.taste.items()
+            ],
+        }
+    )
+
+
+@resource.get("/v1/users/{userId}/ratings", UserQuery, UserRatingsAnswer, scope=Scope.READ)
+def ratings(service: Service, query: UserQuery) -> UserRatingsAnswer:
     """A user's ratings up to now, newest first; of a user whom nobody knows, none."""
     history = service.predictor.histories.of_user(query.user_id)
+    return UserRatingsAnswer(**_ratings(service, query, history))
+
+
+def counts_of(ratings: NDArray[np.float32], scale: RatingScale) -> dict[str, int]:
+    """How often each rating of the scale occurs."""
+    values = scale.values()
+    nearest = np.rint((ratings - scale.lowest) / scale.step).astype(np.int64)
+    counts = np.bincount(nearest, minlength=len(values))
+    return {f"{value:g}": int(n) for value, n in zip(values, counts, strict=True)}
+
+
+def _ratings(service: Service, query: UserQuery, history: EventColumns) -> dict[str, Any]:
+    """The fields of a UserRatingsAnswer."""
     end = query.offset + query.limit
     newest = history[::-1][query.offset : end]
     columns = (newest.item_id.tolist(), newest.rating.tolist(), newest.timestamp.tolist())
-    return UserAnswer(
-        user_id=query.user_id,
-        known_user=len(history) > 0,
-        total=len(history),
-        ratings=[
+    return {
+        "user_id": query.user_id,
+        "known_user": len(history) > 0,
+        "total": len(history),
+        "ratings": [
             RatedFilm(
                 item_id=item_id, title=service.title(item_id), rating=rating, timestamp=timestamp
             )
             for item_id, rating, timestamp in zip(*columns, strict=True)
         ],
-        next=end if end < len(history) else None,
+        "next": end if end < len(history) else None,
+    }
+
+
+def _activity(history: EventColumns, scale: RatingScale) -> Activity | None:
+    if not len(history):
+        return None
+    return Activity(
+        first=int(history.timestamp[0]),
+        last=int(history.timestamp[-1]),
+        mean=round(float(history.rating.mean()), DIGITS),
+        distribution=counts_of(history.rating, scale),
     )
+
+
+def _leaning(leaning: taste.Leaning) -> dict[str, float]:
+    return {"stars": round(leaning.stars, DIGITS), "sd": round(leaning.sd, DIGITS)}
 
 
 def _beginning_with(

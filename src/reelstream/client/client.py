@@ -13,6 +13,7 @@ from pydantic import TypeAdapter
 from reelstream.client.transport import Transport
 from reelstream.contract import (
     AnonymousQuery,
+    AudienceAnswer,
     BecauseAnswer,
     ClassificationAnswer,
     ClusteringAnswer,
@@ -39,7 +40,9 @@ from reelstream.contract import (
     SegmentsAnswer,
     SimilarAnswer,
     StatusAnswer,
+    SurprisesAnswer,
     UserAnswer,
+    UserRatingsAnswer,
     UsersAnswer,
     WrittenAnswer,
 )
@@ -164,7 +167,7 @@ class Client:
         """What the user's ratings and the film itself add to the expected rating; the `limit`
         ratings that add most, whatever the sign. at: see `predict`.
         """
-        path = f"/v1/users/{user_id}/items/{item_id}/because"
+        path = f"/v1/users/{_quoted(user_id)}/items/{_quoted(item_id)}/because"
         return self._transport.get(path, BecauseAnswer, {"at": at, "limit": limit})
 
     def predict_regression(
@@ -280,13 +283,28 @@ class Client:
         return self._transport.get("/v1/users", UsersAnswer, {"query": query, "limit": limit})
 
     def user(self, user_id: Id, *, limit: int = 50, offset: int = 0) -> UserAnswer:
-        """A user's ratings, newest first, without the first `offset`. A user whom nobody knows has
-        none.
+        """A user: ratings, newest first, without the first `offset`, activity, segment and taste.
+        A user whom nobody knows has no ratings.
 
         limit: at most `MAX_LIMIT`. The answer's `next` is the offset of those that follow.
         """
         query = {"limit": limit, "offset": offset}
         return self._transport.get(f"/v1/users/{_quoted(user_id)}", UserAnswer, query)
+
+    def ratings(self, user_id: Id, *, limit: int = 50, offset: int = 0) -> UserRatingsAnswer:
+        """A user's ratings alone: see `user`."""
+        query = {"limit": limit, "offset": offset}
+        path = f"/v1/users/{_quoted(user_id)}/ratings"
+        return self._transport.get(path, UserRatingsAnswer, query)
+
+    def surprises(self, user_id: Id, *, limit: int = 10) -> SurprisesAnswer:
+        """The user's ratings that are furthest from what the earlier ones had led to expect."""
+        path = f"/v1/users/{_quoted(user_id)}/surprises"
+        return self._transport.get(path, SurprisesAnswer, {"limit": limit})
+
+    def audience(self, item_id: Id) -> AudienceAnswer:
+        """Who rates a film, by segment, and how."""
+        return self._transport.get(f"/v1/items/{_quoted(item_id)}/audience", AudienceAnswer)
 
     def segments(self) -> SegmentsAnswer:
         """What the users of each segment have in common."""

@@ -148,6 +148,17 @@ class LiveHistories:
             EventColumns.concatenate([ratings, tombstones, newer, _columns(tail)])
         )
 
+    def of_item(self, item_id: int) -> EventColumns:
+        """The ratings of one item that count, by user."""
+        with self._lock:
+            files, tail = self._files, [row for rows in self._tail.values() for row in rows]
+        snapshot, newer = files.snapshot, EventColumns.concatenate([files.batches, _columns(tail)])
+        parts = [
+            part[(part.item_id == item_id) | part.is_erasure]
+            for part in (snapshot.ratings, snapshot.tombstones, newer)
+        ]
+        return effective_ratings(EventColumns.concatenate(parts))
+
     def newest_since(self, end_offsets: Mapping[int, int], limit: int) -> EventColumns:
         """The ratings after these end offsets that no snapshot holds; of more than `limit` the
         newest by time. Oldest first.

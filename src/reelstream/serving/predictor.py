@@ -22,6 +22,7 @@ from reelstream.models.recommendation import (
     SimilarItems,
 )
 from reelstream.models.segment.description import Segment
+from reelstream.models.taste import GenreTastes
 from reelstream.ratings.columns import EventColumns
 from reelstream.ratings.events import Erased, Event, Rated
 from reelstream.serving.activity import Activity
@@ -180,6 +181,11 @@ class Serving:
             expected = self._predict_known(user, [rating.item_id], rating.timestamp)[0]
             self.items.update(user.state, rating)
         return expected.mean, expected.sd
+
+    @cached_property
+    def tastes(self) -> GenreTastes:
+        """For questions about what users like."""
+        return GenreTastes(self.model_set)
 
     @cached_property
     def popularity(self) -> Mapping[int, int]:

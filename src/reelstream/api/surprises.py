@@ -1,0 +1,47 @@
+"""/v1/users/{userId}/surprises: ratings that were not expected."""
+
+from __future__ import annotations
+
+from reelstream.api.resource import Resource
+from reelstream.api.service import Service
+from reelstream.contract import Surprise, SurprisesAnswer, SurprisesQuery
+from reelstream.serving.user_overview import surprises_of
+from reelstream.storage.api_keys import Scope
+
+DIGITS = 4
+
+resource = Resource()
+
+
+@resource.get(
+    "/v1/users/{userId}/surprises",
+    SurprisesQuery,
+    SurprisesAnswer,
+    scope=Scope.READ,
+    problems=(503,),
+)
+def surprises(service: Service, query: SurprisesQuery) -> SurprisesAnswer:
+    """A user's ratings that are furthest from what the earlier ones had led to expect."""
+    serving = service.predictor.serving()
+    found = surprises_of(serving, query.user_id, query.limit)
+    rated = found.ratings
+    columns = (rated.item_id, rated.rating, rated.timestamp)
+    expected = (found.expected, found.sd, found.surprises)
+    return SurprisesAnswer(
+        model_set=serving.release.number,
+        user_id=query.user_id,
+        ratings=[
+            Surprise(
+                item_id=item_id,
+                title=service.title(item_id),
+                rating=rating,
+                timestamp=timestamp,
+                predicted=round(predicted, DIGITS),
+                sd=round(sd, DIGITS),
+                surprise=round(surprise, DIGITS),
+            )
+            for item_id, rating, timestamp, predicted, sd, surprise in zip(
+                *(column.tolist() for column in (*columns, *expected)), strict=True
+            )
+        ],
+    )
