@@ -359,3 +359,14 @@ def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
     rest = (tmp_path / "rest" / "index.html").read_text()
     assert "/v1/users/{userId}/recommendations" in rest
     assert (tmp_path / "reference" / "index.html").exists()
+
+
+@pytest.mark.parametrize("name", ["README.md", "README.id.md"])
+def test_figures_of_the_readme_are_those_of_the_evaluation(name: str) -> None:
+    """Rounded; so whoever measures again sees what to change."""
+    figures = page("evaluation.md").split("## Figures", 1)[1].split("\n## ", 1)[0]
+    measured = {f"{float(each):.3f}" for each in re.findall(r"\b\d\.\d{4}\b", figures)}
+    introduction = (ROOT / name).read_text().split("\n## ", 1)[0].replace(",", ".")
+    shown = re.findall(r"\b\d\.\d{3}\b", introduction)
+    assert len(shown) == 4
+    assert set(shown) <= measured
