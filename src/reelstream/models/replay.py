@@ -28,7 +28,7 @@ from reelstream.models.rating.user_filter import (
     slice_beliefs,
     slice_events,
 )
-from reelstream.models.rating.user_state import UserBeliefs, UserState
+from reelstream.models.rating.user_state import UserBeliefs
 from reelstream.ratings.columns import EventColumns
 
 # About how many ratings and queries a thread takes at once: some 10 MB, and some hundredths of a
@@ -156,8 +156,7 @@ class _Replay:
         if looks_ahead:
             smooth_users(spans, events, self.items, dynamics, beliefs)
         else:
-            prior = UserState.prior(dynamics).arrays
-            filter_users(prior, spans, events, self.items, dynamics, beliefs)
+            filter_users(spans, events, self.items, dynamics, beliefs)
 
     def queries_of(self, users: slice) -> tuple[int, int]:
         """The first query of some users, and the first after theirs."""

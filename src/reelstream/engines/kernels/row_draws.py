@@ -29,9 +29,15 @@ from reelstream.compute.arrays import FAST_MATH, Floats, Ints
 from reelstream.engines.kernels.counter_rng import RowKeys, fill_lanes, key_of
 
 # Rows that are solved side by side: the last axis of every array of the solve.
-LANES = 32
+LANES = 64
 # Ratings that one call of BLAS takes: their design still lies in the fastest cache.
 CHUNK = 256
+# Ratings of each row, and columns of a factor, that one pass over the lanes takes: so many products
+# for every number that is read and written.
+PASS = 4
+# Rows with at most so many ratings are not worth a call of BLAS each: their Gram matrices are added
+# up side by side. What a row gets depends on its own ratings alone, not on who is beside it.
+FEW_RATINGS = 2 * PASS
 # Grams that are added up in parts are whole numbers of it, so that the order of adding changes no
 # bit.
 #
@@ -94,12 +100,16 @@ class _Lanes(NamedTuple):
 
     grams: Floats
     """(D + 1, D + 1, LANES): lower halves."""
+    design: Floats
+    """(PASS, D + 1, LANES): [x, y] of a few ratings of each row."""
     keys: NDArray[np.uint64]
     """(LANES,)"""
+    weights: Floats
+    """(2, LANES): of the prior, and of the ratings."""
     factors: Floats
     """(D + 1, D, LANES)"""
     pivots: Floats
-    """(D + 1, LANES)"""
+    """(PASS, D + 1, LANES)"""
     drawn: Floats
     """(D, LANES)"""
     mean: Floats
@@ -118,9 +128,11 @@ def _lanes(D: int) -> _Lanes:
     # Zeros, not whatever memory holds: lanes beyond the last row are solved too.
     return _Lanes(
         grams=np.zeros((D + 1, D + 1, LANES), np.float32),
+        design=np.empty((PASS, D + 1, LANES), np.float32),
         keys=np.zeros(LANES, np.uint64),
+        weights=np.empty((2, LANES), np.float32),
         factors=np.empty((D + 1, D, LANES), np.float32),
-        pivots=np.empty((D + 1, LANES), np.float32),
+        pivots=np.zeros((PASS, D + 1, LANES), np.float32),
         drawn=np.empty((D, LANES), np.float32),
         mean=np.empty((D, LANES), np.float32),
         squares=np.empty(LANES, np.float32),
@@ -166,9 +178,10 @@ def _fill_gram(row: int, ratings: RowRatings, chunk: _Chunk, grams: Floats, lane
     design, part = chunk.design, chunk.gram
     begin, end = ratings.starts[row], ratings.starts[row + 1]
     D = regressors.shape[1] - 1
-    for a in range(D + 1):
-        for b in range(a + 1):
-            grams[a, b, lane] = 0
+    if begin == end:
+        for a in range(D + 1):
+            for b in range(a + 1):
+                grams[a, b, lane] = 0
     for first in range(begin, end, CHUNK):
         m = min(CHUNK, end - first)
         for j in range(m):
@@ -179,49 +192,117 @@ def _fill_gram(row: int, ratings: RowRatings, chunk: _Chunk, grams: Floats, lane
         np.dot(design[:m].T, design[:m], part)
         for a in range(D + 1):
             for b in range(a + 1):
-                grams[a, b, lane] += part[a, b]
+                grams[a, b, lane] = part[a, b] + (grams[a, b, lane] if first > begin else 0)
 
 
-@njit(cache=True, nogil=True, fastmath=FAST_MATH)
-def _fill_system(first: int, terms: RowTerms, grams: Floats, factors: Floats) -> None:
+@njit(cache=True, nogil=True, fastmath=FAST_MATH, inline="always")
+def _fill_design(first: int, begin: int, ratings: RowRatings, design: Floats) -> bool:
+    """Fill design (PASS, D + 1, LANES) with the ratings from number `begin` on of the rows from
+    `first` on that have few; zeros for all others. Whether there are any.
+    """
+    starts, others, targets, regressors = ratings
+    D = regressors.shape[1] - 1
+    n = min(design.shape[2], starts.size - 1 - first)
+    design[:] = 0
+    found = False
+    for k in range(n):
+        count = starts[first + k + 1] - starts[first + k]
+        if count <= FEW_RATINGS:
+            for j in range(begin, min(begin + PASS, count)):
+                found = True
+                at = starts[first + k] + j
+                o = others[at]
+                for a in range(D):
+                    design[j - begin, a, k] = regressors[o, a]
+                design[j - begin, D, k] = regressors[o, 0] * targets[at] - regressors[o, D]
+    return found
+
+
+@njit(cache=True, nogil=True, fastmath=FAST_MATH, inline="always")
+def _fill_grams(first: int, ratings: RowRatings, chunk: _Chunk, lanes: _Lanes) -> None:
+    """Fill the lower halves of `lanes.grams` for the rows from `first` on: see `_fill_gram`."""
+    grams, design = lanes.grams, lanes.design
+    starts = ratings.starts
+    for begin in range(0, FEW_RATINGS, PASS):
+        if not _fill_design(first, begin, ratings, design) and begin > 0:
+            break
+        keep = np.float32(1.0) if begin > 0 else np.float32(0.0)
+        for a in range(grams.shape[0]):
+            for b in range(a + 1):
+                for k in range(grams.shape[2]):
+                    grams[a, b, k] = (
+                        keep * grams[a, b, k]
+                        + design[0, a, k] * design[0, b, k]
+                        + design[1, a, k] * design[1, b, k]
+                        + design[2, a, k] * design[2, b, k]
+                        + design[3, a, k] * design[3, b, k]
+                    )
+    for k in range(min(LANES, starts.size - 1 - first)):
+        if starts[first + k + 1] - starts[first + k] > FEW_RATINGS:
+            _fill_gram(first + k, ratings, chunk, grams, k)
+
+
+@njit(cache=True, nogil=True, fastmath=FAST_MATH, inline="always")
+def _fill_system(
+    first: int, terms: RowTerms, grams: Floats, weights: Floats, factors: Floats
+) -> None:
     """Fill factors (D + 1, D, LANES) with A, and below it its right-hand side, of the rows from
-    `first` on.
+    `first` on. Scratch: weights (2, LANES).
 
     Lanes beyond the last row repeat it: they are solved and not used.
     """
     n, D = terms.prior.shape
+    for k in range(factors.shape[2]):
+        row = min(first + k, n - 1)
+        weights[0, k], weights[1, k] = terms.prior_weight[row], terms.weight[row]
+        for b in range(D):
+            factors[D, b, k] = terms.prior[row, b]
     for a in range(D + 1):
         for b in range(min(a + 1, D)):
+            prior = terms.precision[a, b] if a < D else np.float32(0.0)
+            keep = np.float32(0.0) if a < D else np.float32(1.0)
             for k in range(factors.shape[2]):
-                row = min(first + k, n - 1)
-                prior = terms.precision[a, b] if a < D else terms.prior[row, b]
                 factors[a, b, k] = (
-                    terms.prior_weight[row] * prior + terms.weight[row] * grams[a, b, k]
+                    weights[0, k] * (prior + keep * factors[a, b, k])
+                    + weights[1, k] * grams[a, b, k]
                 )
 
 
-@njit(cache=True, nogil=True, fastmath=FAST_MATH)
+@njit(cache=True, nogil=True, fastmath=FAST_MATH, inline="always")
 def _factorize(factors: Floats, pivots: Floats) -> None:
     """Replace A in factors by its lower Cholesky factor C, the diagonal inverted, and b below by
     inv(C) b.
 
-    To factorize A bordered by b is to solve for b forwards on the way. Scratch: pivots (D + 1,
-    LANES), one column of the factor: read from an array that nothing is written to meanwhile, it
-    makes the inner loop vector code.
+    To factorize A bordered by b is to solve for b forwards on the way. PASS columns are factorized,
+    then taken off all that follows at once. Scratch: pivots (PASS, D + 1, LANES), these columns:
+    read from an array that nothing is written to meanwhile, they make the inner loop vector code.
     """
     D = factors.shape[1]
-    for b in range(D):
-        for k in range(factors.shape[2]):
-            pivots[b, k] = np.float32(1.0) / math.sqrt(factors[b, b, k])
-            factors[b, b, k] = pivots[b, k]
-        for a in range(b + 1, D + 1):
+    for begin in range(0, D, PASS):
+        end = min(begin + PASS, D)
+        for b in range(begin, end):
+            column = pivots[b - begin]
+            for i in range(b - begin):
+                for a in range(b, D + 1):
+                    for k in range(factors.shape[2]):
+                        factors[a, b, k] -= pivots[i, a, k] * pivots[i, b, k]
             for k in range(factors.shape[2]):
-                pivots[a, k] = factors[a, b, k] * pivots[b, k]
-                factors[a, b, k] = pivots[a, k]
-        for a in range(b + 1, D + 1):
-            for c in range(b + 1, min(a + 1, D)):
+                column[b, k] = np.float32(1.0) / math.sqrt(factors[b, b, k])
+                factors[b, b, k] = column[b, k]
+            for a in range(b + 1, D + 1):
                 for k in range(factors.shape[2]):
-                    factors[a, c, k] -= pivots[a, k] * pivots[c, k]
+                    column[a, k] = factors[a, b, k] * column[b, k]
+                    factors[a, b, k] = column[a, k]
+        for a in range(end, D + 1):
+            for c in range(end, min(a + 1, D)):
+                for k in range(factors.shape[2]):
+                    factors[a, c, k] = (
+                        factors[a, c, k]
+                        - pivots[0, a, k] * pivots[0, c, k]
+                        - pivots[1, a, k] * pivots[1, c, k]
+                        - pivots[2, a, k] * pivots[2, c, k]
+                        - pivots[3, a, k] * pivots[3, c, k]
+                    )
 
 
 @njit(cache=True, nogil=True, fastmath=FAST_MATH)
@@ -252,7 +333,7 @@ def _solve_lanes(lanes: _Lanes) -> None:
     _solve_backwards(factors, drawn)
 
 
-@njit(cache=True, nogil=True, fastmath=FAST_MATH)
+@njit(cache=True, nogil=True, fastmath=FAST_MATH, inline="always")
 def _fill_squares(grams: Floats, w: Floats, squares: Floats) -> None:
     """Fill squares (LANES,) with sum (y - w.x)^2, weighted as the Gram matrix G of [x, y] is: [w,
     -1]' G [w, -1].
@@ -268,7 +349,7 @@ def _fill_squares(grams: Floats, w: Floats, squares: Floats) -> None:
                 squares[k] += np.float32(2.0) * w[a, k] * w[b, k] * grams[a, b, k]
 
 
-@njit(cache=True, nogil=True, fastmath=FAST_MATH)
+@njit(cache=True, nogil=True, fastmath=FAST_MATH, inline="always")
 def _fill_covariances(first: int, factors: Floats, z: Floats, covs: Floats) -> None:
     """Fill `covs` (n, D, D) of the rows from `first` on with inv(A). Scratch: z (D, LANES)."""
     n, D = covs.shape[0], factors.shape[1]
@@ -292,7 +373,7 @@ def _draw_lanes(first: int, terms: RowTerms, lanes: _Lanes, out: RowDraws) -> No
     """Draw the rows from `first` on, whose Gram matrices and keys are in `lanes`."""
     n, D = out.draws.shape
     drawn, mean = lanes.drawn, lanes.mean
-    _fill_system(first, terms, lanes.grams, lanes.factors)
+    _fill_system(first, terms, lanes.grams, lanes.weights, lanes.factors)
     _solve_lanes(lanes)
     for k in range(min(LANES, n - first)):
         for a in range(D):
@@ -306,7 +387,7 @@ def _draw_lanes(first: int, terms: RowTerms, lanes: _Lanes, out: RowDraws) -> No
         _fill_covariances(first, lanes.factors, drawn, out.covs)
 
 
-@njit(cache=True, nogil=True, fastmath=FAST_MATH)
+@njit(cache=True, nogil=True, fastmath=FAST_MATH, error_model="numpy")
 def draw_rows(
     thread: int, threads: int, ratings: RowRatings, terms: RowTerms, keys: RowKeys, out: RowDraws
 ) -> None:
@@ -314,8 +395,8 @@ def draw_rows(
     n, D = out.draws.shape
     chunk, lanes = _chunk(D), _lanes(D)
     for first in range(thread * LANES, n, threads * LANES):
+        _fill_grams(first, ratings, chunk, lanes)
         for k in range(min(LANES, n - first)):
-            _fill_gram(first + k, ratings, chunk, lanes.grams, k)
             lanes.keys[k] = key_of(keys.stream, keys.ids[first + k])
         _draw_lanes(first, terms, lanes, out)
 
@@ -345,7 +426,7 @@ def add_grams(thread: int, threads: int, ratings: RowRatings, sums: Ints) -> Non
                 c += 1
 
 
-@njit(cache=True, nogil=True, fastmath=FAST_MATH)
+@njit(cache=True, nogil=True, fastmath=FAST_MATH, error_model="numpy")
 def draw_summed_rows(
     thread: int, threads: int, sums: Ints, terms: RowTerms, keys: RowKeys, out: RowDraws
 ) -> None:

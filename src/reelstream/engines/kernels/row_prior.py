@@ -109,25 +109,26 @@ class SideFeatures:
         # Of its genres and eras a film has a handful: sparse products take a tenth of the time of
         # dense ones. Of other columns every film has a part.
         self._dense = (features != 0).mean(0) > DENSE_SHARE
-        self._full = np.ascontiguousarray(features[:, self._dense])
-        self._sparse = csr_array(features[:, ~self._dense])
-        self._transposed = csr_array(features[:, ~self._dense].T)
+        # float32, as the rows are: these products are a good part of a sweep.
+        narrow = features.astype(np.float32)
+        self._full = np.ascontiguousarray(narrow[:, self._dense])
+        self._sparse = csr_array(narrow[:, ~self._dense])
+        self._transposed = csr_array(narrow[:, ~self._dense].T)
         self._squares = features.T @ features
 
     def sums(self, rows: NDArray[np.float32]) -> RowSums:
         """With rows (n_rows, D) of prior weight one."""
-        w = rows.astype(np.float64)
-        xw = np.empty((len(self._dense), w.shape[1]))
-        xw[self._dense] = self._full.T @ w
-        xw[~self._dense] = self._transposed @ w
-        return RowSums(self._squares, xw, w.T @ w)
+        xw = np.empty((len(self._dense), rows.shape[1]))
+        xw[self._dense] = self._full.T @ rows
+        xw[~self._dense] = self._transposed @ rows
+        return RowSums(self._squares, xw, (rows.T @ rows).astype(np.float64))
 
     def terms(self, prior: PriorDraw) -> NDArray[np.float32]:
         """`L m` of every row (n_rows, D), m its prior mean."""
-        weights = prior.G @ prior.L
-        terms: NDArray[np.float64] = self._full @ weights[self._dense]
+        weights = (prior.G @ prior.L).astype(np.float32)
+        terms: NDArray[np.float32] = self._full @ weights[self._dense]
         terms += self._sparse @ weights[~self._dense]
-        return terms.astype(np.float32)
+        return terms
 
 
 def _draw_wishart(

@@ -170,7 +170,7 @@ def predict_items(
     Imputation for Nonresponse in Surveys*, 1987).
     """
     S, n_items, D = fitted.means.shape
-    gain, direction = np.empty(D + 1), np.empty(D)
+    gain, direction = np.empty(D + 1, np.float32), np.empty(D, np.float32)
     # Of S draws the variance is a sample's, and their mean is uncertain.
     few_draws = (S + 1) / (S - 1) if S > 1 else 0.0
     for j in range(queries.rows.size):

@@ -56,7 +56,6 @@ class Trajectory(NamedTuple):
     """(n,): their variances."""
 
 
-@njit(cache=True, nogil=True)
 def smooth_users(
     spans: UserSpans,
     events: FilterEvents,
@@ -65,10 +64,10 @@ def smooth_users(
     beliefs: UserBeliefs,
 ) -> None:
     """As `filter_users`, from the prior on, but later ratings count too: see `smooth_events`."""
-    for user in range(spans.starts.size - 1):
-        first, end = spans.first_query[user], spans.first_query[user + 1]
+    for user in range(len(spans.starts) - 1):
+        first, end = spans.first_query[user : user + 2]
         if first < end:
-            own = slice_events(events, spans.starts[user], spans.starts[user + 1])
+            own = slice_events(events, *spans.starts[user : user + 2])
             smooth_events(own, items, dynamics, slice_beliefs(beliefs, first, end))
 
 

@@ -41,6 +41,7 @@ from reelstream.models.rating.user_state import (
     Dynamics,
     StateArrays,
     UserBeliefs,
+    UserState,
 )
 
 f32 = np.float32
@@ -289,7 +290,8 @@ def filter_events(
     S, G, K = state.response.shape[:3]
     prior_mean, means = np.empty(K - 1, f32), np.empty((G, K), f32)
     scratch = Scratch(prior_mean, np.empty(K, f32), np.empty(K, f32), np.empty(K, f32))
-    query = 0
+    # Of a literal 0 numba would make a type of its own, and compile `mix` once more.
+    query = np.int64(0)
     for j in range(events.rows.size):
         seconds = float(max(events.times[j] - last, 0)) if last >= 0 else 0.0
         for s in range(S):
@@ -339,28 +341,21 @@ def update(
     drop_weightless(states.log_weight)
 
 
-@njit(cache=True, nogil=True)
 def filter_users(
-    prior: StateArrays,
     spans: UserSpans,
     events: FilterEvents,
     items: FilterItems,
     dynamics: Dynamics,
     beliefs: UserBeliefs,
 ) -> None:
-    """Filter n users, each from `prior` on, which stays as it is; users without a query are
-    skipped.
-    """
-    for user in range(spans.starts.size - 1):
-        first, end = spans.first_query[user], spans.first_query[user + 1]
+    """Filter n users, each from the prior on; users without a query are skipped."""
+    prior = UserState.prior(dynamics).arrays
+    # Not compiled: it would double what the filter takes to compile, and calls take microseconds.
+    for user in range(len(spans.starts) - 1):
+        first, end = spans.first_query[user : user + 2]
         if first < end:
-            state = StateArrays(
-                prior.response.copy(),
-                prior.cov.copy(),
-                prior.log_weight.copy(),
-                prior.exposure.copy(),
-            )
-            own = slice_events(events, spans.starts[user], spans.starts[user + 1])
+            state = StateArrays(*(array.copy() for array in prior))
+            own = slice_events(events, *spans.starts[user : user + 2])
             filter_events(state, -1, own, items, dynamics, slice_beliefs(beliefs, first, end))
 
 
@@ -379,7 +374,7 @@ def fill_belief(
         pass_time(states, seconds, s, dynamics)
         fill_prior_mean(state.exposure[s], s, dynamics, prior_mean)
         fill_means(states, prior_mean, means)
-        mix(means, states, dynamics.noise[s], beliefs, 0, s)
+        mix(means, states, dynamics.noise[s], beliefs, np.int64(0), s)
 
 
 @njit(cache=True, nogil=True)
@@ -404,23 +399,14 @@ def pass_time(states: GridStates, seconds: float, s: int, dynamics: Dynamics) ->
                     states.response[g, D, b] *= f32(fade)
 
 
-@njit(cache=True, nogil=True)
 def slice_events(events: FilterEvents, first: int, end: int) -> FilterEvents:
     """Those from `first` up to, but without, `end`."""
-    return FilterEvents(
-        events.rows[first:end],
-        events.times[first:end],
-        events.centred[first:end],
-        events.is_query[first:end],
-        events.is_update[first:end],
-        events.is_trained_on[first:end],
-    )
+    return FilterEvents(*(array[first:end] for array in events))
 
 
-@njit(cache=True, nogil=True)
 def slice_beliefs(beliefs: UserBeliefs, first: int, end: int) -> UserBeliefs:
     """Those from `first` up to, but without, `end`."""
-    return UserBeliefs(beliefs.mean[first:end], beliefs.cov[first:end], beliefs.noise[first:end])
+    return UserBeliefs(*(array[first:end] for array in beliefs))
 
 
 @njit(cache=True, nogil=True)
