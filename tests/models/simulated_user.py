@@ -7,9 +7,10 @@ from __future__ import annotations
 import numpy as np
 
 from reelstream.features.audience import SHRINKAGE_EXPOSURE
+from reelstream.models.rating.filter_input import FilterEvents, FilterItems
 from reelstream.models.rating.online_items import ItemBeliefs, ItemQueries, predict_items
 from reelstream.models.rating.smoothing import smooth_events
-from reelstream.models.rating.user_filter import FilterEvents, FilterItems, filter_events
+from reelstream.models.rating.user_filter import filter_events
 from reelstream.models.rating.user_state import Dynamics, UserBeliefs, UserState
 
 D, N_ITEMS = 6, 40

@@ -7,7 +7,8 @@ import pytest
 from fitted_set import Fitted
 from simulated_user import D, SimulatedUser
 
-from reelstream.models.rating.user_filter import FilterEvents, FilterItems, filter_events
+from reelstream.models.rating.filter_input import FilterEvents, FilterItems
+from reelstream.models.rating.user_filter import filter_events
 from reelstream.models.rating.user_state import Dynamics, UserBeliefs, UserState
 from reelstream.ratings.columns import EventColumns
 

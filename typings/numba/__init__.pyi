@@ -11,4 +11,5 @@ def njit(
     nogil: bool = ...,
     fastmath: bool | set[str] = ...,
     inline: str = ...,
+    error_model: str = ...,
 ) -> Callable[[_Function], _Function]: ...

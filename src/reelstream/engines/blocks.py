@@ -20,10 +20,10 @@ from scipy.sparse import csr_array
 
 from reelstream.compute import threads
 from reelstream.engines.kernels.counter_rng import ITEM_ROW
+from reelstream.engines.kernels.grams import RowRatings
+from reelstream.engines.kernels.lane_solver import RowTerms
 from reelstream.engines.kernels.row_draws import (
     GRAM_UNIT,
-    RowRatings,
-    RowTerms,
     add_grams,
     draw_summed_rows,
     fill_regressors,

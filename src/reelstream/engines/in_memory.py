@@ -7,7 +7,9 @@ from numpy.typing import NDArray
 
 from reelstream.compute import threads
 from reelstream.engines.kernels.counter_rng import ITEM_ROW
-from reelstream.engines.kernels.row_draws import RowRatings, RowTerms, draw_rows, fill_regressors
+from reelstream.engines.kernels.grams import RowRatings
+from reelstream.engines.kernels.lane_solver import RowTerms
+from reelstream.engines.kernels.row_draws import draw_rows, fill_regressors
 from reelstream.engines.kernels.row_prior import RowSums
 from reelstream.engines.sweep import ItemRange, SweepPlan, UserSums
 from reelstream.engines.training_data import TrainingData

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from reelstream.engines.hyperparameters import precision
 from reelstream.engines.kernels.counter_rng import RowKeys, stream_of
-from reelstream.engines.kernels.row_draws import RowDraws
+from reelstream.engines.kernels.lane_solver import RowDraws
 from reelstream.engines.kernels.row_prior import PriorDraw, RowSums
 from reelstream.engines.training_data import TrainingData
 from reelstream.engines.user_draws import UserDraws

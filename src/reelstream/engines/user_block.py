@@ -14,7 +14,9 @@ from reelstream.engines.kernels.counter_rng import (
     USER_NOISE,
     USER_ROW,
 )
-from reelstream.engines.kernels.row_draws import RowDraws, RowRatings, RowTerms, draw_rows, take
+from reelstream.engines.kernels.grams import RowRatings
+from reelstream.engines.kernels.lane_solver import RowDraws, RowTerms
+from reelstream.engines.kernels.row_draws import draw_rows, take
 from reelstream.engines.kernels.row_prior import RowSums
 from reelstream.engines.kernels.session_effect import (
     SessionProcess,

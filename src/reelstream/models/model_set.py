@@ -20,6 +20,7 @@ from reelstream.features.holdout import is_trainable
 from reelstream.features.user_profiles import GenreShares
 from reelstream.models.bundle import ModelBundle
 from reelstream.models.like.model import LikeModel, Posterior
+from reelstream.models.rating.filter_input import FilterEvents, FilterItems
 from reelstream.models.rating.model import RatingModel
 from reelstream.models.rating.online_items import (
     ItemBeliefs,
@@ -27,12 +28,7 @@ from reelstream.models.rating.online_items import (
     OnlineItems,
     predict_items,
 )
-from reelstream.models.rating.user_filter import (
-    FilterEvents,
-    FilterItems,
-    fill_belief,
-    filter_events,
-)
+from reelstream.models.rating.user_filter import fill_belief, filter_events
 from reelstream.models.rating.user_state import (
     Dynamics,
     UserBeliefs,

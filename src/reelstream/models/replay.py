@@ -18,16 +18,16 @@ from reelstream.compute.arrays import Ints
 from reelstream.features.holdout import is_trainable
 from reelstream.models.like.model import Posterior
 from reelstream.models.model_set import ModelSet, Predictions
-from reelstream.models.rating.online_items import ItemQueries, OnlineItems
-from reelstream.models.rating.smoothing import smooth_users
-from reelstream.models.rating.user_filter import (
+from reelstream.models.rating.filter_input import (
     FilterEvents,
     FilterItems,
     UserSpans,
-    filter_users,
     slice_beliefs,
     slice_events,
 )
+from reelstream.models.rating.online_items import ItemQueries, OnlineItems
+from reelstream.models.rating.smoothing import smooth_users
+from reelstream.models.rating.user_filter import filter_users
 from reelstream.models.rating.user_state import UserBeliefs
 from reelstream.ratings.columns import EventColumns
 

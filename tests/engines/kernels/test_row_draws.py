@@ -9,15 +9,9 @@ import pytest
 
 from reelstream.compute import threads
 from reelstream.engines.kernels import counter_rng
-from reelstream.engines.kernels.row_draws import (
-    CHUNK,
-    LANES,
-    RowDraws,
-    RowRatings,
-    RowTerms,
-    draw_rows,
-    fill_regressors,
-)
+from reelstream.engines.kernels.grams import CHUNK, RowRatings
+from reelstream.engines.kernels.lane_solver import LANES, RowDraws, RowTerms
+from reelstream.engines.kernels.row_draws import draw_rows, fill_regressors
 
 N_ROWS, N_OTHERS, D = LANES + 8, 30, 6
 

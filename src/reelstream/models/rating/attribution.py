@@ -27,22 +27,18 @@ from numba import njit
 from numpy.typing import NDArray
 
 from reelstream.compute.arrays import Floats
-from reelstream.models.rating.user_filter import (
-    FilterEvents,
-    FilterItems,
-    GridStates,
-    add_exposure,
+from reelstream.models.rating.filter_input import FilterEvents, FilterItems, item_at
+from reelstream.models.rating.grid import GridStates, pass_time
+from reelstream.models.rating.kalman import (
     condition,
     correct,
     drop_weightless,
     fill_error,
     fill_mean,
-    fill_prior_mean,
-    item_at,
     item_variance,
-    pass_time,
     spread,
 )
+from reelstream.models.rating.user_filter import add_exposure, fill_prior_mean
 from reelstream.models.rating.user_state import Dynamics, StateArrays
 
 f32 = np.float32

@@ -27,8 +27,8 @@ from numpy.typing import NDArray
 from reelstream.catalog import Film
 from reelstream.compute.arrays import Bools, Floats, Ints
 from reelstream.models.like.offset import LikeOffset
+from reelstream.models.rating.kalman import expect, item_variance, spread
 from reelstream.models.rating.model import RatingModel
-from reelstream.models.rating.user_filter import expect, item_variance, spread
 from reelstream.models.rating.user_state import UserBeliefs
 
 # Rows by which the arrays of updated items grow at least, when they are full.

@@ -21,23 +21,17 @@ import numpy as np
 from numba import njit
 
 from reelstream.compute.arrays import Floats
-from reelstream.models.rating.user_filter import (
+from reelstream.models.rating.filter_input import (
     FilterEvents,
     FilterItems,
-    GridStates,
     UserSpans,
-    add_exposure,
-    advance,
-    condition,
-    expect,
-    fill_prior_mean,
     item_at,
-    item_variance,
-    mix,
     slice_beliefs,
     slice_events,
-    spread,
 )
+from reelstream.models.rating.grid import GridStates, mix
+from reelstream.models.rating.kalman import advance, condition, expect, item_variance, spread
+from reelstream.models.rating.user_filter import add_exposure, fill_prior_mean
 from reelstream.models.rating.user_state import Dynamics, UserBeliefs
 
 
