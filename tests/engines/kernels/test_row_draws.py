@@ -36,17 +36,24 @@ class Regressions:
         self.prior_weight = rng.uniform(0.3, 3, N_ROWS).astype(np.float32)
         self.ids = np.arange(N_ROWS) * 17
 
-    def draw(self, sweep: int) -> tuple[np.ndarray, ...]:
-        draws, means = np.empty((2, N_ROWS, D), np.float32)
-        covs, squares = np.empty((N_ROWS, D, D), np.float32), np.empty(N_ROWS, np.float32)
+    def draw(self, sweep: int, first: int = 0) -> tuple[np.ndarray, ...]:
+        """Of the rows from `first` on."""
+        n = N_ROWS - first
+        draws, means = np.empty((2, n, D), np.float32)
+        covs, squares = np.empty((n, D, D), np.float32), np.empty(n, np.float32)
         regressors = np.empty((N_OTHERS, D + 1), np.float32)
         threads.share(fill_regressors, self.other, self.root_weight, regressors)
         stream = counter_rng.stream_of(0, sweep, counter_rng.USER_ROW)
         threads.share(
             draw_rows,
-            RowRatings(self.starts, self.others, self.targets, regressors),
-            RowTerms(self.weight, self.precision, self.prior_terms, self.prior_weight),
-            counter_rng.RowKeys(stream, self.ids),
+            RowRatings(self.starts[first:], self.others, self.targets, regressors),
+            RowTerms(
+                self.weight[first:],
+                self.precision,
+                self.prior_terms[first:],
+                self.prior_weight[first:],
+            ),
+            counter_rng.RowKeys(stream, self.ids[first:]),
             RowDraws(draws, means, covs, squares),
         )
         return draws, means, covs, squares
@@ -109,3 +116,12 @@ def test_the_number_of_threads_changes_no_bit(
         use_threads(number)
         drawn.append(b"".join(array.tobytes() for array in regressions.draw(5)))
     assert drawn[0] == drawn[1]
+
+
+def test_a_row_does_not_depend_on_the_rows_that_are_drawn_beside_it(
+    regressions: Regressions,
+) -> None:
+    together = regressions.draw(6)
+    for first in (1, 40, N_ROWS - 1):
+        for ours, theirs in zip(regressions.draw(6, first), together, strict=True):
+            assert ours.tobytes() == theirs[first:].tobytes()
