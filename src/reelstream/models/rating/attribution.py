@@ -28,11 +28,10 @@ from numpy.typing import NDArray
 
 from reelstream.compute.arrays import Floats
 from reelstream.models.rating.filter_input import FilterEvents, FilterItems, item_at
-from reelstream.models.rating.grid import GridStates, pass_time
+from reelstream.models.rating.grid import GridStates, drop_weightless, pass_time
 from reelstream.models.rating.kalman import (
     condition,
     correct,
-    drop_weightless,
     fill_error,
     fill_mean,
     item_variance,
