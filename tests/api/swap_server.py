@@ -1,4 +1,6 @@
-"""The API on a folder of `mean_engine` sets, as a process: `swap_server.py FOLDER PORT`."""
+"""The API on a folder of `mean_engine` sets, in WORKERS processes:
+`swap_server.py FOLDER WORKERS PORT`.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +15,7 @@ from flask import Flask
 from mean_engine import CATALOG, SCALE
 from reelstream.api.access import Access
 from reelstream.api.app import create_app
+from reelstream.api.idempotency import Idempotency
 from reelstream.api.server import serve
 from reelstream.api.service import Service
 from reelstream.broker import open_broker
@@ -21,6 +24,7 @@ from reelstream.serving.live_updates import LiveUpdates
 from reelstream.serving.log_follower import LogSource
 from reelstream.serving.log_writer import LogWriter
 from reelstream.serving.predictor import Predictor
+from reelstream.storage.answered_writes import AnsweredWrites
 from reelstream.storage.api_keys import ApiKeys
 from reelstream.storage.audit_log import AuditLog
 from reelstream.storage.batch_files import BatchFolder
@@ -50,9 +54,11 @@ def make_app(root: Path) -> Flask:
             scale=SCALE,
             access=Access.on("127.0.0.1", ApiKeys(root / "keys")),
             audit_log=AuditLog(root / "audit.jsonl"),
+            idempotency=Idempotency(AnsweredWrites(root / "idempotency.db")),
         )
     )
 
 
 if __name__ == "__main__":
-    serve("127.0.0.1", int(sys.argv[2]), partial(make_app, Path(sys.argv[1])))
+    folder, workers, port = sys.argv[1:]
+    serve("127.0.0.1", int(port), partial(make_app, Path(folder)), int(workers))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -82,7 +84,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> TrainingWorld:
 @pytest.fixture(scope="module")
 def server(world: TrainingWorld) -> Iterator[Server]:
     """A server with models, which ends in peace when it is told to."""
-    server = Server("swap_server.py", str(world.root))
+    server = Server("swap_server.py", str(world.root), "1")
     yield server
     server.process.terminate()
     assert server.process.wait(timeout=120) == 0
@@ -201,3 +203,68 @@ def test_a_killed_server_leaves_no_worker_that_holds_the_port(plain_server: Serv
     plain_server.process.wait()
     until(lambda: not plain_server.listens())
     free_port("127.0.0.1", plain_server.port, "--port")
+
+
+@pytest.fixture
+def two_workers(world: TrainingWorld, tmp_path: Path) -> Iterator[Server]:
+    """On these sets, and a log that is still empty."""
+    shutil.copytree(world.root / "models", tmp_path / "models")
+    with open_broker(f"sqlite:{tmp_path / 'log.db'}") as broker:
+        broker.ensure_topic("ratings", 2)
+    server = Server("swap_server.py", str(tmp_path), "2")
+    until(lambda: len(workers_of(server)) == 2 and len(answering(server)) == 2)
+    yield server
+    server.process.terminate()
+    assert server.process.wait(timeout=120) == 0
+
+
+def workers_of(server: Server) -> set[int]:
+    """The processes that hold the port, besides their supervisor."""
+    children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text()
+    return {
+        int(child)
+        for child in children.split()
+        if b"resource_tracker" not in Path(f"/proc/{child}/cmdline").read_bytes()
+    }
+
+
+def answering(server: Server) -> set[str]:
+    """What tells the workers apart that answer new connections: the starts of their processes."""
+    starts = set()
+    for _ in range(20):
+        text = ask(server, "GET", "/metrics").text
+        starts |= {
+            line for line in text.splitlines() if line.startswith("process_start_time_seconds")
+        }
+    return starts
+
+
+def ask(server: Server, method: str, path: str, **content: Any) -> httpx.Response:
+    """One request on a connection of its own, which the kernel gives to either worker."""
+    with httpx.Client(base_url=server.client.base_url, trust_env=False, timeout=30) as client:
+        return client.request(method, path, **content)
+
+
+def test_two_workers_are_one_server_and_one_may_die(two_workers: Server) -> None:
+    """A token and an Idempotency-Key of one hold at the other. When one is killed, the other
+    answers meanwhile, and a new one takes the place.
+    """
+    rating = {"userId": 4321, "movieId": 5, "rating": 4.5}
+    headers = {"Idempotency-Key": "once"}
+    written = [
+        ask(two_workers, "POST", "/v1/ratings", json=rating, headers=headers) for _ in range(10)
+    ]
+    assert {each.status_code for each in written} == {202}
+    assert len({each.json()["token"] for each in written}) == 1
+    path = f"/v1/users/4321?after={written[0].json()['token']}&timeout=10"
+    seen = [ask(two_workers, "GET", path).json() for _ in range(10)]
+    assert [each["total"] for each in seen] == [1] * 10
+
+    before = workers_of(two_workers)
+    os.kill(min(before), signal.SIGKILL)
+    until(lambda: min(before) not in workers_of(two_workers))
+    for _ in range(50):
+        assert ask(two_workers, "GET", path).json()["total"] == 1
+    until(lambda: len(answering(two_workers)) == 2)
+    again = ask(two_workers, "POST", "/v1/ratings", json=rating, headers=headers)
+    assert again.json()["token"] == written[0].json()["token"]
