@@ -28,12 +28,15 @@ import httpx
 import numpy as np
 
 from common import Bar, at_least, at_most, data_set, finish, free_ports, parser
+from reelstream.api.app import SCOPES
 from reelstream.broker import open_broker
 from reelstream.client import Client
 from reelstream.contract import RatingQuery
 from reelstream.ratings.events import Rated
 from reelstream.ratings.ids import NUMBERS
 from reelstream.ratings.wire import encode_message
+from reelstream.settings import ServeSettings
+from reelstream.storage.api_keys import Scope
 from reelstream.storage.work_folder import WorkFolder
 
 CONNECTIONS = 32
@@ -88,8 +91,9 @@ def serve(work: Path, port: int) -> None:
 def make_app(work: Path) -> Any:
     from reelstream.cli.api_process import make_app as make  # noqa: PLC0415
 
-    app = make(work, {}, "127.0.0.1")
-    app.add_url_rule("/empty", view_func=lambda: "")
+    app = make(work, {}, ServeSettings())
+    app.add_url_rule("/empty", "empty", lambda: "")
+    app.extensions[SCOPES]["empty"] = Scope.READ
     return app
 
 

@@ -161,6 +161,8 @@ def test_every_route_has_a_method(api: SimpleNamespace) -> None:
     client.audience(31)
     client.rate(12, 31, 4.5)
     client.delete_rating(12, 31)
+    with pytest.raises(ApiError, match="needs a key"):
+        client.erase_user(12)
     for recommend in (
         lambda: client.recommendations(12),
         lambda: client.recommendations_for(AnonymousQuery(ratings=[])),

@@ -58,7 +58,8 @@ _EXPOSED_HEADERS = [
 ]
 _CORS_SECONDS = 600
 
-# Where an application keeps what is answered without it.
+# Where an application keeps the scope of each view, and what is answered without it.
+SCOPES = "reelstream-scopes"
 QUICK = "reelstream-quick"
 
 # Of the routes that are no operations, by their view's name.
@@ -105,6 +106,7 @@ def create_app(service: Service, origins: Sequence[str] = ()) -> Flask:
     handle_problems(app, service.ids)
     operations = declared_operations()
     scopes = _OTHER_SCOPES | {operation.id: operation.scope for operation in operations}
+    app.extensions[SCOPES] = scopes
     guard(app, service, scopes)
     for operation in operations:
         add_operation(app, service, operation)
