@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from reelstream.catalog import Catalog, Film
-from reelstream.errors import DamagedError, NoModelSetError
+from reelstream.errors import DamagedError, NoModelSetError, SettingError
 from reelstream.evaluation.reports import GateReport, Scores
 from reelstream.models.bundle import ModelBundle
 from reelstream.models.explanation import Explanation, explain
@@ -162,6 +162,7 @@ class FakeRegistry:
         self.sets = {number: FakeModelSet(number) for number in numbers}
         self.current_number = max(numbers, default=None)
         self.damaged: set[int] = set()
+        self._pinned: int | None = None
         self._releases = {number: release(number) for number in numbers}
 
     def add(self, number: int, current: bool = True, verdict: str = "accepted") -> FakeModelSet:
@@ -188,6 +189,19 @@ class FakeRegistry:
 
     def current(self) -> Release | None:
         return None if self.current_number is None else self._releases[self.current_number]
+
+    def unpruned_release(self, number: int) -> Release:
+        if number not in self._releases:
+            raise SettingError(f"there is no model set {number}")
+        return self._releases[number]
+
+    def activate(self, number: int | None) -> None:
+        self.current_number = self._pinned = number and self.unpruned_release(number).number
+        if number is None:
+            self.current_number = max(self._releases, default=None)
+
+    def pinned(self) -> int | None:
+        return self._pinned
 
     def load(self, number: int, catalog: Catalog) -> FakeModelSet:
         if number in self.damaged:

@@ -71,7 +71,7 @@ def metrics(tmp_path: Path) -> set[str]:
                 predictor=predictor,
                 live_updates=updates,
                 writer=LogWriter(broker, "ratings"),
-                registry=registry,
+                model_sets=registry,
                 catalog=CATALOG,
                 scale=scale,
                 access=Access.on("127.0.0.1", ApiKeys(tmp_path / "keys")),

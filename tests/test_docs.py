@@ -142,7 +142,7 @@ def flask_app(tmp_path: Path) -> Iterator[Flask]:
                 predictor=predictor,
                 live_updates=updates,
                 writer=LogWriter(broker, "ratings"),
-                registry=registry,
+                model_sets=registry,
                 catalog=CATALOG,
                 scale=scale,
                 access=Access.on("127.0.0.1", ApiKeys(tmp_path / "keys")),

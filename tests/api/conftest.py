@@ -67,7 +67,7 @@ def waiting_api(tmp_path: Path) -> Iterator[SimpleNamespace]:
             predictor=predictor,
             live_updates=updates,
             writer=LogWriter(broker, "ratings"),
-            registry=registry,
+            model_sets=registry,
             catalog=CATALOG,
             scale=scale,
             access=Access.on("127.0.0.1", ApiKeys(tmp_path / "keys")),

@@ -49,7 +49,7 @@ def make_app(root: Path) -> Flask:
             predictor=predictor,
             live_updates=updates,
             writer=LogWriter(broker, "ratings"),
-            registry=registry,
+            model_sets=registry,
             catalog=CATALOG,
             scale=SCALE,
             access=Access.on("127.0.0.1", ApiKeys(root / "keys")),

@@ -175,6 +175,9 @@ def test_every_route_has_a_method(api: SimpleNamespace) -> None:
     client.segments()
     client.users_on_the_map()
     assert client.segment(4).number == 4
+    for number in (2, None):
+        with pytest.raises(ApiError, match="key"):
+            client.activate(number)
     client.model_sets()
     assert client.model_set(2).in_service
     client.events()

@@ -96,7 +96,7 @@ def _curl(operation: Operation) -> str:
     fields = operation.query.model_json_schema()["properties"]
     examples = {name: field["examples"][0] for name, field in fields.items() if "examples" in field}
     path = operation.path.format_map(examples)
-    if operation.method == "POST":
+    if operation.has_body:
         body = json.dumps(examples)
         return f"curl -H 'Content-Type: application/json' -d '{body}' '$URL{path}'"
     # A field of the path is not repeated in the URL's query: the API refuses a field given twice.

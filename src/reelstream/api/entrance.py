@@ -131,9 +131,11 @@ class Entrance:
         return b"".join(chunks)
 
     def _pool(self, scope: Any) -> Executor:
-        # What is written waits for the log, and a token for the server itself.
+        # What is written waits for the log, a token for the server itself, and another set may have
+        # to be loaded.
         writes = scope.method not in ("GET", "HEAD") and scope.path.startswith("/v1/")
-        return self._waiting if writes or "after=" in scope.query_string else self._answering
+        waits = any(name in scope.query_string for name in ("after=", "model_set="))
+        return self._waiting if writes or waits else self._answering
 
     def _call(self, environ: dict[str, Any]) -> Reply:
         started: list[Any] = []

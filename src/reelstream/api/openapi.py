@@ -13,7 +13,7 @@ from reelstream import __version__
 from reelstream.api import problems
 from reelstream.api.idempotency import HEADER
 from reelstream.api.resource import Operation
-from reelstream.contract import MAX_QUERIES, FailedEntry, Problem, Wait
+from reelstream.contract import MAX_QUERIES, FailedEntry, Problem, Wait, WaitAndSet
 from reelstream.contract.ids import SCHEMA_KEY, schema_of_id
 from reelstream.ratings.ids import Ids
 
@@ -89,7 +89,10 @@ def responses_of(operation: Operation) -> _Schema:
 
 def _problems_of_query(operation: Operation) -> tuple[int, ...]:
     waiting = _WAIT_PROBLEMS if operation.takes_token else ()
-    if operation.method == "POST":
+    if operation.read_options is WaitAndSet:
+        # Of a set that is not kept.
+        waiting = (*waiting, 404)
+    if operation.has_body:
         return (*_BODY_PROBLEMS, _QUERY_PROBLEM, *waiting)
     if operation.writes or operation.waits:
         return (_QUERY_PROBLEM, *waiting)
@@ -102,7 +105,8 @@ def _schemas(operations: Sequence[Operation]) -> _Schema:
     models: dict[str, tuple[type[BaseModel], JsonSchemaMode]] = {}
     for model in (Problem, FailedEntry):
         models[model.__name__] = (model, "serialization")
-    models[Wait.__name__] = (Wait, "validation")
+    for options in (Wait, WaitAndSet):
+        models[options.__name__] = (options, "validation")
     for operation in operations:
         models[operation.query.__name__] = (operation.query, "validation")
         for answer in (operation.answer, *operation.other_answers.values()):
@@ -120,21 +124,21 @@ def _describe(operation: Operation, schemas: _Schema) -> _Schema:
         "summary": operation.summary,
         "responses": responses_of(operation),
     }
-    if operation.method == "POST":
+    if operation.has_body:
         content = {"application/json": {"schema": _body(operation)}}
         described["requestBody"] = {"required": True, "content": content}
     parameters = list(_own_parameters(operation, schemas))
     if operation.writes:
         parameters.append(_IDEMPOTENCY_KEY)
-    elif operation.takes_token:
-        parameters += _parameters(operation, schemas[Wait.__name__])
+    elif operation.read_options is not None:
+        parameters += _parameters(operation, schemas[operation.read_options.__name__])
     if parameters:
         described["parameters"] = parameters
     return described
 
 
 def _own_parameters(operation: Operation, schemas: _Schema) -> Iterator[_Schema]:
-    if operation.method != "POST" and operation.query.model_fields:
+    if not operation.has_body and operation.query.model_fields:
         yield from _parameters(operation, schemas[operation.query.__name__])
 
 

@@ -17,11 +17,12 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import wraps
+from http import HTTPStatus
 from typing import Any, Required, TypeAlias, TypedDict, TypeVar, Unpack
 
 from reelstream.api.problems import ProblemError
 from reelstream.api.service import Service
-from reelstream.contract import Answer, Problem, Query
+from reelstream.contract import Answer, Problem, Query, Wait, WaitAndSet
 from reelstream.storage.api_keys import Scope
 
 Q = TypeVar("Q", bound=Query)
@@ -74,6 +75,20 @@ class Operation:
     def takes_token(self) -> bool:
         """Whether it may be told to wait until the server has seen a write."""
         return self.waits and not self.writes
+
+    @property
+    def has_body(self) -> bool:
+        """Whether its query is a JSON body; one that the path says whole is none."""
+        named = {known.alias or name for name, known in self.query.model_fields.items()}
+        return self.method == "POST" and not named <= set(self.path_fields)
+
+    @property
+    def read_options(self) -> type[Wait] | None:
+        """What its URL may say besides the query."""
+        if not self.takes_token:
+            return None
+        # Whatever is answered from a set may have to say that there is none yet.
+        return WaitAndSet if HTTPStatus.SERVICE_UNAVAILABLE in self.problems else Wait
 
     @property
     def path_fields(self) -> tuple[str, ...]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from reelstream.api.access import Access
 from reelstream.api.idempotency import Idempotency
 from reelstream.catalog import Catalog
 from reelstream.ratings.ids import NUMBERS, Ids
 from reelstream.ratings.scale import RatingScale
+from reelstream.serving.kept_sets import KeptSets
 from reelstream.serving.live_updates import LiveUpdates
 from reelstream.serving.log_writer import LogWriter
 from reelstream.serving.predictor import Predictor
@@ -24,13 +25,19 @@ class Service:
     predictor: Predictor
     live_updates: LiveUpdates
     writer: LogWriter
-    registry: ModelSetStore
+    model_sets: ModelSetStore
     catalog: Catalog
     scale: RatingScale
     access: Access
     audit_log: AuditLog
     ids: Ids = NUMBERS
+    kept_sets: KeptSets = field(default_factory=KeptSets)
     idempotency: Idempotency = field(default_factory=Idempotency)
+
+    def as_of(self, number: int) -> Service:
+        """The same with another model set in service. Raises SettingError, DamagedError."""
+        serving = self.kept_sets.of(number, self.predictor, self.model_sets, self.catalog)
+        return replace(self, predictor=self.predictor.as_of(serving))
 
     def title(self, item_id: int) -> str | None:
         """A film's title; None for one outside the catalogue."""

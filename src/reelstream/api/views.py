@@ -6,7 +6,7 @@ import re
 from codecs import BOM_UTF8
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from functools import cache
+from functools import cache, partial
 from hashlib import sha256
 from typing import Any, TypeAlias, cast
 
@@ -35,9 +35,10 @@ from reelstream.contract import (
     Problem,
     Query,
     Wait,
+    WaitAndSet,
 )
 from reelstream.contract.ids import is_id
-from reelstream.errors import StorageError
+from reelstream.errors import SettingError, StorageError
 from reelstream.ratings.ids import Ids
 from reelstream.storage.api_keys import Scope
 
@@ -55,12 +56,12 @@ def add_operation(app: Flask, service: Service, operation: Operation) -> None:
         lambda name: f"<path:{name[1]}>" if _is_text(service.ids, name[1]) else f"<{name[1]}>",
         operation.path,
     )
-    make_view = _view_of_body if operation.method == "POST" else _view_of_url
-    view = make_view(service, operation)
+    answer = _view_of_body(operation) if operation.has_body else _view_of_url(operation)
+    view: View = partial(answer, service)
     if operation.writes:
         view = _once_a_key(service, _noted(service, operation, view))
-    elif operation.takes_token:
-        view = _after_token(service, view)
+    elif operation.read_options is not None:
+        view = _with_options(service, operation.read_options, answer)
     app.add_url_rule(rule, operation.id, view, methods=[operation.method])
 
 
@@ -69,17 +70,17 @@ def _is_text(ids: Ids, name: str) -> bool:
     return any(each.name == name and each.kind == "text" for each in (ids.user, ids.item))
 
 
-def _view_of_url(service: Service, operation: Operation) -> View:
-    def view(**path: str) -> Response:
-        values = _values_of_url(operation.query, path, operation.takes_token)
+def _view_of_url(operation: Operation) -> View:
+    def view(service: Service, **path: str) -> Response:
+        values = _values_of_url(operation.query, path, operation.read_options)
         query = _validate(operation.query, values, service.ids)
         return _respond(operation.handle(service, query), operation.status, service.ids)
 
     return view
 
 
-def _view_of_body(service: Service, operation: Operation) -> View:
-    def view() -> Response:
+def _view_of_body(operation: Operation) -> View:
+    def view(service: Service) -> Response:
         body = _read_body()
         if not isinstance(body, list):
             query = _validate(operation.query, body, service.ids)
@@ -98,23 +99,32 @@ def _view_of_body(service: Service, operation: Operation) -> View:
     return view
 
 
-def _after_token(service: Service, view: View) -> View:
-    """The view, called once the server has seen the token that the URL may name."""
+def _with_options(service: Service, options: type[Wait], answer: View) -> View:
+    """The view, answered once the server has seen the token that the URL may name, and from the
+    model set that it may name.
+    """
 
-    def wait_and_view(**path: str) -> Response:
-        # Nearly no request waits: the rest should not pay for validating that it does not.
-        if any(name in request.args for name in Wait.model_fields):
-            values = {
-                name: given
-                for name, given in _values_of_url(Wait, {}).items()
-                if name in Wait.model_fields
-            }
-            wait = cast(Wait, _validate(Wait, values, service.ids))
-            if wait.after is not None:
-                await_token(service, wait.after, wait.timeout)
-        return view(**path)
+    def wait_and_answer(**path: str) -> Response:
+        # Nearly no request names any: the rest should not pay for validating that.
+        if not any(name in request.args for name in options.model_fields):
+            return answer(service, **path)
+        values = {
+            name: given
+            for name, given in _values_of_url(options, {}).items()
+            if name in options.model_fields
+        }
+        wanted = cast(Wait, _validate(options, values, service.ids))
+        if wanted.after is not None:
+            await_token(service, wanted.after, wanted.timeout)
+        if not isinstance(wanted, WaitAndSet) or wanted.model_set is None:
+            return answer(service, **path)
+        try:
+            as_of = service.as_of(wanted.model_set)
+        except SettingError as error:
+            raise ProblemError(make_problem(404, str(error))) from error
+        return answer(as_of, **path)
 
-    return wait_and_view
+    return wait_and_answer
 
 
 def _once_a_key(service: Service, view: View) -> View:
@@ -201,15 +211,15 @@ def _validate(kind: type[Query], values: Any, ids: Ids) -> Query:
 
 
 def _values_of_url(
-    kind: type[Query], path: dict[str, str], without_wait: bool = False
+    kind: type[Query], path: dict[str, str], without: type[Query] | None = None
 ) -> dict[str, Any]:
-    """The fields of path and URL, perhaps without those of Wait. What JSON reads as a number or a
+    """The fields of path and URL, except those of `without`. What JSON reads as a number or a
     truth value becomes one, except where the field is a text.
     """
     values: dict[str, Any] = dict(path)
     # A field given twice is refused: to pick one would answer a query that nobody meant.
     for name, given in request.args.lists():
-        if without_wait and name in Wait.model_fields:
+        if without is not None and name in without.model_fields:
             continue
         if name in values or len(given) > 1:
             raise ProblemError(make_problem(422, f"{name} is given more than once"))

@@ -55,7 +55,7 @@ def make_app(work: Path, kafka: Mapping[str, str], serve: ServeSettings) -> Flas
             predictor=predictor,
             live_updates=live_updates,
             writer=LogWriter(log, binding.topic),
-            registry=registry,
+            model_sets=registry,
             catalog=catalog,
             scale=binding.scale,
             access=access_of(folder, serve),

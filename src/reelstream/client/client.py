@@ -15,6 +15,7 @@ from reelstream.contract import (
     AnonymousQuery,
     AudienceAnswer,
     BecauseAnswer,
+    ChosenSetAnswer,
     ClassificationAnswer,
     ClusteringAnswer,
     ErasedAnswer,
@@ -112,6 +113,16 @@ class Client:
         """
         other = copy(self)
         other._transport = self._transport.reading_with({"after": token, "timeout": wait_seconds})
+        return other
+
+    def as_of(self, model_set: int) -> Client:
+        """A client whose answers are those of the model set with this number, while it is kept.
+
+        Queries that no set answers, such as `status`, are refused. It shares this client's
+        connections.
+        """
+        other = copy(self)
+        other._transport = self._transport.reading_with({"model_set": model_set})
         return other
 
     def rate(
@@ -325,6 +336,14 @@ class Client:
     def model_sets(self) -> ModelSetsAnswer:
         """The model sets with their scores, newest first."""
         return self._transport.get("/v1/models", ModelSetsAnswer)
+
+    def activate(self, number: int | None, *, key: str | None = None) -> ChosenSetAnswer:
+        """Serve this model set until further notice; None: the newest, now and later.
+
+        Needs an API key that may administer. key: an Idempotency-Key, see `rate`.
+        """
+        path = f"/v1/models/{'latest' if number is None else number}/activate"
+        return self._transport.write("POST", path, ChosenSetAnswer, key)
 
     def status(self) -> StatusAnswer:
         """What the stream is doing now."""

@@ -46,6 +46,7 @@ from reelstream.contract.ids import (
 from reelstream.contract.model_sets import (
     BatchRanking,
     BatchScores,
+    ChosenSetAnswer,
     Comparison,
     GateReport,
     ModelSetAnswer,
@@ -126,7 +127,10 @@ from reelstream.contract.users import (
     UsersQuery,
     UserSummary,
 )
-from reelstream.contract.waiting import Wait
+from reelstream.contract.waiting import (
+    Wait,
+    WaitAndSet,
+)
 from reelstream.ratings.ids import Id
 
 __all__ = [
@@ -144,6 +148,7 @@ __all__ = [
     "BatchStatus",
     "BecauseAnswer",
     "BecauseQuery",
+    "ChosenSetAnswer",
     "Classification",
     "ClassificationAnswer",
     "Clustering",
@@ -229,6 +234,7 @@ __all__ = [
     "UsersAnswer",
     "UsersQuery",
     "Wait",
+    "WaitAndSet",
     "WindowScores",
     "WrittenAnswer",
 ]

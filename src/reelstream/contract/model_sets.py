@@ -158,3 +158,16 @@ class ModelSetsAnswer(Answer):
 
     in_service: Annotated[int | None, Field(description="The number of the set that answers.")]
     model_sets: list[ModelSetAnswer]
+
+
+class ChosenSetAnswer(Answer):
+    """Which set serves from now on."""
+
+    current: Annotated[int | None, Field(description="The set that should serve.")]
+    pinned: Annotated[
+        int | None, Field(description="The set that somebody chose; null: the newest serves.")
+    ]
+    in_service: Annotated[
+        int | None,
+        Field(description="The set that this server answers from, until it has loaded the other."),
+    ]

@@ -1,4 +1,4 @@
-"""What every read may say besides its query: that it has to wait for a write."""
+"""What a read may say besides its query: that it has to wait for a write, and of which set."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from reelstream.contract.base import Query
+from reelstream.contract.base import Query, Whole
+from reelstream.ratings.events import MAX_ID
 
 # `partition:end offset`, several with commas between them, and the beginning of the topic's
 # identity.
@@ -33,3 +34,18 @@ class Wait(Query):
             description="How many seconds to wait for it at most; then 504.",
         ),
     ] = DEFAULT_WAIT_SECONDS
+
+
+class WaitAndSet(Wait):
+    """Fields of the URL that every read takes which is answered from a model set."""
+
+    model_set: Annotated[
+        int | None,
+        Field(
+            ge=1,
+            le=MAX_ID,
+            description="Answer as of the model set of this number, while it is kept; of the "
+            "one in service when absent.",
+        ),
+        Whole,
+    ] = None

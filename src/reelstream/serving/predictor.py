@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import NamedTuple
@@ -268,6 +269,12 @@ class Predictor:
                 "no model set is in service yet: the first one follows the first closed batch"
             )
         return self._serving
+
+    def as_of(self, serving: Serving) -> Predictor:
+        """A view of this predictor in which another set is in service; only for questions."""
+        other = copy(self)
+        other._serving = serving
+        return other
 
     def take(self, rows: Sequence[LogEvent]) -> int:
         """Events from the log, in its order; how many the files did not hold.
