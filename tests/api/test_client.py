@@ -178,6 +178,8 @@ def test_every_route_has_a_method(api: SimpleNamespace) -> None:
     for number in (2, None):
         with pytest.raises(ApiError, match="key"):
             client.activate(number)
+    with pytest.raises(ApiError, match="key"):
+        client.erase_user(12)
     client.model_sets()
     assert client.model_set(2).in_service
     client.events()
