@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from command_line import Command
 
-from reelstream.broker import kafka, open_broker
+from reelstream.broker import kafka_cluster, open_broker
 from reelstream.cli import checks
 from reelstream.storage.work_folder import WorkFolder
 
@@ -107,7 +107,7 @@ def test_a_broker_that_does_not_answer_is_a_fault(
     command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also before there is a work folder; and none is made."""
-    monkeypatch.setattr(kafka, "OPEN_SECONDS", 0.5)
+    monkeypatch.setattr(kafka_cluster, "OPEN_SECONDS", 0.5)
     found = doctor(command, "--broker", "kafka://127.0.0.1:1")
     assert "--broker" in faults(found)["log"]
     assert list(Path.cwd().iterdir()) == []

@@ -21,6 +21,7 @@ import httpx
 
 from reelstream.broker import open_broker
 from reelstream.cli.addresses import url
+from reelstream.cli.compiled import compiled_folder, is_compiled
 from reelstream.cli.dataset_factories import cache_folder, named_columns
 from reelstream.cli.factories import open_log, open_work_folder
 from reelstream.cli.preflight import free_port
@@ -194,15 +195,11 @@ def data(settings: Settings) -> Iterator[Finding]:
 
 def compiled_functions(_: Settings) -> Iterator[Finding]:
     """Where Numba keeps what it compiled, and whether it has."""
-    package = Path(__file__).parents[1]
-    named = os.environ.get("NUMBA_CACHE_DIR")
-    kept = Path(named) if named else package
-    if not named and not os.access(package, os.W_OK):
-        kept = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "numba"
+    kept = compiled_folder()
     if not os.access(_existing(kept), os.W_OK):
         fix = "set NUMBA_CACHE_DIR to a folder that you may write: else every start compiles"
         yield Finding("compiled functions", "note", f"{kept} cannot be written", fix)
-    elif next(kept.rglob("*.nbi"), None) is None:
+    elif not is_compiled():
         found = "none yet: the first run compiles for about a minute, and keeps them"
         yield Finding("compiled functions", "ok", found)
     else:

@@ -15,10 +15,9 @@ import typer
 from reelstream.cli.command_settings import with_settings
 from reelstream.cli.dataset_factories import STAND_IN
 from reelstream.cli.progress import progress
-from reelstream.cli.run import ADDRESSES, prepare
+from reelstream.cli.run import ADDRESSES, keep_alive, prepare
 from reelstream.cli.stopping import stop_on_signals
 from reelstream.datasets import simulate
-from reelstream.files import FileLock
 from reelstream.settings import Settings
 from reelstream.storage.work_folder import WorkFolder
 
@@ -52,8 +51,7 @@ def demo(
                 target=open_when_there, args=(pipeline.urls["page"], stop), daemon=True
             )
             opener.start()
-        with FileLock(pipeline.folder.run_lock):
-            exit_code, _ = pipeline.follow(None, stop, on_stderr=False)
+        exit_code, _ = keep_alive(pipeline, None, stop)
     return exit_code
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import threading
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from reelstream.cli.addresses import url
 from reelstream.cli.command_settings import with_settings
+from reelstream.cli.compiled import is_compiled
 from reelstream.cli.dataset_factories import open_dataset
 from reelstream.cli.factories import bind_work_folder, open_log
+from reelstream.cli.notices import print_notice
 from reelstream.cli.options import BATCH, DATA, ENGINE, NEW_LOG, SOURCE, Json
 from reelstream.cli.output import print_json
 from reelstream.cli.page_key import page_key
@@ -18,6 +21,9 @@ from reelstream.cli.preflight import check_page, free_port
 from reelstream.cli.stopping import stop_on_signals
 from reelstream.files import FileLock
 from reelstream.settings import Settings
+
+if TYPE_CHECKING:
+    from reelstream.monitoring.status import PipelineStatus
 
 ADDRESSES = (
     "serve.host",
@@ -45,9 +51,7 @@ def run(
     """Keep all stages alive until stopped, or until a model set serves."""
     with stop_on_signals() as stop:
         pipeline = prepare(settings, with_ui=not no_ui)
-        # A second run on the folder would start every stage again.
-        with FileLock(pipeline.folder.run_lock), page_key(pipeline.folder, settings.ui):
-            exit_code, status = pipeline.follow(until_set, stop, on_stderr=as_json)
+        exit_code, status = keep_alive(pipeline, until_set, stop, on_stderr=as_json)
     if as_json and status is not None:
         print_json(
             {
@@ -59,6 +63,20 @@ def run(
             }
         )
     return exit_code
+
+
+def keep_alive(
+    pipeline: Pipeline, until_set: int | None, stop: threading.Event, *, on_stderr: bool = False
+) -> tuple[int, PipelineStatus | None]:
+    """Keep the stages alive: see `Pipeline.follow`. Raises LockedError beside another run."""
+    # A second run on the folder would start every stage again.
+    with FileLock(pipeline.folder.run_lock), page_key(pipeline.folder, pipeline.settings.ui):
+        if not is_compiled():
+            print_notice(
+                "the first run on this machine compiles its functions: about a minute more until"
+                " a model set is in service"
+            )
+        return pipeline.follow(until_set, stop, on_stderr=on_stderr)
 
 
 def prepare(settings: Settings, *, with_ui: bool) -> Pipeline:
