@@ -65,10 +65,10 @@ def coverage_chart(words: Words, sets: Sequence[ModelSetAnswer]) -> alt.LayerCha
         ],
     )
     promised = alt.Chart(pl.DataFrame({"share": list(PROMISED.values())})).mark_rule(
-        strokeDash=[5, 4], opacity=0.6
+        strokeDash=[5, 4], color="#8a9592"
     )
     layers = [
-        promised.encode(alt.Y("share:Q")),
+        promised.encode(y),
         measured.mark_line(strokeWidth=2),
         measured.mark_point(size=60, filled=True, opacity=1),
     ]

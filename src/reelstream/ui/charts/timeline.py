@@ -18,6 +18,8 @@ from reelstream.ui.stream_samples import Sample
 from reelstream.ui.words import Words
 
 WINDOW_SECONDS = 600
+# The chart begins with the first sample, but is at least so wide.
+_MIN_WINDOW_SECONDS = 120
 _TABLE_ROWS = 12
 _KINDS = ("batch", "accepted", "refused", "service")
 
@@ -79,11 +81,14 @@ def timeline_chart(
     words: Words, speeds: Sequence[tuple[float, float]], marks: Sequence[Mark], *, now: float
 ) -> alt.LayerChart:
     """The chart alone. speeds: time and ratings a second."""
+    earliest = min([at for at, _ in speeds], default=now)
+    start = max(now - WINDOW_SECONDS, min(earliest, now - _MIN_WINDOW_SECONDS))
+    marks = [mark for mark in marks if mark.at >= start]
     highest = max([speed for _, speed in speeds], default=1.0) or 1.0
     x = alt.X(
         "at:T",
         title=words("time.utc"),
-        scale=alt.Scale(domain=[_utc(now - WINDOW_SECONDS), _utc(now)], type="utc"),
+        scale=alt.Scale(domain=[_utc(start), _utc(now)], type="utc"),
         axis=alt.Axis(format="%H:%M", tickCount=6, grid=False),
     )
     y = alt.Y(

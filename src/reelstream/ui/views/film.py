@@ -8,6 +8,7 @@ from reelstream.contract import FilmAnswer
 from reelstream.ui import visitor
 from reelstream.ui.app import App
 from reelstream.ui.catalog_facts import scale_of
+from reelstream.ui.charts.because import show_because
 from reelstream.ui.formatting import film_name, plain
 from reelstream.ui.parts.choose_user import show_user_choice
 from reelstream.ui.parts.film_rows import show_film_name
@@ -17,6 +18,8 @@ from reelstream.ui.parts.ratings import show_outcome, show_rating_scale
 from reelstream.ui.states import api_errors_shown, show_empty
 
 _SIMILAR = 8
+# Ratings with a bar of their own in the explanation.
+_PARTS = 6
 
 
 def show(app: App) -> None:
@@ -44,8 +47,14 @@ def _show_film(app: App) -> None:
             show_outcome(app)
             show_prediction(app, user, film.item_id, scale)
             show_rating_scale(app, user, film, scale)
-        with right, api_errors_shown(words):
-            _show_similar(app, film)
+        with right:
+            with api_errors_shown(words):
+                show_because(
+                    words,
+                    app.read(lambda client: client.because(user, film.item_id, limit=_PARTS)),
+                )
+            with api_errors_shown(words):
+                _show_similar(app, film)
 
 
 def _chosen(app: App) -> FilmAnswer | None:

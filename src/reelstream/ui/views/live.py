@@ -56,16 +56,23 @@ def _show_counts(app: App, status: StatusAnswer) -> None:
     with st.container(horizontal=True, key="stream"):
         for key, value in (
             ("count.log", words.number(log.end)),
-            ("count.batched", words.number(log.batched)),
             ("count.waiting", words.number(waiting)),
             ("count.batches", words.number(status.batches.count)),
             ("count.rejected", words.number(status.batches.rejected)),
             ("count.users", words.number(status.histories.users)),
-            ("count.set", str(service.number) if service else words("none_yet")),
-            # By this machine's clock, which may differ from the server's.
-            ("count.age", words.age(time.time() - service.since) if service else "–"),
         ):
-            st.metric(words(key), value, border=True)
+            st.metric(words(key), value, border=True, height="stretch")
+        # By this machine's clock, which may differ from the server's.
+        since = words("count.since", age=words.age(time.time() - service.since)) if service else ""
+        st.metric(
+            words("count.set"),
+            str(service.number) if service else words("none_yet"),
+            since or None,
+            delta_color="off",
+            delta_arrow="off",
+            border=True,
+            height="stretch",
+        )
 
 
 # Asked again when there is another set: `_client` is no part of the key, `newest` is.
