@@ -31,6 +31,7 @@ STREAM = ("--rate", "1000", "--batch-rows", "10000", "--batch-seconds", "60")
 VIEWS = ("", "for_you?user=1&film=31", "film?user=1&film=31", "segments?user=1", "models", "health")
 WIDTHS = (400, 1000, 1600)
 MAX_HEIGHT = 3000
+PICTURE_HEIGHT = 1120
 COLORS = 128
 
 FRAMES, SECONDS_A_FRAME, SHOWN_SECONDS_A_FRAME = 24, 3.0, 0.5
@@ -68,7 +69,7 @@ def take(api_url: str, page_url: str, everything: Path | None) -> None:
             ("page-models", VIEWS[4], "light"),
         ):
             page = open_page(browser, width=1280, scheme=scheme)
-            save(shot(page, f"{page_url}/{path}"), IMAGES / f"{name}.png")
+            save(shot(page, f"{page_url}/{path}", PICTURE_HEIGHT), IMAGES / f"{name}.png")
             page.context.close()
         if everything is not None:
             save_all(browser, page_url, everything)
@@ -96,15 +97,15 @@ def open_page(browser: Browser, *, width: int, scheme: str) -> Page:
     return context.new_page()
 
 
-def shot(page: Page, url: str) -> Image.Image:
-    """The whole view, not only what fits into the window."""
+def shot(page: Page, url: str, max_height: int = MAX_HEIGHT) -> Image.Image:
+    """The whole view, not only what fits into the window, up to a height."""
     width = page.viewport_size["width"] if page.viewport_size else 1280
     page.set_viewport_size({"width": width, "height": 900})
     page.goto(url)
     page.wait_for_selector("h1")
     page.wait_for_timeout(4000)
     height = page.evaluate("document.querySelector('[data-testid=stMain]').scrollHeight")
-    page.set_viewport_size({"width": width, "height": min(int(height), MAX_HEIGHT)})
+    page.set_viewport_size({"width": width, "height": min(int(height), max_height)})
     page.wait_for_timeout(1000)
     return Image.open(io.BytesIO(page.screenshot()))
 

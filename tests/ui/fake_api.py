@@ -67,7 +67,8 @@ class FakeApi:
         app.get("/v1/users/<int:user_id>/items/<int:item_id>/because")(self._because)
         app.get("/v1/users/<int:user_id>/recommendations")(self._recommendations)
         app.get("/v1/users/<int:user_id>/questions")(self._questions)
-        app.get("/predict_clustering")(self._clustering)
+        app.get("/v1/users/<int:user_id>/surprises")(self._surprises)
+        app.get("/v1/items/<int:item_id>/audience")(self._audience)
         app.post("/v1/ratings")(self._rate)
         return app
 
@@ -216,6 +217,13 @@ class FakeApi:
                 known_user=bool(own),
                 total=USERS.get(user_id, 0) + len(self.own.get(user_id, {})),
                 ratings=rated,
+                segment=contract.Clustering(
+                    prediction=2, label="generous drama lovers", size=132, genres=["Drama"]
+                ),
+                taste=[
+                    contract.GenreLeaning(genre="Drama", stars=0.31, sd=0.2),
+                    contract.GenreLeaning(genre="Horror", stars=-0.4, sd=0.3),
+                ],
             )
         )
 
@@ -316,17 +324,39 @@ class FakeApi:
             )
         )
 
-    def _clustering(self) -> Response:
-        user_id = int(request.args["userId"])
+    def _surprises(self, user_id: int) -> Response:
+        ratings = [
+            contract.Surprise(
+                item_id=item_id,
+                title=FILMS[item_id].title,
+                rating=rating,
+                timestamp=0,
+                predicted=3.1,
+                sd=0.7,
+                surprise=1.29,
+            )
+            for item_id, rating in self._ratings_of(user_id).items()
+        ]
         return _json(
-            contract.ClusteringAnswer(
-                user_id=user_id,
+            contract.SurprisesAnswer(
+                model_set=self.model_set or 0, user_id=user_id, ratings=ratings
+            )
+        )
+
+    def _audience(self, item_id: int) -> Response:
+        segment = contract.SegmentAudience(
+            number=2, label="generous drama lovers", users=3, mean=4.1, liked=2 / 3
+        )
+        return _json(
+            contract.AudienceAnswer(
                 model_set=self.model_set or 0,
-                basis=self._basis(user_id),
-                prediction=2,
-                label="generous drama lovers",
-                size=132,
-                genres=["Drama"],
+                item_id=item_id,
+                title=FILMS[item_id].title,
+                ratings=3,
+                mean=4.1,
+                distribution={"0.5": 0, "4": 2, "4.5": 1},
+                sampled=3,
+                segments=[segment],
             )
         )
 

@@ -89,7 +89,7 @@ def test_why_a_rating_is_expected_adds_up(app: AppTest) -> None:
     """
     app.run()
     rate(app, "asked", 1, 4)
-    why = app.table[-1].value
+    why = app.table[1].value
     assert list(why["What"]) == [
         "What anybody makes of a film",
         "Its genres and year",
@@ -99,6 +99,18 @@ def test_why_a_rating_is_expected_adds_up(app: AppTest) -> None:
     ]
     assert list(why["Adds"]) == ["+3.50", "−0.30", "+0.20", "+0.25", "+3.65"]
     assert list(why["If it were taken back"]) == ["", "", "", "−0.20", ""]
+
+
+def test_taste_and_surprises_of_a_user_who_has_rated(app: AppTest) -> None:
+    """By genre, with how sure that is; and the ratings that were not expected."""
+    app.run()
+    assert len(app.table) == 2
+    rate(app, "asked", 1, 4)
+    taste, surprises = (table.value for table in app.table[2:])
+    assert list(taste["Genre"]) == ["Drama", "Horror"]
+    assert list(taste["Stars above others"]) == ["+0.31", "−0.40"]
+    assert list(surprises["Film"]) == ["Toy Story"]
+    assert list(surprises["Expected"]) == ["3.1 ± 0.7"]
 
 
 def test_filters_reach_the_api(app: AppTest, api: FakeApi) -> None:
@@ -125,7 +137,6 @@ def test_the_page_asks_for_what_it_shows(app: AppTest, api: FakeApi) -> None:
         "GET /v1/users",
         "GET /v1/users/900000001",
         "GET /v1/users/900000001/questions",
-        "GET /predict_clustering",
         "GET /v1/users/900000001/recommendations",
         "GET /v1/users/900000001/recommendations",
         "GET /v1/items/1",

@@ -13,6 +13,8 @@ def test_a_film_by_its_address(served: Served) -> None:
     assert app.header[0].value == r"Alien \(1979\)"
     assert metrics(app)["Chance to like it"] == "63%"
     assert "Fairly sure: most likely 3.5 ★ (21%), give or take 0.84." in words(app)
+    assert list(app.table[1].value["Users"]) == ["0", "2", "1"]
+    assert list(app.table[2].value["Like it"]) == ["67%"]
     assert buttons(app, "similar") == [
         "Toy Story :gray[· 0.31]",
         r"\[Rec\] \*\$9\* :gray[· 0.31]",

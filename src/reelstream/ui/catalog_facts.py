@@ -16,18 +16,7 @@ def scale_of(app: App) -> ScaleStatus:
     return _scale(app.client)
 
 
-def genres(app: App) -> list[str]:
-    """The genres that set segments apart, by name."""
-    return _genres(app.client)
-
-
 # One API a page: its client need not be part of what is remembered.
 @st.cache_data(ttl=_SECONDS, show_spinner=False)
 def _scale(_client: Client) -> ScaleStatus:
     return _client.status().scale
-
-
-@st.cache_data(ttl=_SECONDS, show_spinner=False)
-def _genres(_client: Client) -> list[str]:
-    segments = _client.segments().segments
-    return sorted({lift.genre for segment in segments for lift in segment.genres})

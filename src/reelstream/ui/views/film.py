@@ -8,6 +8,7 @@ from reelstream.contract import FilmAnswer
 from reelstream.ui import visitor
 from reelstream.ui.app import App
 from reelstream.ui.catalog_facts import scale_of
+from reelstream.ui.charts.audience import show_audience
 from reelstream.ui.charts.because import show_because
 from reelstream.ui.formatting import film_name, plain
 from reelstream.ui.parts.choose_user import show_user_choice
@@ -40,21 +41,25 @@ def _show_film(app: App) -> None:
             return
         st.header(plain(film_name(film)), anchor=False)
         st.caption(plain(" · ".join(film.genres)) or words("genres.none"))
+        scale, user = scale_of(app), show_user_choice(app)
         left, right = st.columns([6, 5], gap="large")
-        with left, api_errors_shown(words):
-            scale = scale_of(app)
-            user = show_user_choice(app)
-            show_outcome(app)
-            show_prediction(app, user, film.item_id, scale)
-            show_rating_scale(app, user, film, scale)
+        with left:
+            with api_errors_shown(words):
+                show_outcome(app)
+                show_prediction(app, user, film.item_id, scale)
+                show_rating_scale(app, user, film, scale)
+            with api_errors_shown(words):
+                show_audience(words, app.client.audience(film.item_id))
         with right:
             with api_errors_shown(words):
-                show_because(
-                    words,
-                    app.read(lambda client: client.because(user, film.item_id, limit=_PARTS)),
-                )
+                _show_why(app, user, film)
             with api_errors_shown(words):
                 _show_similar(app, film)
+
+
+def _show_why(app: App, user: str, film: FilmAnswer) -> None:
+    item_id = film.item_id
+    show_because(app.words, app.read(lambda client: client.because(user, item_id, limit=_PARTS)))
 
 
 def _chosen(app: App) -> FilmAnswer | None:

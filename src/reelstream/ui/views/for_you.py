@@ -7,8 +7,9 @@ import streamlit as st
 from reelstream.contract import Id, ScaleStatus, UserAnswer
 from reelstream.ui import visitor
 from reelstream.ui.app import App
-from reelstream.ui.catalog_facts import genres, scale_of
+from reelstream.ui.catalog_facts import scale_of
 from reelstream.ui.charts.because import show_because
+from reelstream.ui.charts.taste import show_taste
 from reelstream.ui.formatting import film_name, plain
 from reelstream.ui.parts.choose_user import show_user_choice
 from reelstream.ui.parts.film_lists import show_film_lists, show_filters
@@ -16,6 +17,7 @@ from reelstream.ui.parts.film_rows import show_film_name
 from reelstream.ui.parts.find_films import find_films
 from reelstream.ui.parts.prediction import show_prediction
 from reelstream.ui.parts.ratings import rate, show_outcome, show_rating_stars
+from reelstream.ui.parts.surprises import show_surprises
 from reelstream.ui.states import api_errors_shown, show_empty
 
 _QUESTIONS = 5
@@ -35,15 +37,17 @@ def _show_person(app: App) -> None:
     with api_errors_shown(app.words):
         scale = scale_of(app)
         left, right = st.columns([4, 9], gap="large")
-        with left, api_errors_shown(app.words):
+        with left:
             user = show_user_choice(app)
-            history = app.read(lambda client: client.user(user, limit=_OWN_RATINGS))
-            _show_rating(app, user, scale, history)
+            known = app.read(lambda client: client.user(user, limit=_OWN_RATINGS))
+            with api_errors_shown(app.words):
+                _show_rating(app, user, scale, known)
         with right, api_errors_shown(app.words):
-            _show_segment(app, user)
-            wanted = show_filters(app.words, genres(app))
+            _show_segment(app, known)
+            wanted = show_filters(app.words, sorted(each.genre for each in known.taste))
             first = show_film_lists(app, user, wanted, scale)
             _show_film(app, user, visitor.film_id() or first, scale)
+            _show_taste(app, user, known)
 
 
 def _show_rating(app: App, user: str, scale: ScaleStatus, history: UserAnswer) -> None:
@@ -86,14 +90,24 @@ def _show_questions(app: App, user: str, scale: ScaleStatus, history: UserAnswer
             show_rating_stars(app, user, film, where="asked", scale=scale)
 
 
-def _show_segment(app: App, user: str) -> None:
-    answer = app.read(lambda client: client.predict_clustering(user))
-    words = app.words
-    st.markdown(
-        f":material/group: **{words('segment')} {answer.prediction}** · {plain(answer.label)}"
-        f" :gray[· {words.count('users', answer.size)} · "
-        f"{plain(', '.join(answer.genres))}]"
-    )
+def _show_segment(app: App, known: UserAnswer) -> None:
+    segment, words = known.segment, app.words
+    if segment is not None:
+        st.markdown(
+            f":material/group: **{words('segment')} {segment.prediction}** · {plain(segment.label)}"
+            f" :gray[· {words.count('users', segment.size)} · "
+            f"{plain(', '.join(segment.genres))}]"
+        )
+
+
+def _show_taste(app: App, user: str, known: UserAnswer) -> None:
+    """What the ratings say of the user, and which of them nobody expected."""
+    if known.total:
+        taste, surprises = st.columns(2, gap="large")
+        with taste:
+            show_taste(app.words, known)
+        with surprises, api_errors_shown(app.words):
+            show_surprises(app, user)
 
 
 def _show_film(app: App, user: str, item_id: Id | None, scale: ScaleStatus) -> None:

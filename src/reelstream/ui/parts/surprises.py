@@ -1,0 +1,31 @@
+"""A user's ratings that were least expected."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from reelstream.ui.app import App
+from reelstream.ui.charts.frame import show_table
+from reelstream.ui.formatting import film_name, plain
+
+_SURPRISES = 6
+
+
+def show_surprises(app: App, user: str) -> None:
+    """What was expected of each from the earlier ratings alone, and how far off that was."""
+    words = app.words
+    ratings = app.read(lambda client: client.surprises(user, limit=_SURPRISES)).ratings
+    if not ratings:
+        return
+    st.markdown(f"**{words('surprises.title')}**  \n:gray[:small[{words('surprises.about')}]]")
+    show_table(
+        {
+            words("surprises.film"): [plain(film_name(rated)) for rated in ratings],
+            words("surprises.given"): [f"{words.rating(rated.rating)} ★" for rated in ratings],
+            words("surprises.expected"): [
+                f"{words.decimal(rated.predicted, 1)} ± {words.decimal(rated.sd, 1)}"
+                for rated in ratings
+            ],
+            words("surprises.off"): [words.signed(rated.surprise) for rated in ratings],
+        }
+    )
