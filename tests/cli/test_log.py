@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ def log_url(tmp_path: Path) -> str:
             for number in range(5):
                 producer.send(b'{"n":%d}' % number, b"key", partition=number % 2)
                 producer.flush()
+                time.sleep(0.002)  # the log tells times to the millisecond
             producer.send(b"\xff\xfe", None, partition=0, headers=[("source", b"me")])
             producer.flush()
     return url

@@ -95,6 +95,7 @@ def test_a_release(world: TrainingWorld) -> None:
         "log_likelihood",
         "coverage_1sd",
         "coverage_2sd",
+        "ndcg_10",
     }
     assert set(release["record"][0]) == {
         "batch",
@@ -105,6 +106,7 @@ def test_a_release(world: TrainingWorld) -> None:
         "biases",
         "global_mean",
         "windows",
+        "ranking",
     }
     assert sorted(release["scale"]) == ["highest", "like_threshold", "lowest", "step"]
     assert sorted(release["parameters"]) == [
