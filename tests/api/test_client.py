@@ -186,7 +186,7 @@ def test_every_route_has_a_method(api: SimpleNamespace) -> None:
     client.status()
     client.live()
     client.ready()
-    assert "reelstream_requests_total" in client.metrics()
+    assert "http_server_request_duration_seconds_count" in client.metrics()
     document = api.client.get("/openapi.json").json
     described = {
         (method, re.sub(r"{\w+}", "ID", path))

@@ -117,7 +117,10 @@ def test_what_is_answered_at_once_is_counted_like_the_rest(
     body = b'{"userId":1,"movieId":31}'
     for _ in range(3):
         asyncio.run(send(entrance, "POST", "/predict_regression", [body]))
-    counted = 'reelstream_requests_total{endpoint="/predict_regression",method="POST",status="200"}'
+    counted = (
+        'http_server_request_duration_seconds_count{http_request_method="POST",'
+        'http_response_status_code="200",http_route="/predict_regression"}'
+    )
     assert f"{counted} 3.0" in api.client.get("/metrics").text
 
 

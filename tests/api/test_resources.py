@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any, NoReturn
 
 import msgspec
 import numpy as np
@@ -18,6 +20,7 @@ from fake_sets import release
 from reelstream.api.users import beginning_with
 from reelstream.broker import open_broker
 from reelstream.broker.interface import Broker
+from reelstream.errors import BrokerError
 from reelstream.evaluation.reports import BatchScores, Scores
 from reelstream.ingest.batch_writer import BatchPolicy, BatchWriter
 from reelstream.ratings.events import MAX_ID
@@ -358,6 +361,8 @@ def test_a_server_with_a_set_is_ready_and_says_what_is_wrong(api: SimpleNamespac
         "reasons": [],
         "model_set": 2,
         "rejected": 0,
+        "stream": "live",
+        "stream_age": 0.0,
     }
     api.registry.damaged = {3}
     api.registry.add(3)
@@ -381,16 +386,55 @@ def test_metrics_count_requests_by_endpoint_and_status(client: FlaskClient) -> N
     client.get("/v1/items/999")
     client.get("/nothing/here")
     text = client.get("/metrics").text
-    assert (
-        'reelstream_requests_total{endpoint="/v1/items/<movieId>",method="GET",status="200"} 1.0'
-        in text
-    )
-    assert (
-        'reelstream_requests_total{endpoint="/v1/items/<movieId>",method="GET",status="404"} 1.0'
-        in text
-    )
-    assert 'reelstream_requests_total{endpoint="none",method="none",status="404"} 1.0' in text
-    assert 'reelstream_request_seconds_count{endpoint="/v1/items/<movieId>"} 2.0' in text
+    for method, status, route in (
+        ("GET", 200, "/v1/items/{movieId}"),
+        ("GET", 404, "/v1/items/{movieId}"),
+        ("none", 404, "none"),
+    ):
+        labels = (
+            f'{{http_request_method="{method}",http_response_status_code="{status}",'
+            f'http_route="{route}"}}'
+        )
+        assert f"http_server_request_duration_seconds_count{labels} 1.0" in text
+
+
+def test_a_log_that_is_away_is_told_with_every_answer(
+    api: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Reads go on and say since when; when it is back the server follows it by itself."""
+
+    def refuse(topic: str) -> NoReturn:
+        raise BrokerError("the log is away")
+
+    def wait_for(stream: str) -> Any:
+        patience = time.monotonic() + 60
+        while (found := api.client.get("/v1/status").json)["stream"] != stream:
+            assert time.monotonic() < patience, "it never came true"
+            time.sleep(0.02)
+        return found
+
+    path = "/predict_regression?userId=1&movieId=31"
+    api.updates.start()
+    assert "X-Stream-Stale" not in api.client.get(path).headers
+    with monkeypatch.context() as patch:
+        patch.setattr(api.broker, "end_offsets", refuse)
+        assert wait_for("stale")["stream_age"] > 0
+        answer = api.client.get(path)
+        assert answer.status_code == 200 and int(answer.headers["X-Stream-Stale"]) >= 0
+        assert api.client.get("/health/ready").json["stream"] == "stale"
+    assert wait_for("live")["stream_age"] == 0
+    api.updates.close()
+
+
+def test_freshness_is_measured_for_every_write(api: SimpleNamespace) -> None:
+    """From the log's acknowledgement to the answers."""
+    api.updates.start()
+    rating = {"userId": 5, "movieId": 31, "rating": 4.5}
+    for _ in range(3):
+        token = api.client.post("/v1/ratings", json=rating).json["token"]
+        api.client.get(f"/v1/users/5?after={token}&timeout=10")
+    api.updates.close()
+    assert "reelstream_freshness_seconds_count 3.0" in api.client.get("/metrics").text
 
 
 def test_one_set_and_one_segment_by_number(client: FlaskClient) -> None:

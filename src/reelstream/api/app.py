@@ -115,6 +115,14 @@ def create_app(service: Service, origins: Sequence[str] = ()) -> Flask:
     app.after_request(_secure)
     if origins:
         CORS(app, origins=list(origins), expose_headers=_EXPOSED_HEADERS, max_age=_CORS_SECONDS)
+
+    @app.after_request
+    def _tell_stale(response: Response) -> Response:
+        age = service.live_updates.stale_seconds
+        if age is not None:
+            response.headers["X-Stream-Stale"] = f"{age:.0f}"
+        return response
+
     always = [*_SECURITY_HEADERS.items(), _NOT_CACHED]
     app.extensions[QUICK] = quick_operations(service, operations, metrics, always)
     return app

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 
@@ -9,12 +10,16 @@ from flask import Flask, Response, g, request
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
     CollectorRegistry,
-    Counter,
     Histogram,
     ProcessCollector,
     generate_latest,
 )
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
 from prometheus_client.registry import Collector
 
 from reelstream.api.service import Service
@@ -55,6 +60,18 @@ class _Serving(Collector):
         updates.add_metric(["shed"], predictor.item_updates_shed)
         yield updates
         yield from _list_metrics(predictor.lists.counts)
+        freshness = self._service.live_updates.progress.freshness
+        yield HistogramMetricFamily(
+            "reelstream_freshness_seconds",
+            "From the log's acknowledgement of a write to its being in answers.",
+            buckets=freshness.buckets(),
+            sum_value=freshness.total,
+        )
+        yield GaugeMetricFamily(
+            "reelstream_writes_waiting",
+            "Events that wait for the log.",
+            self._service.writer.waiting,
+        )
         errors = CounterMetricFamily(
             "reelstream_follow_errors", "Failures while following.", labels=["what"]
         )
@@ -81,27 +98,22 @@ def _list_metrics(counts: ListCounts) -> Iterator[Metric]:
 
 
 class RequestMetrics:
-    """How many requests were answered, and how long each took in seconds."""
+    """How many requests were answered, and how long each took in seconds; under OpenTelemetry's
+    names.
+    """
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self._requests = Counter(
-            "reelstream_requests",
-            "Requests answered.",
-            ["endpoint", "method", "status"],
-            registry=registry,
-        )
         self._seconds = Histogram(
-            "reelstream_request_seconds",
+            "http_server_request_duration_seconds",
             "Time to answer.",
-            ["endpoint"],
+            ["http_request_method", "http_route", "http_response_status_code"],
             buckets=_BUCKETS,
             registry=registry,
         )
 
-    def note(self, endpoint: str, method: str, status: int, seconds: float) -> None:
-        """Count one request; endpoint: its rule, not its path."""
-        self._requests.labels(endpoint, method, status).inc()
-        self._seconds.labels(endpoint).observe(seconds)
+    def note(self, route: str, method: str, status: int, seconds: float) -> None:
+        """Count one request; route: its template `/v1/items/{movieId}`, not its path."""
+        self._seconds.labels(method, route, status).observe(seconds)
 
 
 def measure(app: Flask, service: Service) -> RequestMetrics:
@@ -123,8 +135,12 @@ def measure(app: Flask, service: Service) -> RequestMetrics:
         # The rule, not the path, which would make a time series of each user and film. Without a
         # rule the method is dropped too: a client may send any word as a method.
         rule = request.url_rule
-        endpoint, method = (rule.rule, request.method) if rule is not None else ("none", "none")
-        metrics.note(endpoint, method, response.status_code, time.perf_counter() - g.began)
+        route, method = (
+            (re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule), request.method)
+            if rule is not None
+            else ("none", "none")
+        )
+        metrics.note(route, method, response.status_code, time.perf_counter() - g.began)
         return response
 
     @app.get("/metrics")

@@ -39,11 +39,8 @@ def _quick(
 ) -> Callable[[Any, bytes], Reply | None]:
     def answer(scope: Any, body: bytes) -> Reply | None:
         began = time.perf_counter()
-        headers = scope.headers
-        is_json = headers.get("content-type") == "application/json"
         serving = service.predictor.in_service
-        # A page of another origin gets headers of its own.
-        if not is_json or "origin" in headers or serving is None or len(body) > MAX_QUICK_BYTES:
+        if serving is None or len(body) > MAX_QUICK_BYTES or not _is_plain(scope, service):
             return None
         try:
             # As in `views`: by alias only.
@@ -72,6 +69,14 @@ def _quick(
         )
 
     return answer
+
+
+def _is_plain(scope: Any, service: Service) -> bool:
+    """Whether the answer has no headers of its own."""
+    headers = scope.headers
+    # A page of another origin gets some, and everybody while the log is away.
+    is_usual = "origin" not in headers and service.live_updates.stale_seconds is None
+    return is_usual and headers.get("content-type") == "application/json"
 
 
 def _visit(scope: Any) -> Visit:

@@ -102,4 +102,5 @@ def _write(service: Service, events: Sequence[Event]) -> WrittenAnswer:
         if not isinstance(event, Erased):
             service.ids.item.write(event.item_id)
     end_offsets = service.writer.write(events, WRITE_SECONDS)
+    service.live_updates.progress.note_write(end_offsets)
     return WrittenAnswer(token=make_token(end_offsets, service.writer.topic_id), events=len(events))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
+from typing import Any
 
 from reelstream.api.progress import log_status, partition_statuses
 from reelstream.api.resource import Resource
@@ -53,6 +54,7 @@ def status(service: Service, _: NoQuery) -> StatusAnswer:
             users=len(service.predictor.histories.user_ids()), live=report.live
         ),
         lists=ListStatus.model_validate(service.predictor.lists.counts),
+        **_stream(service),
         failures=[Failure(what=what, message=message) for what, message in report.failures.items()],
     )
 
@@ -87,14 +89,24 @@ def ready(service: Service, _: NoQuery) -> tuple[HealthAnswer, int]:
                 f"{rejected:,} of {rows:,} rows were rejected: `reelstream rejected list` says why"
             )
         return HealthAnswer(
-            status="waiting", reasons=[waiting, *reasons], model_set=None, rejected=rejected
+            status="waiting",
+            reasons=[waiting, *reasons],
+            model_set=None,
+            rejected=rejected,
+            **_stream(service),
         ), 503
     return HealthAnswer(
         status="degraded" if reasons else "ready",
         reasons=reasons,
         model_set=number,
         rejected=rejected,
+        **_stream(service),
     ), 200
+
+
+def _stream(service: Service) -> dict[str, Any]:
+    age = service.live_updates.stale_seconds
+    return {} if age is None else {"stream": "stale", "stream_age": round(age, 3)}
 
 
 def _in_service(serving: Serving) -> ServiceStatus:

@@ -117,7 +117,19 @@ class ListStatus(Answer):
     ]
 
 
-class StatusAnswer(Answer):
+class StreamState(Answer):
+    """Whether answers follow the log."""
+
+    stream: Annotated[
+        Literal["live", "stale"],
+        Field(description="`stale` while the log cannot be read: answers stay as they were."),
+    ] = "live"
+    stream_age: Annotated[
+        float, Field(ge=0, description="Seconds since the log was read, while it cannot be.")
+    ] = 0.0
+
+
+class StatusAnswer(StreamState):
     """What the stream is doing now."""
 
     model_set: ServiceStatus | None
@@ -132,7 +144,7 @@ class StatusAnswer(Answer):
     failures: list[Failure]
 
 
-class HealthAnswer(Answer):
+class HealthAnswer(StreamState):
     """Whether the server can answer queries."""
 
     status: Literal["live", "ready", "degraded", "waiting"]

@@ -88,6 +88,11 @@ class LiveUpdates:
         """Partition -> end of the log, as it was at most half a second ago."""
         return self._log.end_offsets
 
+    @property
+    def stale_seconds(self) -> float | None:
+        """Since the log was read the last time, while it cannot be read; None while it can."""
+        return self._log.stale_seconds
+
     def read_end_offsets(self) -> Mapping[int, int]:
         """The same, as it is now. Raises BrokerError."""
         return self._log.read_end_offsets()

@@ -60,6 +60,7 @@ class LogFollower(Follower):
         self.topic_id: str | None = None
         """The identity of the topic; None until it was reached."""
         self._end_checked = 0.0
+        self._read_at = time.monotonic()
 
     def follow(self) -> None:
         """Read once. Raises BrokerError; the next step then opens the log anew."""
@@ -69,11 +70,17 @@ class LogFollower(Follower):
             self._take(self._consumer.poll(MAX_RECORDS, POLL_SECONDS))
             # Only now: after a failure the same records are read again, and none is lost.
             self.progress.advance(self._consumer.positions())
+            self._read_at = time.monotonic()
             if time.monotonic() - self._end_checked >= END_SECONDS:
                 self._check_end()
         except Exception:
             self.close()
             raise
+
+    @property
+    def stale_seconds(self) -> float | None:
+        """Since the log was read the last time, while it cannot be read; None while it can."""
+        return None if self.failure is None else time.monotonic() - self._read_at
 
     def read_end_offsets(self) -> Mapping[int, int]:
         """Where the log ends now, for any thread. Raises BrokerError."""
