@@ -15,6 +15,8 @@ Recommender(3 users, 4 items, 9 ratings)
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import fields, replace
 from datetime import datetime
 from pathlib import Path
@@ -22,7 +24,7 @@ from typing import Unpack
 
 import numpy as np
 import polars as pl
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from reelstream.catalog import Catalog, Film
 from reelstream.datasets.queries import Queries
@@ -30,7 +32,7 @@ from reelstream.datasets.sources import FilmSource, RatingSource, read_films, re
 from reelstream.datasets.tables import ids_in
 from reelstream.engines.interface import FitContext, FitParameters
 from reelstream.engines.local import fit_models
-from reelstream.errors import InputError, NothingToLearnError
+from reelstream.errors import InputError, NothingToLearnError, UnknownItemError
 from reelstream.models.choice.mixture import PARTS
 from reelstream.models.model_set import ModelSet, Predictions, TrainedOn
 from reelstream.models.recommendation import (
@@ -43,8 +45,10 @@ from reelstream.models.recommendation import (
 from reelstream.models.replay import posterior_of_events
 from reelstream.ratings.columns import EventColumns
 from reelstream.ratings.histories import Histories
+from reelstream.ratings.ids import Id, Ids, NumberIds, TextIds
 from reelstream.ratings.scale import RatingScale
 from reelstream.storage.batch_files import BatchFolder
+from reelstream.storage.id_names import open_ids
 from reelstream.storage.model_sets import ModelSetStore
 from reelstream.storage.recommender_folder import (
     RecommenderParts,
@@ -100,7 +104,7 @@ class Recommender:
             StorageError: The data set cannot be read.
         """
         read = read_ratings(ratings, scale)
-        catalog = _with_items(read_films(films, read.dataset), read.events)
+        catalog = _with_items(read_films(films, read), read.events, read.ids)
         histories = Histories.of(read.events)
         # Without a gate all of the holdout fits the like model: there is no set to compare with.
         context = FitContext(
@@ -117,7 +121,7 @@ class Recommender:
         model_set = ModelSet(
             number=0, models=models, catalog=catalog, scale=read.scale, trained_on=learned
         )
-        return cls(_parts_of(model_set, histories))
+        return cls(_parts_of(model_set, histories, read.ids))
 
     def update(self, ratings: RatingSource) -> None:
         """Learn new ratings at once, without a refit.
@@ -135,7 +139,7 @@ class Recommender:
             StorageError: The data set cannot be read.
         """
         parts = self._parts
-        read = read_ratings(ratings, self.scale)
+        read = read_ratings(ratings, self.scale, parts.ids)
         newer = read.events
         if not read.has_times:
             newer = replace(newer, timestamp=np.full(len(newer), self._newest_time()))
@@ -145,7 +149,7 @@ class Recommender:
             partition=np.full(len(newer), parts.partition, np.int32),
             offset=newer.offset + parts.next_offset,
         )
-        catalog = _with_items(parts.model_set.catalog, newer)
+        catalog = _with_items(parts.model_set.catalog, newer, parts.ids)
         model_set = replace(parts.model_set, catalog=catalog)
         choice = None if parts.choice is None else parts.choice.with_films(catalog)
         histories = parts.histories.merge(newer)
@@ -191,12 +195,14 @@ class Recommender:
             UnknownItemError: An item is neither among the films nor rated.
             InputError: An id or time is none, or the lengths differ.
         """
-        queries = Queries.of(users, items, self._newest_time() if at is None else at)
-        return _frame(queries, self._answers(queries), self.scale)
+        ids = self._parts.ids
+        queries = Queries.of(users, items, self._newest_time() if at is None else at, ids)
+        with _named_items(ids):
+            return _frame(queries, self._answers(queries), self.scale, ids)
 
     def recommend(
         self,
-        user: int,
+        user: Id,
         n: int = 10,
         *,
         at: int | datetime | None = None,
@@ -231,20 +237,20 @@ class Recommender:
             RatingError: An id is none.
         """
         if "exclude" in options:
-            excluded = np.atleast_1d(np.asarray(options["exclude"], np.int64))
-            options["exclude"] = ids_in("exclude", excluded).tolist()
+            excluded = np.atleast_1d(np.asarray(options["exclude"]))
+            options["exclude"] = ids_in("exclude", excluded, self._parts.ids.item).tolist()
         query = RecommendationQuery(n=n, **options)
         parts = self._parts
-        user_id = int(ids_in("user", np.atleast_1d(user))[0])
+        user_id = int(ids_in("user", np.atleast_1d(user), parts.ids.user)[0])
         history = parts.histories.of_user(user_id)
         when = Queries.of(user_id, 0, self._newest_time() if at is None else at).at
         last = int(history.timestamp[-1]) if len(history) else 0
         found = self._films_now().recommend(
             parts.model_set.fold_in(history), history, query, max(int(when[0]), last)
         )
-        return _recommended(found, self.scale)
+        return _recommended(found, self.scale, parts.ids.item)
 
-    def similar(self, item: int, n: int = 10) -> pl.DataFrame:
+    def similar(self, item: Id, n: int = 10) -> pl.DataFrame:
         """Find the items that the same users choose.
 
         Args:
@@ -259,8 +265,11 @@ class Recommender:
             UnknownItemError: The item is neither among the films nor rated.
             InputError: The recommender was saved by a version that could not recommend.
         """
-        found = self._films_now().similar(int(item), n)
-        return pl.DataFrame({"item": found.item_ids, "score": found.scores})
+        ids = self._parts.ids
+        item_id = int(ids_in("item", np.atleast_1d(item), ids.item)[0])
+        with _named_items(ids):
+            found = self._films_now().similar(item_id, n)
+        return pl.DataFrame({"item": _shown(ids.item, found.item_ids), "score": found.scores})
 
     def segment(self, users: ArrayLike) -> pl.DataFrame:
         """Tell which kind of user each is.
@@ -276,13 +285,13 @@ class Recommender:
             RatingError: An id is none.
         """
         parts = self._parts
-        user_ids = ids_in("user", np.atleast_1d(users))
+        user_ids = ids_in("user", np.atleast_1d(users), parts.ids.user)
         found = [
             parts.model_set.segment_of(parts.histories.of_user(user)) for user in user_ids.tolist()
         ]
         return pl.DataFrame(
             {
-                "user": user_ids,
+                "user": _shown(parts.ids.user, user_ids),
                 "segment": pl.Series([each.number for each in found], dtype=pl.Int64),
                 "label": pl.Series([each.label for each in found], dtype=pl.String),
                 "genres": pl.Series(
@@ -292,7 +301,7 @@ class Recommender:
             }
         )
 
-    def forget(self, user: int) -> None:
+    def forget(self, user: Id) -> None:
         """Remove everything that is kept of one user; nothing happens when there is nothing.
 
         What items have learned from the user's ratings stays until the next fit.
@@ -303,8 +312,8 @@ class Recommender:
         Raises:
             RatingError: The id is none.
         """
-        user_id = int(ids_in("user", np.atleast_1d(user))[0])
         parts = self._parts
+        user_id = int(ids_in("user", np.atleast_1d(user), parts.ids.user)[0])
         ratings, tombstones = parts.histories.ratings, parts.histories.tombstones
         # The chain's state has a row for each user; no answer needs it.
         model = parts.model_set.rating
@@ -420,20 +429,20 @@ def load_model_set(work: Path | str, number: int | None = None) -> Recommender:
     """
     folder = WorkFolder(Path(work))
     # For its SettingError when the folder is no work folder.
-    folder.binding()
+    binding = folder.binding()
     catalog, registry = folder.read_catalog(), ModelSetStore.in_folder(folder.models)
     if number is None:
         _, model_set = registry.load_current(catalog)
     else:
         model_set = registry.load(number, catalog)
-    histories = read_histories(
-        BatchFolder.in_folder(folder.batches), SnapshotStore.in_folder(folder.history)
-    )
-    catalog = _with_items(catalog, histories.ratings)
-    return Recommender(_parts_of(replace(model_set, catalog=catalog), histories))
+    batches = BatchFolder.in_folder(folder.batches)
+    ids = open_ids(binding.ids(), batches, catalog)
+    histories = read_histories(batches, SnapshotStore.in_folder(folder.history))
+    catalog = _with_items(catalog, histories.ratings, ids)
+    return Recommender(_parts_of(replace(model_set, catalog=catalog), histories, ids))
 
 
-def _parts_of(model_set: ModelSet, histories: Histories) -> RecommenderParts:
+def _parts_of(model_set: ModelSet, histories: Histories, ids: Ids) -> RecommenderParts:
     """A recommender that has learned nothing since its set was fitted."""
     partitions = {*model_set.trained_on.trained_end_offsets, *histories.ratings.partition.tolist()}
     return RecommenderParts(
@@ -444,26 +453,56 @@ def _parts_of(model_set: ModelSet, histories: Histories) -> RecommenderParts:
         # Its own partition: offsets of what `update` brings cannot meet those of the log.
         partition=max(partitions, default=-1) + 1,
         next_offset=0,
+        ids=ids,
     )
 
 
-def _with_items(catalog: Catalog, events: EventColumns) -> Catalog:
+def _with_items(catalog: Catalog, events: EventColumns, ids: Ids) -> Catalog:
     """The catalogue with every item of `events`, by its id alone where nothing else is known."""
     item_ids = np.unique(events.item_id).tolist()
     unknown = [item_id for item_id in item_ids if catalog.get(item_id) is None]
-    return Catalog([*catalog, *map(Film, unknown)]) if unknown else catalog
+    of_items = ids.item
+    if not unknown:
+        return catalog
+    if isinstance(of_items, TextIds):
+        more = [Film(item_id, text_id=of_items.write(item_id)) for item_id in unknown]
+    else:
+        more = list(map(Film, unknown))
+    return Catalog([*catalog, *more])
 
 
-def _recommended(found: Recommendations, scale: RatingScale) -> pl.DataFrame:
+@contextmanager
+def _named_items(ids: Ids) -> Iterator[None]:
+    """An item that is not known is named as people know it."""
+    try:
+        yield
+    except UnknownItemError as error:
+        # Ours are the numbers; the caller's own are texts already.
+        if isinstance(error.item_id, int):
+            raise UnknownItemError(ids.item.show(error.item_id)) from error
+        raise
+
+
+def _shown(ids: NumberIds | TextIds, numbers: NDArray[np.int64]) -> pl.Series:
+    """Ids (n,) as people know them."""
+    if isinstance(ids, TextIds):
+        return pl.Series(ids.texts_of(numbers), dtype=pl.String())
+    return pl.Series(numbers)
+
+
+def _recommended(
+    found: Recommendations, scale: RatingScale, ids: NumberIds | TextIds
+) -> pl.DataFrame:
     mean, low, high = found.predictions.intervals(scale)
-    reason = pl.Struct({"item": pl.Int64, "share": pl.Float64})
+    is_text = isinstance(ids, TextIds)
+    reason = pl.Struct({"item": pl.String if is_text else pl.Int64, "share": pl.Float64})
     because = [
-        [{"item": each.item_id, "share": each.share} for each in reasons]
+        [{"item": ids.show(each.item_id), "share": each.share} for each in reasons]
         for reasons in found.reasons
     ]
     return pl.DataFrame(
         {
-            "item": found.item_ids,
+            "item": _shown(ids, found.item_ids),
             "score": found.scores,
             "choice": found.choice,
             **{part: found.parts[:, column] for column, part in enumerate(PARTS)},
@@ -477,12 +516,12 @@ def _recommended(found: Recommendations, scale: RatingScale) -> pl.DataFrame:
     )
 
 
-def _frame(queries: Queries, answers: Predictions, scale: RatingScale) -> pl.DataFrame:
+def _frame(queries: Queries, answers: Predictions, scale: RatingScale, ids: Ids) -> pl.DataFrame:
     mean, low, high = answers.intervals(scale)
     return pl.DataFrame(
         {
-            "user": queries.user_id,
-            "item": queries.item_id,
+            "user": _shown(ids.user, queries.user_id),
+            "item": _shown(ids.item, queries.item_id),
             "mean": mean,
             "sd": answers.sd,
             "low": low,

@@ -244,6 +244,7 @@ def test_a_manifest(world: TrainingWorld) -> None:
         "format",
         "histogram",
         "lost",
+        "names",
         "next_offsets",
         "number",
         "partitions",
@@ -251,6 +252,7 @@ def test_a_manifest(world: TrainingWorld) -> None:
         "repeats",
         "revision",
         "sources",
+        "text_ids",
         "topic_id",
     ]
     assert sorted(manifest["files"][0]) == ["bytes", "name", "rows", "sha256"]

@@ -36,7 +36,7 @@ def make_app(work: Path, kafka: Mapping[str, str], serve: ServeSettings) -> Flas
     folder = WorkFolder(work)
     binding = folder.binding()
     catalog, registry = folder.read_catalog(), ModelSetStore.in_folder(folder.models)
-    predictor = Predictor(LiveHistories())
+    predictor, ids = Predictor(LiveHistories()), binding.ids()
     log = open_log(binding, kafka)
     live_updates = LiveUpdates(
         predictor,
@@ -44,7 +44,7 @@ def make_app(work: Path, kafka: Mapping[str, str], serve: ServeSettings) -> Flas
         catalog=catalog,
         batches=BatchFolder.in_folder(folder.batches),
         snapshots=SnapshotStore.in_folder(folder.history),
-        log=LogSource(broker=log, topic=binding.topic, scale=binding.scale),
+        log=LogSource(broker=log, topic=binding.topic, scale=binding.scale, ids=ids),
     )
     warm_up = warm_up_set()
     warm_up.prepare()
@@ -54,10 +54,11 @@ def make_app(work: Path, kafka: Mapping[str, str], serve: ServeSettings) -> Flas
         Service(
             predictor=predictor,
             live_updates=live_updates,
-            writer=LogWriter(log, binding.topic),
+            writer=LogWriter(log, binding.topic, ids),
             model_sets=registry,
             catalog=catalog,
             scale=binding.scale,
+            ids=ids,
             access=access_of(folder, serve),
             audit_log=AuditLog(folder.audit_log),
             idempotency=Idempotency(AnsweredWrites(folder.answered_writes)),

@@ -10,7 +10,7 @@ import typer
 from reelstream.cli.command_settings import with_settings
 from reelstream.cli.exit_codes import DONE, INTERRUPTED
 from reelstream.cli.factories import bind_work_folder, open_log
-from reelstream.cli.options import BATCH, NEW_LOG, AcceptLoss, Json
+from reelstream.cli.options import BATCH, IDS, NEW_LOG, AcceptLoss, Json
 from reelstream.cli.output import print_json
 from reelstream.cli.progress import busy
 from reelstream.cli.stage_metrics import metrics_served
@@ -23,6 +23,7 @@ from reelstream.storage.batch_files import BatchFolder, Manifest
 @with_settings(
     "work",
     *NEW_LOG,
+    *IDS,
     *BATCH,
     "metrics.port",
 )
@@ -49,7 +50,13 @@ def batch(
     ):
         log.ensure_topic(binding.topic, settings.broker.partitions)
         writer = BatchWriter(
-            log, binding.topic, batches, binding.scale, policy, group=binding.group
+            log,
+            binding.topic,
+            batches,
+            binding.scale,
+            policy,
+            group=binding.group,
+            ids=binding.ids(),
         )
         with busy("writing batches") if once else nullcontext():
             writer.run(once=once, stop=stop)

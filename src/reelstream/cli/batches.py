@@ -9,14 +9,16 @@ import typer
 
 from reelstream.cli.command_settings import with_settings
 from reelstream.cli.exit_codes import DONE
-from reelstream.cli.factories import open_work_folder
+from reelstream.cli.factories import known_ids, open_work_folder
 from reelstream.cli.notices import print_notice
 from reelstream.cli.options import Json
 from reelstream.cli.output import print_json, print_table, utc
 from reelstream.errors import DamagedError
 from reelstream.monitoring.trends import drift_of
+from reelstream.ratings.ids import Ids
 from reelstream.settings import Settings
 from reelstream.storage.batch_files import BatchFolder
+from reelstream.storage.work_folder import WorkFolder
 
 # Of the users who are known again; a damaged batch may have forgotten everybody.
 MAX_LISTED_USERS = 10
@@ -56,7 +58,7 @@ def exclude(settings: Settings, number: BatchNumber, as_json: Json = False) -> i
     """Take a batch out of training and histories."""
     batches = _open(settings)
     batches.exclude(number)
-    _warn_of_remembered_users(batches, number)
+    _warn_of_remembered_users(batches, number, known_ids(WorkFolder(settings.work)))
     return _print_excluded(batches, as_json=as_json)
 
 
@@ -68,17 +70,18 @@ def include(settings: Settings, number: BatchNumber, as_json: Json = False) -> i
     return _print_excluded(batches, as_json=as_json)
 
 
-def _warn_of_remembered_users(batches: BatchFolder, number: int) -> None:
+def _warn_of_remembered_users(batches: BatchFolder, number: int, ids: Ids) -> None:
     """Name those whose erasure request was in the batch: it counts no longer."""
     with suppress(DamagedError):  # the very reason, perhaps, to exclude the batch
         rows = batches.read(batches.manifests()[number - 1])
-        users = sorted(set(rows.user_id[rows.is_erasure].tolist()))
+        erased = sorted(set(rows.user_id[rows.is_erasure].tolist()))
+        users = [str(ids.user.show(user_id)) for user_id in erased]
         if users:
             more = " ..." if users[MAX_LISTED_USERS:] else ""
             print_notice(
                 f"users whom batch {number} forgot count again, as far as "
                 "their rows are still in files: "
-                f"{', '.join(map(str, users[:MAX_LISTED_USERS]))}{more}; "
+                f"{', '.join(users[:MAX_LISTED_USERS])}{more}; "
                 "`reelstream forget USER` sends an erasure request again"
             )
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from reelstream.cli.notices import print_notice
 from reelstream.datasets import ColumnNames, Dataset, detect, fetch_movielens, simulate
 from reelstream.errors import DatasetError, SettingError
+from reelstream.ratings.ids import Ids
 from reelstream.settings import DataSettings, Settings
 from reelstream.storage.work_folder import WorkFolder
 
@@ -32,6 +33,17 @@ def open_dataset(settings: Settings) -> Dataset:
     The last is downloaded once; where that fails, ratings are simulated into the work folder, with
     a notice. Raises DatasetError when a folder holds no known data set.
     """
+    return with_id_kinds(_found_dataset(settings), settings.data)
+
+
+def with_id_kinds(dataset: Dataset, settings: DataSettings) -> Dataset:
+    """The data set with ids of the kinds that the settings name; the others as they were found."""
+    found = dataset.ids.kinds
+    kinds = (settings.user_ids or found[0], settings.item_ids or found[1])
+    return dataset if kinds == found else dataset.with_ids(Ids.of_kinds(*kinds))
+
+
+def _found_dataset(settings: Settings) -> Dataset:
     folder = WorkFolder(settings.work)
     if settings.data.folder is not None:
         return detect(settings.data.folder, named_columns(settings.data))

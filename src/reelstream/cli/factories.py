@@ -14,6 +14,7 @@ from reelstream.broker import open_broker
 from reelstream.broker.interface import Broker
 from reelstream.cli.notices import print_notice
 from reelstream.errors import BrokerError, SettingError
+from reelstream.ratings.ids import IdKinds, Ids
 from reelstream.ratings.scale import RatingScale
 from reelstream.settings import DataSettings, ServeSettings, Settings
 from reelstream.storage.api_keys import ApiKeys
@@ -33,7 +34,17 @@ def open_work_folder(settings: Settings) -> tuple[WorkFolder, Binding]:
     folder = WorkFolder(settings.work)
     scale = _overridden(folder.binding().scale, settings.data)
     broker = settings.broker
-    return folder, folder.bind(broker=broker.url, topic=broker.topic, scale=scale)
+    kinds = _kinds_to_bind(folder, settings.data, None)
+    return folder, folder.bind(broker=broker.url, topic=broker.topic, scale=scale, id_kinds=kinds)
+
+
+def known_ids(folder: WorkFolder) -> Ids:
+    """The ids of a stream, with all that its batches and films name. Raises DamagedError."""
+    from reelstream.storage.batch_files import BatchFolder  # noqa: PLC0415
+    from reelstream.storage.id_names import open_ids  # noqa: PLC0415
+
+    batches = BatchFolder.in_folder(folder.batches)
+    return open_ids(folder.binding().ids(), batches, folder.read_catalog())
 
 
 def bind_work_folder(
@@ -60,9 +71,15 @@ def bind_work_folder(
         from reelstream.cli.appending import data_set_to_bind  # noqa: PLC0415
 
         data_set = data_set_to_bind(folder, dataset, appends=appends)
-    binding = folder.bind(broker=broker.url, topic=broker.topic, scale=scale, data_set=data_set)
+    binding = folder.bind(
+        broker=broker.url,
+        topic=broker.topic,
+        scale=scale,
+        id_kinds=_kinds_to_bind(folder, settings.data, dataset),
+        data_set=data_set,
+    )
     if dataset is not None:
-        _take_over_films(folder, dataset)
+        _take_over_films(folder, dataset.with_ids(binding.ids()))
     return folder, binding
 
 
@@ -167,6 +184,19 @@ def _scale_to_bind(
     if bound is not None and (dataset is None or bound.data_set is not None):
         return _overridden(bound.scale, settings)
     return rating_scale(RatingScale() if dataset is None else dataset.scale, settings)
+
+
+def _kinds_to_bind(
+    folder: WorkFolder, settings: DataSettings, dataset: Dataset | None
+) -> IdKinds | None:
+    """The kinds of ids for a new binding or a first data set; None: the bound ones stay."""
+    bound = folder.binding() if folder.is_bound else None
+    if bound is not None and (dataset is None or bound.data_set is not None):
+        # Ratings that are added have the stream's ids, whatever theirs look like.
+        found = bound.id_kinds
+    else:
+        found = ("number", "number") if dataset is None else dataset.ids.kinds
+    return settings.user_ids or found[0], settings.item_ids or found[1]
 
 
 def _overridden(bound: RatingScale, settings: DataSettings) -> RatingScale | None:

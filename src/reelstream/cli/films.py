@@ -29,9 +29,9 @@ def update(
     as_json: Json = False,
 ) -> int:
     """Take over new and changed films; a running system answers with them at once."""
-    folder, _ = open_work_folder(settings)
+    folder, binding = open_work_folder(settings)
     with busy("reading films"):
-        read = read_film_files(data, named_columns(settings.data))
+        read = read_film_files(data, named_columns(settings.data), binding.ids().item)
     say_what_was_read(read, data.name)
     done = update_films(folder, read)
     if as_json:

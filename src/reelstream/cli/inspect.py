@@ -9,32 +9,33 @@ import msgspec
 import typer
 
 from reelstream.cli.command_settings import with_settings
-from reelstream.cli.dataset_factories import named_columns
+from reelstream.cli.dataset_factories import named_columns, with_id_kinds
 from reelstream.cli.exit_codes import DONE
 from reelstream.cli.factories import rating_scale
-from reelstream.cli.options import Json
+from reelstream.cli.options import IDS, Json
 from reelstream.cli.output import print_json, print_table, utc
 from reelstream.cli.progress import progress
 from reelstream.datasets import detect
 from reelstream.datasets.inspection import Inspection
 from reelstream.datasets.inspection import inspect as read_all
 from reelstream.ratings.events import Rated
+from reelstream.ratings.ids import Ids
 from reelstream.settings import Settings
 
 
-@with_settings("data.columns", "data.scale")
+@with_settings("data.columns", "data.scale", *IDS)
 def inspect(
     settings: Settings,
     data: Annotated[
         Path, typer.Argument(metavar="DATA", help="A data set's folder, archive, or ratings file.")
     ],
     film: Annotated[
-        int | None, typer.Option(metavar="ID", help="Show this film as it is understood.")
+        str | None, typer.Option(metavar="ID", help="Show this film as it is understood.")
     ] = None,
     as_json: Json = False,
 ) -> int:
     """Read a data set whole and say what it is taken for."""
-    dataset = detect(data, named_columns(settings.data))
+    dataset = with_id_kinds(detect(data, named_columns(settings.data)), settings.data)
     dataset = dataset.with_scale(rating_scale(dataset.scale, settings.data))
     with progress(f"reading {dataset.name}") as on_progress:
         found = read_all(dataset, film, on_progress)
@@ -43,11 +44,11 @@ def inspect(
         del answer["first_rows"]
         print_json(answer)
     else:
-        _print(found, film)
+        _print(found, film, dataset.ids)
     return DONE
 
 
-def _print(found: Inspection, film_id: int | None) -> None:
+def _print(found: Inspection, film_id: str | None, ids: Ids) -> None:
     scale, films = found.scale, found.films
     lines = [("layout", found.layout), *found.files.items()]
     lines += [(f"{role} column", name or "none") for role, name in found.columns.items()]
@@ -75,7 +76,15 @@ def _print(found: Inspection, film_id: int | None) -> None:
     ratings = [each for each in found.first_rows if isinstance(each, Rated)]
     print_table(
         ["user", "item", "rating", "time, UTC"],
-        [(str(r.user_id), str(r.item_id), f"{r.rating:g}", utc(r.timestamp)) for r in ratings],
+        [
+            (
+                str(ids.user.show(rated.user_id)),
+                str(ids.item.show(rated.item_id)),
+                f"{rated.rating:g}",
+                utc(rated.timestamp),
+            )
+            for rated in ratings
+        ],
         title="first ratings",
     )
     if found.reasons:

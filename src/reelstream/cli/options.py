@@ -11,8 +11,10 @@ import typer
 LOG = ("broker.url", "broker.topic", "kafka")
 # Settings of whoever may create its topic.
 NEW_LOG = (*LOG, "broker.partitions")
+# What the ids of a data set are.
+IDS = ("data.user_ids", "data.item_ids")
 # Which data set, and what it means.
-DATA = ("data.folder", "data.columns", "data.scale")
+DATA = ("data.folder", "data.columns", "data.scale", *IDS)
 # How a producer sends.
 SOURCE = ("data.order", "data.rate")
 # When a batch is closed.

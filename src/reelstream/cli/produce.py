@@ -66,10 +66,10 @@ def produce(
         metrics_served(settings.metrics),
         open_log(binding, settings.kafka) as log,
     ):
-        reports = []
+        reports, ids = [], binding.ids()
         for part in parts_of(binding.data_set, dataset) if binding.data_set else [dataset]:
-            # The bound scale decides what is rejected, whatever the file looks like today.
-            source = part.with_scale(binding.scale)
+            # What the folder is bound to decides what is rejected, whatever the file looks like.
+            source = part.with_scale(binding.scale).with_ids(ids)
             with progress(f"sending {part.name}") as on_progress:
                 reports.append(
                     send(source, log, binding.topic, options, on_progress=on_progress, stop=stop)

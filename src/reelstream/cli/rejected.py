@@ -10,7 +10,7 @@ import typer
 
 from reelstream.cli.command_settings import with_settings
 from reelstream.cli.exit_codes import DONE
-from reelstream.cli.factories import open_work_folder
+from reelstream.cli.factories import known_ids, open_work_folder
 from reelstream.cli.options import Json
 from reelstream.cli.output import print_json, print_table
 from reelstream.cli.rejected_text import lines_of, read_place
@@ -78,7 +78,9 @@ def show(
 def open_rejected(settings: Settings) -> tuple[BatchFolder, RequeueFolder]:
     """The batches of a work folder, and the record of what was requeued. Raises SettingError."""
     folder, _ = open_work_folder(settings)
-    return BatchFolder.in_folder(folder.batches), RequeueFolder.in_folder(folder.requeued)
+    return BatchFolder.in_folder(folder.batches), RequeueFolder.in_folder(
+        folder.requeued, known_ids(folder)
+    )
 
 
 def select_rows(batches: BatchFolder, text: str) -> tuple[list[RejectedRow], bool]:

@@ -21,6 +21,7 @@ from reelstream.cli.rejected import open_rejected, select_rows
 from reelstream.cli.rejected_text import lines_of, read_lines
 from reelstream.errors import InputError, RatingError, SettingError
 from reelstream.ingest.requeue import read_edited, requeue
+from reelstream.ratings.ids import Ids
 from reelstream.ratings.scale import RatingScale
 from reelstream.settings import Settings
 from reelstream.storage.batch_files import BatchFolder
@@ -53,7 +54,7 @@ def requeue_rows(
     folder, binding = open_work_folder(settings)
     batches, queue = open_rejected(settings)
     text = _edit(batches, queue, edit) if edit is not None else _read(file)
-    rows = _read_rows(batches, binding.scale, text)
+    rows = _read_rows(batches, binding.scale, text, queue.ids)
     with open_log(binding, settings.kafka) as log:
         # Places name offsets of the topic from which the batches were made.
         check_topic(log, binding.topic, batches)
@@ -66,14 +67,15 @@ def requeue_rows(
     return DONE
 
 
-def _read_rows(batches: BatchFolder, scale: RatingScale, text: str) -> list[RequeuedRow]:
+def _read_rows(batches: BatchFolder, scale: RatingScale, text: str, ids: Ids) -> list[RequeuedRow]:
     """The edited rows, in the order of the log. Raises RatingError for rows that are no ratings."""
     values = read_lines(text)
     rejected = find_rejected(batches, values)
     rows, problems = [], []
     for place in sorted(values):
         try:
-            rows.append(RequeuedRow(*place, read_edited(values[place], rejected[place], scale)))
+            event = read_edited(values[place], rejected[place], scale, ids)
+            rows.append(RequeuedRow(*place, event))
         except RatingError as error:
             problems.append(f"{place[0]}:{place[1]}: {error}")
     if problems:

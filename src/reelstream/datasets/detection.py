@@ -28,7 +28,7 @@ from reelstream.datasets.layouts import (
 from reelstream.datasets.samples import sampled_rows
 from reelstream.datasets.scales import recognise_scale
 from reelstream.errors import DatasetError
-from reelstream.ratings.ids import Ids
+from reelstream.ratings.ids import NUMBERS, Ids, NumberIds, TextIds
 
 _RATINGS_NAMES = ("ratings_small.csv", "ratings.csv", "ratings.dat", "u.data")
 _LAYOUT_OF_SEPARATOR = {"::": "ml-1m", "\t": "ml-100k", ",": "ml-latest", "": "json-lines"}
@@ -98,8 +98,11 @@ def detect_file(path: Path, columns: ColumnNames = NO_NAMES) -> Dataset:
     return _from_file(DataFile(path), columns)
 
 
-def read_film_files(path: Path, columns: ColumnNames = NO_NAMES) -> CatalogRead:
-    """The films in a folder, an archive, or a film file, whether ratings lie there or not.
+def read_film_files(
+    path: Path, columns: ColumnNames = NO_NAMES, ids: NumberIds | TextIds = NUMBERS.item
+) -> CatalogRead:
+    """The films in a folder, an archive, or a film file, whether ratings lie there or not; `ids`
+    are those of a stream's items.
 
     Raises StorageError, or DatasetError when there are none.
     """
@@ -115,7 +118,7 @@ def read_film_files(path: Path, columns: ColumnNames = NO_NAMES) -> CatalogRead:
             f"{path} holds no film file: its header needs an item and a title, such as movieId and "
             "title"
         )
-    return read_films(found, columns)
+    return read_films(found, columns, ids)
 
 
 def _from_file(file: DataFile, columns: ColumnNames) -> Dataset:

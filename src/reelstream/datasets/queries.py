@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from reelstream.datasets.tables import ids_in, seconds_in
 from reelstream.errors import InputError
+from reelstream.ratings.ids import NUMBERS, Ids
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,14 +29,16 @@ class Queries:
         return len(self.user_id)
 
     @classmethod
-    def of(cls, users: ArrayLike, items: ArrayLike, at: ArrayLike | datetime) -> Queries:
+    def of(
+        cls, users: ArrayLike, items: ArrayLike, at: ArrayLike | datetime, ids: Ids = NUMBERS
+    ) -> Queries:
         """Queries from as many values of each, or one. Raises RatingError, InputError."""
         if isinstance(at, datetime):
             # As numpy and polars have it: without a time zone it is UTC.
             at = int((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp())
         columns = (
-            ids_in("user", np.atleast_1d(users)),
-            ids_in("item", np.atleast_1d(items)),
+            ids_in("user", np.atleast_1d(users), ids.user),
+            ids_in("item", np.atleast_1d(items), ids.item),
             seconds_in("at", np.atleast_1d(at)),
         )
         try:

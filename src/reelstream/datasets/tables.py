@@ -5,8 +5,9 @@ Columns are read one at a time as numpy arrays, so that none of these libraries 
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
@@ -19,8 +20,10 @@ from reelstream.datasets.scales import FIVE_WHOLE_STARS, TEN_WHOLE_STARS
 from reelstream.errors import InputError, RatingError
 from reelstream.ratings.columns import EventColumns
 from reelstream.ratings.events import MAX_CLOCK_LEAD_SECONDS
+from reelstream.ratings.ids import NUMBERS, IdKind, Ids, NumberIds, TextIds
 from reelstream.ratings.scale import RatingScale
 
+_PLAIN_NUMBER = re.compile(r"\s*(0|[1-9][0-9]*)(\.0*)?\s*")
 _RATING_COLUMNS = {role: COLUMN_NAMES[role] for role in RATING_ROLES}
 
 
@@ -37,7 +40,15 @@ class DataFrame(Protocol):
 Table: TypeAlias = DataFrame | Mapping[str, Any]
 
 
-def ratings_in(table: Table) -> EventColumns:
+def ids_of(table: Table) -> Ids:
+    """Ids of the kinds that a table of ratings has: texts where some are no whole numbers, or have
+    leading zeros.
+    """
+    found = _columns(table, _RATING_COLUMNS)
+    return Ids.of_kinds(*(_kind_of(name, found.get(name, ())) for name in ("user", "item")))
+
+
+def ratings_in(table: Table, ids: Ids = NUMBERS) -> EventColumns:
     """The ratings of a table, in its order; without a column of times, all have the time 0.
 
     Raises InputError when a column is missing, RatingError when a value is no id, rating or time.
@@ -51,10 +62,13 @@ def ratings_in(table: Table) -> EventColumns:
             f" found {', '.join(map(repr, _names(table))) or 'none'}"
         )
     columns = {name: _array(name, values) for name, values in found.items()}
+    given = {"user": ids.user, "item": ids.item}
     if len({len(column) for column in columns.values()}) > 1:
         lengths = ", ".join(f"{name} {len(column)}" for name, column in columns.items())
         raise InputError(f"the columns of the ratings differ in length: {lengths}")
-    user_id, item_id = (ids_in(name, columns[name]) for name in ("user", "item"))
+    user_id, item_id = (
+        ids_in(name, columns[name], of_role, keeps=True) for name, of_role in given.items()
+    )
     rating = _numbers("rating", columns["rating"])
     times = _past_times(columns["timestamp"]) if "timestamp" in columns else np.zeros(len(rating))
     return EventColumns.of(user_id, item_id, rating, times)
@@ -65,7 +79,7 @@ def has_times(table: Table) -> bool:
     return "timestamp" in _columns(table, _RATING_COLUMNS)
 
 
-def films_in(table: Table) -> Catalog:
+def films_in(table: Table, ids: NumberIds | TextIds = NUMBERS.item) -> Catalog:
     """The films of a table with the columns `movieId` or `item` and, if it has them, `title`,
     `genres` and `year`.
 
@@ -78,12 +92,13 @@ def films_in(table: Table) -> Catalog:
             "the films have no column 'movieId' or 'item'; found"
             f" {', '.join(map(repr, _names(table))) or 'none'}"
         )
-    item_ids = ids_in("item", found["item"])
+    item_ids = ids_in("item", found["item"], ids, keeps=True)
     nothing = [None] * len(item_ids)
     others = [list(found.get(name, nothing)) for name in accepted]
     if any(len(column) != len(item_ids) for column in others):
         raise InputError("the columns of the films differ in length")
-    return Catalog(map(_film, item_ids.tolist(), *others))
+    texts = ids.texts_of(item_ids) if isinstance(ids, TextIds) else nothing
+    return Catalog(map(_film, item_ids.tolist(), *others, texts))
 
 
 def scale_of(ratings: NDArray[np.float32]) -> RatingScale:
@@ -124,9 +139,17 @@ def check_on_scale(ratings: EventColumns, scale: RatingScale) -> None:
         )
 
 
-def ids_in(name: str, values: Any) -> NDArray[np.int64]:
-    """Ids (n,) of users or items. Raises RatingError."""
+def ids_in(
+    name: str, values: Any, ids: NumberIds | TextIds = NUMBERS.item, *, keeps: bool = False
+) -> NDArray[np.int64]:
+    """Ids (n,) of users or items, which `keeps` stores. Raises RatingError."""
     array = _array(name, values)
+    if isinstance(ids, TextIds):
+        return _numbers_of_texts(name, array, ids.read if keeps else ids.look_up)
+    if array.dtype.kind == "U" and (
+        padded := [text for text in array.tolist() if _is_padded(text)]
+    ):
+        raise RatingError(f"{name} {padded[0]!r} has leading zeros: it is a text, no number")
     numbers = array if array.dtype.kind in "iu" else _numbers(name, array)
     # 2.0**63 is the first float, and the first unsigned number, that an int64 does not hold.
     bad = np.flatnonzero((numbers < 0) | (numbers >= 2.0**63) | (numbers % 1 != 0))
@@ -135,6 +158,32 @@ def ids_in(name: str, values: Any) -> NDArray[np.int64]:
             f"{name} {numbers[bad[0]]} in row {bad[0]} is not a whole number between 0 and 2^63 - 1"
         )
     return numbers.astype(np.int64)
+
+
+def _kind_of(name: str, values: Any) -> IdKind:
+    array = _array(name, values)
+    if array.dtype.kind in "iufb":
+        return "number"
+    return "number" if all(map(_PLAIN_NUMBER.fullmatch, map(str, array.tolist()))) else "text"
+
+
+def _is_padded(text: str) -> bool:
+    return len(text) > 1 and text[0] == "0" and text[1].isdecimal()
+
+
+def _numbers_of_texts(
+    name: str, array: NDArray[Any], read: Callable[[str | float], int]
+) -> NDArray[np.int64]:
+    numbers = []
+    for row, value in enumerate(array.tolist()):
+        # In Python, True is an int.
+        if not isinstance(value, str | int | float) or isinstance(value, bool):
+            raise RatingError(f"{name} {value} in row {row} is neither a text nor a whole number")
+        try:
+            numbers.append(read(value))
+        except RatingError as error:
+            raise RatingError(f"row {row}: {error}") from error
+    return np.array(numbers, np.int64)
 
 
 def seconds_in(name: str, values: Any) -> NDArray[np.int64]:
@@ -196,11 +245,11 @@ def _names(table: Table) -> list[str]:
     return [str(name) for name in names]
 
 
-def _film(item_id: int, title: Any, genres: Any, year: Any) -> Film:
+def _film(item_id: int, title: Any, genres: Any, year: Any, text_id: str | None) -> Film:
     name, year_in_title = split_title(title) if isinstance(title, str) else ("", None)
     if isinstance(genres, str):
         kinds = split_genres(genres)
     else:
         kinds = tuple(map(str, genres)) if isinstance(genres, Iterable) else ()
     is_known = isinstance(year, (int, float, np.number)) and np.isfinite(year)
-    return Film(item_id, name, int(year) if is_known else year_in_title, kinds)
+    return Film(item_id, name, int(year) if is_known else year_in_title, kinds, text_id=text_id)

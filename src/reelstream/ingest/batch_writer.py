@@ -3,7 +3,8 @@
 The writer begins where the newest manifest ends, never where its group's commit says. To close a
 batch it
 
-1. writes the ratings and the rejected rows to temporary files,
+1. writes the ratings, the rejected rows, and where ids are texts those that are new, to temporary
+   files,
 2. waits until the disk has them,
 3. publishes them under their final names,
 4. creates manifest `n`, having checked that the topic is still the one that was read, and that
@@ -41,8 +42,11 @@ from reelstream.errors import BrokerError, StorageError
 from reelstream.failpoints import reached
 from reelstream.files import Lease
 from reelstream.ingest.open_batch import OpenBatch
+from reelstream.ratings.columns import EventColumns
+from reelstream.ratings.ids import NUMBERS, Ids
 from reelstream.ratings.scale import RatingScale
-from reelstream.storage.batch_files import BatchFolder, Manifest
+from reelstream.storage.batch_files import BatchFile, BatchFolder, Manifest
+from reelstream.storage.id_names import StoredNames
 
 # Records in one read of the log: more would fall out of the processor's cache before they are in
 # columns.
@@ -91,6 +95,7 @@ class BatchWriter:
         policy: BatchPolicy,
         *,
         group: str,
+        ids: Ids = NUMBERS,
         lease_seconds: float = 3.0,
     ) -> None:
         """`group`: the consumer group to which offsets are committed as a hint.
@@ -99,6 +104,7 @@ class BatchWriter:
         """
         self._broker, self._topic, self._folder, self._scale = broker, topic, folder, scale
         self._policy, self._group = policy, group
+        self._names = StoredNames(folder, ids)
         self._topic_id = broker.topic_id(topic)
         owner = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
         self._lease = Lease(folder.lease, owner, lease_seconds)
@@ -151,7 +157,7 @@ class BatchWriter:
             is_old = ends is None and batch.age >= self._policy.seconds
             if not batch.is_empty and (batch.rows >= self._policy.rows or is_old or is_last):
                 manifest = self._close(batch)
-                batch = OpenBatch(manifest, {}, self._scale) if manifest else None
+                batch = self._batch_after(manifest, {}) if manifest else None
             if is_last and batch is not None:
                 return
 
@@ -188,7 +194,8 @@ class BatchWriter:
             self._broker.end_offsets(self._topic),
             self._broker.start_offsets(self._topic),
         )
-        batch = OpenBatch(before, starts, self._scale)
+        self._names.refresh(manifests)
+        batch = self._batch_after(before, starts)
         for partition, position in batch.positions.items():
             if position > max(ends.get(partition, 0), starts.get(partition, 0)):
                 raise BrokerError(
@@ -205,6 +212,9 @@ class BatchWriter:
                 )
             log.warning("records_lost", partition=partition, first=lost.first, last=lost.next - 1)
         return batch
+
+    def _batch_after(self, before: Manifest | None, starts: Offsets) -> OpenBatch:
+        return OpenBatch(before, starts, self._scale, self._names.ids)
 
     def _check_topic(self, read: str) -> None:
         """Raises BrokerError when the topic with the identity `read` is gone: its offsets mean
@@ -250,15 +260,10 @@ class BatchWriter:
         started, ratings = time.monotonic(), batch.ratings()
         try:
             # 1 to 3. The files: written, synced, published.
-            accepted = self._folder.publish_ratings(batch.number, ratings) if len(ratings) else None
-            rejected = (
-                self._folder.publish_rejected(batch.number, batch.rejected)
-                if batch.rejected
-                else None
-            )
+            accepted, rejected, names = self._publish_files(batch, ratings)
             # 4. The manifest: the commit point. A topic that was deleted and created anew since
             # the records were read would make its offsets mean something else.
-            manifest = batch.manifest(self._topic_id, accepted, rejected)
+            manifest = batch.manifest(self._topic_id, accepted, rejected, names)
             self._check_topic(manifest.topic_id)
             manifest.check_follows(batch.before)
             self._folder.publish_manifest(manifest)
@@ -277,6 +282,20 @@ class BatchWriter:
         reached("offsets_committed")
         self._report(manifest, time.monotonic() - started)
         return manifest
+
+    def _publish_files(
+        self, batch: OpenBatch, ratings: EventColumns
+    ) -> tuple[BatchFile | None, BatchFile | None, BatchFile | None]:
+        """The files of ratings, rejected rows and names; None for one without content."""
+        folder, number = self._folder, batch.number
+        # A batch may have been revised since, and its names with it.
+        self._names.refresh(folder.manifests())
+        names = self._names.new_in(ratings)
+        return (
+            folder.publish_ratings(number, ratings, self._names.ids) if len(ratings) else None,
+            folder.publish_rejected(number, batch.rejected) if batch.rejected else None,
+            folder.publish_names(number, names) if len(names) else None,
+        )
 
     def _report(self, manifest: Manifest, seconds: float) -> None:
         _CLOSE_SECONDS.observe(seconds)

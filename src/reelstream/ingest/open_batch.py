@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from typing import Literal
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from reelstream.broker.headers import rows_of_one_source, source_row
 from reelstream.broker.interface import Offsets, Record, Records
 from reelstream.errors import BrokerError
 from reelstream.ratings.columns import EventColumns
+from reelstream.ratings.ids import NUMBERS, Ids
 from reelstream.ratings.scale import RatingScale
 from reelstream.storage.batch_files import BatchFile, Manifest, OffsetRange, RejectedRow
 from reelstream.storage.manifest import histogram_of
@@ -20,7 +22,9 @@ from reelstream.storage.manifest import histogram_of
 class OpenBatch:
     """A batch that takes records until it is full or old."""
 
-    def __init__(self, before: Manifest | None, starts: Offsets, scale: RatingScale) -> None:
+    def __init__(
+        self, before: Manifest | None, starts: Offsets, scale: RatingScale, ids: Ids = NUMBERS
+    ) -> None:
         """`before` is the newest manifest, and `starts` says where the log's partitions begin.
 
         The first batch begins where the log does. For any later one, what the log no longer holds
@@ -45,7 +49,7 @@ class OpenBatch:
         follow it."""
         self.rejected: list[RejectedRow] = []
         self._first_offsets = dict(self.positions)
-        self._scale = scale
+        self._scale, self._ids = scale, ids
         self._events: list[EventColumns] = []
         self._n_events = 0
         self._repeats = 0
@@ -89,7 +93,7 @@ class OpenBatch:
         if not self._take_rows(records):
             fresh = self._without_repeats(records)
             broken = broken_rows(fresh.headers)
-        events, reasons = decode_records(fresh, broken, self._scale)
+        events, reasons = decode_records(fresh, broken, self._scale, self._ids)
         self._events.append(events)
         self._n_events += len(events)
         self.rejected += [_rejected(fresh[row], reason) for row, reason in reasons.items()]
@@ -107,9 +111,14 @@ class OpenBatch:
         return EventColumns.concatenate(self._events)
 
     def manifest(
-        self, topic_id: str, ratings: BatchFile | None, rejected: BatchFile | None
+        self,
+        topic_id: str,
+        ratings: BatchFile | None,
+        rejected: BatchFile | None,
+        names: BatchFile | None = None,
     ) -> Manifest:
         """The manifest of the batch as it is now, with its published files."""
+        roles: tuple[Literal["user", "item"], ...] = ("user", "item")
         moved = {
             partition: OffsetRange(self._first_offsets[partition], position)
             for partition, position in self.positions.items()
@@ -129,6 +138,8 @@ class OpenBatch:
             histogram=histogram_of(events),
             erasures=int(np.count_nonzero(events.is_erasure)),
             lost=self.lost,
+            text_ids=tuple(role for role in roles if getattr(self._ids, role).kind == "text"),
+            names=names,
         )
 
     def _advance(self, records: Records) -> None:

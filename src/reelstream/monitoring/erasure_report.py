@@ -87,7 +87,7 @@ def _in_batches(batches: BatchFolder, user_id: int, erasure: Erasure | None) -> 
         of_user = [
             row
             for row in batches.read_rejected(manifest)
-            if names_user(row) == user_id
+            if names_user(row, are_text="user" in manifest.text_ids) == user_id
             and (erasure is None or row.timestamp / 1000 <= erasure.timestamp)
         ]
         if len(held) or of_user:

@@ -28,6 +28,8 @@ from reelstream.errors import RatingError
 from reelstream.ratings.values import read_id
 
 IdKind: TypeAlias = Literal["number", "text"]
+# Of users, and of items.
+IdKinds: TypeAlias = tuple[IdKind, IdKind]
 # An id as it stands in messages and answers.
 Id: TypeAlias = int | str
 
@@ -162,6 +164,10 @@ class TextIds:
         """The id as the key of a record: its UTF-8, as Kafka's Java clients write a string."""
         return self.write(number).encode()
 
+    def texts_of(self, numbers: NDArray[np.int64]) -> list[str]:
+        """The texts of n ids, in their order."""
+        return list(map(self.show, numbers.tolist()))
+
     def beginning_with(self, text: str, among: NDArray[np.int64], limit: int) -> NDArray[np.int64]:
         """At most `limit` of the ids `among` (n,) whose text begins so, in any case; in order of
         their texts.
@@ -209,6 +215,11 @@ class Ids:
 
     user: NumberIds | TextIds
     item: NumberIds | TextIds
+
+    @property
+    def kinds(self) -> IdKinds:
+        """What they are."""
+        return self.user.kind, self.item.kind
 
     @classmethod
     def of_kinds(cls, user: IdKind = "number", item: IdKind = "number") -> Ids:

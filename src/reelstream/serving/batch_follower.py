@@ -13,10 +13,12 @@ import structlog
 from reelstream.errors import DamagedError
 from reelstream.ratings.columns import EventColumns
 from reelstream.ratings.histories import Histories
+from reelstream.ratings.ids import NUMBERS, Ids
 from reelstream.serving.activity import Activity
 from reelstream.serving.follower import Follower
 from reelstream.serving.live_histories import LiveHistories
 from reelstream.storage.batch_files import BatchFolder, Manifest
+from reelstream.storage.id_names import StoredNames
 from reelstream.storage.snapshot_store import SnapshotStore
 
 # How often the files are looked at.
@@ -48,8 +50,10 @@ class BatchFollower(Follower):
         snapshots: SnapshotStore,
         histories: LiveHistories,
         activity: Activity,
+        ids: Ids = NUMBERS,
     ) -> None:
         super().__init__(activity)
+        self._names = StoredNames(batches, ids)
         self._batches, self._snapshots, self._histories = batches, snapshots, histories
         self._seen: object = None
         self._base: _Base | None = None
@@ -70,6 +74,8 @@ class BatchFollower(Follower):
         seen = (manifests, excluded, self._snapshots.current_number())
         if seen == self._seen:
             return
+        # First: whoever finds an id in the histories finds its text.
+        self._names.refresh(manifests)
         wanted = {
             _revision(manifest): manifest
             for manifest in manifests

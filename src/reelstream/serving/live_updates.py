@@ -65,10 +65,12 @@ class LiveUpdates:
         log: LogSource,
     ) -> None:
         self._predictor = predictor
-        self._batches = BatchFollower(batches, snapshots, predictor.histories, predictor.activity)
+        self._batches = BatchFollower(
+            batches, snapshots, predictor.histories, predictor.activity, log.ids
+        )
         self._model_sets = ModelSetFollower(predictor, model_sets, catalog, self._batches)
         self._log = LogFollower(predictor, log, self._batches)
-        films = FilmFollower(catalog, predictor.activity)
+        films = FilmFollower(catalog, predictor.activity, log.ids)
         # In this order at the start: items catch up with the histories that the files hold.
         self._followers = (films, self._batches, self._model_sets, self._log)
         self._stop = threading.Event()

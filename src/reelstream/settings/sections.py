@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict
 
+from reelstream.ratings.ids import IdKind
 from reelstream.settings.declarations import setting
 
 
@@ -40,6 +41,18 @@ class DataSettings(_Section):
         "Lowest rating, highest, and the step between two, such as 0:10:1.",
         flag="--scale",
         metavar="LOW:HIGH:STEP",
+        default_text="found from the ratings",
+    )
+    user_ids: IdKind | None = setting(
+        None,
+        "Whether the ids of users are numbers, or texts kept as they are written.",
+        flag="--user-ids",
+        default_text="found from the ratings",
+    )
+    item_ids: IdKind | None = setting(
+        None,
+        "Whether the ids of items are numbers, or texts kept as they are written.",
+        flag="--item-ids",
         default_text="found from the ratings",
     )
     order: Literal["time", "file"] = setting(

@@ -27,7 +27,8 @@ from numpy.typing import NDArray
 
 from reelstream.errors import DamagedError, LockedError
 from reelstream.ratings.columns import EventColumns
-from reelstream.storage.batch_files import BatchFolder
+from reelstream.ratings.ids import hash_of
+from reelstream.storage.batch_files import BatchFile, BatchFolder
 from reelstream.storage.erasures import Erasure
 from reelstream.storage.manifest import Manifest, OffsetRange, RejectedRow, histogram_of
 
@@ -129,13 +130,16 @@ def _revise(
 ) -> list[Manifest]:
     """The batch's new manifest; none when nothing in it is erased."""
     left = _without(
-        batches.read(manifest), batches.read_rejected(manifest), latest_of_users(erasures)
+        batches.read(manifest),
+        batches.read_rejected(manifest),
+        latest_of_users(erasures),
+        are_text="user" in manifest.text_ids,
     )
     if not left.offsets:
         return []
     # 1. The files.
-    ratings = left.ratings
-    files = (batches.publish_ratings(manifest.number, ratings),) if len(ratings) else ()
+    ratings, ids = left.ratings, batches.ids_in(manifest)
+    files = (batches.publish_ratings(manifest.number, ratings, ids),) if len(ratings) else ()
     rejected = manifest.rejected
     if len(left.rejected) < manifest.rejected_rows:
         rejected = (
@@ -151,6 +155,7 @@ def _revise(
         # Empty where an older version closed the batch: it stays unknown.
         histogram=histogram_of(ratings) if manifest.histogram else {},
         erased=_joined(manifest.erased, left.offsets),
+        names=_names_left(batches, manifest, ratings),
     )
     batches.publish_manifest(revised)
     # 3. What it supersedes.
@@ -158,14 +163,35 @@ def _revise(
     return [revised]
 
 
+def _names_left(
+    batches: BatchFolder, manifest: Manifest, ratings: EventColumns
+) -> BatchFile | None:
+    """The file of the batch's names without users of whom it holds nothing any more.
+
+    Who comes back is named again by the next batch that has something of him or her.
+    """
+    names = batches.read_names(manifest)
+    users = set(ratings.user_id.tolist())
+    left = msgspec.structs.replace(
+        names, user=tuple(text for text in names.user if hash_of(text) in users)
+    )
+    if left == names:
+        return manifest.names
+    return batches.publish_names(manifest.number, left) if len(left) else None
+
+
 def _without(
-    ratings: EventColumns, rejected: Sequence[RejectedRow], latest: Mapping[int, Erasure]
+    ratings: EventColumns,
+    rejected: Sequence[RejectedRow],
+    latest: Mapping[int, Erasure],
+    *,
+    are_text: bool,
 ) -> _Erased:
     goes = np.zeros(len(ratings), bool)
     for user in np.intersect1d(ratings.user_id, list(latest)).tolist():
         rows = np.flatnonzero((ratings.user_id == user) & ~ratings.is_erasure)
         goes[rows] = is_before(ratings[rows], latest[user])
-    rejected_goes = [_is_of(row, latest) for row in rejected]
+    rejected_goes = [_is_of(row, latest, are_text=are_text) for row in rejected]
     gone = [row for row, is_gone in zip(rejected, rejected_goes, strict=True) if is_gone]
     partitions = np.concatenate([ratings.partition[goes], [row.partition for row in gone]])
     offsets = np.concatenate([ratings.offset[goes], [row.offset for row in gone]]).astype(np.int64)
@@ -182,18 +208,19 @@ def is_before(events: EventColumns, erasure: Erasure) -> NDArray[np.bool_]:
     return np.array([order < erasure.order for order in zip(*columns, strict=True)], bool)
 
 
-def names_user(row: RejectedRow) -> int | None:
-    """The user whom a rejected row names; None: it cannot be told."""
+def names_user(row: RejectedRow, *, are_text: bool = False) -> int | None:
+    """The user whom a rejected row names; None: it cannot be told. are_text: whether ids are."""
     try:
-        return int(msgspec.json.decode(row.raw)["userId"])
+        given = msgspec.json.decode(row.raw)["userId"]
+        return hash_of(str(given).strip()) if are_text else int(given)
     # Whatever was sent: most of it is no message, and names nobody.
     except (msgspec.MsgspecError, UnicodeDecodeError, TypeError, KeyError, ValueError):
         return None
 
 
-def _is_of(row: RejectedRow, latest: Mapping[int, Erasure]) -> bool:
+def _is_of(row: RejectedRow, latest: Mapping[int, Erasure], *, are_text: bool) -> bool:
     """Whether a rejected row names a user who was erased after it had entered the log."""
-    user_id = names_user(row)
+    user_id = names_user(row, are_text=are_text)
     erasure = None if user_id is None else latest.get(user_id)
     # A rejected row has no time that can be trusted but the log's.
     return erasure is not None and row.timestamp / 1000 <= erasure.timestamp

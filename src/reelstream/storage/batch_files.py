@@ -1,6 +1,7 @@
 """Batch files and the manifests that make them exist.
 
-A batch is a CSV file of ratings, a file of rejected rows, or both, and its manifest. A file that
+A batch is a CSV file of ratings, a file of rejected rows, or both, and its manifest; where ids are
+texts, also a file of those that no earlier batch holds. A file that
 the highest revision of no manifest names does not exist for any reader. Manifests form a chain:
 numbers without a gap, every partition beginning where the manifest before ended.
 """
@@ -11,7 +12,7 @@ import hashlib
 import io
 import re
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import AbstractContextManager, suppress
 from itertools import count
 from pathlib import Path
@@ -25,17 +26,27 @@ from reelstream.errors import AlreadyPublishedError, DamagedError, LockedError, 
 from reelstream.failpoints import reached
 from reelstream.files import encode_json, translate_errors
 from reelstream.ratings.columns import NO_ITEM, EventColumns
+from reelstream.ratings.ids import NUMBERS, Ids, TextIds, hash_of
 from reelstream.storage.erasures import ErasureNote
 from reelstream.storage.file_store import FileStore
-from reelstream.storage.manifest import FORMAT, BatchFile, Manifest, OffsetRange, RejectedRow
+from reelstream.storage.manifest import (
+    FORMAT,
+    BatchFile,
+    IdNames,
+    Manifest,
+    OffsetRange,
+    RejectedRow,
+)
 from reelstream.storage.store import Store, read_object
 
-__all__ = ["BatchFile", "BatchFolder", "Manifest", "OffsetRange", "RejectedRow"]
+__all__ = ["BatchFile", "BatchFolder", "IdNames", "Manifest", "OffsetRange", "RejectedRow"]
 
 _MANIFEST_NAME = r"manifest_([1-9][0-9]*)\.([1-9][0-9]*)\.json"
 _EXCLUDED = "excluded.json"
 _ERASURES = "erasures.json"
-_BATCH_FILE_NAME = re.compile(r"(?:movielens_batch_\d+_(\d+)\.csv|rejected_(\d+)(?:\.\d+)?\.jsonl)")
+_BATCH_FILE_NAME = re.compile(
+    r"(?:movielens_batch_\d+_(\d+)\.csv|(?:rejected|names)_(\d+)(?:\.\d+)?\.jsonl?)"
+)
 _COLUMNS = {
     "userId": pl.Int64,
     "movieId": pl.Int64,
@@ -44,6 +55,8 @@ _COLUMNS = {
     "partition": pl.Int32,
     "offset": pl.Int64,
 }
+# The columns whose ids may be texts.
+_ID_COLUMNS = {"user": "userId", "item": "movieId"}
 # Column of EventColumns -> its name in the file; an empty rating deletes, an empty item as well
 # erases.
 _COLUMN_NAMES = dict(
@@ -115,7 +128,9 @@ class BatchFolder:
         """The ratings of a batch, in the order of the file. Raises DamagedError when they are not
         those published.
         """
-        return EventColumns.concatenate(self._decode_ratings(file) for file in manifest.files)
+        return EventColumns.concatenate(
+            self._decode_ratings(file, manifest.text_ids) for file in manifest.files
+        )
 
     def rating_files(self, manifest: Manifest) -> list[Path]:
         """Where the ratings of a batch lie, for who reads them otherwise. Raises DamagedError for a
@@ -144,14 +159,37 @@ class BatchFolder:
         self._check_rows(manifest.rejected, len(rows))
         return rows
 
-    def publish_ratings(self, number: int, ratings: EventColumns) -> BatchFile:
+    def read_names(self, manifest: Manifest) -> IdNames:
+        """The ids that this batch is the first to hold. Raises DamagedError when they are not those
+        published.
+        """
+        if manifest.names is None:
+            return IdNames()
+        data = self._read_file(manifest.names)
+        try:
+            return msgspec.json.decode(data, type=IdNames)
+        except msgspec.MsgspecError as error:
+            raise self._damaged(manifest.names, str(error)) from error
+
+    def ids_in(self, manifest: Manifest) -> Ids:
+        """Ids that know the texts in a batch's ratings, where these are texts."""
+        text_ids = manifest.text_ids
+        ids = Ids.of_kinds(*("text" if role in text_ids else "number" for role in _ID_COLUMNS))
+        for file in manifest.files if text_ids else ():
+            frame = self._read_frame(file, text_ids)
+            for of_role in (ids.user, ids.item):
+                if isinstance(of_role, TextIds):
+                    of_role.learn(frame[of_role.name].drop_nulls().unique().to_list())
+        return ids
+
+    def publish_ratings(self, number: int, ratings: EventColumns, ids: Ids = NUMBERS) -> BatchFile:
         """Write, sync and publish the ratings of batch `number`, which does not exist before its
         manifest does.
         """
         # The name's time may be taken by a writer that died: the next second is free.
         seconds = count(int(time.time()))
         names = (f"movielens_batch_{second}_{number}.csv" for second in seconds)
-        return self._publish_under_free_name(names, _encode_ratings(ratings), len(ratings))
+        return self._publish_under_free_name(names, _encode_ratings(ratings, ids), len(ratings))
 
     def publish_rejected(self, number: int, rows: Sequence[RejectedRow]) -> BatchFile:
         """Write, sync and publish the rejected rows of batch `number`."""
@@ -161,6 +199,13 @@ class BatchFolder:
         return self._publish_under_free_name(
             names, msgspec.json.Encoder().encode_lines(rows), len(rows)
         )
+
+    def publish_names(self, number: int, names: IdNames) -> BatchFile:
+        """Write, sync and publish the ids that batch `number` is the first to hold."""
+        attempts = (
+            f"names_{number}{f'.{attempt}' if attempt > 1 else ''}.json" for attempt in count(1)
+        )
+        return self._publish_under_free_name(attempts, encode_json(names), len(names))
 
     def publish_manifest(self, manifest: Manifest) -> None:
         """Make a batch exist. Raises AlreadyPublishedError when another writer's batch has its
@@ -310,17 +355,25 @@ class BatchFolder:
             raise self._damaged(file, "its SHA-256 is not that of its manifest")
         return data
 
-    def _decode_ratings(self, file: BatchFile) -> EventColumns:
-        data = self._read_file(file)
-        try:
-            frame = pl.read_csv(io.BytesIO(data), schema=_COLUMNS)
-        except pl.exceptions.PolarsError as error:
-            raise self._damaged(file, str(error)) from error
-        self._check_rows(file, len(frame))
+    def _decode_ratings(self, file: BatchFile, text_ids: Collection[str]) -> EventColumns:
+        frame = self._read_frame(file, text_ids)
+        frame = frame.with_columns(_hashed(frame[_ID_COLUMNS[role]]) for role in text_ids)
         frame = frame.with_columns(
             pl.col("movieId").fill_null(NO_ITEM), pl.col("rating").fill_null(np.nan)
         )
         return EventColumns.with_nulls(lambda name: frame[_COLUMN_NAMES[name]].to_numpy())
+
+    def _read_frame(self, file: BatchFile, text_ids: Collection[str]) -> pl.DataFrame:
+        """The ratings as they are in the file."""
+        data = self._read_file(file)
+        texts = [_ID_COLUMNS[role] for role in text_ids]
+        schema = {name: pl.String() if name in texts else _COLUMNS[name] for name in _COLUMNS}
+        try:
+            frame = pl.read_csv(io.BytesIO(data), schema=schema)
+        except pl.exceptions.PolarsError as error:
+            raise self._damaged(file, str(error)) from error
+        self._check_rows(file, len(frame))
+        return frame
 
     def _check_rows(self, file: BatchFile, rows: int) -> None:
         if rows != file.rows:
@@ -341,8 +394,26 @@ def _newest_revisions(rising: Iterable[tuple[int, ...]]) -> dict[int, int]:
     return {each[0]: each[1] for each in rising}
 
 
-def _encode_ratings(ratings: EventColumns) -> bytes:
+def _encode_ratings(ratings: EventColumns, ids: Ids) -> bytes:
     columns = {in_file: getattr(ratings, name) for name, in_file in _COLUMN_NAMES.items()}
     frame = pl.DataFrame(columns, schema=_COLUMNS)
     empty = pl.col("movieId").replace(NO_ITEM, None), pl.col("rating").fill_nan(None)
-    return frame.with_columns(empty).write_csv().encode()
+    frame = frame.with_columns(empty)
+    for role, name in _ID_COLUMNS.items():
+        if getattr(ids, role).kind == "text":
+            frame = frame.with_columns(_texts(frame[name], getattr(ids, role)))
+    return frame.write_csv().encode()
+
+
+def _texts(numbers: pl.Series, ids: TextIds) -> pl.Series:
+    """The texts of ids, each looked up once."""
+    unique = numbers.drop_nulls().unique()
+    texts = pl.Series([ids.write(number) for number in unique.to_list()], dtype=pl.String())
+    return numbers.replace_strict(unique, texts, default=None, return_dtype=pl.String())
+
+
+def _hashed(texts: pl.Series) -> pl.Series:
+    """The numbers of ids, each hashed once; none twice, as the writer refused that."""
+    unique = texts.drop_nulls().unique()
+    numbers = pl.Series(list(map(hash_of, unique.to_list())), dtype=pl.Int64())
+    return texts.replace_strict(unique, numbers, default=None, return_dtype=pl.Int64())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 import numpy as np
 
@@ -63,6 +65,10 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """What the log had deleted before a batch took it, and a person accepted as lost; it lies
     before the batch.
     """
+    text_ids: tuple[Literal["user", "item"], ...] = ()
+    """Whose ids are texts in the file of ratings; the others are numbers."""
+    names: BatchFile | None = None
+    """The ids that no earlier batch holds, where ids are texts; None when there are none."""
 
     @property
     def rows(self) -> int:
@@ -82,7 +88,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def named_files(self) -> tuple[BatchFile, ...]:
         """All files that it makes exist."""
-        return self.files if self.rejected is None else (*self.files, self.rejected)
+        others = (self.rejected, self.names)
+        return (*self.files, *(file for file in others if file is not None))
 
     def check_follows(self, before: Manifest | None) -> None:
         """Raises DamagedError unless it goes on exactly where the manifest `before` ended; None is
@@ -124,6 +131,17 @@ def histogram_of(events: EventColumns) -> dict[float, int]:
     """Rating -> how many events rate so."""
     values, counts = np.unique(events.rating[events.is_rating], return_counts=True)
     return {round(value, 4): n for value, n in zip(values.tolist(), counts.tolist(), strict=True)}
+
+
+class IdNames(msgspec.Struct, frozen=True, kw_only=True):
+    """Ids that are texts, each in the order of its first event."""
+
+    format: int = FORMAT
+    user: tuple[str, ...] = ()
+    item: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.user) + len(self.item)
 
 
 class RejectedRow(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -2,6 +2,7 @@
 
 recommender.json                            what it is, and the checksum of every other file
 films.json                                  the catalogue
+ids.json                                    whether ids are numbers or texts, and the users' texts
 regression/, classification/, clustering/   the model families
 choice/                                     the fourth; not where the set has none
 histories/                                  every user's ratings, as a snapshot
@@ -36,11 +37,14 @@ from reelstream.models.rating.online_items import OnlineItems
 from reelstream.models.recommendation import live_choice_of
 from reelstream.models.registry import load_saved_bundle, save_bundle
 from reelstream.ratings.histories import Histories
+from reelstream.ratings.ids import NUMBERS, IdKind, Ids, TextIds
 from reelstream.ratings.scale import RatingScale
+from reelstream.storage.id_names import learn_films
 from reelstream.storage.release_store import sha256_of
 from reelstream.storage.snapshot import read_snapshot, write_snapshot
 
 ABOUT: Final = "recommender.json"
+_IDS = "ids.json"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -55,6 +59,16 @@ class RecommenderParts:
     partition: int
     """New events get offsets of this partition, which the set has learned nothing of."""
     next_offset: int
+    ids: Ids
+    """Of its users and items, with all their texts."""
+
+
+class _IdsFile(msgspec.Struct, kw_only=True):
+    format: Literal[1] = 1
+    user_ids: IdKind
+    item_ids: IdKind
+    users: tuple[str, ...] = ()
+    """Texts of the users with ratings; those of items are among the films."""
 
 
 class _About(msgspec.Struct, kw_only=True):
@@ -87,6 +101,7 @@ def write_recommender(parts: RecommenderParts, folder: Path) -> None:
             (temporary / "likes").mkdir()
             parts.choice.save(temporary / "likes")
     parts.model_set.catalog.write(temporary / "films.json")
+    _write_ids(parts, temporary / _IDS)
     about = _About(
         reelstream=__version__,
         scale=parts.model_set.scale,
@@ -121,6 +136,7 @@ def read_recommender(folder: Path) -> RecommenderParts:
         scale=about.scale,
         trained_on=TrainedOn(about.trained_end_offsets, about.excluded_offsets),
     )
+    histories = read_snapshot(folder / "histories")
     items = model_set.online_items()
     items.restore(folder / "items")
     choice = live_choice_of(model_set)
@@ -128,12 +144,32 @@ def read_recommender(folder: Path) -> RecommenderParts:
         choice.restore(folder / "likes")
     return RecommenderParts(
         model_set=model_set,
-        histories=read_snapshot(folder / "histories"),
+        histories=histories,
         items=items,
         choice=choice,
         partition=about.partition,
         next_offset=about.next_offset,
+        ids=_read_ids(folder / _IDS, catalog),
     )
+
+
+def _write_ids(parts: RecommenderParts, path: Path) -> None:
+    user = parts.ids.user
+    texts = user.texts_of(parts.histories.user_ids) if isinstance(user, TextIds) else ()
+    user_ids, item_ids = parts.ids.kinds
+    note = _IdsFile(user_ids=user_ids, item_ids=item_ids, users=tuple(texts))
+    write_synced(path, encode_json(note))
+
+
+def _read_ids(path: Path, catalog: Catalog) -> Ids:
+    if not path.exists():
+        return NUMBERS  # saved by a version that knew nothing else
+    note = read_json(path, _IdsFile)
+    ids = Ids.of_kinds(note.user_ids, note.item_ids)
+    if isinstance(ids.user, TextIds):
+        ids.user.learn(note.users)
+    learn_films(ids, catalog)
+    return ids
 
 
 def _checksums(folder: Path) -> dict[str, str]:

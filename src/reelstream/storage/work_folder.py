@@ -25,6 +25,7 @@ from reelstream.files import (
     translate_errors,
     write_synced,
 )
+from reelstream.ratings.ids import IdKind, IdKinds, Ids
 from reelstream.ratings.scale import RatingScale
 
 DEFAULT_TOPIC = "ratings"
@@ -80,10 +81,21 @@ class Binding(msgspec.Struct, frozen=True, kw_only=True):
     logs may be shared.
     """
     scale: RatingScale
+    user_ids: IdKind = "number"
+    item_ids: IdKind = "number"
     data_set: BoundDataSet | None = None
     """None as long as no command has named one: a batch writer may start before the first
     producer.
     """
+
+    @property
+    def id_kinds(self) -> IdKinds:
+        """What the stream's ids are: of users, of items."""
+        return self.user_ids, self.item_ids
+
+    def ids(self) -> Ids:
+        """Ids as the stream has them, of which none is known yet."""
+        return Ids.of_kinds(*self.id_kinds)
 
 
 class WorkFolder:
@@ -132,14 +144,15 @@ class WorkFolder:
         broker: str | None = None,
         topic: str | None = None,
         scale: RatingScale | None = None,
+        id_kinds: IdKinds | None = None,
         data_set: BoundDataSet | None = None,
     ) -> Binding:
         """Make this folder belong to the stream described, or check that it does; None says nothing
         about a part.
 
-        The first call creates the note, with the embedded log, the topic `ratings` and MovieLens's
-        scale where nothing is said. Raises SettingError, naming --work, when the folder belongs to
-        another stream, and StorageError when it cannot be written.
+        The first call creates the note, with the embedded log, the topic `ratings`, numbers as ids
+        and MovieLens's scale where nothing is said. Raises SettingError, naming --work, when the
+        folder belongs to another stream, and StorageError when it cannot be written.
         """
         portable = None if broker is None else self._portable(broker)
         if not self.is_bound:
@@ -148,6 +161,8 @@ class WorkFolder:
                 topic=topic or DEFAULT_TOPIC,
                 group=f"reelstream-{uuid.uuid4().hex[:8]}",
                 scale=scale or RatingScale(),
+                user_ids=id_kinds[0] if id_kinds else "number",
+                item_ids=id_kinds[1] if id_kinds else "number",
                 data_set=data_set,
             )
             self._create(first)
@@ -155,6 +170,7 @@ class WorkFolder:
         self._refuse_another("the log", bound.broker, portable)
         self._refuse_another("the topic", bound.topic, topic)
         self._refuse_another("the rating scale", bound.scale, scale)
+        self._refuse_another("ids of users and items that are", bound.id_kinds, id_kinds)
         if bound.data_set is None and data_set is not None:
             bound = self._add_data_set(data_set)
         if (
@@ -241,5 +257,7 @@ def _say(part: object) -> str:
             return f"{name} ({fingerprint[:12]})"
         case RatingScale(lowest=lowest, highest=highest, step=step, like_threshold=liked):
             return f"{lowest:g} to {highest:g} in steps of {step:g}, liked from {liked:g}"
+        case (user_ids, item_ids):
+            return f"{user_ids}s and {item_ids}s"
         case _:
             return str(part)

@@ -78,7 +78,8 @@ class SparkEngine:
         files = {file for manifest in job.manifests for file in manifest.files}
         check_files(session, job.batches.store, files - self._checked)
         self._checked |= files
-        return read_compacted(session, paths, partitions)
+        text_ids = {role for manifest in job.manifests for role in manifest.text_ids}
+        return read_compacted(session, paths, partitions, text_ids)
 
     def _session(self) -> SparkSession:
         if self._opened is None or self._opened.sparkContext._jsc is None:

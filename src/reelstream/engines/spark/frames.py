@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-from pyspark.sql import DataFrame, SparkSession, Window
+from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as sql
 
 from reelstream.engines.spark.session import NOT_SHARED
@@ -18,6 +18,8 @@ from reelstream.storage.batch_files import BatchFile, BatchFolder
 from reelstream.storage.snapshot import STORED_COLUMNS
 from reelstream.storage.store import Store
 
+# The columns of a batch file whose ids may be texts.
+_ID_COLUMNS = {"user": "userId", "item": "movieId"}
 # Of a batch file; an empty rating deletes, that of every film where the film is empty too.
 COLUMNS = "userId long, movieId long, rating float, timestamp long, partition int, offset long"
 
@@ -49,20 +51,29 @@ def check_files(session: SparkSession, store: Store, files: Collection[BatchFile
         raise DamagedError(found[0])
 
 
-def read_compacted(session: SparkSession, files: Sequence[Path], partitions: int) -> DataFrame:
+def read_compacted(
+    session: SparkSession, files: Sequence[Path], partitions: int, text_ids: Collection[str] = ()
+) -> DataFrame:
     """Of all ratings of one film by one user the last, even if it deletes; a user's are in one
-    partition.
+    partition. Ids of the roles `text_ids`, `user` and `item`, are texts in the files.
 
     The last is the one with the largest (timestamp, partition, offset), and none is left that lies
     before its user's last erasure, as in `compact`.
     """
-    reader = session.read.schema(COLUMNS).options(
-        header=True, mode="FAILFAST", ignoreMissingFiles=False
+    texts = [_ID_COLUMNS[role] for role in text_ids]
+    schema = COLUMNS
+    for name in texts:
+        schema = schema.replace(f"{name} long", f"{name} string")
+    # Quotes within a text are doubled.
+    reader = session.read.schema(schema).options(
+        header=True, mode="FAILFAST", ignoreMissingFiles=False, escape='"'
     )
     ratings = reader.option("ignoreCorruptFiles", False).csv([_spark_path(file) for file in files])
     # Of many files workers make the list, and leave out what they do not see.
     if len(ratings.inputFiles()) != len(files):
         raise FitError(NOT_SHARED)
+    for name in texts:
+        ratings = ratings.withColumn(name, _hash_of(sql.col(name)))
     # No two events have the same (timestamp, partition, offset): the rating, which may be null, is
     # there to come along, and is never compared.
     last = sql.max(sql.struct("timestamp", "partition", "offset", "rating")).alias("last")
@@ -81,6 +92,14 @@ def read_compacted(session: SparkSession, files: Sequence[Path], partitions: int
             "userId", "movieId", "last.rating", "last.timestamp", "last.partition", "last.offset"
         )
     )
+
+
+def _hash_of(text: Column) -> Column:
+    """What `ratings.ids.hash_of` makes of a text, in SQL; null stays null."""
+    digits = sql.sha2(text, 256)
+    # 32 bits at a time, as all 63 would overflow on their way.
+    high, low = (sql.conv(sql.substring(digits, at, 8), 16, 10).cast("long") for at in (1, 9))
+    return high * 2**31 + sql.shiftright(low, 1)
 
 
 def to_columns(batches: Iterable[pa.RecordBatch]) -> EventColumns:
