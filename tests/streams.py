@@ -17,6 +17,7 @@ from reelstream.ingest.batch_writer import BatchPolicy, BatchWriter
 from reelstream.ingest.producer import ProduceOptions, ProduceReport, produce
 from reelstream.monitoring.audit import AuditReport, audit
 from reelstream.ratings.columns import EventColumns
+from reelstream.ratings.ids import Ids
 from reelstream.storage.batch_files import BatchFolder, RejectedRow
 
 TOPIC = "ratings"
@@ -67,6 +68,7 @@ class Stream:
             self.dataset.scale,
             BatchPolicy(**{"rows": 500, "seconds": 5.0, **options}),
             group="batch-writer",
+            ids=Ids.of_kinds(*self.dataset.ids.kinds),
             lease_seconds=lease_seconds,
         )
 

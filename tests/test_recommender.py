@@ -24,6 +24,7 @@ from reelstream.errors import (
     DamagedError,
     InputError,
     NoModelSetError,
+    RatingError,
     SettingError,
     StorageError,
     UnknownItemError,
@@ -428,3 +429,36 @@ def test_recommendations_follow_an_update_and_survive_the_disk(
     assert new in found["item"]
     recommender.save(tmp_path / "saved")
     assert_frame_equal(Recommender.load(tmp_path / "saved").recommend(1, n=10), found)
+
+
+def test_ids_may_be_texts(tmp_path: Path) -> None:
+    """Given and answered as they are written, by a saved recommender too."""
+    user, item = {1: "007", 2: "Jörg", 3: "3F25"}, {10: "B00X", 20: "0020", 30: "30", 40: "x y"}
+    texts = pl.DataFrame(
+        {
+            "user": [user[each] for each in FEW["user"]],
+            "item": [item[each] for each in FEW["item"]],
+            "rating": [float(rating) for rating in FEW["rating"]],
+        }
+    )
+    recommender = Recommender.fit(texts, {"item": ["B00X"], "title": ["A book"]})
+    recommender.update({"user": ["new"], "item": ["0020"], "rating": [5]})
+    recommender.save(tmp_path / "saved")
+    for each in (recommender, Recommender.load(tmp_path / "saved")):
+        predicted = each.predict("007", ["x y", "0020"])
+        assert predicted["user"].to_list() == ["007", "007"]
+        assert predicted["item"].to_list() == ["x y", "0020"]
+        recommended = each.recommend("new", 3)
+        assert set(recommended["item"]) == {"B00X", "30", "x y"}
+        assert each.segment(["Jörg", "nobody"])["user"].to_list() == ["Jörg", "nobody"]
+        assert [film.id for film in each.films.search("book", 5)] == ["B00X"]
+        with pytest.raises(UnknownItemError, match="film no such thing is neither"):
+            each.predict("007", "no such thing")
+        assert len(each.similar("0020", 2).filter(pl.col("item") == "0020")) == 0
+
+
+def test_numbers_with_leading_zeros_are_texts() -> None:
+    """They would lose their zeros; a recommender of numbers refuses them."""
+    numbers = Recommender.fit(FEW)
+    with pytest.raises(RatingError, match="user '001' has leading zeros"):
+        numbers.predict("001", 10)

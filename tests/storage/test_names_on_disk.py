@@ -240,6 +240,8 @@ def test_a_manifest(world: TrainingWorld) -> None:
     manifest = content(world.root / "batched_data" / "manifest_1.1.json")
     assert sorted(manifest) == [
         "closed_at",
+        "erased",
+        "erasures",
         "files",
         "format",
         "histogram",
@@ -252,6 +254,7 @@ def test_a_manifest(world: TrainingWorld) -> None:
         "repeats",
         "revision",
         "sources",
+        "supersedes",
         "text_ids",
         "topic_id",
     ]

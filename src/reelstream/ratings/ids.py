@@ -5,7 +5,7 @@ the same in every process, in Spark's SQL and in any other language. Files, mess
 hold the text, and whoever reads one translates it here.
 
 >>> ids = Ids.of_kinds("number", "text")
->>> ids.user.read("0862"), ids.item.read("0155061224")
+>>> ids.user.read("862"), ids.item.read("0155061224")
 (862, 543567324113768975)
 >>> ids.item.show(543567324113768975)
 '0155061224'

@@ -22,7 +22,9 @@ from reelstream.engines.spark.frames import read_compacted
 from reelstream.engines.spark.one_task import fit_task
 from reelstream.engines.spark.snapshot import snapshot_task
 from reelstream.errors import DamagedError, FitError
+from reelstream.ratings.columns import EventColumns
 from reelstream.ratings.histories import Histories
+from reelstream.ratings.ids import Ids
 from reelstream.ratings.scale import RatingScale
 from reelstream.storage.batch_files import BatchFolder
 from reelstream.storage.snapshot import read_snapshot
@@ -136,3 +138,20 @@ def test_another_attempt_writes_into_nothing_that_is_read(work: Path, tmp_path: 
 
 def _files(*folders: Path) -> list[Path]:
     return sorted(path for folder in folders for path in folder.rglob("*") if path.is_file())
+
+
+def test_texts_are_hashed_as_everywhere_else(spark_engine: Any, tmp_path: Path) -> None:
+    """In SQL, with quotes, umlauts and leading zeros; an erasure has no item."""
+    ids = Ids.of_kinds("text", "text")
+    users = [ids.user.read(text) for text in ('Jörg "x", Müßig', "007", "3F2504E0-4F89")]
+    items = [ids.item.read(text) for text in ("0155061224", "034545104X")]
+    rows = [(user, item, 4.0, 100) for user in users for item in items]
+    events = EventColumns.of(*map(list, zip(*rows, strict=True)))
+    batches = BatchFolder.in_folder(tmp_path / "batched_data")
+    batches.make()
+    file = batches.publish_ratings(1, events, ids)
+    path = batches.store.local_path(file.name)
+    frame = read_compacted(session_of(spark_engine), [path], 1, ("user", "item"))
+    assert sorted((row.userId, row.movieId) for row in frame.collect()) == sorted(
+        (user, item) for user, item, *_ in rows
+    )
