@@ -70,6 +70,7 @@ class FakeApi:
         app.get("/v1/users/<int:user_id>/surprises")(self._surprises)
         app.get("/v1/items/<int:item_id>/audience")(self._audience)
         app.post("/v1/ratings")(self._rate)
+        app.post("/v1/models/<name>/activate")(self._activate)
         return app
 
     def _note(self) -> None:
@@ -240,9 +241,18 @@ class FakeApi:
         self.log_end += 1
         return _json(contract.WrittenAnswer(token=f"0:{self.log_end}", events=1), 202)
 
+    def _activate(self, name: str) -> Response:
+        self.model_set = max(self.verdicts) if name == "latest" else int(name)
+        pinned = None if name == "latest" else self.model_set
+        return _json(
+            contract.ChosenSetAnswer(
+                current=self.model_set, pinned=pinned, in_service=self.model_set
+            )
+        )
+
     def _recommendations(self, user_id: int) -> Response:
         """Films that are not rated: by number, or from the last for the highest stars."""
-        strategy = request.args["strategy"]
+        strategy = request.args.get("strategy", "best")
         films = [film for film in FILMS.values() if film.item_id not in self._ratings_of(user_id)]
         reasons = [
             contract.Reason(item_id=item_id, title=FILMS[item_id].title, share=0.3)
@@ -264,7 +274,7 @@ class FakeApi:
         ]
         return _json(
             contract.RecommendationsAnswer(
-                model_set=self.model_set or 0,
+                model_set=int(request.args.get("model_set", self.model_set or 0)),
                 basis=self._basis(user_id),
                 user_id=user_id,
                 items=items,

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from fake_api import FakeApi, Served
+from streamlit.testing.v1 import AppTest
 from views import buttons, metrics, view, words
+
+
+def click(app: AppTest, label: str) -> None:
+    next(button for button in app.button if button.label == label).click().run()
 
 
 def test_a_film_by_its_address(served: Served) -> None:
@@ -70,6 +75,37 @@ def test_model_sets_with_verdicts_and_scores(served: Served) -> None:
     assert list(ranking["Our lists"]) == ["0.120"] * 3
     app.selectbox(key="model_set").set_value(2).run()
     assert "set 2 was refused for a reason" in words(app)
+
+
+def test_a_set_is_put_into_service_and_taken_back(served: Served, api: FakeApi) -> None:
+    """One that is chosen serves until the newest is let serve again."""
+    app = view("models").run()
+    app.selectbox(key="model_set").set_value(1).run()
+    click(app, "Let set 1 serve")
+    assert list(app.table[0].value["Set"]) == ["3", "2", "1 :green-badge[in service]"]
+    click(app, "Let the newest serve")
+    assert list(app.table[0].value["Set"]) == ["3 :green-badge[in service]", "2", "1"]
+
+
+def test_without_a_key_no_set_is_put_into_service(served: Served, api: FakeApi) -> None:
+    """The page says why."""
+    api.refuses["/v1/models/3/activate"] = (403, "this key may not administer")
+    app = view("models").run()
+    api.model_set = 2
+    app.run()
+    click(app, "Let set 3 serve")
+    assert r"This key may not administer\." in app.warning[0].value
+    assert api.model_set == 2
+
+
+def test_two_sets_are_compared_for_one_user(served: Served, api: FakeApi) -> None:
+    """The best films by each, asked of that set."""
+    app = view("models", user="900000001").run()
+    del api.requests[:]
+    app.selectbox(key="compare-1").set_value(1).run()
+    asked = [line for line in api.requests if "recommendations" in line]
+    assert ["model_set=3" in asked[0], "model_set=1" in asked[1], len(asked)] == [True, True, 2]
+    assert "1. Toy Story :gray[4.2 ★ ± 0.8]" in words(app)
 
 
 def test_health_counts_what_should_be_small(served: Served, api: FakeApi) -> None:

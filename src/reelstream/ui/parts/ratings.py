@@ -2,46 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import streamlit as st
 
 from reelstream.contract import ScaleStatus
-from reelstream.errors import ApiError
 from reelstream.ui import visitor
 from reelstream.ui.app import App
 from reelstream.ui.formatting import Titled, film_name, plain
-from reelstream.ui.states import show_api_error
+from reelstream.ui.parts.changes import change
 
 # Beyond this many values a row of buttons is too long, and a slider takes its place.
 _MAX_BUTTONS = 11
 
 
-def write(app: App, change: Callable[[App], str]) -> None:
-    """Write something, remember its token; a refusal is shown by the next `show_outcome`."""
-    try:
-        visitor.wrote(change(app))
-        st.session_state.pop("write_error", None)
-    except ApiError as error:
-        st.session_state.write_error = error
-
-
 def rate(app: App, user: str, film: Titled, rating: float | None) -> None:
     """Write a rating, or delete it with None."""
-    write(app, lambda app: app.client.rate(user, film.item_id, rating).token)
     key = "toast.undone" if rating is None else "toast.rated"
     value = "" if rating is None else app.words.rating(rating)
-    # Shown by the next run: a callback may not show anything.
-    st.session_state.toast = app.words(key, film=plain(film_name(film)), rating=value)
-
-
-def show_outcome(app: App) -> None:
-    """What became of the last click: a word when the log has it, else why not."""
-    toast = st.session_state.pop("toast", None)
-    if "write_error" in st.session_state:
-        show_api_error(app.words, st.session_state.write_error)
-    elif toast:
-        st.toast(toast)
+    change(
+        lambda: visitor.wrote(app.client.rate(user, film.item_id, rating).token),
+        done=app.words(key, film=plain(film_name(film)), rating=value),
+    )
 
 
 def show_rating_stars(app: App, user: str, film: Titled, *, where: str, scale: ScaleStatus) -> None:

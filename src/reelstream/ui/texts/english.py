@@ -231,6 +231,14 @@ ENGLISH = {
     "models.some_of": "{n} of {first}–{last}",
     "models.gate": "Gate",
     "models.made": "Made (UTC)",
+    "models.activate": "Let set {number} serve",
+    "models.latest": "Let the newest serve",
+    "models.activate.about": "A set that is chosen serves until the newest is let serve again. "
+    "This needs a key that may administer; the page of `reelstream run` has one.",
+    "models.activated": "Done. The server loads it now.",
+    "compare.title": "Two sets, one user",
+    "compare.about": "What each would have user {user} watch, and the stars that it expects. Only "
+    "the newest sets are kept.",
     "ranking.title": "How good the lists were, before each batch was learned",
     "ranking.units": "NDCG of the best ten, 0 to 1, higher is better: how far up the films stood "
     "that users then rated",

@@ -223,6 +223,14 @@ INDONESIAN = {
     "models.some_of": "{n} dari {first}–{last}",
     "models.gate": "Gerbang",
     "models.made": "Dibuat (UTC)",
+    "models.activate": "Pakai set {number}",
+    "models.latest": "Pakai yang terbaru",
+    "models.activate.about": "Set yang dipilih tetap melayani sampai yang terbaru dipakai lagi. "
+    "Ini butuh kunci untuk mengelola; halaman dari `reelstream run` memilikinya.",
+    "models.activated": "Selesai. Server memuatnya sekarang.",
+    "compare.title": "Dua set, satu pengguna",
+    "compare.about": "Film yang disarankan masing-masing untuk pengguna {user}, dan bintang yang "
+    "diperkirakan. Hanya set terbaru yang disimpan.",
     "ranking.title": "Seberapa baik daftarnya, sebelum setiap batch dipelajari",
     "ranking.units": "NDCG sepuluh teratas, 0 sampai 1, makin tinggi makin baik: seberapa atas "
     "film yang kemudian dinilai pengguna",

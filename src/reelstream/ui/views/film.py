@@ -11,11 +11,12 @@ from reelstream.ui.catalog_facts import scale_of
 from reelstream.ui.charts.audience import show_audience
 from reelstream.ui.charts.because import show_because
 from reelstream.ui.formatting import film_name, plain
+from reelstream.ui.parts.changes import show_outcome
 from reelstream.ui.parts.choose_user import show_user_choice
 from reelstream.ui.parts.film_rows import show_film_name
 from reelstream.ui.parts.find_films import find_films
 from reelstream.ui.parts.prediction import show_prediction
-from reelstream.ui.parts.ratings import show_outcome, show_rating_scale
+from reelstream.ui.parts.ratings import show_rating_scale
 from reelstream.ui.states import api_errors_shown, show_empty
 
 _SIMILAR = 8

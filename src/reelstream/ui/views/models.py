@@ -10,6 +10,8 @@ from reelstream.ui.charts.coverage import show_coverage
 from reelstream.ui.charts.frame import show_table
 from reelstream.ui.charts.ranking import show_ranking
 from reelstream.ui.formatting import plain
+from reelstream.ui.parts.changes import change, show_outcome
+from reelstream.ui.parts.compare_sets import show_comparison
 from reelstream.ui.states import api_errors_shown, show_empty
 from reelstream.ui.words import Words
 
@@ -23,6 +25,9 @@ def show(app: App) -> None:
     st.title(app.words("models"), anchor=False)
     st.caption(app.words("models.about"))
     _show_sets(app)
+    numbers = st.session_state.get("set_numbers", [])
+    if len(numbers) > 1:
+        show_comparison(app, numbers)
 
 
 @st.fragment(run_every=_EVERY_SECONDS)
@@ -41,9 +46,11 @@ def _show_sets(app: App) -> None:
         with right:
             numbers = [each.number for each in sets]
             chosen = st.selectbox(words("models.choose"), numbers, key="model_set")
+            st.session_state.set_numbers = numbers
+            show_outcome(app)
             for each in sets:
                 if each.number == chosen:
-                    _show_set(words, each)
+                    _show_set(app, each)
 
 
 def _show_table(words: Words, sets: list[ModelSetAnswer]) -> None:
@@ -66,7 +73,8 @@ def _show_table(words: Words, sets: list[ModelSetAnswer]) -> None:
     )
 
 
-def _show_set(words: Words, each: ModelSetAnswer) -> None:
+def _show_set(app: App, each: ModelSetAnswer) -> None:
+    words = app.words
     with st.container(border=True):
         st.header(words("models.one", number=each.number), anchor=False)
         st.markdown(f"{_verdict(words, each.gate.verdict)} {plain(each.gate.reason)}")
@@ -78,6 +86,31 @@ def _show_set(words: Words, each: ModelSetAnswer) -> None:
                 n=words.number(each.scores.n),
             )
         )
+        _show_choice(app, each)
+
+
+def _show_choice(app: App, each: ModelSetAnswer) -> None:
+    """Put a set into service for good, or let the newest serve again."""
+    words = app.words
+    with st.container(horizontal=True):
+        st.button(
+            words("models.activate", number=each.number),
+            icon=":material/push_pin:",
+            disabled=each.in_service and each.current,
+            on_click=_activate,
+            args=(app, each.number),
+        )
+        st.button(
+            words("models.latest"),
+            icon=":material/update:",
+            on_click=_activate,
+            args=(app, None),
+        )
+    st.caption(words("models.activate.about"))
+
+
+def _activate(app: App, number: int | None) -> None:
+    change(lambda: app.client.activate(number), done=app.words("models.activated"))
 
 
 def batch_range(words: Words, numbers: list[int]) -> str:
