@@ -10,6 +10,7 @@ import tarfile
 import tomllib
 import venv
 import zipfile
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -38,14 +39,17 @@ def build(folder: Path) -> Path:
 def installed(dist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The `bin` folder of a fresh environment that has the wheel, and this one's libraries."""
     folder = tmp_path_factory.mktemp("installed") / "venv"
-    venv.create(folder, with_pip=True)
+    # An environment that uv made has no pip to lend.
+    has_pip = find_spec("pip") is not None
+    venv.create(folder, with_pip=not has_pip)
     python = folder / "bin" / "python"
     (packages,) = folder.glob("lib/python*/site-packages")
     # A folder named in a .pth file is searched, but its own .pth files are not read: of this
     # environment come the libraries, and never the checkout.
     (packages / "libraries.pth").write_text(sysconfig.get_path("purelib"))
-    install = [python, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index"]
-    subprocess.run([*install, "--ignore-installed", wheel(dist)], check=True)
+    pip = [sys.executable, "-m", "pip", "--python", python] if has_pip else [python, "-m", "pip"]
+    options = ["--quiet", "--no-deps", "--no-index", "--ignore-installed"]
+    subprocess.run([*pip, "install", *options, wheel(dist)], check=True)
     return python.parent
 
 
