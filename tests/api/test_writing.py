@@ -217,3 +217,17 @@ def test_a_log_that_is_away_refuses_writes_and_leaves_reads_alone(
     assert answer.status_code == 503 and answer.headers["Retry-After"] == "1"
     assert "the log is away" in answer.json["detail"]
     assert api.client.get("/predict_regression?userId=1&movieId=31").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("given", "is_passed_on"),
+    [("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", True), ("00-zz\n", False)],
+)
+def test_a_trace_goes_on_in_the_log(api: SimpleNamespace, given: str, is_passed_on: bool) -> None:
+    """As a header of the record; what is no traceparent stays outside."""
+    api.client.post("/v1/ratings", json=RATING, headers={"traceparent": given.strip()})
+    with api.broker.consumer("ratings") as consumer:
+        consumer.seek({0: 0})
+        records = consumer.poll(10, 5.0)
+    (headers,) = [dict(record) for record in records.headers]
+    assert headers == ({"traceparent": given.encode()} if is_passed_on else {})

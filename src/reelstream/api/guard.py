@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
-from flask import Flask, Response, g, request
+from flask import Flask, Response, g, has_request_context, request
 
 from reelstream.api.access import Caller, Visit
 from reelstream.api.problems import ProblemError
 from reelstream.api.service import Service
 from reelstream.storage.api_keys import Scope
+
+_TRACEPARENT = re.compile("[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}", re.ASCII)
 
 
 def guard(app: Flask, service: Service, scopes: Mapping[str, Scope]) -> None:
@@ -54,3 +57,9 @@ def caller() -> Caller:
     """Who sent the request that is being answered."""
     found: Caller = g.caller
     return found
+
+
+def trace_headers() -> list[tuple[str, bytes]]:
+    """What the records that a request writes carry on of its trace (W3C Trace Context)."""
+    given = request.headers.get("traceparent", "") if has_request_context() else ""
+    return [("traceparent", given.encode())] if _TRACEPARENT.fullmatch(given) else []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
+from reelstream.api.guard import trace_headers
 from reelstream.api.problems import ProblemError, make_problem
 from reelstream.api.resource import Resource
 from reelstream.api.service import Service
@@ -101,6 +102,6 @@ def _write(service: Service, events: Sequence[Event]) -> WrittenAnswer:
         service.ids.user.write(event.user_id)
         if not isinstance(event, Erased):
             service.ids.item.write(event.item_id)
-    end_offsets = service.writer.write(events, WRITE_SECONDS)
+    end_offsets = service.writer.write(events, WRITE_SECONDS, trace_headers())
     service.live_updates.progress.note_write(end_offsets)
     return WrittenAnswer(token=make_token(end_offsets, service.writer.topic_id), events=len(events))

@@ -22,6 +22,8 @@ Offsets = Mapping[int, int]
 Keyed = tuple[bytes | None, bytes | None]
 # Of one record, in the order of its sender.
 Headers = Sequence[tuple[str, bytes | None]]
+# The same of a record that is sent.
+SentHeaders = Sequence[tuple[str, bytes]]
 
 
 # `gc=False`: a scan of the log makes millions, none in a cycle.
@@ -160,8 +162,12 @@ class Producer(Closing, Protocol):
 class Appender(Closing, Protocol):
     """Appends records to one topic for somebody who waits for each."""
 
-    def append(self, records: Sequence[Keyed]) -> list[tuple[int, int]]:
+    def append(
+        self, records: Sequence[Keyed], headers: Sequence[SentHeaders] = ()
+    ) -> list[tuple[int, int]]:
         """Append these records, and return once all are durable: partition and offset of each.
+
+        headers: of each record; none of any by default.
 
         Raises BrokerError; then a record may become durable nevertheless, where the log is reached
         over a network.

@@ -9,7 +9,7 @@ from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-from reelstream.broker.interface import Closing, Keyed
+from reelstream.broker.interface import Closing, Keyed, SentHeaders
 from reelstream.broker.kafka_cluster import PAUSE_SECONDS, KafkaCluster
 from reelstream.broker.kafka_records import MESSAGE
 
@@ -127,7 +127,9 @@ class KafkaAppender(KafkaProducer):
         # that came meanwhile are sent together anyway.
         super().__init__(cluster, topic, 0.0, {"delivery.report.only.error": False})
 
-    def append(self, records: Sequence[Keyed]) -> list[tuple[int, int]]:
+    def append(
+        self, records: Sequence[Keyed], headers: Sequence[SentHeaders] = ()
+    ) -> list[tuple[int, int]]:
         """Send these records and wait for all of them; partition and offset of each."""
         positions = [(-1, -1)] * len(records)
 
@@ -136,6 +138,7 @@ class KafkaAppender(KafkaProducer):
             positions[place] = MESSAGE.partition(message), MESSAGE.offset(message)
 
         for place, (key, value) in enumerate(records):
-            self._produce(value, key, on_delivery=partial(note, place))
+            given = list(headers[place]) if headers else []
+            self._produce(value, key, headers=given, on_delivery=partial(note, place))
         self.flush()
         return positions

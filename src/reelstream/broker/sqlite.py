@@ -18,7 +18,7 @@ from pathlib import Path
 
 import msgspec
 
-from reelstream.broker.interface import Closing, Keyed, Offsets, Records
+from reelstream.broker.interface import Closing, Keyed, Offsets, Records, SentHeaders
 from reelstream.broker.partitioning import partition_of
 from reelstream.errors import BrokerError
 from reelstream.failpoints import reached
@@ -268,13 +268,18 @@ class SqliteProducer(_Connected):
                 del self._buffer[:taken]
                 self._buffered_bytes = 0
 
-    def append(self, records: Sequence[Keyed]) -> list[tuple[int, int]]:
+    def append(
+        self, records: Sequence[Keyed], headers: Sequence[SentHeaders] = ()
+    ) -> list[tuple[int, int]]:
         """Append these records in one transaction; partition and offset of each."""
-        headers = _encode_headers(())
+        none = _encode_headers(())
+        encoded = [_encode_headers(each) if each else none for each in headers]
         return self._append(
             [
-                (0 if key is None else partition_of(key, self._partitions), key, value, headers)
-                for key, value in records
+                (0 if key is None else partition_of(key, self._partitions), key, value, its_headers)
+                for (key, value), its_headers in zip(
+                    records, encoded or [none] * len(records), strict=True
+                )
             ]
         )
 

@@ -11,7 +11,7 @@ from itertools import islice
 
 import structlog
 
-from reelstream.broker.interface import Appender, Broker
+from reelstream.broker.interface import Appender, Broker, SentHeaders
 from reelstream.errors import BrokerError
 from reelstream.ratings.events import Event
 from reelstream.ratings.ids import NUMBERS, Ids
@@ -28,6 +28,7 @@ log = structlog.get_logger()
 @dataclass(slots=True, kw_only=True)
 class _Write:
     events: Sequence[Event]
+    headers: SentHeaders
     done: Future[dict[int, int]] = field(default_factory=Future)
 
 
@@ -58,14 +59,16 @@ class LogWriter:
         """Events that wait for the log."""
         return self._waiting_events
 
-    def write(self, events: Sequence[Event], seconds: float) -> dict[int, int]:
+    def write(
+        self, events: Sequence[Event], seconds: float, headers: SentHeaders = ()
+    ) -> dict[int, int]:
         """Append events; once the log has them all, return partition -> the end offset of what was
-        written there.
+        written there. headers: of each of their records.
 
         Raises BrokerError when the log refuses them, is too busy, or does not acknowledge them
         within so many seconds. In the last case they may have been written nevertheless.
         """
-        write = self._enqueue(events)
+        write = self._enqueue(_Write(events=events, headers=headers))
         try:
             return write.done.result(seconds)
         except TimeoutError:
@@ -84,8 +87,8 @@ class LogWriter:
         if thread is not None:
             thread.join()
 
-    def _enqueue(self, events: Sequence[Event]) -> _Write:
-        write = _Write(events=events)
+    def _enqueue(self, write: _Write) -> _Write:
+        events = write.events
         with self._changed:
             if self._is_closed:
                 raise BrokerError("the server is ending: nothing was written")
@@ -141,7 +144,8 @@ class LogWriter:
             for event in write.events
         ]
         try:
-            positions = iter(appender.append(records))
+            headers = [write.headers for write in writes for _ in write.events]
+            positions = iter(appender.append(records, headers))
         except BrokerError as error:
             _fail(writes, error)
             # A producer of Kafka takes nothing more after a failure.
