@@ -152,6 +152,7 @@ def test_every_route_has_a_method(api: SimpleNamespace) -> None:
     client.predict_regressions([])
     client.predict_classifications([])
     client.predict_clusterings([])
+    client.predict_many([])
     client.items()
     client.item(31)
     client.users()
@@ -192,6 +193,8 @@ def test_every_route_has_a_method(api: SimpleNamespace) -> None:
         (method, re.sub(r"{\w+}", "ID", path))
         for path, methods in document["paths"].items()
         for method in methods
+        # Clients of that protocol have their own.
+        if not path.startswith("/v2")
     }
     assert sent == described | {("get", "/metrics")}
 

@@ -11,6 +11,7 @@ from reelstream.api import (
     audience,
     because,
     events,
+    inference,
     items,
     model_sets,
     predictions,
@@ -84,6 +85,7 @@ _RESOURCES = (
     model_sets.resource,
     events.resource,
     status.resource,
+    inference.resource,
 )
 
 

@@ -125,7 +125,7 @@ def _describe(operation: Operation, schemas: _Schema) -> _Schema:
         "responses": responses_of(operation),
     }
     if operation.has_body:
-        content = {"application/json": {"schema": _body(operation)}}
+        content = {"application/json": {"schema": _body(operation, schemas)}}
         described["requestBody"] = {"required": True, "content": content}
     parameters = list(_own_parameters(operation, schemas))
     if operation.writes:
@@ -138,8 +138,13 @@ def _describe(operation: Operation, schemas: _Schema) -> _Schema:
 
 
 def _own_parameters(operation: Operation, schemas: _Schema) -> Iterator[_Schema]:
-    if not operation.has_body and operation.query.model_fields:
-        yield from _parameters(operation, schemas[operation.query.__name__])
+    own = (
+        _parameters(operation, schemas[operation.query.__name__])
+        if operation.query.model_fields
+        else ()
+    )
+    # Beside a body only the path says something.
+    yield from (each for each in own if each["in"] == "path" or not operation.has_body)
 
 
 def _parameters(operation: Operation, query: _Schema) -> Iterator[_Schema]:
@@ -165,9 +170,16 @@ def _without_null(schema: _Schema) -> _Schema:
     return {**kinds[0], **plain}
 
 
-def _body(operation: Operation) -> _Schema:
+def _body(operation: Operation, schemas: _Schema) -> _Schema:
     """One query, or a list: a list is accepted whatever its entries are, and each is answered."""
     query = _ref(operation.query)
+    if operation.path_fields:
+        whole = schemas[operation.query.__name__]
+        fields, required = dict(whole["properties"]), list(whole.get("required", ()))
+        for name in operation.path_fields:
+            fields.pop(name)
+            required.remove(name)
+        return {**whole, "properties": fields, "required": required}
     if operation.handle_all is not None:
         several = {"type": "array", "items": query, "minItems": 1, "maxItems": MAX_QUERIES}
         return {"anyOf": [query, several]}

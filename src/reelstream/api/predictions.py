@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 from reelstream import contract
@@ -111,6 +112,18 @@ def full(service: Service, query: PairQuery) -> FullAnswer:
     (prediction,) = serving.predict([_prediction_query(query)])
     if isinstance(prediction, UnknownItemError):
         raise prediction
+    return _full(service, serving, query, prediction)
+
+
+@resource.post_each("/v1/predictions", PairQuery, FullAnswer, scope=Scope.READ, problems=(404, 503))
+def predictions(service: Service, queries: Sequence[PairQuery]) -> list[FullAnswer | Problem]:
+    """All three answers for each pair of a list, all from one model set."""
+    return _predict(service, queries, partial(_full, service))
+
+
+def _full(
+    service: Service, serving: Serving, query: PairQuery, prediction: Prediction
+) -> FullAnswer:
     # Its own basis counts a rating more if one came in between: the answer gives the prediction's.
     segment, _ = serving.segment(query.user_id)
     return FullAnswer(

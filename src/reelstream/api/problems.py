@@ -7,8 +7,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 
+import msgspec
 import structlog
-from flask import Flask, Response
+from flask import Flask, Response, has_request_context, request
 from pydantic import ValidationError
 from werkzeug.exceptions import HTTPException
 
@@ -87,7 +88,11 @@ def problem_of_error(error: ReelstreamError, ids: Ids) -> Problem:
 
 def respond(problem: Problem) -> Response:
     """The HTTP response that carries a problem."""
-    response = Response(problem.model_dump_json(), problem.status, mimetype=MEDIA_TYPE)
+    content = problem.model_dump()
+    if has_request_context() and request.path.startswith("/v2/"):
+        # What the Open Inference Protocol calls it.
+        content["error"] = problem.detail
+    response = Response(msgspec.json.encode(content), problem.status, mimetype=MEDIA_TYPE)
     if problem.status == HTTPStatus.SERVICE_UNAVAILABLE:
         response.headers["Retry-After"] = str(RETRY_SECONDS)
     if problem.status == HTTPStatus.UNAUTHORIZED:

@@ -80,8 +80,10 @@ def _view_of_url(operation: Operation) -> View:
 
 
 def _view_of_body(operation: Operation) -> View:
-    def view(service: Service) -> Response:
+    def view(service: Service, **path: str) -> Response:
         body = _read_body()
+        if path:
+            body = _with_path(operation.query, body, path)
         if not isinstance(body, list):
             query = _validate(operation.query, body, service.ids)
             return _respond(operation.handle(service, query), operation.status, service.ids)
@@ -210,12 +212,19 @@ def _validate(kind: type[Query], values: Any, ids: Ids) -> Query:
         raise ProblemError(problem_of_validation(error)) from error
 
 
+def _with_path(kind: type[Query], body: Any, path: dict[str, str]) -> Any:
+    """The fields of a body and of the path, which may not name the same."""
+    if not isinstance(body, dict):
+        raise ProblemError(make_problem(422, "one query is taken here, as an object"))
+    if twice := sorted(path.keys() & body.keys()):
+        raise ProblemError(make_problem(422, f"{twice[0]} is given more than once"))
+    return {**body, **_values_of_text(kind, dict(path))}
+
+
 def _values_of_url(
     kind: type[Query], path: dict[str, str], without: type[Query] | None = None
 ) -> dict[str, Any]:
-    """The fields of path and URL, except those of `without`. What JSON reads as a number or a
-    truth value becomes one, except where the field is a text.
-    """
+    """The fields of path and URL, except those of `without`: see `_values_of_text`."""
     values: dict[str, Any] = dict(path)
     # A field given twice is refused: to pick one would answer a query that nobody meant.
     for name, given in request.args.lists():
@@ -224,6 +233,11 @@ def _values_of_url(
         if name in values or len(given) > 1:
             raise ProblemError(make_problem(422, f"{name} is given more than once"))
         values[name] = given[0]
+    return _values_of_text(kind, values)
+
+
+def _values_of_text(kind: type[Query], values: dict[str, Any]) -> dict[str, Any]:
+    """The same values; what JSON reads as a number or a truth value is one."""
     # A title such as 1984 stays a text, and an id such as 007 too.
     for name in values.keys() - _text_fields(kind):
         # JSON's reader allows spaces around a number; a URL's ` 1` is no number.

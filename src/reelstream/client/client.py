@@ -58,6 +58,7 @@ DEFAULT_TIMEOUT_SECONDS = 5.0
 _REGRESSIONS = TypeAdapter(list[RegressionAnswer | FailedEntry])
 _CLASSIFICATIONS = TypeAdapter(list[ClassificationAnswer | FailedEntry])
 _RECOMMENDATIONS = TypeAdapter(RecommendationsAnswer)
+_FULL = TypeAdapter(list[FullAnswer | FailedEntry])
 _CLUSTERINGS = TypeAdapter(list[ClusteringAnswer | FailedEntry])
 
 
@@ -232,6 +233,10 @@ class Client:
     ) -> list[ClusteringAnswer | FailedEntry]:
         """Which segments users belong to; see `predict_regressions`."""
         return self._transport.post("/predict_clustering", _body(queries), _CLUSTERINGS)
+
+    def predict_many(self, queries: Sequence[PairQuery]) -> list[FullAnswer | FailedEntry]:
+        """Rating, like and segment for at most `MAX_QUERIES` pairs; see `predict_regressions`."""
+        return self._transport.post("/v1/predictions", _body(queries), _FULL)
 
     def recommendations(
         self, user_id: Id, n: int = 10, *, offset: int = 0, **wanted: str | int | float
