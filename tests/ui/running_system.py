@@ -44,13 +44,18 @@ class RunningSystem:
         return f"http://127.0.0.1:{self.api_port}"
 
     def train(self, dataset: Path) -> None:
-        """Two batches, two sets, and then everything ends."""
+        """Two batches, two sets, and then everything ends; and a key for the page."""
+        self._run(
+            "run",
+            *("--data", dataset, "--batch-rows", 1500, "--until-set", 2),
+            *("--no-ui", "--port", 0),
+        )
+        scopes = ("--scope", "read", "--scope", "write", "--scope", "admin")
+        self._run("keys", "create", "page", *scopes, "--file", self.work / "page.key")
+
+    def _run(self, command: str, *options: object) -> None:
         done = subprocess.run(
-            self._command(
-                "run",
-                *("--data", dataset, "--batch-rows", 1500, "--until-set", 2),
-                *("--no-ui", "--port", 0),
-            ),
+            [sys.executable, "-m", "reelstream", command, *map(str, options), "--work", self.work],
             capture_output=True,
             text=True,
             timeout=MAX_SECONDS,

@@ -93,6 +93,11 @@ class Visit:
         if message.type in ("warning", "error") and "/_stcore/" not in message.location["url"]:
             self.complaints.append(message.text)
 
+    def wait_until_redrawn(self) -> None:
+        """Until nothing is left of what was there before the last click."""
+        expect(self.page.locator('[data-stale="true"]')).to_have_count(0)
+        expect(self.page.get_by_test_id("stStatusWidget")).to_have_count(0)
+
     def metric(self, label: str) -> Locator:
         return self.page.get_by_test_id("stMetric").filter(has_text=label)
 
@@ -156,6 +161,7 @@ def test_a_new_user_rates_five_films_and_the_list_follows(visit: Visit) -> None:
         stars.first.get_by_role("radio").nth(4).click()
         count = f"knows {rated} rating{'s' if rated > 1 else ''}"
         expect(visit.page.get_by_text(re.compile(f"{count}\\b"))).to_be_visible()
+    visit.wait_until_redrawn()
     own = [name.rsplit(" ", 2)[0] for name in visit.films("own")]
     assert len(own) == 5
     assert visit.films("best") != before
@@ -168,7 +174,7 @@ def test_a_film_is_found_with_the_keyboard(visit: Visit) -> None:
     """Type a word, go to the film with the tab key, choose it: its page shows it."""
     visit.open("film?user=1")
     search = visit.page.get_by_label("Find a film", exact=True)
-    expect(visit.page.get_by_test_id("stVegaLiteChart")).to_be_visible()
+    expect(visit.page.get_by_test_id("stVegaLiteChart").last).to_be_visible()
     name = visit.films("similar")[3].split(" · ")[0]
     search.press_sequentially(name)
     found = visit.page.locator('[class*="st-key-film-search-"] button')
@@ -194,6 +200,18 @@ def test_the_browser_chooses_the_language_and_the_visitor_another(visit: Visit) 
     visit.page.get_by_role("link", name="Models").click()
     expect(visit.page.get_by_role("heading", name="Models", exact=True)).to_be_visible()
     expect(visit.page.get_by_text("Made (UTC)")).to_be_visible()
+
+
+def test_a_set_is_put_into_service_and_taken_back(visit: Visit) -> None:
+    """With the key that it was given, the page lets an earlier set serve, and the newest again."""
+    visit.open("models")
+    expect(visit.page.get_by_text("model set 2 answers")).to_be_visible()
+    visit.page.get_by_label("Look closer at set").click()
+    visit.page.get_by_role("option", name="1", exact=True).click()
+    visit.page.get_by_role("button", name="Let set 1 serve").click()
+    expect(visit.page.get_by_text("model set 1 answers")).to_be_visible()
+    visit.page.get_by_role("button", name="Let the newest serve").click()
+    expect(visit.page.get_by_text("model set 2 answers")).to_be_visible()
 
 
 def test_the_page_outlives_the_api(visit: Visit, system: RunningSystem) -> None:

@@ -234,7 +234,7 @@ ENGLISH = {
     "models.activate": "Let set {number} serve",
     "models.latest": "Let the newest serve",
     "models.activate.about": "A set that is chosen serves until the newest is let serve again. "
-    "This needs a key that may administer; the page of `reelstream run` has one.",
+    "This needs a key that may administer; the page that a run opens has one.",
     "models.activated": "Done. The server loads it now.",
     "compare.title": "Two sets, one user",
     "compare.about": "What each would have user {user} watch, and the stars that it expects. Only "

@@ -226,7 +226,7 @@ INDONESIAN = {
     "models.activate": "Pakai set {number}",
     "models.latest": "Pakai yang terbaru",
     "models.activate.about": "Set yang dipilih tetap melayani sampai yang terbaru dipakai lagi. "
-    "Ini butuh kunci untuk mengelola; halaman dari `reelstream run` memilikinya.",
+    "Ini butuh kunci untuk mengelola; halaman yang dibuka run memilikinya.",
     "models.activated": "Selesai. Server memuatnya sekarang.",
     "compare.title": "Dua set, satu pengguna",
     "compare.about": "Film yang disarankan masing-masing untuk pengguna {user}, dan bintang yang "
