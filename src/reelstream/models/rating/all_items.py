@@ -18,7 +18,8 @@ def mean_of_all(
     The same as `ModelSet.query` has, to single precision, in a hundredth of the time.
     """
     rows = items.rows(item_ids, own=False)
-    fitted, online = _means(model.draws.means, belief), _means(items.means, belief)
+    fitted = _means(model.draws.means, belief)
+    online = _means(items.means[:, : len(items)], belief)  # rows from there on are not in use
     values = np.concatenate([fitted, online])[rows]
     return np.asarray(values + np.float32(model.mean), np.float32)
 
