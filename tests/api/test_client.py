@@ -19,6 +19,7 @@ from reelstream.contract import (
     ClassificationAnswer,
     ClusteringAnswer,
     FailedEntry,
+    GroupQuery,
     NewRating,
     PairQuery,
     RatingQuery,
@@ -167,6 +168,7 @@ def test_every_route_has_a_method(api: SimpleNamespace) -> None:
     for recommend in (
         lambda: client.recommendations(12),
         lambda: client.recommendations_for(AnonymousQuery(ratings=[])),
+        lambda: client.recommendations_for_group(GroupQuery(users=[1, 12])),
         lambda: client.questions(12),
         lambda: client.similar(31),
     ):

@@ -183,3 +183,35 @@ def test_rated_films_may_stay(client: FlaskClient) -> None:
     assert {31, 7} <= set(ids(get(client, f"{path}&include_rated=true")))
     assert not {31, 7} & set(ids(get(client, path)))
     assert client.get("/v1/users/1/recommendations?include_rated=true").status_code == 422
+
+
+def test_a_group_gets_films_that_none_has_rated(client: FlaskClient) -> None:
+    """With what each makes of them; of one user, what the user gets alone."""
+    path = "/v1/recommendations/group"
+    body = {"users": [12, 1, 1], "n": 5, "strategy": "rating"}
+    answer = client.post(path, json=body).json
+    assert len(ids(answer)) == 5 and not {31, 7, 1} & set(ids(answer)) and answer["next"] == 5
+    for film in answer["items"]:
+        assert [each["userId"] for each in film["members"]] == [1, 12]
+        mean = sum(each["prediction"] for each in film["members"]) / 2
+        assert film["score"] == pytest.approx(mean, abs=1e-2)
+    scores = [film["score"] for film in answer["items"]]
+    assert scores == sorted(scores, reverse=True)
+    least = client.post(path, json=body | {"rule": "least_misery"}).json["items"]
+    for film in least:
+        lowest = min(each["prediction"] for each in film["members"])
+        assert film["score"] == pytest.approx(lowest, abs=1e-2)
+    alone = client.post(path, json={"users": [1], "n": 5}).json
+    assert ids(alone) == ids(get(client, "/v1/users/1/recommendations?n=5"))
+
+
+def test_a_group_is_read_in_pages_and_narrowed(client: FlaskClient) -> None:
+    """A longer list begins with the shorter one."""
+    path = "/v1/recommendations/group"
+    whole = ids(client.post(path, json={"users": [1, 12], "n": 20}).json)
+    second = client.post(path, json={"users": [1, 12], "n": 10, "offset": 10}).json
+    assert ids(second) == whole[10:]
+    without = client.post(path, json={"users": [1, 12], "exclude": whole[:2]}).json
+    assert not set(ids(without)) & set(whole[:2])
+    for wrong in ({"users": []}, {"users": [1], "rule": "most"}, {"users": list(range(21))}):
+        assert client.post(path, json=wrong).status_code == 422, wrong

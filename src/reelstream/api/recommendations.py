@@ -16,6 +16,7 @@ from reelstream.api.resource import Resource
 from reelstream.api.service import Service
 from reelstream.contract import (
     AnonymousQuery,
+    GroupQuery,
     QuestionFilm,
     QuestionsAnswer,
     QuestionsQuery,
@@ -55,7 +56,7 @@ def recommendations(service: Service, query: RecommendationsQuery) -> Recommenda
     # What was listed before is left out instead of counted off: else a rating in between would
     # bring films again, or skip some.
     offset = 0 if before else query.offset
-    wanted = _wanted(query, offset, names_of(query.genre), _excluded(service, query.exclude))
+    wanted = wanted_films(query, offset, names_of(query.genre), _excluded(service, query.exclude))
     wanted = replace(
         wanted, exclude=[*wanted.exclude, *(before or ())], include_rated=query.include_rated
     )
@@ -99,7 +100,7 @@ def recommendations_for_anonymous_user(
         # No partition of a log: else the set would take these ratings for some that it learned.
         partition=[-1] * len(known),
     ).by_user()
-    wanted = _wanted(query, query.offset, query.genres, query.exclude)
+    wanted = wanted_films(query, query.offset, query.genres, query.exclude)
     found = serving.recommend_to(history, wanted, now if query.at is None else query.at)
     ignored = sorted({each.item_id for each in query.ratings} - known.keys())
     end = query.offset + query.n
@@ -169,12 +170,13 @@ def _excluded(service: Service, listed: str) -> list[int]:
     return item_ids
 
 
-def _wanted(
-    query: RecommendationsQuery | AnonymousQuery,
+def wanted_films(
+    query: RecommendationsQuery | AnonymousQuery | GroupQuery,
     offset: int,
     genres: Collection[str],
     excluded: Sequence[int],
 ) -> RecommendationQuery:
+    """What the model is asked for a page from `offset` on."""
     return RecommendationQuery(
         # A longer list begins with the shorter one: a page is a part of it. One more than the page
         # tells whether there is a next one.

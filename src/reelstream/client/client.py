@@ -24,6 +24,8 @@ from reelstream.contract import (
     FilmAnswer,
     FilmsAnswer,
     FullAnswer,
+    GroupAnswer,
+    GroupQuery,
     HealthAnswer,
     Id,
     MapAnswer,
@@ -59,6 +61,7 @@ _REGRESSIONS = TypeAdapter(list[RegressionAnswer | FailedEntry])
 _CLASSIFICATIONS = TypeAdapter(list[ClassificationAnswer | FailedEntry])
 _RECOMMENDATIONS = TypeAdapter(RecommendationsAnswer)
 _FULL = TypeAdapter(list[FullAnswer | FailedEntry])
+_GROUP = TypeAdapter(GroupAnswer)
 _CLUSTERINGS = TypeAdapter(list[ClusteringAnswer | FailedEntry])
 
 
@@ -257,6 +260,11 @@ class Client:
         """
         body = query.model_dump(exclude_defaults=True)
         return self._transport.post("/v1/recommendations", body, _RECOMMENDATIONS)
+
+    def recommendations_for_group(self, query: GroupQuery) -> GroupAnswer:
+        """Films for several users together: `GroupQuery(users=[1, 2], rule="least_misery")`."""
+        body = query.model_dump(exclude_defaults=True)
+        return self._transport.post("/v1/recommendations/group", body, _GROUP)
 
     def questions(self, user_id: Id, n: int = 10) -> QuestionsAnswer:
         """The n films whose ratings would tell most about a user, the most telling first."""

@@ -93,6 +93,10 @@ from reelstream.contract.ratings import (
 )
 from reelstream.contract.recommendations import (
     AnonymousQuery,
+    GroupAnswer,
+    GroupFilm,
+    GroupQuery,
+    MemberPrediction,
     OwnRating,
     QuestionFilm,
     QuestionsAnswer,
@@ -184,6 +188,9 @@ __all__ = [
     "GateReport",
     "GenreLeaning",
     "GenreLift",
+    "GroupAnswer",
+    "GroupFilm",
+    "GroupQuery",
     "HealthAnswer",
     "HistoryStatus",
     "Id",
@@ -200,6 +207,7 @@ __all__ = [
     "MapAnswer",
     "MapQuery",
     "MappedUser",
+    "MemberPrediction",
     "ModelMetadata",
     "ModelQuery",
     "ModelSetAnswer",

@@ -15,9 +15,10 @@ from reelstream.contract.ids import (
     ShownUserId,
     ShownUserValue,
     UserId,
+    UserIdValue,
 )
 from reelstream.contract.predictions import Basis
-from reelstream.strategies import MAX_RECOMMENDATIONS, Strategy
+from reelstream.strategies import MAX_GROUP, MAX_RECOMMENDATIONS, GroupRule, Strategy
 
 MAX_EXCLUDED = 1_000
 
@@ -105,6 +106,56 @@ class AnonymousQuery(_WantedFilms):
     exclude: Annotated[
         list[ItemIdValue], Field(max_length=MAX_EXCLUDED, description="Ids of films to leave out.")
     ] = Field(default_factory=list)
+
+
+class GroupQuery(_WantedFilms):
+    """Films for several users together."""
+
+    users: Annotated[
+        list[UserIdValue],
+        Field(min_length=1, max_length=MAX_GROUP, description="Their ids.", examples=[[1, 2]]),
+    ]
+    rule: Annotated[
+        GroupRule,
+        Field(
+            description="mean: of what each makes of a film; least_misery: what the one makes of "
+            "it who likes it least."
+        ),
+    ] = "mean"
+    genres: Annotated[list[str], Field(max_length=50, description="Films with one of these.")] = (
+        Field(default_factory=list)
+    )
+    exclude: Annotated[
+        list[ItemIdValue], Field(max_length=MAX_EXCLUDED, description="Ids of films to leave out.")
+    ] = Field(default_factory=list)
+
+
+class MemberPrediction(Answer):
+    """What one user of a group makes of a film."""
+
+    user_id: ShownUserId
+    prediction: Annotated[float, Field(description="The expected rating.")]
+    sd: Annotated[float, Field(ge=0, description="Its standard deviation.")]
+    probability: Annotated[float, Field(ge=0, le=1, description="Of a like, once watched.")]
+
+
+class GroupFilm(Answer):
+    """One film, and what each makes of it."""
+
+    item_id: ShownItemId
+    title: str | None
+    score: Annotated[float, Field(description="What the list is ranked by.")]
+    members: Annotated[list[MemberPrediction], Field(description="In the order of their ids.")]
+
+
+class GroupAnswer(Answer):
+    """Films for several users, the best first."""
+
+    model_set: Annotated[int, Field(description="The number of the model set that answers.")]
+    items: list[GroupFilm]
+    next: Annotated[
+        int | None, Field(description="The offset of the next page; null after the last.")
+    ]
 
 
 class Reason(Answer):

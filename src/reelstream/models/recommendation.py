@@ -9,8 +9,8 @@ choice, and the likeliest few hundred are ranked by both.
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from typing import NamedTuple, TypedDict
 
 import numpy as np
@@ -26,7 +26,7 @@ from reelstream.models.rating.all_items import mean_of_all
 from reelstream.models.rating.online_items import ItemQueries, OnlineItems
 from reelstream.models.rating.user_state import UserState
 from reelstream.ratings.columns import EventColumns
-from reelstream.strategies import MAX_RECOMMENDATIONS, Strategy
+from reelstream.strategies import MAX_RECOMMENDATIONS, GroupRule, Strategy
 
 # So many places of a list are filled from so many films, the likeliest by choice, ranked by both
 # factors. In stages: a longer list begins with the shorter one, no film comes up to the first
@@ -39,6 +39,8 @@ ASKED_AMONG = 300
 GUMBEL_SCALE = 0.1
 # Own films that are named as the reason of a recommendation.
 MAX_REASONS = 3
+# Each member of a group brings the films of so many places of a list.
+GROUP_PLACES = 100
 # Fewer probabilities are told apart than this: a film's chance of a like is never quite nothing.
 MIN_LIKE = 1e-3
 
@@ -121,6 +123,26 @@ class Recommendations:
     """
 
 
+class Member(NamedTuple):
+    """One user of a group."""
+
+    state: UserState
+    history: EventColumns
+    """What the state was updated with, oldest first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupRecommendations:
+    """k films for a group, the best first."""
+
+    item_ids: NDArray[np.int64]
+    """(k,)"""
+    scores: NDArray[np.float64]
+    """(k,): what they are ranked by."""
+    predictions: list[Predictions]
+    """Of each member, for these films."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SimilarItems:
     """k films that the same people watch, the most similar first."""
@@ -183,6 +205,47 @@ class LiveFilms:
             parts=scores.parts_of(rows),
             predictions=self.model_set.predictions(posterior[order], item_ids),
             reasons=self._reasons(rows, scores.seen),
+        )
+
+    def recommend_to_group(
+        self, members: Sequence[Member], query: RecommendationQuery, at: int, rule: GroupRule
+    ) -> GroupRecommendations:
+        """Films that nobody of a group has rated, by the mean of what each makes of them, or by who
+        likes them least (Masthoff, *Group Modeling*, User Modeling and User-Adapted Interaction
+        2004).
+
+        The likeliest films of each member are ranked. Raises InputError when the query is wrong.
+        """
+        query.check()
+        rated = [int(item) for member in members for item in member.history.item_id]
+        query = replace(query, exclude=[*query.exclude, *rated], include_rated=False)
+        scores = [self.choice.score(member.history, at) for member in members]
+        found = [
+            # As many whatever is wanted: else a longer list would not begin with the shorter one.
+            self._candidates(each, member.state, replace(query, n=GROUP_PLACES), at)
+            for each, member in zip(scores, members, strict=True)
+        ]
+        candidates = np.unique(np.concatenate(found))
+        item_ids = self.choice.item_ids[candidates]
+        posteriors = [self._posterior(member.state, item_ids, at) for member in members]
+        values = np.array(
+            [
+                self._values(each.choice[candidates], *posterior, candidates, query)
+                for each, posterior in zip(scores, posteriors, strict=True)
+            ]
+        )
+        value = values.mean(0) if rule == "mean" else values.min(0)
+        order = np.argsort(-value, kind="stable")
+        if query.variety:
+            order = order[self._varied(candidates[order], value[order], query)]
+        order = order[: query.n]
+        return GroupRecommendations(
+            item_ids=item_ids[order],
+            scores=value[order],
+            predictions=[
+                self.model_set.predictions(posterior[order], item_ids[order])
+                for posterior, _ in posteriors
+            ],
         )
 
     def similar(self, item_id: int, n: int = 10) -> SimilarItems:

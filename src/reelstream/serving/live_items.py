@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,9 @@ from reelstream.models.choice.model import ChoiceModel
 from reelstream.models.model_set import ModelSet, Predictions
 from reelstream.models.rating.user_state import UserState
 from reelstream.models.recommendation import (
+    GroupRecommendations,
     LiveFilms,
+    Member,
     RecommendationQuery,
     Recommendations,
     SimilarItems,
@@ -24,6 +26,7 @@ from reelstream.models.replay import posterior_of_events
 from reelstream.ratings.columns import EventColumns
 from reelstream.ratings.events import Rated
 from reelstream.serving.live_histories import LiveHistories
+from reelstream.strategies import GroupRule
 
 # Of the ratings that a set has not learned from, so many of the newest are given to its items
 # before it goes into service.
@@ -82,6 +85,13 @@ class LiveItems:
         """See `LiveFilms.recommend`. Raises MissingFamilyError."""
         with self._lock:
             return self._with_choice().recommend(state, history, query, at)
+
+    def recommend_to_group(
+        self, members: Sequence[Member], query: RecommendationQuery, at: int, rule: GroupRule
+    ) -> GroupRecommendations:
+        """See `LiveFilms.recommend_to_group`. Raises MissingFamilyError."""
+        with self._lock:
+            return self._with_choice().recommend_to_group(members, query, at, rule)
 
     def similar(self, item_id: int, n: int) -> SimilarItems:
         """See `LiveFilms.similar`. Raises MissingFamilyError."""

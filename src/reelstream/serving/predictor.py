@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -18,6 +19,8 @@ from reelstream.errors import NoModelSetError, UnknownItemError
 from reelstream.models.explanation import Explanation, explain
 from reelstream.models.model_set import ModelSet
 from reelstream.models.recommendation import (
+    GroupRecommendations,
+    Member,
     RecommendationQuery,
     Recommendations,
     SimilarItems,
@@ -32,6 +35,7 @@ from reelstream.serving.live_items import LiveItems
 from reelstream.serving.shown_lists import ShownLists
 from reelstream.serving.user_states import FoldedUser, UserStates
 from reelstream.storage.release import Release
+from reelstream.strategies import GroupRule
 
 log = structlog.get_logger()
 
@@ -154,6 +158,20 @@ class Serving:
         last = int(history.timestamp[-1]) if len(history) else at
         state = self.model_set.fold_in(history)
         return self.items.recommend(state, history, query, max(at, last))
+
+    def recommend_to_group(
+        self, user_ids: Collection[int], query: RecommendationQuery, rule: GroupRule
+    ) -> GroupRecommendations:
+        """The same for several users, in the order of their ids; see
+        `LiveFilms.recommend_to_group`.
+        """
+        with ExitStack() as held:
+            # Rising: two groups that share users must not wait for each other.
+            users = [held.enter_context(self.states.of_user(each)) for each in sorted(user_ids)]
+            members = [Member(user.state, user.history) for user in users]
+            last = [int(user.history.timestamp[-1]) for user in users if len(user.history)]
+            at = max(int(time.time()), *last, 0)
+            return self.items.recommend_to_group(members, query, at, rule)
 
     def similar(self, item_id: int, n: int = 10) -> SimilarItems:
         """The films that the same people watch. Raises UnknownItemError, MissingFamilyError."""
