@@ -32,6 +32,7 @@ class ChoiceCalibration:
         self._predicted += np.bincount(bins[is_asked], choice[is_asked], minlength=size)
         taken = taken[choice[taken] >= 0]
         if len(taken):
+            # One choice a moment, however many films were rated at once.
             shares = np.full(len(taken), 1 / len(taken))
             self._taken += np.bincount(bins[taken], shares, minlength=size)
 

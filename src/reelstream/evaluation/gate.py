@@ -102,6 +102,7 @@ def compare_rankings(
     n = len(champion)
     if n < MIN_RANKED_USERS:
         return None
+    # Paired: users differ far more from each other than two sets do for one user.
     lost = champion - challenger
     standard_error = float(lost.std(ddof=1) / np.sqrt(n))
     tolerated = max(RANKING_TOLERANCE * champion.mean(), STANDARD_ERRORS * standard_error)
@@ -133,6 +134,7 @@ def _objections(
     for number, batch in batches.items():
         if batch.worse:
             reasons.append(f"worse on earlier batch {number}: {_figures(batch)}")
+        # The champion has not seen a new batch, so there is nothing to compare it with.
         is_judged = number not in earlier and batch.n >= MIN_RATINGS
         if is_judged and _explained(batch) < MIN_EXPLAINED_SHARE * _explained(together):
             reasons.append(

@@ -129,6 +129,7 @@ def evaluate(
     """
     _check_parts(split)
     use_times = times == "use"
+    # In both parts: a fit without times cannot be asked about one.
     if not use_times:
         split = Split(timeless(split.train), timeless(split.test), split.learns_test)
     histories = Histories.of(split.train)

@@ -139,6 +139,7 @@ class Walk:
         """The user as the rating model sees him or her before the moment."""
         user_id = int(self.events.user_id[moment.start])
         if user_id not in self.states:
+            # Once a user: from then on `learn` keeps it up to date.
             self.states[user_id] = self.model_set.fold_in(self.history(moment))
         return self.states[user_id]
 
@@ -212,6 +213,7 @@ def rank_for_anonymous_users(
             for each in (folded, hidden)
         )
         targets = choice.rows(rest.item_id[rest.rating >= model_set.scale.like_threshold])
+        # A film that training never saw is no candidate, and cannot be found.
         targets = targets[(targets >= 0) & (targets < n_rated)]
         if not len(targets):
             continue

@@ -17,6 +17,7 @@ def score(predictions: Predictions, ratings: NDArray[np.floating], scale: Rating
     """Scores of full predictions (mean, sd and like probability, each (n,)) for ratings (n,), none
     of them NaN.
     """
+    # Scikit-learn raises where there is nothing to score.
     if not len(ratings):
         return Scores(0)
     rated = ratings.astype(np.float64)
@@ -67,6 +68,7 @@ def clipped_errors(
 
 
 def _auc(liked: NDArray[np.bool_], ranking: NDArray[np.float64]) -> float | None:
+    # With likes alone, or none, there are no pairs to put in order.
     return None if liked.all() or not liked.any() else float(roc_auc_score(liked, ranking))
 
 

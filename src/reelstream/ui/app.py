@@ -37,6 +37,7 @@ class App:
             if error.status == _ANOTHER_LOG:
                 visitor.forget_token()
             visitor.note_behind(error.status == _TOO_EARLY)
+            # No second wait: an older answer with a note beats a page that stands still.
             return query(self.client)
         visitor.note_behind(False)
         return answer

@@ -55,6 +55,7 @@ def show_waiting(words: Words, reasons: list[str]) -> None:
         + " ".join([*map(sentence, reasons), words("state.waiting.next")]),
         icon=":material/hourglass_top:",
     )
+    # About the height of a first part: the page jumps less when a set arrives.
     st.skeleton(height=180)
 
 

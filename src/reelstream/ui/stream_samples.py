@@ -48,6 +48,7 @@ class StreamSamples:
             batches=status.batches.count,
             serving=status.model_set.number if status.model_set else None,
         )
+        # Every visitor's page asks every two seconds; one sample of them is enough.
         with self._lock:
             if not self._samples or sample.at - self._samples[-1].at >= _MIN_SECONDS_BETWEEN:
                 self._samples.append(sample)

@@ -42,6 +42,7 @@ def choose_user(chosen: Id) -> None:
 
 def new_user() -> None:
     """Become a user whom nobody knows."""
+    # At random: two visitors must not become one user.
     choose_user(_FIRST_NEW_USER + secrets.randbelow(99_999_999))
 
 
@@ -94,6 +95,7 @@ def forget_token() -> None:
 
 def _recall(name: str) -> str | None:
     """From the address, which wins, or from the session; the address then shows it."""
+    # A change of page clears the address, and the session outlives it.
     given: str | None = st.query_params.get(name) or st.session_state.get(f"chosen_{name}")
     if given is not None:
         _remember(name, given)

@@ -84,6 +84,7 @@ def timeline_chart(
     earliest = min([at for at, _ in speeds], default=now)
     start = max(now - WINDOW_SECONDS, min(earliest, now - _MIN_WINDOW_SECONDS))
     marks = [mark for mark in marks if mark.at >= start]
+    # A stream that stands still has no highest speed, and an axis needs a length.
     highest = max([speed for _, speed in speeds], default=1.0) or 1.0
     x = alt.X(
         "at:T",
@@ -94,6 +95,7 @@ def timeline_chart(
     y = alt.Y(
         "speed:Q",
         title=words("timeline.speed"),
+        # Above the area there is a line for each kind of mark.
         scale=alt.Scale(domain=[0, 1.3 * highest], nice=False),
         axis=alt.Axis(tickCount=4, format="~s"),
     )
@@ -156,6 +158,7 @@ def _mark_layers(words: Words, marks: Sequence[Mark], x: alt.X, highest: float) 
 
 def _speeds(samples: Sequence[Sample]) -> list[tuple[float, float]]:
     return [
+        # A log that was made anew ends earlier than it did.
         (before.at, max(after.end - before.end, 0) / (after.at - before.at))
         for before, after in pairwise(samples)
     ]

@@ -68,6 +68,7 @@ def show_filters(words: Words, genres: list[str]) -> Wanted:
 def show_film_lists(app: App, user: str, wanted: Wanted, scale: ScaleStatus) -> Id | None:
     """Both lists; returns the first film of the best list."""
     words = app.words
+    # Both under the same filters: what differs between them is the strategy alone.
     best = _ask(app, user, wanted.strategy, wanted.filters)
     stars = _ask(app, user, "rating", wanted.filters)
     left, right = st.columns([6, 5], gap="medium")
@@ -133,6 +134,7 @@ def _moves(user: str, ranked: list[Id]) -> dict[Id, int | None]:
             for place, item_id in enumerate(ranked)
         }
     else:
+        # Drawn again without a new list: the marks of the last change stay.
         kept = before["moves"] if before is not None and before["user"] == user else {}
         moves = {item_id: kept.get(item_id, 0) for item_id in ranked}
     st.session_state.last_list = {"user": user, "ranked": ranked, "moves": moves}

@@ -30,6 +30,7 @@ def show_rating_stars(app: App, user: str, film: Titled, *, where: str, scale: S
     ratings = star_ratings(scale)
 
     def rated() -> None:
+        # None when a click takes the stars away again: the list of ratings undoes them.
         stars = st.session_state.get(key)
         if stars is not None:
             rate(app, user, film, ratings[stars])
@@ -40,6 +41,7 @@ def show_rating_stars(app: App, user: str, film: Titled, *, where: str, scale: S
 def show_rating_scale(app: App, user: str, film: Titled, scale: ScaleStatus) -> None:
     """Every value of the scale, for one film."""
     steps = round((scale.highest - scale.lowest) / scale.step)
+    # Rounded, since three times 0.1 is not 0.3 and would be no value of the scale.
     values = [round(scale.lowest + step * scale.step, 6) for step in range(steps + 1)]
     key = f"scale-{user}-{film.item_id}"
 

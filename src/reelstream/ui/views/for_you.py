@@ -43,6 +43,7 @@ def _show_person(app: App) -> None:
             known = app.read(lambda client: client.user(user, limit=_OWN_RATINGS))
             with api_errors_shown(app.words):
                 _show_rating(app, user, scale, known)
+        # A part that fails is told in its place, and the others stay.
         with right, api_errors_shown(app.words):
             _show_segment(app, known)
             wanted = show_filters(app.words, sorted(each.genre for each in known.taste))

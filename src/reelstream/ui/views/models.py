@@ -25,6 +25,7 @@ def show(app: App) -> None:
     st.title(app.words("models"), anchor=False)
     st.caption(app.words("models.about"))
     _show_sets(app)
+    # Outside of the fragment, which is drawn again every few seconds.
     numbers = st.session_state.get("set_numbers", [])
     if len(numbers) > 1:
         show_comparison(app, numbers)
