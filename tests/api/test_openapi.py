@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import schemathesis
@@ -13,7 +14,11 @@ from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
+from reelstream.storage.api_keys import Scope
+
 EXAMPLES_AN_OPERATION = 20
+SEQUENCES = 15
+REQUESTS_A_SEQUENCE = 8
 
 
 @pytest.mark.slow
@@ -60,6 +65,43 @@ def test_answers_are_as_the_document_says(
 
         ask()
     assert len(asked) >= 10
+
+
+@pytest.mark.slow
+def test_sequences_of_requests_are_answered_as_the_document_says(
+    api: SimpleNamespace, request: pytest.FixtureRequest
+) -> None:
+    """One request goes on with what another was answered: what was written is read, deleted and
+    erased.
+    """
+    api.updates.start()
+    request.addfinalizer(api.updates.close)
+    key = api.service.access.keys.create("all", Scope)
+    schema = schemathesis.openapi.from_wsgi("/openapi.json", api.app)
+    # These sets cannot recommend, and say so with a 503.
+    found = schema.exclude(path_regex="recommendations|questions|similar|infer")
+
+    checks = schema.config.checks
+    # A valid key is sent each time, and what the document cannot say of valid queries is beyond it.
+    for check in (
+        checks.ignored_auth,
+        checks.positive_data_acceptance,
+        checks.negative_data_rejection,
+    ):
+        check.enabled = False
+
+    class Machine(found.as_state_machine()):  # type: ignore[misc]
+        def get_call_kwargs(self, case: schemathesis.Case) -> dict[str, Any]:
+            return {"headers": {"Authorization": f"Bearer {key}"}}
+
+    Machine.run(
+        settings=settings(
+            max_examples=SEQUENCES,
+            stateful_step_count=REQUESTS_A_SEQUENCE,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        )
+    )
 
 
 def test_the_document_names_everything_once(client: FlaskClient) -> None:

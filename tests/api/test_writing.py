@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from reelstream.api.idempotency import KEPT_SECONDS, MAX_KEYS, Idempotency
+from reelstream.api.idempotency import KEPT_SECONDS, MAX_KEYS, RUNNING_SECONDS, Idempotency
 from reelstream.api.problems import ProblemError
 from reelstream.broker.reading import read_between
 from reelstream.errors import BrokerError
 from reelstream.ratings.events import Deleted, Event, Rated
 from reelstream.ratings.scale import RatingScale
 from reelstream.ratings.wire import decode_message
+from reelstream.storage.answered_writes import AnsweredWrites, Limits
 
 RATING = {"userId": 5, "movieId": 31, "rating": 4.5, "timestamp": 1000}
 LONG = "timeout=10"
@@ -196,6 +198,26 @@ def test_keys_are_forgotten_after_an_hour_and_when_there_are_too_many() -> None:
         now[0] += 0.001
         once(str(number), "c")
     assert once("k", "d") == b"d"
+
+
+def test_a_request_that_died_with_its_worker_frees_its_key(tmp_path: Path) -> None:
+    """After some seconds, for every worker; answers of one are those of all."""
+    now = [0.0]
+
+    def worker() -> Idempotency:
+        return Idempotency(AnsweredWrites(tmp_path / "keys.db"), clock=lambda: now[0])
+
+    dead = AnsweredWrites(tmp_path / "keys.db")
+    limits = Limits(keys=9, kept_seconds=9, running_seconds=9)
+    assert dead.begin(" k", b"1", now[0], limits) is None
+    with pytest.raises(ProblemError) as caught:
+        worker().once("k", b"1", lambda: respond("a"))
+    assert caught.value.problem.status == 409
+    now[0] = RUNNING_SECONDS
+    assert worker().once("k", b"1", lambda: respond("b")).data == b"b"
+    assert worker().once("k", b"1", lambda: respond("c")).data == b"b"
+    # Another sender's key of the same name is another.
+    assert worker().once("k", b"1", lambda: respond("d"), "shop").data == b"d"
 
 
 def respond(text: str) -> Any:

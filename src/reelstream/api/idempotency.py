@@ -10,7 +10,7 @@ from flask import Response
 
 from reelstream.api.problems import ProblemError, make_problem
 from reelstream.errors import StorageError
-from reelstream.storage.answered_writes import AnsweredWrites
+from reelstream.storage.answered_writes import AnsweredWrites, Limits
 
 HEADER = "Idempotency-Key"
 # How long the answer to a key is kept.
@@ -20,6 +20,8 @@ RUNNING_SECONDS = 15.0
 # Keys that are kept, of some 300 bytes each; the oldest go first.
 MAX_KEYS = 10_000
 MAX_KEY_CHARACTERS = 200
+
+_LIMITS = Limits(keys=MAX_KEYS, kept_seconds=KEPT_SECONDS, running_seconds=RUNNING_SECONDS)
 
 log = structlog.get_logger()
 
@@ -70,14 +72,7 @@ class Idempotency:
         self, kept_as: str, key: str, fingerprint: bytes
     ) -> tuple[bytes, int, str | None] | None:
         """Note that a request is being answered; the answer, if there is one already."""
-        earlier = self._writes.begin(
-            kept_as,
-            fingerprint,
-            self._clock(),
-            kept=KEPT_SECONDS,
-            taken=RUNNING_SECONDS,
-            most=MAX_KEYS,
-        )
+        earlier = self._writes.begin(kept_as, fingerprint, self._clock(), _LIMITS)
         if earlier is None:
             return None
         if earlier.fingerprint != fingerprint:

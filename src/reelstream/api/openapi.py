@@ -16,6 +16,7 @@ from reelstream.api.resource import Operation
 from reelstream.contract import MAX_QUERIES, FailedEntry, Problem, Wait, WaitAndSet
 from reelstream.contract.ids import SCHEMA_KEY, schema_of_id
 from reelstream.ratings.ids import Ids
+from reelstream.storage.api_keys import Scope
 
 _REF = "#/components/schemas/{model}"
 # Not JSON; larger than MAX_BODY_BYTES; not said to be JSON.
@@ -33,6 +34,14 @@ _IDEMPOTENCY_KEY: _Schema = {
     "description": "Any text of your own: sent again within an hour, the same request is answered "
     "as the first time and writes nothing.",
     "schema": {"type": "string"},
+}
+
+_KEY = "key"
+_SECURITY_SCHEME: _Schema = {
+    "type": "http",
+    "scheme": "bearer",
+    "description": "A key from `reelstream keys create`. Each operation's x-scope says which scope "
+    "it must have. On the server's own machine only admin needs one.",
 }
 
 
@@ -53,7 +62,7 @@ def make_document(operations: Sequence[Operation], ids: Ids) -> _Schema:
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "paths": paths,
-        "components": {"schemas": schemas},
+        "components": {"schemas": schemas, "securitySchemes": {_KEY: _SECURITY_SCHEME}},
     }
 
 
@@ -123,6 +132,9 @@ def _describe(operation: Operation, schemas: _Schema) -> _Schema:
         "operationId": operation.id,
         "summary": operation.summary,
         "responses": responses_of(operation),
+        # An empty requirement: on the server's own machine reading and writing needs no key.
+        "security": [{_KEY: []}] if operation.scope is Scope.ADMIN else [{_KEY: []}, {}],
+        "x-scope": operation.scope.value,
     }
     if operation.has_body:
         content = {"application/json": {"schema": _body(operation, schemas)}}

@@ -33,6 +33,16 @@ _CHECK_EVERY = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What is kept, and for how long."""
+
+    keys: int
+    kept_seconds: float
+    running_seconds: float
+    """After which a request without an answer counts as lost with its process."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AnsweredWrite:
     """What is known of a key."""
 
@@ -41,6 +51,10 @@ class AnsweredWrite:
     since: float
     answer: tuple[bytes, int, str | None] | None
     """Body, status and media type; None while it is made."""
+
+    def is_lost(self, now: float, limits: Limits) -> bool:
+        """Whether nobody is at work on it any more."""
+        return self.answer is None and now - self.since >= limits.running_seconds
 
 
 class AnsweredWrites:
@@ -63,45 +77,28 @@ class AnsweredWrites:
             raise StorageError(f"{path}: {error}: remove the file, it may be lost") from error
 
     def begin(
-        self, key: str, fingerprint: bytes, now: float, *, kept: float, taken: float, most: int
+        self, key: str, fingerprint: bytes, now: float, limits: Limits
     ) -> AnsweredWrite | None:
         """Note that a request with this key is being answered, and return None; or what is known
-        of an earlier one.
-
-        Args:
-            key: The key.
-            fingerprint: Of the request.
-            now: The time, in seconds since 1970.
-            kept: Seconds after which an answer is forgotten.
-            taken: Seconds after which a request without an answer counts as lost with its process.
-            most: Keys that are kept.
+        of an earlier one. now: seconds since 1970.
         """
-        row = None
         try:
             with self._lock:
                 self._db.execute("BEGIN IMMEDIATE")
                 try:
-                    self._forget(now, kept, most)
-                    row = self._db.execute(
-                        "SELECT fingerprint, since, body, status, media_type FROM answers"
-                        " WHERE key = ?",
-                        (key,),
-                    ).fetchone()
-                    if row is None or (row[3] is None and now - row[1] >= taken):
-                        row = None
-                        self._db.execute(
-                            "INSERT OR REPLACE INTO answers (key, fingerprint, since)"
-                            " VALUES (?, ?, ?)",
-                            (key, fingerprint, now),
-                        )
+                    self._forget(now, limits)
+                    earlier = self._find(key)
+                    if earlier is not None and not earlier.is_lost(now, limits):
+                        return earlier
+                    self._db.execute(
+                        "INSERT OR REPLACE INTO answers (key, fingerprint, since) VALUES (?, ?, ?)",
+                        (key, fingerprint, now),
+                    )
                 finally:
                     self._db.execute("COMMIT")
         except sqlite3.Error as error:
             raise StorageError(f"idempotency keys cannot be kept: {error}") from error
-        if row is None:
-            return None
-        answer = None if row[3] is None else (row[2], row[3], row[4])
-        return AnsweredWrite(fingerprint=row[0], since=row[1], answer=answer)
+        return None
 
     def finish(self, key: str, answer: tuple[bytes, int, str | None]) -> None:
         """Keep the answer to a request that has begun."""
@@ -125,13 +122,26 @@ class AnsweredWrites:
         except sqlite3.Error as error:
             raise StorageError(f"idempotency keys cannot be kept: {error}") from error
 
-    def _forget(self, now: float, kept: float, most: int) -> None:
+    def _find(self, key: str) -> AnsweredWrite | None:
+        row = self._db.execute(
+            "SELECT fingerprint, since, body, status, media_type FROM answers WHERE key = ?", (key,)
+        ).fetchone()
+        if row is None:
+            return None
+        fingerprint, since, *answer = row
+        return AnsweredWrite(
+            fingerprint=fingerprint,
+            since=since,
+            answer=None if answer[1] is None else (answer[0], answer[1], answer[2]),
+        )
+
+    def _forget(self, now: float, limits: Limits) -> None:
         """What is too old, and the oldest of too many."""
-        self._db.execute("DELETE FROM answers WHERE since <= ?", (now - kept,))
+        self._db.execute("DELETE FROM answers WHERE since <= ?", (now - limits.kept_seconds,))
         self._added += 1
         if self._added % _CHECK_EVERY == 0:
             self._db.execute(
                 "DELETE FROM answers WHERE key IN (SELECT key FROM answers ORDER BY since DESC"
                 " LIMIT -1 OFFSET ?)",
-                (most,),
+                (limits.keys,),
             )

@@ -60,33 +60,34 @@ def erase_users(batches: BatchFolder) -> list[Manifest]:
     if not unchecked or not (note.erasures or any(each.erasures != 0 for each in unchecked)):
         return []
     with _rewriting(batches):
-        note, manifests = batches.erasures(), batches.manifests()
-        excluded = batches.excluded()
-        unchecked = [each for each in manifests if not note.has_checked(each.number)]
-        found, damaged = _new_erasures(batches, unchecked, excluded)
-        known = [each for each in [*note.erasures, *found] if each.batch not in excluded]
-        # Without a new erasure, only rows that arrived late can be of an erased user.
-        to_check = manifests if found else unchecked if known else []
-        revised = []
-        for manifest in to_check:
-            try:
-                revised += _revise(batches, manifest, known)
-            except DamagedError as error:
-                log.warning("batch_not_looked_through", reason=str(error))
-                damaged.add(manifest.number)
-        # Of a run that was killed between 2 and 3.
-        batches.sweep_unnamed()
-        after = note.extended(
-            found,
-            last_batch=manifests[-1].number if manifests else 0,
-            # An excluded batch may be included again, and its erasures count then.
-            skipped={*damaged, *(each.number for each in unchecked if each.number in excluded)},
-        )
-        if known or any(each.erasures is None for each in unchecked):
-            batches.note_erasures(after)
+        revised = _look_through(batches)
     if revised:
-        rows = sum(each.erased_rows for each in revised)
-        log.info("users_erased", batches=[each.number for each in revised], rows=rows)
+        log.info("users_erased", batches=[each.number for each in revised])
+    return revised
+
+
+def _look_through(batches: BatchFolder) -> list[Manifest]:
+    # Read again: another process may have been at it until now.
+    note, manifests, excluded = batches.erasures(), batches.manifests(), batches.excluded()
+    unchecked = [each for each in manifests if not note.has_checked(each.number)]
+    found, damaged = _new_erasures(batches, unchecked, excluded)
+    known = [each for each in [*note.erasures, *found] if each.batch not in excluded]
+    # Without a new erasure, only rows that arrived late can be of an erased user.
+    to_check = manifests if found else unchecked if known else []
+    revised = []
+    for manifest in to_check:
+        try:
+            revised += _revise(batches, manifest, known)
+        except DamagedError as error:
+            log.warning("batch_not_looked_through", reason=str(error))
+            damaged.add(manifest.number)
+    # Of a run that was killed between 2 and 3.
+    batches.sweep_unnamed()
+    # An excluded batch may be included again, and its erasures count then.
+    skipped = {*damaged, *(each.number for each in unchecked if each.number in excluded)}
+    if known or any(each.erasures is None for each in unchecked):
+        last_batch = manifests[-1].number if manifests else 0
+        batches.note_erasures(note.extended(found, last_batch=last_batch, skipped=skipped))
     return revised
 
 
