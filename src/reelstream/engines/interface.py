@@ -18,6 +18,8 @@ from reelstream.storage.batch_files import BatchFolder, Manifest
 FACTORS, DRAWS, SWEEPS = 23, 8, 160
 # With fewer ratings a sweep takes hundredths of a second, and a cold chain needs more of them: the
 # less the ratings say, the more slowly it moves.
+# On the holdout of the training parts of ml-latest-small, 160, 304 and 448 sweeps differ by less
+# than two seeds do.
 FEW_RATINGS, MORE_SWEEPS = 300_000, 304
 # With more, a fit has to end within minutes, and an answer needs less: factors, draws and columns
 # of the audience are few. And a cold chain converges sooner: of films and users with hundreds of
