@@ -40,9 +40,9 @@ class Film(msgspec.Struct, frozen=True, omit_defaults=True):
             self.title or other.title,
             other.year if self.year is None else self.year,
             self.genres or other.genres,
-            other.tmdb_id if self.tmdb_id is None else self.tmdb_id,
-            self.imdb_id or other.imdb_id,
-            self.text_id or other.text_id,
+            tmdb_id=other.tmdb_id if self.tmdb_id is None else self.tmdb_id,
+            imdb_id=self.imdb_id or other.imdb_id,
+            text_id=self.text_id or other.text_id,
         )
 
 

@@ -156,9 +156,9 @@ def _joined(film: Film, link: Film | None, metadata: dict[int, Film]) -> Film:
         richer.title or film.title,
         film.year if richer.year is None else richer.year,
         richer.genres or film.genres,
-        tmdb_id,
-        imdb_id or richer.imdb_id,
-        film.text_id,
+        tmdb_id=tmdb_id,
+        imdb_id=imdb_id or richer.imdb_id,
+        text_id=film.text_id,
     )
 
 
@@ -201,9 +201,15 @@ def _film(cells: Sequence[str], layout: FilmFormat, ids: NumberIds | TextIds) ->
     if layout.kind == "u.item":
         flags = zip(_ITEM_GENRES, cells[N_ITEM_COLUMNS - len(_ITEM_GENRES) :], strict=True)
         genres = tuple(genre for genre, flag in flags if genre and flag == "1")
-    tmdb_id, imdb_id = catalogue_number(cell("tmdb")), _imdb_id(cell("imdb"))
-    text_id = ids.write(item_id) if isinstance(ids, TextIds) else None
-    return Film(item_id, title, year, genres, tmdb_id, imdb_id, text_id)
+    return Film(
+        item_id,
+        title,
+        year,
+        genres,
+        tmdb_id=catalogue_number(cell("tmdb")),
+        imdb_id=_imdb_id(cell("imdb")),
+        text_id=ids.write(item_id) if isinstance(ids, TextIds) else None,
+    )
 
 
 def _imdb_id(text: str) -> str | None:

@@ -109,6 +109,7 @@ class ItemRange:
     @classmethod
     def joined(cls, ranges: Sequence[ItemRange]) -> ItemRange:
         """Ranges that follow each other, in any order, as one."""
+        # Tasks end in any order.
         ranges = sorted(ranges, key=lambda each: each.first)
         arrays = {
             field.name: np.concatenate([getattr(each, field.name) for each in ranges])

@@ -250,6 +250,7 @@ class ModelSet:
         """
         rows = self.rating.items.rows(item_ids)
         unrated = rows < 0
+        # Each once, behind those of the set: the filter then knows one table of rows.
         ids, which = np.unique(item_ids[unrated], return_inverse=True)
         rows[unrated] = len(self.rating.item_ids) + which
         draws = self.rating.draws
@@ -296,6 +297,7 @@ class ModelSet:
         queries say so.
         """
         answers = np.empty((len(queries.rows), 3))
+        # Half a step lower: from there on a rating is rounded to a like.
         threshold = self.scale.like_threshold - self.scale.step / 2 - self.rating.mean
         fitted = ItemBeliefs(self.rating.draws.means, self.rating.draws.covs)
         predict_items(queries, beliefs, fitted, items.beliefs, threshold, answers)
@@ -326,6 +328,7 @@ class ModelSet:
         variance = self.like.variance(posterior, item_ids)
         distribution = rating_distribution(posterior.mean, variance, values)
         expected = distribution @ values
+        # Rounding can make the difference of two equal numbers negative.
         sd = np.sqrt(np.maximum(distribution @ values**2 - expected**2, 0.0))
         return Predictions(
             posterior.mean, sd, self.like.probability(posterior, item_ids), distribution
@@ -345,6 +348,7 @@ def rating_distribution(
     Probability beyond the scale is added to the value at that end, so the sd of an item is smaller
     when its mean is near the end of the scale.
     """
+    # Halfway between two values: there a rating is rounded to one or the other.
     between = (values[1:] + values[:-1]) / 2
     below = ndtr((between - mean[:, None]) / np.sqrt(variance)[:, None])
     distribution = np.empty((len(mean), len(values)))

@@ -78,6 +78,7 @@ def _last_erasure(batches: BatchFolder, user_id: int) -> Erasure | None:
 
 
 def _in_batches(batches: BatchFolder, user_id: int, erasure: Erasure | None) -> list[Trace]:
+    # An excluded batch is looked through too: its rows are on the disk all the same.
     rows, numbers, rejected = 0, list[int](), 0
     for manifest in batches.manifests():
         held = batches.read(manifest)

@@ -177,5 +177,6 @@ class StatusReader:
 
     def _serving(self) -> int | None:
         with suppress(ApiError):
+            # A server that is away or not ready answers from no set.
             return self._api.ready().model_set
         return None

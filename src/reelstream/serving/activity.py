@@ -111,6 +111,7 @@ class Activity:
             kept, last, dropped = list(self._kept), self._last, self._dropped
         if cursor is None:
             return Page(kept[-limit:], last, missed=False)
+        # Outside of the lock: whoever reads must not hold up the stream.
         items = list(islice((each for each in kept if each.cursor > cursor), limit))
         return Page(items, items[-1].cursor if items else max(cursor, last), cursor < dropped)
 

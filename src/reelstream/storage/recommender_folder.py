@@ -90,6 +90,7 @@ def write_recommender(parts: RecommenderParts, folder: Path) -> None:
     """
     if folder.exists() and not (folder / ABOUT).exists() and any(folder.iterdir()):
         raise StorageError(f"{folder} holds something else than a recommender: name another folder")
+    # Beside the folder, so that a rename on one file system can publish it.
     temporary = temporary_path(folder)
     with translate_errors(temporary):
         for name in ("histories", "items"):
@@ -111,6 +112,7 @@ def write_recommender(parts: RecommenderParts, folder: Path) -> None:
         next_offset=parts.next_offset,
         checksums=_checksums(temporary),
     )
+    # Last, as it holds the checksums of all else.
     write_synced(temporary / ABOUT, encode_json(about))
     _publish(temporary, folder)
 

@@ -145,6 +145,7 @@ def _read(row: _StoredRow, ids: Ids) -> RequeuedRow:
     stored = row.rating
     user_id = ids.user.read(stored.user_id)
     event: Event
+    # No item has this id: it can only be an erasure.
     if stored.rating is None and stored.item_id == NO_ITEM:
         event = Erased(user_id, stored.timestamp)
     elif stored.rating is None:

@@ -93,6 +93,7 @@ class SnapshotStore:
 
         (1) what it holds, (2) sync and rename, (3) CURRENT: the commit point, (4) prune.
         """
+        # From the folders, not from CURRENT: a killed trainer may have left a newer one.
         number = max(self._numbers(), default=0) + 1
         history = read_snapshot(written)
         # 1. What it holds.

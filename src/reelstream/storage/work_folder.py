@@ -154,6 +154,7 @@ class WorkFolder:
         and MovieLens's scale where nothing is said. Raises SettingError, naming --work, when the
         folder belongs to another stream, and StorageError when it cannot be written.
         """
+        # The note outlives a move of the folder, and an absolute path would not.
         portable = None if broker is None else self._portable(broker)
         if not self.is_bound:
             first = Binding(
@@ -166,6 +167,7 @@ class WorkFolder:
                 data_set=data_set,
             )
             self._create(first)
+        # Read again: another process may have bound the folder first.
         bound = read_json(self.note, Binding)
         self._refuse_another("the log", bound.broker, portable)
         self._refuse_another("the topic", bound.topic, topic)

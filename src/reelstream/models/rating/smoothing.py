@@ -60,6 +60,7 @@ def smooth_users(
     """As `filter_users`, from the prior on, but later ratings count too: see `smooth_events`."""
     for user in range(len(spans.starts) - 1):
         first, end = spans.first_query[user : user + 2]
+        # Without a query there is nothing to tell.
         if first < end:
             own = slice_events(events, *spans.starts[user : user + 2])
             smooth_events(own, items, dynamics, slice_beliefs(beliefs, first, end))
@@ -104,6 +105,7 @@ def _filter(
     D = dynamics.prior_mean.shape[1]
     mean, cov, exposure = np.zeros(D + 1), np.zeros((D + 1, D + 1)), np.zeros(D + 1)
     for j in range(events.rows.size):
+        # What a user chose to rate counts from the start: seen from afterwards it is known.
         if events.is_update[j]:
             add_exposure(exposure, items, s, events.rows[j])
     fill_prior_mean(exposure, s, dynamics, mean[:D])
@@ -123,6 +125,7 @@ def _filter(
             item, item_cov = item_at(items, s, events.rows[j], events.is_trained_on[j])
             gain = trajectory.gains[j]
             variance = dynamics.noise[s, g] + spread(cov, item, gain)
+            # An item that the set has not learned from is itself uncertain.
             if not events.is_trained_on[j]:
                 variance += item_variance(mean, cov, item_cov)
             error = events.centred[j] - expect(mean, item)
@@ -145,6 +148,7 @@ def _look_back(
     h = np.ones(K)
     query = trajectory.means.shape[0]
     for j in range(events.rows.size - 1, -1, -1):
+        # Before the event's own update, as the filter has it: none is both.
         if events.is_query[j]:
             query -= 1
             cov = trajectory.covs[query].copy()
@@ -157,6 +161,7 @@ def _look_back(
             onto = information @ gain
             along = gain @ onto + 1.0 / trajectory.variances[j]
             adjoint -= h * (gain @ adjoint + trajectory.errors[j] / trajectory.variances[j])
+            # Written out: K is small, and a product of matrices would allocate each time.
             for a in range(K):
                 for b in range(K):
                     information[a, b] += h[a] * h[b] * along - h[a] * onto[b] - onto[a] * h[b]
