@@ -330,8 +330,7 @@ def ranking(results: Result) -> Iterable[str]:
         f" {later['ours']['stars']:.2f} stars on average; of EASE's {later['ease']['like_share']:.3f},"
         f" with {later['ease']['stars']:.2f} stars.\n"
     )
-    if "calibration" in found:
-        yield from _chosen(found)
+    yield from _chosen(found)
     yield (
         "Users that the set has not seen: a fifth of all users, 80 % of each one's ratings folded in,"
         f" the likes of the rest to be found; {results['users']['seeds']} seeds together, times"
@@ -374,8 +373,8 @@ def _chosen(found: Mapping[str, Any]) -> Iterable[str]:
 def _examples(examples: Sequence[Mapping[str, Any]]) -> Iterable[str]:
     """What some users are shown."""
     yield (
-        "The last lists of five users, and what they liked next; predicted stars find films that hardly"
-        " anybody has watched.\n"
+        "The last lists of five users, the best five films of each method, and what they liked"
+        " next.\n"
     )
     yield table(
         ["", *(f"{each['ratings']} ratings" for each in examples)],
@@ -630,7 +629,7 @@ SECTIONS: dict[
     str, tuple[str, Callable[[Result], Iterable[str]], dict[str, Callable[[Result], str]]]
 ] = {
     "accuracy": ("Accuracy beside other libraries", accuracy, {}),
-    "ranking": ("Recommendations beside other methods", ranking, {}),
+    "ranking": ("Recommendations beside other methods", ranking, {"crowds": crowds_chart}),
     "calibration": (
         "Calibration",
         calibration,
