@@ -26,7 +26,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from reelstream.compute.arrays import Floats
+from reelstream.compute.arrays import FAST_MATH, Floats
 from reelstream.models.rating.filter_input import FilterEvents, FilterItems, item_at
 from reelstream.models.rating.grid import GridStates, drop_weightless, pass_time
 from reelstream.models.rating.kalman import (
@@ -151,7 +151,7 @@ def filter_draw(
         drop_weightless(states.log_weight)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, fastmath=FAST_MATH)
 def look_back(
     s: int,
     g: int,
@@ -182,19 +182,23 @@ def look_back(
         for a in range(K):
             coefficient += ahead[a] * gain[a]
             smoothed += adjoint[a] * gain[a]
-            onto[a] = 0.0
-            for b in range(K):
-                onto[a] += information[a, b] * gain[b]
+            onto[a] = f32(0)
+        for b in range(K):  # row by row, of a symmetric matrix: each step is one on whole vectors
+            for a in range(K):
+                onto[a] += information[b, a] * gain[b]
+        for a in range(K):
             along += gain[a] * onto[a]
+        length = f32(along)
         attribution.direct[j] += weight * coefficient * off
         attribution.without[j] -= weight * coefficient * smoothed / along
         for a in range(K):
-            ahead[a] -= h[a] * coefficient
-            adjoint[a] -= h[a] * smoothed
+            ahead[a] -= h[a] * f32(coefficient)
+            adjoint[a] -= h[a] * f32(smoothed)
+            scaled = h[a] * length - onto[a]
             for b in range(K):
-                information[a, b] += h[a] * h[b] * along - h[a] * onto[b] - onto[a] * h[b]
+                information[a, b] += scaled * h[b] - h[a] * onto[b]
         if j > 0:
-            fade = math.exp(-rate * (events.times[j] - events.times[j - 1]))
+            fade = f32(math.exp(-rate * (events.times[j] - events.times[j - 1])))
             ahead[D] *= fade
             adjoint[D] *= fade
             for a in range(K):
