@@ -14,13 +14,13 @@ from reelstream.cli.factories import known_ids, open_work_folder
 from reelstream.cli.options import Json
 from reelstream.cli.output import print_json, print_table
 from reelstream.cli.rejected_text import lines_of, read_place
+from reelstream.ratings.reasons import kind_of
 from reelstream.settings import Settings
 from reelstream.storage.batch_files import BatchFolder, Manifest, RejectedRow
 from reelstream.storage.rejected import (
     Place,
     each_rejected,
     find_rejected,
-    kind_of,
     place_of,
     rejected_of_batch,
 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Any
 
@@ -15,12 +14,10 @@ from reelstream.datasets.films import CatalogRead
 from reelstream.datasets.row_parser import CsvRow
 from reelstream.ratings.events import Event
 from reelstream.ratings.ids import Id
+from reelstream.ratings.reasons import kind_of
 from reelstream.ratings.scale import RatingScale
 
 _FIRST_ROWS = 5
-
-# Reasons that differ in the value alone are one reason, except that 0 and -1 mean unrated.
-_VALUE = re.compile(r"^(\w+) ('[^']*'|-?[0-9.e+]+) (?!.*unrated)|(?<=^the row has )[0-9]+")
 
 
 class Reason(msgspec.Struct, frozen=True, kw_only=True):
@@ -148,7 +145,7 @@ class _Tally:
         self.rejected += len(rows)
         for row in rows:
             reason = row.reason or ""
-            kind = _VALUE.sub(r"\1 … ", reason)
+            kind = kind_of(reason)
             known = self._reasons.get(kind)
             self._reasons[kind] = (
                 Reason(reason=reason, rows=1, first_line=self._dataset.line_of(row))

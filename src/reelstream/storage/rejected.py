@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 
 from reelstream.errors import SettingError
+from reelstream.ratings.reasons import kind_of
 from reelstream.storage.batch_files import BatchFolder, Manifest, RejectedRow
 
 # (partition, offset) of a record in the log.
 Place = tuple[int, int]
 
-# A text in quotes too: of a thousand broken ids each would be a reason of its own.
-_VALUE = re.compile(r"'[^']*'|-?\d+(?:\.\d+)?(?:e[+-]?\d+)?")
-
 
 def place_of(row: RejectedRow) -> Place:
     """Where the row lies in the log."""
     return row.partition, row.offset
-
-
-def kind_of(reason: str) -> str:
-    """The reason without its values: what many rows have in common."""
-    return _VALUE.sub("…", reason)
 
 
 def commonest_reason(rows: Sequence[RejectedRow]) -> str | None:
