@@ -7,7 +7,10 @@ from importlib.resources import files
 
 import pytest
 
+from reelstream.contract import Basis, BecauseAnswer, RatingPart
+from reelstream.ui.charts.because import steps_of
 from reelstream.ui.charts.record import WAYS
+from reelstream.ui.words import Words
 
 
 @pytest.mark.parametrize("kind", ["light", "dark"])
@@ -15,3 +18,29 @@ def test_every_way_to_predict_has_a_colour_of_its_own(kind: str) -> None:
     """Where colours run out the chart begins again with the first."""
     theme = tomllib.loads(files("reelstream.ui").joinpath("theme.toml").read_text())["theme"][kind]
     assert len(set(theme["chartCategoricalColors"])) >= len(WAYS)
+
+
+def test_every_part_of_a_prediction_has_a_bar_of_its_own() -> None:
+    """Also of two films of one name; each begins where the one before it ends, up to the rating."""
+    parts = [
+        RatingPart(item_id=number, title="Psycho", rating=4, timestamp=0, part=0.2, without=-0.1)
+        for number in (1, 2)
+    ]
+    answer = BecauseAnswer(
+        model_set=1,
+        basis=Basis(ratings=2, live=0, known_user=True),
+        user_id=1,
+        item_id=3,
+        title="Alien",
+        prediction=3.9,
+        everyone=3.5,
+        features=0.0,
+        quality=0.0,
+        ratings=parts,
+        others=0.0,
+        beyond_scale=0.0,
+    )
+    steps = steps_of(Words("en"), answer)
+    assert len({step.name for step in steps}) == len(steps) == 4
+    assert [step.start for step in steps[1:-1]] == [step.end for step in steps[:-2]]
+    assert steps[-1].end == pytest.approx(steps[-2].end)

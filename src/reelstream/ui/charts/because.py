@@ -68,7 +68,11 @@ def steps_of(words: Words, answer: BecauseAnswer) -> list[Step]:
     steps, at = list[Step](), 0.0
     for name, part, without in parts:
         if abs(part) >= _NEGLIGIBLE:
-            steps.append(Step(name=name, part=part, start=at, end=at + part, without=without))
+            # Two films may have one name; two bars may not, or they would lie on one another: a
+            # space of no width tells them apart.
+            same = sum(step.name.rstrip("\u200b") == name for step in steps)
+            bar = name + "\u200b" * same
+            steps.append(Step(name=bar, part=part, start=at, end=at + part, without=without))
         at += part
     total = answer.prediction
     return [*steps, Step(name=words("because.total"), part=total, start=0.0, end=total)]

@@ -9,7 +9,6 @@ from reelstream.ui import visitor
 from reelstream.ui.app import App
 from reelstream.ui.catalog_facts import scale_of
 from reelstream.ui.charts.audience import show_audience
-from reelstream.ui.charts.because import show_because
 from reelstream.ui.formatting import film_name, plain
 from reelstream.ui.parts.changes import show_outcome
 from reelstream.ui.parts.choose_user import show_user_choice
@@ -17,11 +16,10 @@ from reelstream.ui.parts.film_rows import show_film_name
 from reelstream.ui.parts.find_films import find_films
 from reelstream.ui.parts.prediction import show_prediction
 from reelstream.ui.parts.ratings import show_rating_scale
+from reelstream.ui.parts.why import show_why
 from reelstream.ui.states import api_errors_shown, show_empty
 
 _SIMILAR = 8
-# Ratings with a bar of their own in the explanation.
-_PARTS = 6
 
 
 def show(app: App) -> None:
@@ -52,15 +50,9 @@ def _show_film(app: App) -> None:
             with api_errors_shown(words):
                 show_audience(words, app.client.audience(film.item_id))
         with right:
-            with api_errors_shown(words):
-                _show_why(app, user, film)
+            show_why(app, user, film.item_id)
             with api_errors_shown(words):
                 _show_similar(app, film)
-
-
-def _show_why(app: App, user: str, film: FilmAnswer) -> None:
-    item_id = film.item_id
-    show_because(app.words, app.read(lambda client: client.because(user, item_id, limit=_PARTS)))
 
 
 def _chosen(app: App) -> FilmAnswer | None:

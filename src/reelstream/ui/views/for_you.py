@@ -8,7 +8,6 @@ from reelstream.contract import Id, ScaleStatus, UserAnswer
 from reelstream.ui import visitor
 from reelstream.ui.app import App
 from reelstream.ui.catalog_facts import scale_of
-from reelstream.ui.charts.because import show_because
 from reelstream.ui.charts.taste import show_taste
 from reelstream.ui.formatting import film_name, plain
 from reelstream.ui.parts.changes import show_outcome
@@ -19,12 +18,11 @@ from reelstream.ui.parts.find_films import find_films
 from reelstream.ui.parts.prediction import show_prediction
 from reelstream.ui.parts.ratings import rate, show_rating_stars
 from reelstream.ui.parts.surprises import show_surprises
+from reelstream.ui.parts.why import show_why
 from reelstream.ui.states import api_errors_shown, show_empty
 
 _QUESTIONS = 5
 _OWN_RATINGS = 8
-# Ratings with a bar of their own in the explanation.
-_PARTS = 6
 
 
 def show(app: App) -> None:
@@ -123,8 +121,5 @@ def _show_film(app: App, user: str, item_id: Id | None, scale: ScaleStatus) -> N
         prediction, why = st.columns(2, gap="large")
         with prediction:
             show_prediction(app, user, item_id, scale)
-        with why, api_errors_shown(app.words):
-            show_because(
-                app.words,
-                app.read(lambda client: client.because(user, item_id, limit=_PARTS)),
-            )
+        with why:
+            show_why(app, user, item_id)
