@@ -36,7 +36,7 @@ from those files: no figure on it is typed by hand.
 
 ```sh
 export REELSTREAM_TEST_DATA=folder   # holds ml-latest-small/ and the-movies-dataset/
-make bench-startup bench-accuracy bench-ranking bench-calibration bench-mood bench-segments bench-training bench-ingest bench-serving
+make bench-startup bench-accuracy bench-ranking bench-calibration bench-mood bench-segments bench-training bench-ingest bench-serving bench-hostile
 make bench-spark bench-memory
 make bench-tables
 ```
