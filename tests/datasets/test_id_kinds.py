@@ -9,6 +9,7 @@ import pytest
 from reelstream.catalog import Film
 from reelstream.datasets import detect
 from reelstream.datasets.id_kinds import recognise_kind
+from reelstream.datasets.inspection import inspect
 from reelstream.ratings.ids import Ids, hash_of
 
 UUIDS = ["3f2504e0-4f89-41d3-9a0c-0305e82c3301", "3F2504E0-4F89-41D3-9A0C-0305E82C3302"]
@@ -69,3 +70,12 @@ def test_a_person_may_say_what_ids_are(tmp_path: Path) -> None:
     dataset = detect(tmp_path).with_ids(Ids.of_kinds("text", "number"))
     (row,) = dataset.rows("file")
     assert (row.event.user_id, row.event.item_id) == (hash_of("1"), 31)
+
+
+def test_films_that_nobody_rated_are_noticed(tmp_path: Path) -> None:
+    """As ids count as they are written, capitals make other films."""
+    ratings = "".join(f"{user},{UUIDS[0]},4.0,9\n" for user in range(1, 9))
+    (tmp_path / "ratings.csv").write_text("userId,movieId,rating,timestamp\n" + ratings)
+    (tmp_path / "movies.csv").write_text(f"movieId,title,genres\n{UUIDS[0].upper()},A,Drama\n")
+    notes = inspect(detect(tmp_path)).notes
+    assert "only 0 of 1 rated items are among the films" in notes

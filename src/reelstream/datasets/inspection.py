@@ -96,9 +96,17 @@ def inspect(
         scale=dataset.scale,
         films=_film_counts(catalog),
         film=None if film_id is None else _film(catalog, dataset.ids.item.look_up(film_id)),
-        notes=[*dataset.notes, *tally.notes(), *catalog.notes],
+        notes=[*dataset.notes, *tally.notes(), *catalog.notes, *_strange_films(catalog, tally)],
         first_rows=tally.first_rows,
     )
+
+
+def _strange_films(read: CatalogRead, tally: _Tally) -> list[str]:
+    """A note where the films seem to be others than those that were rated, or written otherwise."""
+    n_known = sum(read.catalog.get(item_id) is not None for item_id in tally.items.tolist())
+    if not len(read.catalog) or 2 * n_known >= len(tally.items):
+        return []
+    return [f"only {n_known:,} of {len(tally.items):,} rated items are among the films"]
 
 
 def _tally(dataset: Dataset, on_progress: Callable[[int, int], None]) -> _Tally:

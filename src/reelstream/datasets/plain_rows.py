@@ -16,6 +16,7 @@ from reelstream.ratings.ids import NUMBERS, IdKind, Ids, NumberIds, TextIds
 from reelstream.ratings.scale import RatingScale
 from reelstream.ratings.values import all_as_seconds
 
+_WINDOW_BYTES = 1 << 18
 # In a column of whole numbers; no row with it keeps the contract.
 _NOT_READ = -1
 _ID_TYPES: dict[IdKind, pl.DataType] = {"number": pl.Int64(), "text": pl.String()}
@@ -123,14 +124,23 @@ def _read(content: bytes, layout: RatingsFormat, time: pl.DataType, ids: Ids) ->
 def _may_hold_padded_numbers(content: bytes) -> bool:
     """Whether a number in it begins with a zero and another digit."""
     signs = np.frombuffer(content, np.uint8)
-    zeros = np.flatnonzero(signs[:-1] == ord("0"))
-    zeros = zeros[_are_digits(signs[zeros + 1])]
-    before = signs[np.maximum(zeros - 1, 0)]
-    return bool(((zeros == 0) | ~(_are_digits(before) | (before == ord(".")))).any())
+    # At the very beginning nothing stands before it.
+    if content[:1] == b"0" and content[1:2].isdigit():
+        return True
+    # Windows that stay in the processor's cache; each sees two signs of the next.
+    return any(
+        _has_padded(signs[first : first + _WINDOW_BYTES + 2])
+        for first in range(0, len(signs), _WINDOW_BYTES)
+    )
 
 
-def _are_digits(signs: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    return (signs >= ord("0")) & (signs <= ord("9"))
+def _has_padded(signs: NDArray[np.uint8]) -> bool:
+    before, at, after = signs[:-2], signs[1:-1], signs[2:]
+    # Unsigned: what lies below the digits is large after the subtraction.
+    is_padded = (at == ord("0")) & (after - ord("0") < 10)
+    if not is_padded.any():
+        return False
+    return bool((is_padded & (before - ord("0") >= 10) & (before != ord("."))).any())
 
 
 def _without_padded_numbers(
