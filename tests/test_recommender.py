@@ -280,7 +280,10 @@ WRONG: dict[str, tuple[Mapping[str, Any], str]] = {
     "a negative id": ({"user": [-1], "item": [1], "rating": [3]}, "user -1 in row 0"),
     "half an id": ({"user": [1.5], "item": [1], "rating": [3]}, r"user 1\.5 in row 0"),
     "a huge id": ({"user": [1], "item": [2**63], "rating": [3]}, "item 9223372036854775808"),
-    "names as ids": ({"user": ["ann"], "item": [1], "rating": [3]}, "user holds more than numbers"),
+    "empty names": (
+        {"user": ["ann", " "], "item": [1, 2], "rating": [3, 4]},
+        "row 1: userId is empty",
+    ),
     "two dimensions": ({"user": [[1]], "item": [1], "rating": [3]}, "user has 2 dimensions"),
     "milliseconds": ({**FEW, "timestamp": [1_700_000_000_000] * 9}, "is in the future"),
     "before 1970": ({**FEW, "timestamp": [-1] * 9}, "timestamp -1 in row 0"),
