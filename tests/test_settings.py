@@ -127,6 +127,8 @@ def test_each_setting_is_read_from_its_variable(name: str, monkeypatch: pytest.M
     """Under the name that the documentation derives."""
     values = {
         "data.order": "file",
+        "data.user_ids": "text",
+        "data.item_ids": "text",
         "train.engine": "spark",
         "serve.needs_key": "true",
         "spark.conf": '{"spark.executor.cores": "7"}',

@@ -11,9 +11,10 @@ Floats: TypeAlias = NDArray[np.floating[Any]]
 Ints: TypeAlias = NDArray[np.integer[Any]]
 Bools: TypeAlias = NDArray[np.bool_]
 
-# Of what numba's `fastmath` allows, all but to add in another order.
-#
-# LLVM sees a function once when numba has just compiled it and twice when it comes from numba's
-# cache. Free to choose an order, it chose two different ones, and a model set could not be
-# reproduced.
-FAST_MATH = {"contract", "nnan", "ninf", "nsz", "arcp", "afn"}
+# LLVM sees a function once when numba has just compiled it, and twice when it comes from numba's
+# cache. What it is free to choose, it may choose in two ways, and neither a model set nor an answer
+# could be reproduced. So of what numba's `fastmath` allows, that which cannot change a result:
+EXACT_MATH = {"nnan", "ninf", "nsz"}
+# And for the long sums of a fit, all but to add in another order. A test compares what was compiled
+# just now with what comes from the cache.
+FAST_MATH = EXACT_MATH | {"contract", "arcp", "afn"}

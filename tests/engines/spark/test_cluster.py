@@ -207,10 +207,6 @@ def test_the_package_comes_with_the_job(
     """`--py-files`: neither driver nor executors have reelstream installed, and the set is the
     local engine's.
 
-    From an archive numba compiles everything anew: what it has just compiled computes the same, bit
-    for bit, as what the local engine had from its cache. Else `models rebuild` would fail on the
-    very first set, and two machines of a cluster would disagree.
-
     The work folder is named from the driver's working directory, which is not the executors'.
     """
     package = tmp_path / "reelstream.zip"
