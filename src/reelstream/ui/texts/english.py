@@ -144,7 +144,7 @@ ENGLISH = {
     "list.explore": "New ground for you",
     "list.best.about": "What you are likely to watch next, and to like",
     "list.rating": "Highest stars",
-    "list.rating.about": "The stars alone: films that few people watch come first",
+    "list.rating.about": "The stars alone: how good, were you to watch it",
     "list.in_both": "in both",
     "list.shared": "{n} of {of} films are in both lists. Ratings are missing for a reason: people "
     "rate what they chose to watch.",

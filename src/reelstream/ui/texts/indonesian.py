@@ -139,7 +139,7 @@ INDONESIAN = {
     "list.explore": "Hal baru untuk Anda",
     "list.best.about": "Yang mungkin Anda tonton berikutnya, dan sukai",
     "list.rating": "Bintang tertinggi",
-    "list.rating.about": "Bintang saja: film yang jarang ditonton berada di atas",
+    "list.rating.about": "Bintang saja: sebagus apa, seandainya Anda menontonnya",
     "list.in_both": "di keduanya",
     "list.shared": "{n} dari {of} film ada di kedua daftar. Rating yang tidak ada punya sebab: "
     "orang menilai yang mereka pilih untuk ditonton.",
