@@ -135,6 +135,7 @@ def world(movielens: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> W
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("use_times", [True, False])
 def test_after_one_sweep_blocks_agree_with_the_chain_in_memory(
     world: World, use_times: bool

@@ -10,6 +10,9 @@ from simulated_user import SimulatedUser
 from events import event_columns
 from reelstream.models.replay import posterior_of_events
 
+# What looks ahead compiles for long, and only evaluation needs it.
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize(("before", "after"), [(1, 1), (5, 40), (60, 60), (10, 0)])
 def test_the_smoother_equals_a_dense_gaussian_process(before: int, after: int) -> None:
