@@ -6,11 +6,10 @@ from reelstream.api.resource import Resource
 from reelstream.api.service import Service
 from reelstream.api.users import counts_of
 from reelstream.contract import AudienceAnswer, AudienceQuery, SegmentAudience
+from reelstream.contract.base import DIGITS
 from reelstream.errors import UnknownItemError
 from reelstream.serving.audience import audience_of
 from reelstream.storage.api_keys import Scope
-
-DIGITS = 4
 
 resource = Resource()
 

@@ -8,10 +8,9 @@ from reelstream import contract
 from reelstream.api.resource import Resource
 from reelstream.api.service import Service
 from reelstream.contract import BecauseAnswer, BecauseQuery, RatingPart
+from reelstream.contract.base import DIGITS
 from reelstream.serving.predictor import PredictionQuery
 from reelstream.storage.api_keys import Scope
-
-DIGITS = 4
 
 resource = Resource()
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from reelstream.api.resource import Resource
 from reelstream.api.service import Service
 from reelstream.contract import EventsAnswer, EventsQuery, StreamEvent
+from reelstream.contract.base import DIGITS
 from reelstream.serving.activity import Happening
 from reelstream.storage.api_keys import Scope
-
-DIGITS = 4
 
 resource = Resource()
 

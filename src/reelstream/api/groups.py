@@ -8,10 +8,9 @@ from reelstream.api.recommendations import wanted_films
 from reelstream.api.resource import Resource
 from reelstream.api.service import Service
 from reelstream.contract import GroupAnswer, GroupFilm, GroupQuery, MemberPrediction
+from reelstream.contract.base import DIGITS
 from reelstream.models.model_set import Predictions
 from reelstream.storage.api_keys import Scope
-
-DIGITS = 4
 
 resource = Resource()
 

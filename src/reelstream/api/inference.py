@@ -25,14 +25,13 @@ from reelstream.contract import (
     ServerMetadata,
     TensorMetadata,
 )
+from reelstream.contract.base import DIGITS
 from reelstream.contract.inference import ModelName
 from reelstream.errors import RatingError, SettingError, UnknownItemError
 from reelstream.ratings.events import check_id
 from reelstream.ratings.ids import NumberIds, TextIds
 from reelstream.serving.predictor import Prediction, PredictionQuery
 from reelstream.storage.api_keys import Scope
-
-DIGITS = 4
 
 resource = Resource()
 

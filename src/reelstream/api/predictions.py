@@ -20,14 +20,13 @@ from reelstream.contract import (
     RegressionAnswer,
     SegmentQuery,
 )
+from reelstream.contract.base import DIGITS
 from reelstream.errors import UnknownItemError
 from reelstream.models.segment.description import Segment
 from reelstream.ratings.scale import RatingScale
 from reelstream.serving.predictor import Basis, Prediction, PredictionQuery, Serving
 from reelstream.storage.api_keys import Scope
 
-# Decimals of an answer: far finer than any model is.
-DIGITS = 4
 # Decimals of each probability of a distribution, so that they still add up to one.
 PROBABILITY_DIGITS = 6
 

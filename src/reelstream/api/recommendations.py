@@ -27,6 +27,7 @@ from reelstream.contract import (
     SimilarFilm,
     SimilarQuery,
 )
+from reelstream.contract.base import DIGITS
 from reelstream.errors import RatingError
 from reelstream.models.choice.mixture import PARTS
 from reelstream.models.recommendation import Reason, RecommendationQuery, Recommendations
@@ -35,7 +36,6 @@ from reelstream.ratings.events import check_id
 from reelstream.storage.api_keys import Scope
 from reelstream.strategies import MAX_RECOMMENDATIONS
 
-DIGITS = 4
 # A probability of choice is one of some thousand films.
 CHOICE_DIGITS = 8
 

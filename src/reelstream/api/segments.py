@@ -18,10 +18,9 @@ from reelstream.contract import (
     SegmentAnswer,
     SegmentsAnswer,
 )
+from reelstream.contract.base import DIGITS
 from reelstream.models.segment.description import Segment
 from reelstream.storage.api_keys import Scope
-
-DIGITS = 4
 
 resource = Resource()
 

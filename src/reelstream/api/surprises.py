@@ -5,10 +5,9 @@ from __future__ import annotations
 from reelstream.api.resource import Resource
 from reelstream.api.service import Service
 from reelstream.contract import Surprise, SurprisesAnswer, SurprisesQuery
+from reelstream.contract.base import DIGITS
 from reelstream.serving.user_overview import surprises_of
 from reelstream.storage.api_keys import Scope
-
-DIGITS = 4
 
 resource = Resource()
 

@@ -23,6 +23,7 @@ from reelstream.contract import (
     UsersQuery,
     UserSummary,
 )
+from reelstream.contract.base import DIGITS
 from reelstream.models import taste
 from reelstream.ratings.columns import EventColumns
 from reelstream.ratings.events import MAX_ID
@@ -31,7 +32,6 @@ from reelstream.ratings.scale import RatingScale
 from reelstream.serving.user_overview import overview_of
 from reelstream.storage.api_keys import Scope
 
-DIGITS = 4
 MAX_DIGITS = len(str(MAX_ID))
 
 resource = Resource()

@@ -13,6 +13,8 @@ from reelstream.ratings.events import MAX_ID
 MAX_QUERIES = 10_000
 # How many entries one answer may list.
 MAX_LIMIT = 200
+# Decimals of an answer: far finer than any model is.
+DIGITS = 4
 # The last second of the year 9999, in seconds since 1970.
 MAX_TIME = 253_402_300_799
 
