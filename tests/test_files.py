@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -47,6 +50,27 @@ def test_sweeping_spares_what_another_process_may_be_writing(tmp_path: Path) -> 
     os.utime(old, (0, 0))
     sweep_temporary(tmp_path, of_others=("PINNED", "pruned_"))
     assert [path.exists() for path in (young, old, own)] == [True, False, False]
+
+
+def test_sweeping_removes_a_folder_that_others_write_into(tmp_path: Path) -> None:
+    """They belong to a driver that was killed: they find no folder any more, and leave none."""
+    folder = tmp_path / ".tmp-1-2-snapshot" / "blocks"
+    folder.mkdir(parents=True)
+
+    def write() -> None:
+        with suppress(FileNotFoundError):
+            for number in itertools.count():
+                (folder / str(number)).touch()
+
+    writers = [threading.Thread(target=write) for _ in range(4)]
+    for writer in writers:
+        writer.start()
+    while not (folder / "500").exists():
+        pass
+    sweep_temporary(tmp_path)
+    for writer in writers:
+        writer.join()
+    assert not list(tmp_path.iterdir())
 
 
 def test_sweeping_removes_links_and_not_what_they_lead_to(tmp_path: Path) -> None:

@@ -151,9 +151,20 @@ def sweep_temporary(folder: Path, of_others: tuple[str, ...] = ()) -> None:
     for path in folder.glob(f"{TEMPORARY_PREFIX}*"):
         final = path.name.removeprefix(TEMPORARY_PREFIX).split("-", 2)[-1]
         if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
+            remove_shared_folder(path)
         elif not final.startswith(of_others) or is_abandoned(path):
             path.unlink(missing_ok=True)
+
+
+def remove_shared_folder(folder: Path) -> None:
+    """Remove a folder into which other processes may still write, such as the tasks of a driver
+    that was killed.
+    """
+    # Under another name nobody finds it: a file that appeared in the middle would make `rmtree`
+    # fail.
+    hidden = temporary_path(folder.with_name("removed"))
+    os.rename(folder, hidden)
+    shutil.rmtree(hidden)
 
 
 def is_abandoned(temporary: Path) -> bool:

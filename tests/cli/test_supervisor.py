@@ -128,6 +128,29 @@ def test_warnings_of_a_stage_are_shown_and_the_rest_is_kept_in_its_log(
     assert (tmp_path / "work.log").read_text().splitlines() == lines
 
 
+def test_a_stage_that_nobody_knows_of_does_nothing(tmp_path: Path) -> None:
+    """A run that is killed before its guardian has heard of a stage leaves none at work."""
+    began = tmp_path / "began"
+    program = f"""
+import os, signal, sys
+from pathlib import Path
+from reelstream.cli.stage import Stage
+
+def die(group):
+    print(group, flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+command = [sys.executable, "-c", "from pathlib import Path; Path({str(began)!r}).touch()"]
+Stage("work", command, Path({str(tmp_path / "log")!r})).start({{}}, die)
+"""
+    run = subprocess.run(
+        [sys.executable, "-c", program], check=False, stdout=subprocess.PIPE, text=True
+    )
+    assert run.returncode == -signal.SIGKILL
+    wait_until(lambda: not is_alive(int(run.stdout)))
+    assert not began.exists()
+
+
 def test_the_end_of_a_run_ends_what_its_stages_started(
     stage: Callable[..., Stage], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -110,6 +110,7 @@ class World:
 
     def folder(self, name: str) -> BlockFolder:
         folder = BlockFolder(self.root / name)
+        folder.create()
         for number, (first, after) in enumerate(itertools.pairwise(self.firsts)):
             users = Vocabulary(self.users.ids[first:after])
             part = self.ratings[slice(*self.data.users.starts[[first, after]])]
@@ -181,6 +182,14 @@ def test_a_step_made_again_is_the_same_step(world: World) -> None:
         twice.sweep()
     assert np.array_equal(once.users().rows, twice.users().rows)
     assert np.array_equal(once.items.draws, twice.items.draws)
+
+
+def test_a_task_that_outlives_its_fit_writes_nothing(world: World, tmp_path: Path) -> None:
+    """A killed driver's folder that was removed does not come back."""
+    folder = BlockFolder(tmp_path / "blocks")
+    with pytest.raises(FileNotFoundError):
+        folder.write(0, world.data)
+    assert not folder.path.exists()
 
 
 def test_audiences_add_up(world: World) -> None:

@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
@@ -25,6 +25,10 @@ HEALTHY_SECONDS = 10.0
 # A run ends after so many failures of a stage in a row with the same message: another restart would
 # not help.
 MAX_SAME_FAILURES = 5
+
+
+# A shell that becomes the command once it has read a line, and ends when the run dies before that.
+_WHEN_REGISTERED = ("/bin/sh", "-c", 'read -r line && exec "$@" </dev/null', "reelstream")
 
 
 class StageState(StrEnum):
@@ -85,12 +89,16 @@ class Stage:
         # A process that starts a session leads its group: both have its number.
         return self._process.pid if self._process else None
 
-    def start(self, environment: Mapping[str, str]) -> None:
-        """Start the process in a session of its own: a Ctrl-C reaches the run alone."""
+    def start(self, environment: Mapping[str, str], register: Callable[[int], None]) -> None:
+        """Start the process in a session of its own: a Ctrl-C reaches the run alone.
+
+        `register` is called with its process group before the command begins: whoever ends the
+        groups of a killed run must know of every one that does something.
+        """
         with translate_errors(self._log), open(self._log, "ab") as log:
             self._process = subprocess.Popen(
-                self._command,
-                stdin=subprocess.DEVNULL,
+                [*_WHEN_REGISTERED, *self._command],
+                stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 env={**os.environ, **self.environment, **environment},
@@ -99,6 +107,10 @@ class Stage:
         if self._niceness:
             # From outside: Popen's preexec_fn is not safe in a process with threads.
             os.setpriority(os.PRIO_PROCESS, self._process.pid, self._niceness)
+        register(self._process.pid)
+        assert self._process.stdin is not None
+        with suppress(BrokenPipeError), self._process.stdin as begin:  # it may be killed already
+            begin.write(b"begin\n")
         self._started = time.monotonic()
         self.state = StageState.RUNNING
 

@@ -60,8 +60,9 @@ class Supervisor:
                 # The system may give the number to another process, which must not be killed.
                 self._tell_guardian(f"-{group}")
             if stage.is_due():
-                stage.start({LOG_FORMAT_VARIABLE: "json"})
-                self._tell_guardian(f"+{stage.group}")
+                stage.start(
+                    {LOG_FORMAT_VARIABLE: "json"}, lambda group: self._tell_guardian(f"+{group}")
+                )
         if self._guardian is not None and self._guardian.poll() is not None:
             self._start_guardian()
 

@@ -57,10 +57,14 @@ class BlockFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
 
+    def create(self) -> None:
+        """Make the folder. Nothing else here does: a task that outlives its fit must fail."""
+        self.path.mkdir()
+
     def write(self, number: int, data: TrainingData) -> None:
         """The ratings of block `number`; user rows are the block's own, item rows those of all."""
         folder = self.path / str(number)
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(exist_ok=True)
         for part, names in _ARRAYS.items():
             for name in names:
                 array = getattr(getattr(data, part) if part else data, name)
@@ -82,7 +86,7 @@ class BlockFolder:
     def write_users(self, number: int, sweep: int, users: UserDraws) -> None:
         """The users of a block before sweep `sweep`."""
         folder = self.path / f"sweep-{sweep}"
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(exist_ok=True)
         # One float64 array, and so one file: it holds the float32 rows exactly.
         scales = users.noise, users.scale, users.prior_weight
         _write(folder / f"{number}.npy", np.column_stack([users.rows, *scales]))

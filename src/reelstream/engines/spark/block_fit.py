@@ -35,9 +35,12 @@ def fit_in_blocks(session: SparkSession, job: FitJob, scratch: Path) -> ModelBun
     counts = count(context, job.snapshot)
     if not len(counts.item_ids):
         raise NothingToLearnError
+    blocks.create()
     firsts = write_blocks(context, job.snapshot, counts, blocks)
     rating = _fit_rating(context, job, counts, firsts, blocks)
-    rating.save(_made(scratch / "rating"))
+    for folder in (scratch / "rating", scratch / "models"):
+        folder.mkdir()
+    rating.save(scratch / "rating")
     session.range(1, numPartitions=1).mapInArrow(_completion(job, scratch), RESULT).collect()
     return load_saved_bundle(scratch / "models")
 
@@ -83,13 +86,8 @@ def _completion(
         for _ in batches:
             rating = RatingModel.load(scratch / "rating")
             models = complete_models(rating, read_snapshot(snapshot), context, previous)
-            with in_one_step(scratch, _made(scratch / "models")) as folder:
+            with in_one_step(scratch, scratch / "models") as folder:
                 save_bundle(models, folder)
         yield pa.RecordBatch.from_pydict({"is_fitted": [True]})
 
     return complete
-
-
-def _made(folder: Path) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from reelstream.engines.spark.frames import check_files, read_compacted
 from reelstream.engines.spark.one_task import fit_in_one_task
 from reelstream.engines.spark.session import open_session, spark_errors
 from reelstream.engines.spark.snapshot import write_in_one_task, write_in_parts
-from reelstream.files import temporary_path
+from reelstream.files import remove_shared_folder, temporary_path
 from reelstream.models.bundle import ModelBundle
 from reelstream.ratings.columns import EventColumns
 from reelstream.ratings.histories import Histories
@@ -95,7 +94,8 @@ def _scratch_beside(folder: Path) -> Iterator[Path]:
     try:
         yield scratch
     finally:
-        shutil.rmtree(scratch, ignore_errors=True)  # what is mapped stays readable
+        with suppress(OSError):  # the next sweep removes what cannot be removed now
+            remove_shared_folder(scratch)  # what is mapped stays readable
 
 
 def _import_all(_: int) -> None:

@@ -12,7 +12,7 @@ from reelstream.files import temporary_path
 
 @contextmanager
 def in_one_step(scratch: Path, out: Path) -> Iterator[Path]:
-    """An empty folder in `scratch` whose content then moves into `out`.
+    """An empty folder in `scratch` whose content then moves into `out`, which must exist.
 
     Another attempt at the same task may be at work, or have done it already: what it wrote is the
     same, and is not written into.
@@ -21,7 +21,8 @@ def in_one_step(scratch: Path, out: Path) -> Iterator[Path]:
     folder.mkdir()
     yield folder
     for path in sorted(folder.rglob("*")):
-        if path.is_file():
-            target = out / path.relative_to(folder)
-            target.parent.mkdir(parents=True, exist_ok=True)
+        target = out / path.relative_to(folder)
+        if path.is_dir():
+            target.mkdir(exist_ok=True)
+        else:
             os.replace(path, target)
