@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reelstream.storage import numbered_files
-from reelstream.storage.numbered_files import STABLE_SECONDS, NumberedFiles
+from reelstream.storage import folder_view, numbered_files
+from reelstream.storage.folder_view import STABLE_SECONDS
+from reelstream.storage.numbered_files import NumberedFiles
 
 PATTERN = r"release_([1-9][0-9]*)\.json"
 
@@ -43,7 +44,7 @@ def test_a_stable_folder_is_listed_no_more_until_it_changes(
         listed.append(folder)
         return listdir(folder)
 
-    monkeypatch.setattr(numbered_files, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr(folder_view, "time", SimpleNamespace(monotonic=lambda: now[0]))
     monkeypatch.setattr(numbered_files, "os", SimpleNamespace(listdir=list_folder))
     files = NumberedFiles(tmp_path, PATTERN)
     (tmp_path / "release_1.json").touch()
@@ -85,7 +86,7 @@ def test_no_change_is_missed_however_slowly_the_file_systems_clock_ticks(
             )
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(numbered_files, "time", SimpleNamespace(monotonic=lambda: now))
+        patch.setattr(folder_view, "time", SimpleNamespace(monotonic=lambda: now))
         names = SimpleNamespace(
             listdir=lambda _: [f"release_{n}.json" for n, _ in enumerate(held(), 1)]
         )

@@ -14,7 +14,6 @@ import secrets
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from enum import StrEnum
 from hashlib import sha256
 from pathlib import Path
@@ -31,6 +30,7 @@ from reelstream.files import (
     sync_folder,
     translate_errors,
 )
+from reelstream.storage.folder_view import FolderView
 
 # A key is `rs_NAME_SECRET`: programs that search files for secrets know it by its beginning.
 _KEY = re.compile(r"rs_([a-z0-9][a-z0-9-]{0,39})_([\w-]{43})", re.ASCII)
@@ -60,15 +60,14 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds since 1970, UTC."""
 
 
-@dataclass(slots=True)
 class ApiKeys:
     """The keys in a folder; several processes may use it at once, from any thread."""
 
-    folder: Path
-    _known: tuple[int, Mapping[str, ApiKey]] = (-1, {})
-    """The keys, and the folder's time of change when they were read."""
-    _used: dict[str, float] = field(default_factory=dict)
-    """When the use of a key was last noted."""
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._view = FolderView(folder, self._read)
+        # When the use of a key was last noted.
+        self._used: dict[str, float] = {}
 
     def create(self, name: str, scopes: Iterable[Scope]) -> str:
         """Make a key and return it: it is written down nowhere.
@@ -130,13 +129,9 @@ class ApiKeys:
     def _current(self) -> Mapping[str, ApiKey]:
         """The keys as they are now, read again when one came or went."""
         try:
-            changed = self.folder.stat().st_mtime_ns
+            return self._view.content()
         except FileNotFoundError:
             return {}
-        # One assignment, as other threads read it: at worst two read the folder.
-        if self._known[0] != changed:
-            self._known = (changed, self._read())
-        return self._known[1]
 
     def _read(self) -> dict[str, ApiKey]:
         found = {}

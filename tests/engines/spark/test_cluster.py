@@ -225,12 +225,21 @@ def test_the_package_comes_with_the_job(
     assert published(work) == trained_alone
 
 
+WHERE_WORKERS_FIND_IT = """
+import json, sys
+from reelstream.engines.spark.session import open_session
+
+def place(_):
+    import reelstream.engines.spark.block_fit as found
+    return found.__file__
+
+context = open_session(sys.argv[1], json.loads(sys.argv[2])).sparkContext
+print(context.parallelize([0], 1).map(place).first())
+"""
+
+
 def test_a_whole_environment_comes_with_the_job(
-    work: Path,
-    trained_alone: dict[int, Any],
-    spark_cluster: SparkCluster,
-    bare_python: Path,
-    tmp_path: Path,
+    spark_cluster: SparkCluster, bare_python: Path, tmp_path: Path
 ) -> None:
     """An archive: the executors' Python is the one in it, and finds reelstream there."""
     environment = tmp_path / "environment"
@@ -240,26 +249,16 @@ def test_a_whole_environment_comes_with_the_job(
     program.write_text(f'#!/bin/sh\nPYTHONPATH="$PWD/environment/lib" exec {bare_python} "$@"\n')
     program.chmod(0o755)
     archive = shutil.make_archive(str(environment), "gztar", environment)
-    said = run(
-        [
-            sys.executable,
-            "-m",
-            "reelstream",
-            "train",
-            "--engine",
-            "spark",
-            "--master",
-            spark_cluster.master,
-        ],
-        spark_cluster.conf_without_source
-        | {
-            "spark.archives": f"{archive}#environment",
-            "spark.pyspark.python": "./environment/bin/python",
-        },
-        ["--work", work],
-    )
+    conf = spark_cluster.conf_without_source | {
+        "spark.archives": f"{archive}#environment",
+        "spark.pyspark.python": "./environment/bin/python",
+    }
+    command = [sys.executable, "-c", WHERE_WORKERS_FIND_IT, spark_cluster.master]
+    said = run([*command, json.dumps(conf)], {}, [])
     assert said.returncode == 0, said.stderr
-    assert published(work) == trained_alone
+    found = Path(said.stdout.strip())
+    assert found.is_relative_to(spark_cluster.folder)
+    assert "environment/lib/reelstream" in str(found)
 
 
 def test_what_workers_lack_is_said(
