@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 from urllib.parse import urlencode
 
@@ -40,17 +41,23 @@ class _Entry:
 
 def add_docs(app: Flask, operations: Sequence[Operation], ids: Ids) -> None:
     """Give `app` the OpenAPI document, the page, and a way there from /."""
-    # Once, at the start: neither changes while the server runs.
-    document = make_document(operations, ids)
-    entries = [_entry(operation) for operation in operations]
+
+    # Neither changes while the server runs, and its start need not wait for them.
+    @cache
+    def document() -> dict[str, Any]:
+        return make_document(operations, ids)
+
+    @cache
+    def entries() -> list[_Entry]:
+        return [_entry(operation) for operation in operations]
 
     @app.get("/openapi.json")
     def _openapi() -> Response:
-        return jsonify(document)
+        return jsonify(document())
 
     @app.get("/docs")
     def _docs() -> str:
-        return render_template("docs.html", info=document["info"], entries=entries)
+        return render_template("docs.html", info=document()["info"], entries=entries())
 
     @app.get("/")
     def _root() -> BaseResponse:
