@@ -12,10 +12,10 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from reelstream.compute.arrays import FAST_MATH, Ints
+from reelstream.compute.compiled import compiled
 from reelstream.engines.kernels.vector_math import log, on_circle
 
 # What a key is for: no two draws of one sweep share numbers.
@@ -48,14 +48,14 @@ _S11, _S27, _S30, _S31, _S32 = (
 _ONE, _TWO, _LOW = np.uint64(1), np.uint64(2), np.uint64(0xFFFF_FFFF)
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _mix(x: np.uint64) -> np.uint64:
     x = (x ^ (x >> _S30)) * _MIX_1
     x = (x ^ (x >> _S27)) * _MIX_2
     return x ^ (x >> _S31)
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def key_of(stream: np.uint64, external_id: int) -> np.uint64:
     """The key of one row, from `stream` (uint64, see `stream_of`) and the row's int64 id."""
     return _mix(stream + _GOLDEN * np.uint64(external_id))
@@ -67,12 +67,12 @@ def stream_of(seed: int, sweep: int, purpose: np.uint64) -> np.uint64:
     return np.uint64(_stream_of(seed, sweep, purpose))
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _stream_of(seed: int, sweep: int, purpose: np.uint64) -> np.uint64:
     return _mix(_mix(_mix(np.uint64(seed)) + _GOLDEN * np.uint64(sweep)) + purpose)
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def uniform(key: np.uint64, counter: int) -> float:
     """Number `counter` of `key`, uniform in (0, 1)."""
     bits = _mix(key + _GOLDEN * np.uint64(counter + 1))
@@ -80,7 +80,7 @@ def uniform(key: np.uint64, counter: int) -> float:
     return (np.float64(bits >> _S11) + 0.5) * 2.0**-53
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def normal(key: np.uint64, counter: int) -> float:
     """Number `counter` of `key`, standard normal (Box and Muller, 1958); it uses up uniforms 2c and
     2c + 1.
@@ -89,7 +89,7 @@ def normal(key: np.uint64, counter: int) -> float:
     return radius * math.cos(2.0 * math.pi * uniform(key, 2 * counter + 1))
 
 
-@njit(cache=True, nogil=True, fastmath=FAST_MATH)
+@compiled(fastmath=FAST_MATH)
 def _two_normals(bits: np.uint64) -> tuple[np.float32, np.float32]:
     """Two standard normals from 64 random bits (Box and Muller, 1958)."""
     u = (np.float32(np.uint32(bits >> _S32)) + np.float32(0.5)) * np.float32(2.0**-32)
@@ -98,7 +98,7 @@ def _two_normals(bits: np.uint64) -> tuple[np.float32, np.float32]:
     return radius * cosine, radius * sine
 
 
-@njit(cache=True, nogil=True, fastmath=FAST_MATH)
+@compiled(fastmath=FAST_MATH)
 def fill_normals(key: np.uint64, out: NDArray[np.float32]) -> None:
     """Fill `out` with standard normals, two from each number of `key`."""
     n = np.uint64(out.size)
@@ -111,7 +111,7 @@ def fill_normals(key: np.uint64, out: NDArray[np.float32]) -> None:
         out[n - _ONE], _ = _two_normals(_mix(key + _GOLDEN * (half + _ONE)))
 
 
-@njit(cache=True, nogil=True, fastmath=FAST_MATH)
+@compiled(fastmath=FAST_MATH)
 def fill_lanes(keys: NDArray[np.uint64], out: NDArray[np.float32]) -> None:
     """Fill `out` (n, lanes) with standard normals: its column k depends on `keys[k]` alone."""
     for pair in range((out.shape[0] + 1) // 2):
@@ -124,7 +124,7 @@ def fill_lanes(keys: NDArray[np.uint64], out: NDArray[np.float32]) -> None:
             out[2 * pair, k] = one
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def gamma(key: np.uint64, shape: float) -> float:
     """A Gamma(shape, 1) number, for shape > 0.
 

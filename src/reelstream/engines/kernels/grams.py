@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from reelstream.compute.arrays import FAST_MATH, Floats, Ints
+from reelstream.compute.compiled import compiled
 from reelstream.engines.kernels.lane_solver import LANES, PASS, Lanes
 
 # Ratings that one call of BLAS takes: their design still lies in the fastest cache.
@@ -43,12 +43,12 @@ class Chunk(NamedTuple):
     """(D + 1, D + 1)"""
 
 
-@njit(cache=True, nogil=True, inline="always")
+@compiled(inline="always")
 def chunk_of(D: int) -> Chunk:
     return Chunk(np.empty((CHUNK, D + 1), np.float32), np.empty((D + 1, D + 1), np.float32))
 
 
-@njit(cache=True, nogil=True, fastmath=FAST_MATH)
+@compiled(fastmath=FAST_MATH)
 def fill_gram(row: int, ratings: RowRatings, chunk: Chunk, grams: Floats, lane: int) -> None:
     """Fill the lower half of `grams[:, :, lane]`: the weighted Gram matrix of [x, y] over a row's
     ratings.
@@ -74,7 +74,7 @@ def fill_gram(row: int, ratings: RowRatings, chunk: Chunk, grams: Floats, lane: 
                 grams[a, b, lane] = part[a, b] + (grams[a, b, lane] if first > begin else 0)
 
 
-@njit(cache=True, nogil=True, fastmath=FAST_MATH, inline="always")
+@compiled(fastmath=FAST_MATH, inline="always")
 def _fill_design(first: int, begin: int, ratings: RowRatings, design: Floats) -> bool:
     """Fill design (PASS, D + 1, LANES) with the ratings from number `begin` on of the rows from
     `first` on that have few; zeros for all others. Whether there are any.
@@ -97,7 +97,7 @@ def _fill_design(first: int, begin: int, ratings: RowRatings, design: Floats) ->
     return found
 
 
-@njit(cache=True, nogil=True, fastmath=FAST_MATH, inline="always")
+@compiled(fastmath=FAST_MATH, inline="always")
 def fill_grams(first: int, ratings: RowRatings, chunk: Chunk, lanes: Lanes) -> None:
     """Fill the lower halves of `lanes.grams` for the rows from `first` on: see `fill_gram`."""
     grams, design = lanes.grams, lanes.design

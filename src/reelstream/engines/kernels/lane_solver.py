@@ -9,10 +9,10 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from reelstream.compute.arrays import FAST_MATH, Floats
+from reelstream.compute.compiled import compiled
 from reelstream.engines.kernels.counter_rng import fill_lanes
 
 # Rows that are solved side by side: the last axis of every array of the solve.
@@ -76,7 +76,7 @@ class Lanes(NamedTuple):
     """(LANES,)"""
 
 
-@njit(cache=True, nogil=True, inline="always")
+@compiled(inline="always")
 def lanes_of(D: int) -> Lanes:
     # Zeros, not whatever memory holds: lanes beyond the last row are solved too.
     return Lanes(
@@ -92,7 +92,7 @@ def lanes_of(D: int) -> Lanes:
     )
 
 
-@njit(cache=True, nogil=True, fastmath=FAST_MATH, inline="always")
+@compiled(fastmath=FAST_MATH, inline="always")
 def _fill_system(
     first: int, terms: RowTerms, grams: Floats, weights: Floats, factors: Floats
 ) -> None:
@@ -115,7 +115,7 @@ def _fill_system(
                 )
 
 
-@njit(cache=True, nogil=True, fastmath=FAST_MATH, inline="always")
+@compiled(fastmath=FAST_MATH, inline="always")
 def _factorize(factors: Floats, pivots: Floats) -> None:
     """Replace A in factors by its lower Cholesky factor C, the diagonal inverted, and b below by
     inv(C) b.
@@ -152,7 +152,7 @@ def _factorize(factors: Floats, pivots: Floats) -> None:
                     )
 
 
-@njit(cache=True, nogil=True, fastmath=FAST_MATH)
+@compiled(fastmath=FAST_MATH)
 def _solve_backwards(factors: Floats, z: Floats) -> None:
     """Replace z (D, LANES) by inv(C') z."""
     for b in range(z.shape[0] - 1, -1, -1):
@@ -163,7 +163,7 @@ def _solve_backwards(factors: Floats, z: Floats) -> None:
                 z[a, k] -= factors[b, a, k] * z[b, k]
 
 
-@njit(cache=True, nogil=True, fastmath=FAST_MATH, inline="always")
+@compiled(fastmath=FAST_MATH, inline="always")
 def _solve_lanes(lanes: Lanes) -> None:
     """Factorize what `_fill_system` has filled; fill drawn and mean: a draw of each row, and its
     mean.
@@ -180,7 +180,7 @@ def _solve_lanes(lanes: Lanes) -> None:
     _solve_backwards(factors, drawn)
 
 
-@njit(cache=True, nogil=True, fastmath=FAST_MATH, inline="always")
+@compiled(fastmath=FAST_MATH, inline="always")
 def _fill_squares(grams: Floats, w: Floats, squares: Floats) -> None:
     """Fill squares (LANES,) with sum (y - w.x)^2, weighted as the Gram matrix G of [x, y] is: [w,
     -1]' G [w, -1].
@@ -196,7 +196,7 @@ def _fill_squares(grams: Floats, w: Floats, squares: Floats) -> None:
                 squares[k] += np.float32(2.0) * w[a, k] * w[b, k] * grams[a, b, k]
 
 
-@njit(cache=True, nogil=True, fastmath=FAST_MATH, inline="always")
+@compiled(fastmath=FAST_MATH, inline="always")
 def _fill_covariances(first: int, factors: Floats, z: Floats, covs: Floats) -> None:
     """Fill `covs` (n, D, D) of the rows from `first` on with inv(A). Scratch: z (D, LANES)."""
     n, D = covs.shape[0], factors.shape[1]
@@ -215,7 +215,7 @@ def _fill_covariances(first: int, factors: Floats, z: Floats, covs: Floats) -> N
                 covs[first + k, a, column] = z[a, k]
 
 
-@njit(cache=True, nogil=True, fastmath=FAST_MATH, inline="always")
+@compiled(fastmath=FAST_MATH, inline="always")
 def draw_lanes(first: int, terms: RowTerms, lanes: Lanes, out: RowDraws) -> None:
     """Draw the rows from `first` on, whose Gram matrices and keys are in `lanes`."""
     n, D = out.draws.shape

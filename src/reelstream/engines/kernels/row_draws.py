@@ -18,9 +18,9 @@ In these modules arrays of floats are float32.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from reelstream.compute.arrays import FAST_MATH, Floats, Ints
+from reelstream.compute.compiled import compiled
 from reelstream.engines.kernels.counter_rng import RowKeys, key_of
 from reelstream.engines.kernels.grams import RowRatings, chunk_of, fill_gram, fill_grams
 from reelstream.engines.kernels.lane_solver import LANES, RowDraws, RowTerms, draw_lanes, lanes_of
@@ -32,7 +32,7 @@ from reelstream.engines.kernels.lane_solver import LANES, RowDraws, RowTerms, dr
 GRAM_UNIT = 2.0**-24
 
 
-@njit(cache=True, nogil=True, fastmath=FAST_MATH)
+@compiled(fastmath=FAST_MATH)
 def fill_regressors(
     thread: int, threads: int, rows: Floats, root_weight: Floats, regressors: Floats
 ) -> None:
@@ -48,14 +48,14 @@ def fill_regressors(
         regressors[row, D] = w * rows[row, 0]
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def take(thread: int, threads: int, values: Floats, positions: Ints, taken: Floats) -> None:
     """Fill `taken` with values[positions]."""
     for j in range(thread * positions.size // threads, (thread + 1) * positions.size // threads):
         taken[j] = values[positions[j]]
 
 
-@njit(cache=True, nogil=True, fastmath=FAST_MATH, error_model="numpy")
+@compiled(fastmath=FAST_MATH, error_model="numpy")
 def draw_rows(
     thread: int, threads: int, ratings: RowRatings, terms: RowTerms, keys: RowKeys, out: RowDraws
 ) -> None:
@@ -73,7 +73,7 @@ def draw_rows(
 # drawn from the sums: the same rows, to rounding.
 
 
-@njit(cache=True, nogil=True, fastmath=FAST_MATH)
+@compiled(fastmath=FAST_MATH)
 def add_grams(thread: int, threads: int, ratings: RowRatings, sums: Ints) -> None:
     """Add to `sums` (n, (D + 1)(D + 2) / 2), int64, the Gram matrices of n rows in units of
     GRAM_UNIT.
@@ -94,7 +94,7 @@ def add_grams(thread: int, threads: int, ratings: RowRatings, sums: Ints) -> Non
                 c += 1
 
 
-@njit(cache=True, nogil=True, fastmath=FAST_MATH, error_model="numpy")
+@compiled(fastmath=FAST_MATH, error_model="numpy")
 def draw_summed_rows(
     thread: int, threads: int, sums: Ints, terms: RowTerms, keys: RowKeys, out: RowDraws
 ) -> None:

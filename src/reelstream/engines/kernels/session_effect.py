@@ -18,9 +18,9 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from reelstream.compute.arrays import FAST_MATH, Floats, Ints
+from reelstream.compute.compiled import compiled
 from reelstream.engines.kernels.counter_rng import RowKeys, fill_normals, key_of, normal, uniform
 from reelstream.engines.kernels.vector_math import exp_minus
 
@@ -79,7 +79,7 @@ class SessionScratch(NamedTuple):
     """Receives the draw."""
 
 
-@njit(cache=True, nogil=True, fastmath=FAST_MATH)
+@compiled(fastmath=FAST_MATH)
 def fill_decays(begin: int, end: int, gaps: Floats, rate: float, decays: Floats) -> None:
     """Fill `decays` with what is left of the effect at each of one user's ratings, `begin` to
     `end`.
@@ -91,7 +91,7 @@ def fill_decays(begin: int, end: int, gaps: Floats, rate: float, decays: Floats)
         decays[j] = exp_minus(slope * gaps[begin + j])
 
 
-@njit(cache=True, nogil=True, fastmath=FAST_MATH)
+@compiled(fastmath=FAST_MATH)
 def _fill_residuals(u: int, ratings: TimedRatings, users: SessionUsers, residuals: Floats) -> None:
     """Fill `residuals` with what the rows leave of user u's ratings: session effect and noise."""
     items, centred = ratings.items, ratings.centred
@@ -105,7 +105,7 @@ def _fill_residuals(u: int, ratings: TimedRatings, users: SessionUsers, residual
         residuals[j] = v
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _step(
     filtered: tuple[float, float, float, float, float], v: float, c: float, residual: float
 ) -> tuple[float, float, float, float, float]:
@@ -124,7 +124,7 @@ def _step(
     return mean, p, after, squares, logs
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def log_ratio(
     residuals: Floats,
     noise_variance: float,
@@ -148,7 +148,7 @@ def log_ratio(
     return 0.5 * (squares / noise_variance + logs)
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def draw_session_effect(
     residuals: Floats,
     decays: Floats,
@@ -185,7 +185,7 @@ def draw_session_effect(
         effects[j] += gains[j] * effects[j + 1]
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def log_ratios(
     thread: int,
     threads: int,
@@ -219,7 +219,7 @@ def log_ratios(
         )
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def draw_session_effects(
     thread: int,
     threads: int,

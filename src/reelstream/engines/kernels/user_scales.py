@@ -6,13 +6,12 @@ Both make a normal law a t law (West, *On Scale Mixtures of Normal Distributions
 
 from __future__ import annotations
 
-from numba import njit
-
 from reelstream.compute.arrays import Floats, Ints
+from reelstream.compute.compiled import compiled
 from reelstream.engines.kernels.counter_rng import RowKeys, gamma, key_of
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def draw_user_scales(
     counts: Ints, squares: Floats, shape: float, keys: RowKeys, scales: Floats
 ) -> None:

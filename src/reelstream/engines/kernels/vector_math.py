@@ -9,9 +9,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
 from reelstream.compute.arrays import FAST_MATH
+from reelstream.compute.compiled import compiled
 
 f32, i32, u32 = np.float32, np.int32, np.uint32
 _LN2, _LOG2_E = f32(math.log(2)), f32(1 / math.log(2))
@@ -22,7 +22,7 @@ _SIGN, _QUARTER = u32(0x8000_0000), u32(0x4000_0000)
 _ANGLE = f32(math.pi / 2 / 2**32)
 
 
-@njit(cache=True, nogil=True, fastmath=FAST_MATH)
+@compiled(fastmath=FAST_MATH)
 def log(x: np.float32) -> np.float32:
     """The natural logarithm of a positive float32 that is not subnormal."""
     bits = f32(x).view(np.int32)
@@ -43,7 +43,7 @@ def log(x: np.float32) -> np.float32:
     return z + z * z * (z * p - f32(0.5)) + _LN2 * e
 
 
-@njit(cache=True, nogil=True, fastmath=FAST_MATH)
+@compiled(fastmath=FAST_MATH)
 def exp_minus(x: np.float32) -> np.float32:
     """exp(-x) of a float32 x >= 0; above 60, infinity included, exp(-60)."""
     # products with what is smaller could be subnormal, and those are slow
@@ -58,7 +58,7 @@ def exp_minus(x: np.float32) -> np.float32:
     return (p * r * r + r + f32(1)) * i32((k + i32(127)) << i32(23)).view(np.float32)
 
 
-@njit(cache=True, nogil=True, fastmath=FAST_MATH)
+@compiled(fastmath=FAST_MATH)
 def on_circle(bits: np.uint32) -> tuple[np.float32, np.float32]:
     """Cosine and sine of an angle spread evenly over the circle: two bits choose the quadrant,
     thirty the angle in it.

@@ -20,11 +20,11 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 from scipy.sparse import coo_array
 
 from reelstream.compute.arrays import Floats, Ints
+from reelstream.compute.compiled import compiled
 
 
 class Weights(NamedTuple):
@@ -123,7 +123,7 @@ def by_source(
     )
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def find_weights(
     starts: Ints, targets: Ints, weights: Floats, sources: Ints, places: Ints, found: Floats
 ) -> None:
@@ -135,7 +135,7 @@ def find_weights(
                 found[k, place] = weights[at]
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def add_rows(
     starts: Ints, targets: Ints, weights: Floats, rows: Ints, factors: Floats, scores: Floats
 ) -> None:

@@ -18,10 +18,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from reelstream.compute.arrays import Bools, Floats, Ints
+from reelstream.compute.compiled import compiled
 from reelstream.models.choice.columns import ItemColumns
 
 # Users whose ratings since the set are kept, and films of each: a quarter of a millisecond a query
@@ -169,7 +169,7 @@ class LiveColumns:
         self._columns.add(fitted, np.ones((len(fitted), 1), np.float32), expected)
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def add_live(
     lengths: Ints, rows: Ints, gains: Floats, errors: Floats, mask: Floats, scores: Floats
 ) -> None:
@@ -185,7 +185,7 @@ def add_live(
                 shared[channel] += gains[user, k] * mask[row, channel]
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def live_score(
     lengths: Ints, rows: Ints, gains: Floats, errors: Floats, mask: Bools, film: int
 ) -> float:

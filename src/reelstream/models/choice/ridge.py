@@ -6,13 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 from scipy.linalg import lapack, solve_triangular
 from scipy.sparse import csr_array
 
 from reelstream.compute import threads
 from reelstream.compute.arrays import Floats, Ints
+from reelstream.compute.compiled import compiled
 from reelstream.models.choice.columns import ItemColumns, Weights, by_source
 
 # Films, the most rated first, that get a column. The Gram matrix and its inverse are dense, 1.8 GB
@@ -212,7 +212,7 @@ def _keep_largest(
     near[:] = np.sort(largest, axis=1)
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def count_pairs(
     thread: int,
     n_threads: int,
@@ -234,7 +234,7 @@ def count_pairs(
                 gram[i, items[other]] += 1.0
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def gather(gram: Floats, rows: Ints, ridge: float, system: Floats) -> None:
     """Copy what `rows` (n,), rising, have with each other into the lower triangle of `system`
     (n, n), with `ridge` on its diagonal.

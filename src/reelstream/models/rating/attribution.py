@@ -23,10 +23,10 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from reelstream.compute.arrays import FAST_MATH, Floats
+from reelstream.compute.compiled import compiled
 from reelstream.models.rating.filter_input import FilterEvents, FilterItems, item_at
 from reelstream.models.rating.grid import GridStates, drop_weightless, pass_time
 from reelstream.models.rating.kalman import (
@@ -86,7 +86,7 @@ class Steps(NamedTuple):
     """(G, n)"""
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def attribute(
     history: History, state: StateArrays, target: Target, attribution: Attribution
 ) -> None:
@@ -107,7 +107,7 @@ def attribute(
                 look_back(s, g, prior_mean, history, target, steps=steps, attribution=attribution)
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def filter_draw(
     s: int,
     prior_mean: Floats,
@@ -151,7 +151,7 @@ def filter_draw(
         drop_weightless(states.log_weight)
 
 
-@njit(cache=True, nogil=True, fastmath=FAST_MATH)
+@compiled(fastmath=FAST_MATH)
 def look_back(
     s: int,
     g: int,

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from numba import njit
-
 from reelstream.compute.arrays import Bools, Floats, Ints
+from reelstream.compute.compiled import compiled
 from reelstream.models.rating.user_state import UserBeliefs
 
 
@@ -57,7 +56,7 @@ class UserSpans(NamedTuple):
     """(n + 1,): likewise of the queries."""
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def item_at(items: FilterItems, s: int, row: int, is_trained_on: bool) -> tuple[Floats, Floats]:
     """The row (D,) and covariance (D, D) of an item in draw s, as a rating of it is filtered."""
     n_items = items.means.shape[1]

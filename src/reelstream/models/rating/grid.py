@@ -8,9 +8,9 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from reelstream.compute.arrays import Floats
+from reelstream.compute.compiled import compiled
 from reelstream.models.rating.kalman import advance, fill_mean
 from reelstream.models.rating.user_state import Dynamics, UserBeliefs
 
@@ -34,7 +34,7 @@ class GridStates(NamedTuple):
     """(G,)"""
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def fill_means(states: GridStates, prior_mean: Floats, means: Floats) -> None:
     """Fill means (G, K) of the grid points that still have weight."""
     for g in range(states.log_weight.size):
@@ -42,7 +42,7 @@ def fill_means(states: GridStates, prior_mean: Floats, means: Floats) -> None:
             fill_mean(states.response[g], prior_mean, means[g])
 
 
-@njit(cache=True, nogil=True, inline="always")
+@compiled(inline="always")
 def pass_time(states: GridStates, seconds: float, s: int, dynamics: Dynamics) -> None:
     """Advance the grid points of draw s that still have weight."""
     if seconds > 0.0:
@@ -56,7 +56,7 @@ def pass_time(states: GridStates, seconds: float, s: int, dynamics: Dynamics) ->
                     states.response[g, D, b] *= f32(fade)
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def highest(log_weight: Floats) -> float:
     """The largest log weight of grid points (G,)."""
     top = float(log_weight[0])
@@ -65,7 +65,7 @@ def highest(log_weight: Floats) -> float:
     return top
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def drop_weightless(log_weight: Floats) -> None:
     """Drop the grid points (G,) that have lost their weight, and keep the best at zero."""
     top = highest(log_weight)
@@ -73,7 +73,7 @@ def drop_weightless(log_weight: Floats) -> None:
         log_weight[g] = log_weight[g] - top if log_weight[g] > top + MIN_LOG_WEIGHT else -np.inf
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def mix(
     mean: Floats, states: GridStates, noise: Floats, beliefs: UserBeliefs, n: int | np.int64, s: int
 ) -> None:

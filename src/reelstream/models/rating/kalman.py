@@ -10,15 +10,15 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
 from reelstream.compute.arrays import EXACT_MATH, Floats
+from reelstream.compute.compiled import compiled
 from reelstream.models.rating.user_state import SECONDS_PER_YEAR
 
 f32 = np.float32
 
 
-@njit(cache=True, nogil=True, fastmath=EXACT_MATH)
+@compiled(fastmath=EXACT_MATH)
 def advance(
     cov: Floats, seconds: float, session_variance: float, rate: float, drift: Floats
 ) -> float:
@@ -38,7 +38,7 @@ def advance(
     return float(fade)
 
 
-@njit(cache=True, nogil=True, fastmath=EXACT_MATH)
+@compiled(fastmath=EXACT_MATH)
 def expect(mean: Floats, item: Floats) -> float:
     """The mean of `b_i + h . state` for an item's row (D,), where h = [1, factors, 1]."""
     D = item.size
@@ -48,7 +48,7 @@ def expect(mean: Floats, item: Floats) -> float:
     return float(value)
 
 
-@njit(cache=True, nogil=True, fastmath=EXACT_MATH)
+@compiled(fastmath=EXACT_MATH)
 def spread(cov: Floats, item: Floats, gain: Floats) -> float:
     """The variance of `h . state` for an item's row (D,); `gain` (K,) receives cov h."""
     D = item.size
@@ -64,7 +64,7 @@ def spread(cov: Floats, item: Floats, gain: Floats) -> float:
     return float(variance)
 
 
-@njit(cache=True, nogil=True, fastmath=EXACT_MATH)
+@compiled(fastmath=EXACT_MATH)
 def fill_mean(response: Floats, prior_mean: Floats, mean: Floats) -> None:
     """Fill mean (K,): that of a state with this response (K, D + 1), given the prior mean (D,)."""
     K, D = mean.size, prior_mean.size
@@ -75,7 +75,7 @@ def fill_mean(response: Floats, prior_mean: Floats, mean: Floats) -> None:
         mean[a] = total
 
 
-@njit(cache=True, nogil=True, fastmath=EXACT_MATH)
+@compiled(fastmath=EXACT_MATH)
 def fill_error(
     response: Floats, prior_mean: Floats, item: Floats, centred: float, row: Floats
 ) -> float:
@@ -95,7 +95,7 @@ def fill_error(
     return float(error)
 
 
-@njit(cache=True, nogil=True, fastmath=EXACT_MATH)
+@compiled(fastmath=EXACT_MATH)
 def item_variance(mean: Floats, cov: Floats, item_cov: Floats) -> float:
     """Variance that an item's own uncertainty (D, D) adds: `E[x' C x]`, x = [1, the user's
     factors].
@@ -109,7 +109,7 @@ def item_variance(mean: Floats, cov: Floats, item_cov: Floats) -> float:
     return float(total)
 
 
-@njit(cache=True, nogil=True, fastmath=EXACT_MATH)
+@compiled(fastmath=EXACT_MATH)
 def condition(cov: Floats, gain: Floats, innovation: float, walk: Floats) -> None:
     """Condition one covariance on a measurement of variance `innovation` (Kalman's step), then let
     the taste walk.
@@ -120,7 +120,7 @@ def condition(cov: Floats, gain: Floats, innovation: float, walk: Floats) -> Non
             cov[a, b] += walk[a, b] - step * gain[b]
 
 
-@njit(cache=True, nogil=True, fastmath=EXACT_MATH)
+@compiled(fastmath=EXACT_MATH)
 def correct(response: Floats, gain: Floats, innovation: float, row: Floats) -> None:
     """Condition one response (K, D + 1) on a measurement; `row` as `fill_error` left it."""
     for a in range(gain.size):

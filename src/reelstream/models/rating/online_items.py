@@ -21,11 +21,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from reelstream.catalog import Film
 from reelstream.compute.arrays import Bools, Floats, Ints
+from reelstream.compute.compiled import compiled
 from reelstream.models.like.offset import LikeOffset
 from reelstream.models.rating.kalman import expect, item_variance, spread
 from reelstream.models.rating.model import RatingModel
@@ -148,13 +148,13 @@ def _with_more_rows(items: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.concatenate([items, added], axis=1)
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def normal_above(mean: float, variance: float, threshold: float) -> float:
     """P(x > threshold) for normal x."""
     return 0.5 * math.erfc((threshold - mean) / math.sqrt(2.0 * variance))
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def predict_items(
     queries: ItemQueries,
     beliefs: UserBeliefs,
@@ -196,7 +196,7 @@ def predict_items(
         answers[j, 2] = above
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def update_item(
     user: Floats, item: Floats, item_cov: Floats, error: float, noise: float, direction: Floats
 ) -> None:

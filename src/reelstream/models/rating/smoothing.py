@@ -18,9 +18,9 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from reelstream.compute.arrays import Floats
+from reelstream.compute.compiled import compiled
 from reelstream.models.rating.filter_input import (
     FilterEvents,
     FilterItems,
@@ -66,7 +66,7 @@ def smooth_users(
             smooth_events(own, items, dynamics, slice_beliefs(beliefs, first, end))
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def smooth_events(
     events: FilterEvents, items: FilterItems, dynamics: Dynamics, beliefs: UserBeliefs
 ) -> None:
@@ -91,7 +91,7 @@ def smooth_events(
             mix(means[query], states, dynamics.noise[s], beliefs, query, s)
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _filter(
     s: int,
     g: int,
@@ -137,7 +137,7 @@ def _filter(
     return log_likelihood
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _look_back(
     s: int, events: FilterEvents, items: FilterItems, rate: float, trajectory: Trajectory
 ) -> None:

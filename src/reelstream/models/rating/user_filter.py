@@ -29,9 +29,9 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from reelstream.compute.arrays import Floats
+from reelstream.compute.compiled import compiled
 from reelstream.features.audience import SHRINKAGE_EXPOSURE
 from reelstream.models.rating.filter_input import (
     FilterEvents,
@@ -89,7 +89,7 @@ class Scratch(NamedTuple):
     """(K,)"""
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def add_exposure(exposure: Floats, items: FilterItems, s: int, row: int) -> None:
     """Count an item among those that a user chose to rate; exposure (D + 1,) of draw s."""
     if row < items.exposure.shape[1]:
@@ -99,7 +99,7 @@ def add_exposure(exposure: Floats, items: FilterItems, s: int, row: int) -> None
         exposure[D] += f32(1)
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def fill_prior_mean(exposure: Floats, s: int, dynamics: Dynamics, prior_mean: Floats) -> None:
     """Fill prior_mean (D,): that of a user with this `exposure` (D + 1,) in draw s."""
     D = prior_mean.size
@@ -108,7 +108,7 @@ def fill_prior_mean(exposure: Floats, s: int, dynamics: Dynamics, prior_mean: Fl
         prior_mean[a] = dynamics.prior_mean[s, a] + shift
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def filter_events(
     state: StateArrays,
     last: int,
@@ -145,7 +145,7 @@ def filter_events(
         last = max(last, events.times[j])
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def update(
     states: GridStates,
     rating: LearnedRating,
@@ -194,7 +194,7 @@ def filter_users(
             filter_events(state, -1, own, items, dynamics, slice_beliefs(beliefs, first, end))
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def fill_belief(
     state: StateArrays, seconds: float, dynamics: Dynamics, beliefs: UserBeliefs
 ) -> None:
