@@ -80,6 +80,7 @@ bench-accuracy bench-training: $(BENCH_STAMP)  # they need the libraries that re
 
 docs: $(ALL_STAMP)  ## build the documentation into site/
 	$(BIN)/python tools/command_tables.py
+	$(BIN)/python tools/problem_types.py
 	$(BIN)/mkdocs build --strict
 
 dist: $(ALL_STAMP)  ## build wheel and sdist into dist/; the same source gives the same bytes

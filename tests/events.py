@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from reelstream.ratings.columns import NO_ITEM, EventColumns
-from reelstream.ratings.events import Deleted, Erased, Event, Rated
+from reelstream.ratings.events import Deleted, Dismissed, Erased, Event, Rated
 
 
 def event(user: int, item: int, rating: float | None, timestamp: int) -> Event:
@@ -38,6 +38,15 @@ def event_columns(
         offset=np.arange(n) if offset is None else np.asarray(offset),
     )
     return EventColumns.with_nulls(lambda name: getattr(events, name))
+
+
+def dismissals(
+    user_id: list[int], item_id: list[int], timestamp: list[int], first_offset: int = 0
+) -> EventColumns:
+    """Events that dismiss items, in partition 0."""
+    events = [Dismissed(*each) for each in zip(user_id, item_id, timestamp, strict=True)]
+    n = len(events)
+    return EventColumns.of_events(events, [0] * n, range(first_offset, first_offset + n))
 
 
 def deletions_of(ratings: EventColumns, timestamp: ArrayLike | None = None) -> EventColumns:

@@ -112,7 +112,7 @@ def test_tables_of_options_and_settings_are_those_of_the_code() -> None:
 def test_every_path_of_the_api_is_in_the_table_and_no_other(flask_app: Flask) -> None:
     """api.md lists what the OpenAPI document has, and /metrics."""
     listed = set(
-        re.findall(r"`(GET|POST|DELETE) (/[^`]+)`", page("api.md").split("## Predictions")[0])
+        re.findall(r"`(GET|POST|PUT|DELETE) (/[^`]+)`", page("api.md").split("## Predictions")[0])
     )
     document = flask_app.test_client().get("/openapi.json").get_json()
     served = {
@@ -229,7 +229,7 @@ def answer_of(question: str, body: Any, flask_app: Flask) -> type[contract.Answe
     """
     if "error" in body:
         return contract.FailedEntry
-    if body.get("type") == "about:blank":
+    if body.get("type", "").startswith(contract.PROBLEMS_PATH):
         return contract.Problem
     document = flask_app.test_client().get("/openapi.json").get_json()
     path, _, _ = question.partition(" ")

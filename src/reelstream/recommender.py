@@ -208,7 +208,7 @@ class Recommender:
         at: int | datetime | None = None,
         **options: Unpack[RecommendationOptions],
     ) -> pl.DataFrame:
-        """Recommend items that a user has not rated.
+        """Recommend items that a user has neither rated nor dismissed.
 
         They are ranked by the probability that the user takes the item next, times that of a like.
 
@@ -242,6 +242,8 @@ class Recommender:
         query = RecommendationQuery(n=n, **options)
         parts = self._parts
         user_id = int(ids_in("user", np.atleast_1d(user), parts.ids.user)[0])
+        dismissed = parts.histories.dismissed_by(user_id).tolist()
+        query = replace(query, exclude=[*query.exclude, *dismissed])
         history = parts.histories.of_user(user_id)
         when = Queries.of(user_id, 0, self._newest_time() if at is None else at).at
         last = int(history.timestamp[-1]) if len(history) else 0

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
+import runpy
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -10,6 +13,9 @@ from flask.testing import FlaskClient
 
 from reelstream.api.app import MAX_BODY_BYTES
 from reelstream.api.problems import MAX_ERRORS
+from reelstream.contract import PROBLEMS_PATH, ProblemType
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize(
@@ -45,6 +51,27 @@ def test_every_failure_is_a_problem(
     assert response.json["status"] == status
     assert response.json["title"] and response.json["detail"]
     assert "<" not in response.text
+    (known,) = [each for each in ProblemType if each.uri == response.json["type"]]
+    assert known.status == status
+
+
+def test_every_type_is_explained_and_every_explanation_is_of_a_type(client: FlaskClient) -> None:
+    """The page under the path that the types name; and the same in the documentation."""
+    slugs = [each.slug for each in ProblemType]
+    served = client.get(PROBLEMS_PATH)
+    assert re.findall(r'<section id="([^"]*)">', served.text) == slugs
+    assert "`" not in served.text
+    written = (ROOT / "docs" / "problems.md").read_text("utf-8")
+    assert written == runpy.run_path(str(ROOT / "tools" / "problem_types.py"))["page"]()
+    assert re.findall("^## (.*)$", written, re.MULTILINE) == slugs
+
+
+def test_every_type_is_of_a_problem_that_the_code_answers() -> None:
+    """None is left of what was taken away."""
+    folder = ROOT / "src" / "reelstream" / "api"
+    source = "".join(path.read_text() for path in folder.glob("*.py"))
+    used = set(re.findall(r"ProblemType\.([A-Z_]+)", source))
+    assert used == {each.name for each in ProblemType}
 
 
 def test_a_method_that_is_not_taken_names_those_that_are(client: FlaskClient) -> None:
@@ -61,12 +88,12 @@ def test_a_bug_is_answered_without_its_trace(api: SimpleNamespace) -> None:
 
 
 def test_every_answer_is_safe_to_open(client: FlaskClient) -> None:
-    """Not guessed at, not framed, not kept."""
+    """Not guessed at, not framed, not kept by others."""
     for path in ("/docs", "/v1/items", "/nothing", "/metrics"):
         headers = client.get(path).headers
         assert headers["X-Content-Type-Options"] == "nosniff"
         assert "default-src 'none'" in headers["Content-Security-Policy"]
-        assert headers["Cache-Control"] == "no-store"
+        assert headers["Cache-Control"] in ("no-store", "private, no-cache")
 
 
 def test_the_docs_show_every_operation_and_need_nobody_else(client: FlaskClient) -> None:

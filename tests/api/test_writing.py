@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,7 +14,7 @@ from reelstream.api.idempotency import KEPT_SECONDS, MAX_KEYS, RUNNING_SECONDS, 
 from reelstream.api.problems import ProblemError
 from reelstream.broker.reading import read_between
 from reelstream.errors import BrokerError
-from reelstream.ratings.events import Deleted, Event, Rated
+from reelstream.ratings.events import Deleted, Dismissed, Event, Rated
 from reelstream.ratings.scale import RatingScale
 from reelstream.ratings.wire import decode_message
 from reelstream.storage.answered_writes import AnsweredWrites, Limits
@@ -76,6 +77,47 @@ def test_a_deletion_takes_a_rating_away(live: SimpleNamespace) -> None:
     assert live.client.get(f"/v1/users/5?after={gone.json['token']}&{LONG}").json["total"] == 0
     deleted = events(live)[1]
     assert isinstance(deleted, Deleted) and deleted.timestamp >= rated.timestamp
+
+
+def test_a_film_is_dismissed_and_taken_back(live: SimpleNamespace) -> None:
+    """Each is an event on the log, and no rating."""
+    path = "/v1/users/5/dismissed"
+
+    def dismissed(token: str) -> list[int]:
+        answer = live.client.get(f"{path}?after={token}&{LONG}").json
+        assert answer["total"] == len(answer["items"]) and answer["next"] is None
+        return [film["movieId"] for film in answer["items"]]
+
+    first, second = (live.client.put(f"{path}/{film}") for film in (31, 7))
+    assert first.status_code == second.status_code == 202
+    assert set(dismissed(f"{second.json['token']}")) == {31, 7}
+    page = live.client.get(f"{path}?limit=1").json
+    assert (page["total"], page["next"]) == (2, 1)
+    gone = live.client.delete(f"{path}/31")
+    assert gone.status_code == 202
+    assert dismissed(gone.json["token"]) == [7]
+    rated = live.client.post("/v1/ratings", json=RATING | {"movieId": 7, "timestamp": None})
+    assert dismissed(rated.json["token"]) == []
+    assert [type(each) for each in events(live)] == [Dismissed, Dismissed, Deleted, Rated]
+    assert live.client.get("/v1/users/5").json["total"] == 1
+
+
+def test_a_rating_is_not_dismissed(live: SimpleNamespace) -> None:
+    """Its film is in no list, and nobody should lose a rating by a second look at a list."""
+    for method in ("PUT", "DELETE"):
+        answer = live.client.open("/v1/users/1/dismissed/31", method=method)
+        assert answer.status_code == 409
+        assert "has rated film 31" in answer.json["detail"]
+    assert events(live) == []
+
+
+def test_a_dismissal_counts_though_a_clock_was_ahead(live: SimpleNamespace) -> None:
+    """It comes after what it follows."""
+    ahead = RATING | {"timestamp": int(time.time()) + 3600}
+    token = live.client.post("/v1/ratings", json=[ahead, ahead | {"rating": None}]).json["token"]
+    assert live.client.get(f"/v1/users/5?after={token}&{LONG}").json["total"] == 0
+    token = live.client.put("/v1/users/5/dismissed/31").json["token"]
+    assert live.client.get(f"/v1/users/5/dismissed?after={token}&{LONG}").json["total"] == 1
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from reelstream.errors import RatingError
-from reelstream.ratings.events import Deleted, Erased, Event, Rated
+from reelstream.ratings.events import Deleted, Dismissed, Erased, Event, Rated
 from reelstream.ratings.scale import RatingScale
 from reelstream.ratings.wire import RecordPlaces, decode_message, decode_messages, encode_message
 
@@ -21,7 +21,8 @@ numbers = st.one_of(
     ),
 )
 fields = st.dictionaries(
-    st.sampled_from(["userId", "movieId", "rating", "timestamp", "forget", "other"]), numbers
+    st.sampled_from(["userId", "movieId", "rating", "timestamp", "forget", "dismissed", "other"]),
+    numbers,
 )
 
 
@@ -41,6 +42,10 @@ messages = st.one_of(
     st.fixed_dictionaries({"userId": numbers, "timestamp": numbers, "forget": numbers}).map(
         as_json
     ),
+    st.fixed_dictionaries(
+        {"userId": numbers, "movieId": numbers, "dismissed": numbers},
+        optional={"rating": numbers, "forget": numbers},
+    ).map(as_json),
 )
 
 
@@ -112,6 +117,42 @@ def test_a_doubtful_wish_forgets_nobody(message: bytes, reason: str) -> None:
     """
     with pytest.raises(RatingError, match=reason):
         decode_message(message, NOW, RatingScale())
+
+
+@pytest.mark.parametrize(
+    ("message", "event"),
+    [
+        (b'{"userId":7,"movieId":2,"dismissed":true,"timestamp":5}', Dismissed(7, 2, 5)),
+        (b'{"userId":"7","movieId":"2","rating":null,"dismissed":true}', Dismissed(7, 2, NOW)),
+        (b'{"userId":7,"movieId":2,"rating":null,"dismissed":false}', Deleted(7, 2, NOW)),
+        (b'{"userId":7,"movieId":2,"rating":3,"dismissed":null}', Rated(7, 2, 3.0, NOW)),
+    ],
+)
+def test_a_message_may_dismiss_a_film(message: bytes, event: Event) -> None:
+    """True dismisses. What is decoded can be sent again, and whoever does not know dismissals
+    reads a deletion.
+    """
+    assert decoded_at_once_and_alone(message) == event
+    again = encode_message(event)
+    assert decode_message(again, NOW, RatingScale()) == event
+    older = again.replace(b',"dismissed":true', b"")
+    if isinstance(event, Dismissed):
+        assert decode_message(older, NOW, RatingScale()) == Deleted(7, 2, event.timestamp)
+
+
+@pytest.mark.parametrize(
+    ("message", "reason"),
+    [
+        (b'{"userId":7,"movieId":2,"rating":3,"dismissed":true}', "has no rating"),
+        (b'{"userId":7,"dismissed":true}', "movieId is missing"),
+        (b'{"userId":7,"movieId":-2,"dismissed":true}', "movieId -2 is not between"),
+        (b'{"userId":7,"movieId":2,"dismissed":1}', "Expected `bool"),
+        (b'{"userId":7,"forget":true,"dismissed":true}', "neither movieId nor rating"),
+        (b'{"userId":7,"movieId":2,"dismissed":false}', "rating is missing"),
+    ],
+)
+def test_a_doubtful_dismissal_is_rejected(message: bytes, reason: str) -> None:
+    assert reason in str(decoded_at_once_and_alone(message))
 
 
 @pytest.mark.parametrize(

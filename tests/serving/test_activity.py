@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reelstream.ratings.events import Deleted, Erased, Rated
+from reelstream.ratings.events import Deleted, Dismissed, Erased, Rated
 from reelstream.serving.activity import MAX_KEPT, Activity
 
 
@@ -43,6 +43,12 @@ def test_an_erased_user_is_forgotten_here_too() -> None:
     activity.note_event(Rated(1, 31, 4.0, 10), (3.5, 0.9))
     activity.note_event(Rated(2, 31, 3.0, 11))
     activity.note_event(Deleted(1, 31, 12))
+    activity.note_event(Dismissed(1, 32, 12))
+    activity.note_event(Dismissed(2, 32, 12))
     activity.note_event(Erased(1, 13))
     kept = activity.after(0, 10).items
-    assert [(each.kind, each.user_id) for each in kept] == [("rating", 2), ("erasure", 1)]
+    assert [(each.kind, each.user_id, each.item_id) for each in kept] == [
+        ("rating", 2, 31),
+        ("dismissal", 2, 32),
+        ("erasure", 1, None),
+    ]

@@ -6,10 +6,10 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from events import event
+from events import dismissals, event
 from reelstream.ratings.columns import NO_ITEM, EventColumns
 from reelstream.ratings.effective import effective_ratings
-from reelstream.ratings.events import Rated
+from reelstream.ratings.events import Deleted, Dismissed, Rated
 from reelstream.ratings.histories import Histories
 from reelstream.serving.live_histories import LiveHistories, LogEvent
 
@@ -53,6 +53,23 @@ def test_a_rating_that_the_files_hold_is_not_taken_twice() -> None:
     histories.replace_files(Histories.of(EventColumns.empty()), columns(rows[:2]), {0: 2})
     assert histories.add(rows) == 1
     assert places(histories.of_user(1)) == [(0, 4.0), (1, 3.0), (2, 2.0)]
+
+
+def test_dismissals_are_found_in_every_layer_and_end_in_every_layer() -> None:
+    """Snapshot, batches and log; the newest last."""
+    histories = LiveHistories()
+    snapshot = Histories.of(dismissals([1, 1, 2], [31, 32, 31], [100, 101, 100]))
+    histories.replace_files(snapshot, dismissals([1], [33], [102], 3), {0: 4})
+    histories.add([LogEvent(Dismissed(1, 34, 99), 0, 4)])
+    assert histories.dismissed_by(1).item_id.tolist() == [34, 31, 32, 33]
+    assert histories.dismissed_by(2).item_id.tolist() == [31]
+    assert len(histories.dismissed_by(3)) == 0
+    assert (histories.last_time(1, 33), histories.last_time(1, 35)) == (102, 0)
+    rated = LogEvent(Rated(1, 32, 4.0, 103), 0, 5)
+    histories.add([rated, LogEvent(Deleted(1, 33, 102), 0, 6)])
+    assert histories.dismissed_by(1).item_id.tolist() == [34, 31]
+    assert histories.of_user(1).item_id.tolist() == [32]
+    assert 2 not in histories.user_ids()
 
 
 def test_a_deletion_in_the_log_beats_a_rating_in_the_snapshot() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -15,9 +16,10 @@ from reelstream.models.choice.model import ChoiceModel
 from reelstream.models.model_set import ModelSet, TrainedOn
 from reelstream.models.recommendation import RecommendationQuery
 from reelstream.ratings.columns import NO_ITEM, EventColumns
-from reelstream.ratings.events import Rated
+from reelstream.ratings.events import Deleted, Dismissed, Rated
 from reelstream.serving.live_histories import LiveHistories, LogEvent
 from reelstream.serving.predictor import MAX_ITEM_UPDATES, PredictionQuery, Predictor
+from reelstream.strategies import Strategy
 
 LATER = 2_000_000_000
 FILM = 5
@@ -199,6 +201,31 @@ def test_one_rating_changes_the_users_list_at_once(model_set: ModelSet) -> None:
     assert [reason.item_id for reasons in second.reasons for reason in reasons][:1] == [film]
     similar = predictor.serving().similar(film, 5)
     assert film not in similar.item_ids
+
+
+def test_a_dismissed_film_is_in_no_list_until_it_is_rated_or_taken_back(
+    model_set: ModelSet,
+) -> None:
+    """Of its user, whatever the strategy, nor in what a group of his is shown; others still see
+    it.
+    """
+    predictor = served(model_set)
+    serving, query = predictor.serving(), RecommendationQuery(n=5)
+    film = int(serving.recommend(99, query, LATER).item_ids[0])
+    question = int(serving.questions(99, 3)[0])
+    dismissals = [Dismissed(99, film, LATER), Dismissed(99, question, LATER)]
+    predictor.take([LogEvent(each, 0, 10_000 + n) for n, each in enumerate(dismissals)])
+    for strategy in get_args(Strategy):
+        wanted = replace(query, n=1000, strategy=strategy)
+        assert film not in serving.recommend(99, wanted, LATER).item_ids
+    group = serving.recommend_to_group([98, 99], replace(query, n=1000), "mean")
+    assert len(group.item_ids) and film not in group.item_ids
+    questions = serving.questions(99, 3).tolist()
+    assert len(questions) == 3 and question not in questions
+    assert film in serving.recommend(98, query, LATER).item_ids
+    predictor.take([LogEvent(Deleted(99, film, LATER), 0, 10_002)])
+    assert film in serving.recommend(99, query, LATER).item_ids
+    assert len(predictor.histories.of_user(99)) == 0
 
 
 def test_a_set_from_before_says_that_it_cannot_recommend(model_set: ModelSet) -> None:

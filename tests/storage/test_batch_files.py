@@ -3,13 +3,16 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
+import polars as pl
 import pytest
 
-from events import event_columns
+from events import dismissals, event_columns
 from reelstream.errors import AlreadyPublishedError, DamagedError, LockedError, SettingError
 from reelstream.files import FileLock
 from reelstream.ratings.columns import EventColumns
 from reelstream.storage.batch_files import BatchFolder, Manifest, OffsetRange, RejectedRow
+
+NAN = float("nan")
 
 
 def some_ratings(first: int, n: int) -> EventColumns:
@@ -70,6 +73,24 @@ def test_ratings_and_rejected_rows_come_back(folder: BatchFolder) -> None:
         manifest.files[0].sha256
         == hashlib.sha256((path_of(folder) / manifest.files[0].name).read_bytes()).hexdigest()
     )
+
+
+def test_a_dismissal_is_a_deletion_to_whoever_does_not_know_it(folder: BatchFolder) -> None:
+    """The columns are those of before; NaN in the place of the rating says which it is."""
+    folder.make()
+    events = EventColumns.concatenate(
+        [some_ratings(0, 4), dismissals([2], [31], [9], 4), event_columns([3], [-1], [NAN], [9])]
+    )
+    manifest = publish(folder, 1, 0, files=(folder.publish_ratings(2, events),))
+    assert folder.read(manifest).kind.tolist() == [1, 0, 0, 1, 3, 2]
+    assert list(folder.read(manifest).events()) == list(events.events())
+    lines = (path_of(folder) / manifest.files[0].name).read_text().splitlines()
+    assert lines[0] == "userId,movieId,rating,timestamp,partition,offset"
+    assert lines[5:] == ["2,31,NaN,9,0,4", "3,,,9,0,0"]
+    # As versions from before dismissals read it.
+    columns = {"rating": pl.Float32}
+    old = pl.read_csv("\n".join(lines).encode(), schema_overrides=columns)["rating"]
+    assert np.isnan(old.fill_null(NAN).to_numpy()).tolist() == [True, False, False, *[True] * 3]
 
 
 def test_file_without_manifest_does_not_exist(folder: BatchFolder) -> None:

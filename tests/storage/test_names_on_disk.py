@@ -220,9 +220,10 @@ def test_the_segment_model(world: TrainingWorld) -> None:
 
 
 def test_a_history_snapshot(world: TrainingWorld) -> None:
-    """Tombstones lie in files called deletions; the kind of an event is not stored."""
+    """Tombstones lie in files called deletions, and they alone with their kinds."""
     folder = world.root / "history" / "2"
     arrays = {f"{part}_{name}.npy" for part in ("ratings", "deletions") for name in COLUMNS}
+    arrays.add("deletions_kind.npy")
     assert names(folder) == {"meta.json", "user_ids.npy", "starts.npy", *arrays}
     assert np.load(folder / "ratings_rating.npy").dtype == np.float32
     assert sorted(content(folder / "meta.json")) == [

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from events import event_columns
+from events import dismissals, event_columns
 from reelstream.errors import DamagedError
 from reelstream.ratings.columns import NO_ITEM, EventColumns
 from reelstream.ratings.histories import Histories
@@ -88,6 +88,37 @@ def test_a_deletion_beats_an_older_rating_that_arrives_later() -> None:
     assert len(late.of_user(1)) == 0
     newer = late.merge(event_columns([1], [7], [3.0], [11], offset=[2]))
     assert newer.of_user(1).rating.tolist() == [3.0]
+
+
+def test_what_was_dismissed_last_is_dismissed() -> None:
+    """A rating ends a dismissal, a dismissal a rating, and an erasure both."""
+    history = Histories.of(dismissals([1, 1, 2], [7, 8, 7], [10, 10, 10]))
+    history = history.merge(
+        event_columns([1, 1, 2], [8, 7, NO_ITEM], [4.0, 5.0, NAN], [11, 9, 11], offset=[3, 4, 5])
+    )
+    assert history.dismissed_by(1).tolist() == [7]
+    assert history.of_user(1).item_id.tolist() == [8]
+    assert history.dismissed_by(2).tolist() == history.dismissed_by(3).tolist() == []
+    later = history.merge(dismissals([1], [8], [12], 6))
+    assert sorted(later.dismissed_by(1).tolist()) == [7, 8] and len(later) == 0
+    back = later.merge(event_columns([1], [7], [NAN], [13], offset=[7]))
+    assert back.dismissed_by(1).tolist() == [8]
+
+
+def test_dismissals_are_saved_and_snapshots_without_them_are_read(tmp_path: Path) -> None:
+    """Snapshots from before there were dismissals hold no kinds."""
+    history = Histories.of(dismissals([1, 2], [7, 7], [5, 5])).merge(
+        event_columns([1, 3, 4], [9, 9, NO_ITEM], [4.0, NAN, NAN], [6, 6, 6], offset=[2, 3, 4])
+    )
+    write_snapshot(history, tmp_path)
+    for read in (read_snapshot(tmp_path), SnapshotReader(tmp_path).of_users(np.arange(9))):
+        assert read.dismissed_by(1).tolist() == read.dismissed_by(2).tolist() == [7]
+        assert read.tombstones.kind.tolist() == history.tombstones.kind.tolist()
+    (tmp_path / "deletions_kind.npy").unlink()
+    for read in (read_snapshot(tmp_path), SnapshotReader(tmp_path).of_users(np.arange(9))):
+        assert rows(read.ratings) == rows(history.ratings)
+        assert read.tombstones.is_erasure.tolist() == history.tombstones.is_erasure.tolist()
+        assert not read.tombstones.is_dismissal.any()
 
 
 def test_a_forgotten_user_stays_forgotten_whatever_comes_late() -> None:

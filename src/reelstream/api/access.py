@@ -11,8 +11,8 @@ import re
 from dataclasses import dataclass
 
 from reelstream.api.limits import Quota, RateLimits
-from reelstream.api.problems import ProblemError, make_problem
-from reelstream.contract import Problem
+from reelstream.api.problems import ProblemError, refusal
+from reelstream.contract import ProblemType
 from reelstream.errors import SettingError
 from reelstream.storage.api_keys import ApiKeys, Scope
 
@@ -105,7 +105,7 @@ class Access:
         """
         caller = self.recognise(visit)
         if scope not in caller.scopes:
-            raise ProblemError(_refusal(caller, scope))
+            raise _refusal(caller, scope)
         return caller
 
     def recognise(self, visit: Visit) -> Caller:
@@ -114,7 +114,7 @@ class Access:
             detail = (
                 f"this server is not {visit.host[:200]!r}: it answers on this machine's own names"
             )
-            raise ProblemError(make_problem(421, detail))
+            raise refusal(ProblemType.WRONG_HOST, detail)
         given = visit.authorization
         scopes = _OPEN_SCOPES if self.is_open else _NO_SCOPES
         if not given:
@@ -125,7 +125,7 @@ class Access:
             detail = (
                 "the key is not known, or no longer: `reelstream keys list` names those there are"
             )
-            raise ProblemError(make_problem(401, detail))
+            raise refusal(ProblemType.UNKNOWN_KEY, detail)
         return Caller(key=key.name, address=visit.address, scopes=key.scopes | scopes)
 
 
@@ -137,10 +137,10 @@ def is_loopback(address: str) -> bool:
         return address == "localhost"
 
 
-def _refusal(caller: Caller, scope: Scope) -> Problem:
+def _refusal(caller: Caller, scope: Scope) -> ProblemError:
     if caller.key is None:
-        return make_problem(
-            401,
+        return refusal(
+            ProblemType.KEY_NEEDED,
             f"this needs a key that has the scope {scope}: send it as `Authorization: Bearer KEY`",
         )
-    return make_problem(403, f"the key {caller.key!r} has no scope {scope}")
+    return refusal(ProblemType.KEY_LACKS_SCOPE, f"the key {caller.key!r} has no scope {scope}")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from flask import Flask, Response, request
+from flask import Flask, Response
 from flask_cors import CORS
 
 from reelstream.api import (
     audience,
     because,
+    dismissed,
     events,
     groups,
     inference,
@@ -53,6 +54,7 @@ _NOT_CACHED = ("Cache-Control", "no-store")
 
 # What a page of another origin may read beside the body, and how long a browser remembers this.
 _EXPOSED_HEADERS = [
+    "ETag",
     "Retry-After",
     "X-RateLimit-Limit",
     "X-RateLimit-Remaining",
@@ -69,6 +71,7 @@ _OTHER_SCOPES = {
     "static": Scope.READ,
     "_root": Scope.READ,
     "_docs": Scope.READ,
+    "_problems": Scope.READ,
     "_openapi": Scope.READ,
     "_metrics": Scope.READ,
 }
@@ -81,6 +84,7 @@ _RESOURCES = (
     surprises.resource,
     audience.resource,
     ratings.resource,
+    dismissed.resource,
     recommendations.resource,
     groups.resource,
     segments.resource,
@@ -139,7 +143,6 @@ def create_entrance(app: Flask) -> Entrance:
 
 def _secure(response: Response) -> Response:
     response.headers.update(_SECURITY_HEADERS)
-    # The style sheet may be cached; an answer is old with the next rating.
-    if request.endpoint != "static":
-        response.headers[_NOT_CACHED[0]] = _NOT_CACHED[1]
+    # What may be kept says so itself.
+    response.headers.setdefault(*_NOT_CACHED)
     return response

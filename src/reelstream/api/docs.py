@@ -1,4 +1,6 @@
-"""/docs: the API's reference as a page, complete without any other server; /openapi.json."""
+"""/docs: the API's reference as a page, complete without any other server; /docs/problems: what
+each type of problem is; /openapi.json.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +16,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from reelstream.api.openapi import make_document, responses_of
 from reelstream.api.resource import Operation
+from reelstream.contract import PROBLEMS_PATH, ProblemType
 from reelstream.ratings.ids import Ids
 
 
@@ -40,7 +43,7 @@ class _Entry:
 
 
 def add_docs(app: Flask, operations: Sequence[Operation], ids: Ids) -> None:
-    """Give `app` the OpenAPI document, the page, and a way there from /."""
+    """Give `app` the OpenAPI document, the pages, and a way there from /."""
 
     # Neither changes while the server runs, and its start need not wait for them.
     @cache
@@ -58,6 +61,10 @@ def add_docs(app: Flask, operations: Sequence[Operation], ids: Ids) -> None:
     @app.get("/docs")
     def _docs() -> str:
         return render_template("docs.html", info=document()["info"], entries=entries())
+
+    @app.get(PROBLEMS_PATH)
+    def _problems() -> str:
+        return render_template("problems.html", types=ProblemType)
 
     @app.get("/")
     def _root() -> BaseResponse:

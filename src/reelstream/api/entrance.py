@@ -23,6 +23,7 @@ from typing import Any, TypeAlias
 from flask import Flask
 
 from reelstream.api.problems import MEDIA_TYPE, RETRY_SECONDS, make_problem
+from reelstream.contract import ProblemType
 
 # Threads that answer. The models release Python's lock while they compute: meanwhile other users
 # are folded in, and other queries answered.
@@ -71,10 +72,10 @@ class Entrance:
             body = await self._read(scope, protocol)
         except TimeoutError:
             detail = f"the body did not arrive within {BODY_SECONDS:g} seconds"
-            _respond(scope, protocol, _give_up(408, detail))
+            _respond(scope, protocol, _give_up(ProblemType.LATE_BODY, detail))
             return
         except MemoryError:
-            _respond(scope, protocol, _give_up(503, "too many bodies are half-sent: try again"))
+            _respond(scope, protocol, _too_busy("too many bodies are half-sent: try again"))
             return
         quick = self._quick.get(scope.path)
         if quick is not None and scope.method == "POST" and not scope.query_string:
@@ -83,7 +84,7 @@ class Entrance:
                 protocol.response_bytes(reply.status, reply.headers, reply.body)
                 return
         if self._queued >= MAX_QUEUED:
-            _respond(scope, protocol, _give_up(503, "too many requests wait already: try again"))
+            _respond(scope, protocol, _too_busy("too many requests wait already: try again"))
             return
         loop = asyncio.get_running_loop()
         environ = _environ(scope, body)
@@ -202,10 +203,14 @@ def _respond(scope: Any, protocol: Any, reply: Reply) -> None:
         protocol.response_bytes(reply.status, reply.headers, reply.body)
 
 
-def _give_up(status: int, detail: str) -> Reply:
+def _too_busy(detail: str) -> Reply:
+    return _give_up(ProblemType.TOO_BUSY, detail)
+
+
+def _give_up(kind: ProblemType, detail: str) -> Reply:
     """A problem, after which the connection ends: the rest of a body may come yet."""
     headers = [("content-type", MEDIA_TYPE), ("connection", "close")]
-    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+    if kind.status == HTTPStatus.SERVICE_UNAVAILABLE:
         headers.append(("retry-after", str(RETRY_SECONDS)))
-    body = make_problem(status, detail).model_dump_json().encode()
-    return Reply(status=status, headers=headers, body=body)
+    body = make_problem(kind, detail).model_dump_json().encode()
+    return Reply(status=kind.status, headers=headers, body=body)

@@ -8,7 +8,8 @@ from collections.abc import Callable
 import structlog
 from flask import Response
 
-from reelstream.api.problems import ProblemError, make_problem
+from reelstream.api.problems import ProblemError, make_problem, refusal
+from reelstream.contract import ProblemType
 from reelstream.errors import StorageError
 from reelstream.storage.answered_writes import AnsweredWrites, Limits
 
@@ -48,7 +49,7 @@ class Idempotency:
         """
         if not (key.isascii() and key.isprintable() and len(key) <= MAX_KEY_CHARACTERS):
             detail = f"{HEADER}: send up to {MAX_KEY_CHARACTERS} printable ASCII characters"
-            raise ProblemError(make_problem(422, detail))
+            raise refusal(ProblemType.INVALID_QUERY, detail)
         # A key's name has no space.
         kept_as = f"{sender} {key}"
         earlier = self._begin(kept_as, key, fingerprint)
@@ -77,8 +78,10 @@ class Idempotency:
             return None
         if earlier.fingerprint != fingerprint:
             detail = f"{HEADER} {key!r} was sent with another request: take a new key for each"
-            raise ProblemError(make_problem(422, detail))
+            raise refusal(ProblemType.REUSED_IDEMPOTENCY_KEY, detail)
         if earlier.answer is None:
             detail = f"the first request with {HEADER} {key!r} is still being answered"
-            raise ProblemError(make_problem(409, detail), {"Retry-After": "1"})
+            raise ProblemError(
+                make_problem(ProblemType.REQUEST_RUNNING, detail), {"Retry-After": "1"}
+            )
         return earlier.answer

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from reelstream import __version__
-from reelstream.api.problems import ProblemError, make_problem
+from reelstream.api.problems import refusal
 from reelstream.api.resource import Resource
 from reelstream.api.service import Service
 from reelstream.contract import (
@@ -21,6 +21,7 @@ from reelstream.contract import (
     ModelVersionQuery,
     NoQuery,
     OutputTensor,
+    ProblemType,
     ReadyAnswer,
     ServerMetadata,
     TensorMetadata,
@@ -164,12 +165,12 @@ def _infer(service: Service, query: InferQuery) -> InferAnswer:
     lengths = {len(column) for column in columns.values()}
     if columns.keys() != set(wanted) or len(query.inputs) != len(wanted) or len(lengths) != 1:
         detail = f"{query.name} takes the inputs {' and '.join(wanted)}, of one length, each once"
-        raise ProblemError(make_problem(422, detail))
+        raise refusal(ProblemType.INVALID_QUERY, detail)
     number, answers = _answers(service, query.name, columns)
     asked = {output.name for output in query.outputs}
     if unknown := sorted(asked - answers.keys()):
         detail = f"{query.name} has no output {unknown[0]!r}: it has {', '.join(answers)}"
-        raise ProblemError(make_problem(422, detail))
+        raise refusal(ProblemType.INVALID_QUERY, detail)
     types = _output_types(query.name)
     return InferAnswer(
         model_name=query.name,
@@ -187,7 +188,7 @@ def _check_kept(service: Service, number: int) -> None:
     try:
         service.model_sets.unpruned_release(number)
     except SettingError as error:
-        raise ProblemError(make_problem(404, str(error))) from error
+        raise refusal(ProblemType.UNKNOWN_MODEL_SET, str(error)) from error
 
 
 def _as_of(service: Service, number: int) -> Service:
@@ -233,14 +234,14 @@ def _ids(service: Service, tensor: InputTensor) -> list[int]:
             f"{tensor.name}: shape {tensor.shape} does not go with {len(values)} values: send [n],"
             f" up to {MAX_QUERIES}"
         )
-        raise ProblemError(make_problem(422, detail))
+        raise refusal(ProblemType.INVALID_QUERY, detail)
     ids = service.ids.user if tensor.name == "userId" else service.ids.item
     try:
         found = [_id(ids, value) for value in values]
         for each in found:
             check_id(tensor.name, each)
     except RatingError as error:
-        raise ProblemError(make_problem(422, f"{tensor.name}: {error}")) from error
+        raise refusal(ProblemType.INVALID_QUERY, f"{tensor.name}: {error}") from error
     return found
 
 

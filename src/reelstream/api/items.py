@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from reelstream.api.problems import HOW_TO_FIND, ProblemError, make_problem
+from reelstream.api.problems import HOW_TO_FIND, refusal
 from reelstream.api.resource import Resource
 from reelstream.api.service import Service
 from reelstream.catalog import Film
-from reelstream.contract import FilmAnswer, FilmQuery, FilmsAnswer, FilmsQuery
+from reelstream.contract import FilmAnswer, FilmQuery, FilmsAnswer, FilmsQuery, ProblemType
 from reelstream.storage.api_keys import Scope
 
 resource = Resource()
@@ -39,7 +39,7 @@ def film(service: Service, query: FilmQuery) -> FilmAnswer:
         detail = (
             f"film {service.ids.item.show(query.item_id)} is not in the catalogue: {HOW_TO_FIND}"
         )
-        raise ProblemError(make_problem(404, detail))
+        raise refusal(ProblemType.UNKNOWN_FILM, detail)
     return _answer(found, service.popularity())
 
 

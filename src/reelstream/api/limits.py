@@ -16,6 +16,7 @@ from limits.storage import MemoryStorage
 from limits.strategies import FixedWindowRateLimiter
 
 from reelstream.api.problems import ProblemError, make_problem
+from reelstream.contract import ProblemType
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,5 +53,7 @@ class RateLimits:
         if not is_within:
             detail = f"more than {quota.limit} requests a second: wait, or send lists of queries"
             wait = {"Retry-After": str(max(1, math.ceil(reset - time.time())))}
-            raise ProblemError(make_problem(429, detail), {**quota.headers, **wait})
+            raise ProblemError(
+                make_problem(ProblemType.TOO_MANY_REQUESTS, detail), {**quota.headers, **wait}
+            )
         return quota

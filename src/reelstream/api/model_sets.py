@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reelstream.api.problems import ProblemError, make_problem
+from reelstream.api.problems import refusal
 from reelstream.api.resource import Resource
 from reelstream.api.service import Service
 from reelstream.contract import (
@@ -13,6 +13,7 @@ from reelstream.contract import (
     ModelSetsAnswer,
     NoQuery,
     NumberQuery,
+    ProblemType,
     Scores,
 )
 from reelstream.errors import SettingError
@@ -39,7 +40,8 @@ def model_set(service: Service, query: NumberQuery) -> ModelSetAnswer:
     for release in service.model_sets.releases():
         if release.number == query.number:
             return _answer(release, *_numbers(service))
-    raise ProblemError(make_problem(404, f"there is no model set {query.number} any more, or yet"))
+    detail = f"there is no model set {query.number} any more, or yet"
+    raise refusal(ProblemType.UNKNOWN_MODEL_SET, detail)
 
 
 @resource.post(
@@ -54,7 +56,7 @@ def activate(service: Service, query: NumberQuery) -> ChosenSetAnswer:
     try:
         service.model_sets.activate(query.number)
     except SettingError as error:
-        raise ProblemError(make_problem(404, str(error))) from error
+        raise refusal(ProblemType.UNKNOWN_MODEL_SET, str(error)) from error
     return _chosen(service)
 
 

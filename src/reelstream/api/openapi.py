@@ -85,6 +85,8 @@ def responses_of(operation: Operation) -> _Schema:
         entry = {"anyOf": [answer, _ref(FailedEntry)]}
         answer = {"anyOf": [answer, {"type": "array", "items": entry}]}
     responses = {str(operation.status): _content("The answer.", "application/json", answer)}
+    if operation.has_tag:
+        responses["304"] = {"description": "The answer whose ETag If-None-Match names still holds."}
     for status, other in operation.other_answers.items():
         phrase = HTTPStatus(status).phrase
         responses[str(status)] = _content(phrase, "application/json", _ref(other))

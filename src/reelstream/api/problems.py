@@ -13,10 +13,11 @@ from flask import Flask, Response, has_request_context, request
 from pydantic import ValidationError
 from werkzeug.exceptions import HTTPException
 
-from reelstream.contract import FieldError, Problem
+from reelstream.contract import FieldError, Problem, ProblemType
 from reelstream.errors import (
     BrokerError,
     InputError,
+    MissingFamilyError,
     NoModelSetError,
     ReelstreamError,
     UnknownItemError,
@@ -28,21 +29,28 @@ RETRY_SECONDS = 1
 
 log = structlog.get_logger()
 
-_DETAILS = {
-    404: "there is nothing under this path: see /docs",
-    405: "this path does not take this method: the Allow header says which it takes",
-    413: "the body is too large: send several smaller lists",
+# What Flask itself finds wrong with a request.
+_OF_HTTP = {
+    400: (ProblemType.MALFORMED_REQUEST, None),
+    404: (ProblemType.UNKNOWN_PATH, "there is nothing under this path: see /docs"),
+    405: (
+        ProblemType.METHOD_NOT_ALLOWED,
+        "this path does not take this method: the Allow header says which it takes",
+    ),
+    413: (ProblemType.LARGE_BODY, "the body is too large: send several smaller lists"),
 }
 
-# The first that an error is an instance of decides its HTTP status.
-_STATUS_OF_ERRORS: tuple[tuple[type[ReelstreamError], int], ...] = (
+# The first that an error is an instance of decides.
+_OF_ERRORS: tuple[tuple[type[ReelstreamError], ProblemType], ...] = (
     # Before InputError, of which it is one.
-    (UnknownItemError, 404),
-    (InputError, 422),
-    (NoModelSetError, 503),
+    (UnknownItemError, ProblemType.UNKNOWN_FILM),
+    (InputError, ProblemType.INVALID_QUERY),
+    # Before NoModelSetError, of which it is one.
+    (MissingFamilyError, ProblemType.MODEL_SET_TOO_OLD),
+    (NoModelSetError, ProblemType.NO_MODEL_SET),
     # Reads go on from what was followed so far; only who needs the log itself is told.
-    (BrokerError, 503),
-    (ReelstreamError, 500),
+    (BrokerError, ProblemType.LOG_UNAVAILABLE),
+    (ReelstreamError, ProblemType.INTERNAL_ERROR),
 )
 
 HOW_TO_FIND = "find films with /v1/items?query="
@@ -58,11 +66,20 @@ class ProblemError(Exception):
         self.problem, self.headers = problem, headers or {}
 
 
-def make_problem(status: int, detail: str, errors: Sequence[FieldError] = ()) -> Problem:
-    """A problem whose title is the status in words."""
+def make_problem(kind: ProblemType, detail: str, errors: Sequence[FieldError] = ()) -> Problem:
+    """A problem of this kind; its title is the HTTP status in words."""
     return Problem(
-        title=HTTPStatus(status).phrase, status=status, detail=detail, errors=list(errors)
+        type=kind.uri,
+        title=HTTPStatus(kind.status).phrase,
+        status=kind.status,
+        detail=detail,
+        errors=list(errors),
     )
+
+
+def refusal(kind: ProblemType, detail: str, errors: Sequence[FieldError] = ()) -> ProblemError:
+    """What ends a request with a problem of this kind."""
+    return ProblemError(make_problem(kind, detail, errors))
 
 
 def problem_of_validation(error: ValidationError) -> Problem:
@@ -74,16 +91,18 @@ def problem_of_validation(error: ValidationError) -> Problem:
     errors, more = errors[:MAX_ERRORS], len(errors) - MAX_ERRORS
     listed = "; ".join(f"{wrong.where or 'the query'}: {wrong.message}" for wrong in errors)
     rest = f"; and {more} more" if more > 0 else ""
-    return make_problem(422, f"the query is not understood: {listed}{rest}", errors)
+    return make_problem(
+        ProblemType.INVALID_QUERY, f"the query is not understood: {listed}{rest}", errors
+    )
 
 
 def problem_of_error(error: ReelstreamError, ids: Ids) -> Problem:
     """The problem that says what `error` says."""
-    status = next(status for kind, status in _STATUS_OF_ERRORS if isinstance(error, kind))
+    problem_type = next(found for kind, found in _OF_ERRORS if isinstance(error, kind))
     if isinstance(error, UnknownItemError) and isinstance(error.item_id, int):
         shown = UnknownItemError(ids.item.show(error.item_id))
-        return make_problem(status, f"{shown}: {HOW_TO_FIND}")
-    return make_problem(status, str(error))
+        return make_problem(problem_type, f"{shown}: {HOW_TO_FIND}")
+    return make_problem(problem_type, str(error))
 
 
 def respond(problem: Problem) -> Response:
@@ -118,10 +137,7 @@ def handle_problems(app: Flask, ids: Ids) -> None:
 
     @app.errorhandler(HTTPException)
     def _http(error: HTTPException) -> Response:
-        status = error.code or 500
-        response = respond(
-            make_problem(status, _DETAILS.get(status, error.description or error.name))
-        )
+        response = respond(_of_http(error))
         # Only this one: the others describe werkzeug's HTML page.
         for name, value in error.get_headers():
             if name == "Allow":
@@ -132,6 +148,14 @@ def handle_problems(app: Flask, ids: Ids) -> None:
     def _unexpected(error: Exception) -> Response:
         log.error("request_failed", error=repr(error), exc_info=error)
         # Nothing of the error itself: its text may name files or values that are not the client's.
-        return respond(
-            make_problem(500, "something failed that should not: the server's log says what")
-        )
+        detail = "something failed that should not: the server's log says what"
+        return respond(make_problem(ProblemType.INTERNAL_ERROR, detail))
+
+
+def _of_http(error: HTTPException) -> Problem:
+    """The problem that says what Flask says."""
+    status, said = error.code or 500, error.description or error.name
+    if status in _OF_HTTP:
+        problem_type, detail = _OF_HTTP[status]
+        return make_problem(problem_type, detail or said)
+    return Problem(title=HTTPStatus(status).phrase, status=status, detail=said)

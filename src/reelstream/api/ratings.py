@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 
 from reelstream.api.guard import trace_headers
-from reelstream.api.problems import ProblemError, make_problem
+from reelstream.api.problems import refusal
 from reelstream.api.resource import Resource
 from reelstream.api.service import Service
 from reelstream.api.tokens import make_token
@@ -14,6 +14,7 @@ from reelstream.contract import (
     ErasedAnswer,
     FieldError,
     NewRating,
+    ProblemType,
     RatingToDelete,
     UserToErase,
     WrittenAnswer,
@@ -46,8 +47,8 @@ def rate(service: Service, ratings: Sequence[NewRating]) -> WrittenAnswer:
         errors = [FieldError(where=str(each), message=message) for each, message in wrong[:20]]
         more = f"; and {len(wrong) - 1} more" if len(wrong) > 1 else ""
         detail = f"nothing was written: rating {position}: {reason}{more}"
-        raise ProblemError(make_problem(422, detail, errors))
-    return _write(service, events)
+        raise refusal(ProblemType.INVALID_QUERY, detail, errors)
+    return write_events(service, events)
 
 
 @resource.delete(
@@ -60,11 +61,10 @@ def rate(service: Service, ratings: Sequence[NewRating]) -> WrittenAnswer:
 )
 def delete(service: Service, query: RatingToDelete) -> WrittenAnswer:
     """Delete a user's rating of a film; one that nobody gave too."""
-    history = service.predictor.histories.of_user(query.user_id)
-    times = history.timestamp[history.item_id == query.item_id].tolist()
+    last_time = service.predictor.histories.last_time(query.user_id, query.item_id)
     # Of two events the later counts, and a clock may be ahead of ours.
-    return _write(
-        service, [Deleted(query.user_id, query.item_id, max(int(time.time()), *times, 0))]
+    return write_events(
+        service, [Deleted(query.user_id, query.item_id, max(int(time.time()), last_time))]
     )
 
 
@@ -80,7 +80,7 @@ def erase(service: Service, query: UserToErase) -> ErasedAnswer:
     """Erase a user: all that he or she has rated up to now; one whom nobody knows too."""
     times = service.predictor.histories.of_user(query.user_id).timestamp.tolist()
     erasure = Erased(query.user_id, max(int(time.time()), *times, 0))
-    written = _write(service, [erasure])
+    written = write_events(service, [erasure])
     return ErasedAnswer(
         token=written.token,
         events=written.events,
@@ -89,14 +89,8 @@ def erase(service: Service, query: UserToErase) -> ErasedAnswer:
     )
 
 
-def _event(rating: NewRating, now: int) -> Event:
-    timestamp = now if rating.timestamp is None else rating.timestamp
-    if rating.rating is None:
-        return Deleted(rating.user_id, rating.item_id, timestamp)
-    return Rated(rating.user_id, rating.item_id, rating.rating, timestamp)
-
-
-def _write(service: Service, events: Sequence[Event]) -> WrittenAnswer:
+def write_events(service: Service, events: Sequence[Event]) -> WrittenAnswer:
+    """Write events into the log, and answer once it has acknowledged them. Raises BrokerError."""
     for event in events:
         # The log's thread encodes them later, and must find their texts.
         service.ids.user.write(event.user_id)
@@ -105,3 +99,10 @@ def _write(service: Service, events: Sequence[Event]) -> WrittenAnswer:
     end_offsets = service.writer.write(events, WRITE_SECONDS, trace_headers())
     service.live_updates.progress.note_write(end_offsets)
     return WrittenAnswer(token=make_token(end_offsets, service.writer.topic_id), events=len(events))
+
+
+def _event(rating: NewRating, now: int) -> Event:
+    timestamp = now if rating.timestamp is None else rating.timestamp
+    if rating.rating is None:
+        return Deleted(rating.user_id, rating.item_id, timestamp)
+    return Rated(rating.user_id, rating.item_id, rating.rating, timestamp)

@@ -11,12 +11,13 @@ import numpy as np
 
 from reelstream import contract
 from reelstream.api.items import names_of
-from reelstream.api.problems import ProblemError, make_problem
+from reelstream.api.problems import refusal
 from reelstream.api.resource import Resource
 from reelstream.api.service import Service
 from reelstream.contract import (
     AnonymousQuery,
     GroupQuery,
+    ProblemType,
     QuestionFilm,
     QuestionsAnswer,
     QuestionsQuery,
@@ -89,7 +90,7 @@ def recommendations_for_anonymous_user(
     for position, each in enumerate(query.ratings):
         if not service.scale.holds(each.rating):
             detail = f"ratings.{position}: {each.rating:g} is not on the scale of the ratings"
-            raise ProblemError(make_problem(422, detail))
+            raise refusal(ProblemType.INVALID_QUERY, detail)
     serving, now = service.predictor.serving(), int(time.time())
     known = {each.item_id: each for each in query.ratings if serving.model_set.knows(each.item_id)}
     history = EventColumns.of(
@@ -166,7 +167,7 @@ def _excluded(service: Service, listed: str) -> list[int]:
         for item_id in item_ids:
             check_id("exclude", item_id)
     except RatingError as error:
-        raise ProblemError(make_problem(422, f"exclude: {error}")) from error
+        raise refusal(ProblemType.INVALID_QUERY, f"exclude: {error}") from error
     return item_ids
 
 

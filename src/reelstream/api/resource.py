@@ -77,6 +77,11 @@ class Operation:
         return self.waits and not self.writes
 
     @property
+    def has_tag(self) -> bool:
+        """Whether its answers have an ETag: what is read, except what is new each time."""
+        return self.method == "GET" and self.takes_token
+
+    @property
     def has_body(self) -> bool:
         """Whether its query is a JSON body; one that the path says whole is none."""
         named = {known.alias or name for name, known in self.query.model_fields.items()}

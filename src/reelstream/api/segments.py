@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from reelstream.api.problems import ProblemError, make_problem
+from reelstream.api.problems import refusal
 from reelstream.api.resource import Resource
 from reelstream.api.service import Service
 from reelstream.contract import (
@@ -15,6 +15,7 @@ from reelstream.contract import (
     MapQuery,
     NoQuery,
     NumberQuery,
+    ProblemType,
     SegmentAnswer,
     SegmentsAnswer,
 )
@@ -64,7 +65,7 @@ def segment(service: Service, query: NumberQuery) -> SegmentAnswer:
     for each in service.predictor.serving().model_set.segment.segments:
         if each.number == query.number:
             return _answer(each, service)
-    raise ProblemError(make_problem(404, f"the set in service has no segment {query.number}"))
+    raise refusal(ProblemType.UNKNOWN_SEGMENT, f"the set in service has no segment {query.number}")
 
 
 def _answer(segment: Segment, service: Service) -> SegmentAnswer:

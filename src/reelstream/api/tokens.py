@@ -11,8 +11,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from reelstream.api.problems import ProblemError, make_problem
+from reelstream.api.problems import refusal
 from reelstream.api.service import Service
+from reelstream.contract import ProblemType
 from reelstream.contract.waiting import TOKEN_PATTERN
 
 # Characters of the topic's identity: two topics of one log never share them.
@@ -36,7 +37,7 @@ def await_token(service: Service, token: str, seconds: float) -> None:
     end_offsets, topic = _read(token)
     updates = service.live_updates
     if topic and updates.topic_id is not None and topic != _beginning(updates.topic_id):
-        raise ProblemError(make_problem(409, f"the token {token} is of another topic"))
+        raise refusal(ProblemType.FOREIGN_TOKEN, f"the token {token} is of another topic")
     if updates.progress.has_seen(end_offsets):
         return
     known = {**updates.end_offsets, **service.writer.end_offsets}
@@ -50,14 +51,14 @@ def await_token(service: Service, token: str, seconds: float) -> None:
             f"the server has not seen {token} after {seconds:g} seconds: it has followed the log "
             f"to {so_far}; send the request again"
         )
-        raise ProblemError(make_problem(504, detail))
+        raise refusal(ProblemType.NOT_SEEN_YET, detail)
 
 
 def _read(token: str) -> tuple[dict[int, int], str]:
     """The end offsets of a token, and the beginning of its topic's identity, if it has one."""
     if not _TOKEN.fullmatch(token):
         detail = f"after: {token!r} is no token: send what the answer to a write calls token"
-        raise ProblemError(make_problem(422, detail))
+        raise refusal(ProblemType.INVALID_QUERY, detail)
     places, _, topic = token.partition("@")
     pairs = (place.split(":") for place in places.split(","))
     return {int(partition): int(end) for partition, end in pairs}, topic
@@ -67,7 +68,7 @@ def _check_ends(token: str, end_offsets: Mapping[int, int], known: Mapping[int, 
     if not _are_before(end_offsets, known):
         ends = ",".join(f"{partition}:{end}" for partition, end in sorted(known.items()))
         detail = f"the token {token} lies beyond the end of the log, {ends}: it is of another log"
-        raise ProblemError(make_problem(409, detail))
+        raise refusal(ProblemType.FOREIGN_TOKEN, detail)
 
 
 def _are_before(end_offsets: Mapping[int, int], known: Mapping[int, int]) -> bool:

@@ -15,15 +15,11 @@ import structlog
 from flask import Flask, Response, request
 from pydantic import ValidationError
 from werkzeug.exceptions import RequestEntityTooLarge
+from werkzeug.http import generate_etag
 
 from reelstream.api.guard import caller
 from reelstream.api.idempotency import HEADER
-from reelstream.api.problems import (
-    MAX_ERRORS,
-    ProblemError,
-    make_problem,
-    problem_of_validation,
-)
+from reelstream.api.problems import MAX_ERRORS, ProblemError, problem_of_validation, refusal
 from reelstream.api.resource import ListHandler, Operation
 from reelstream.api.service import Service
 from reelstream.api.tokens import await_token
@@ -33,6 +29,7 @@ from reelstream.contract import (
     FailedEntry,
     FieldError,
     Problem,
+    ProblemType,
     Query,
     Wait,
     WaitAndSet,
@@ -62,6 +59,8 @@ def add_operation(app: Flask, service: Service, operation: Operation) -> None:
         view = _once_a_key(service, _noted(service, operation, view))
     elif operation.read_options is not None:
         view = _with_options(service, operation.read_options, answer)
+    if operation.has_tag:
+        view = _tagged(view)
     app.add_url_rule(rule, operation.id, view, methods=[operation.method])
 
 
@@ -89,14 +88,14 @@ def _view_of_body(operation: Operation) -> View:
             return _respond(operation.handle(service, query), operation.status, service.ids)
         if len(body) > MAX_QUERIES:
             detail = f"the list holds {len(body)} queries: send at most {MAX_QUERIES} at once"
-            raise ProblemError(make_problem(422, detail))
+            raise refusal(ProblemType.INVALID_QUERY, detail)
         if operation.handle_all is not None:
             queries = _validate_all(operation.query, body, service.ids)
             return _respond(operation.handle_all(service, queries), operation.status, service.ids)
         if operation.handle_list is not None:
             answers = _answer_list(service, operation.query, operation.handle_list, body)
             return _respond_list(answers, service.ids)
-        raise ProblemError(make_problem(422, "one query is taken here, not a list"))
+        raise refusal(ProblemType.INVALID_QUERY, "one query is taken here, not a list")
 
     return view
 
@@ -123,10 +122,28 @@ def _with_options(service: Service, options: type[Wait], answer: View) -> View:
         try:
             as_of = service.as_of(wanted.model_set)
         except SettingError as error:
-            raise ProblemError(make_problem(404, str(error))) from error
+            raise refusal(ProblemType.UNKNOWN_MODEL_SET, str(error)) from error
         return answer(as_of, **path)
 
     return wait_and_answer
+
+
+def _tagged(view: View) -> View:
+    """The view, whose answer may be kept if it is asked for anew each time: whoever has it already
+    gets a 304 without it.
+    """
+
+    def view_or_unchanged(**path: str) -> Response:
+        response = view(**path)
+        # Of the bytes: right whatever the answer depends on, set, ratings or time.
+        tag = generate_etag(response.get_data())
+        if request.if_none_match.contains_weak(tag):
+            response = Response(status=304)
+        response.set_etag(tag)
+        response.headers["Cache-Control"] = "private, no-cache"
+        return response
+
+    return view_or_unchanged
 
 
 def _once_a_key(service: Service, view: View) -> View:
@@ -170,7 +187,7 @@ def _noted(service: Service, operation: Operation, view: View) -> View:
 def _validate_all(kind: type[Query], body: list[Any], ids: Ids) -> list[Query]:
     """Every entry as a query. Raises ProblemError that names all wrong ones, up to MAX_ERRORS."""
     if not body:
-        raise ProblemError(make_problem(422, "the list is empty"))
+        raise refusal(ProblemType.INVALID_QUERY, "the list is empty")
     queries, errors = [], list[FieldError]()
     for position, entry in enumerate(body):
         try:
@@ -180,7 +197,7 @@ def _validate_all(kind: type[Query], body: list[Any], ids: Ids) -> list[Query]:
     if errors:
         detail = f"nothing was written: {errors[0].where}: {errors[0].message}"
         more = f"; and {len(errors) - 1} more" if len(errors) > 1 else ""
-        raise ProblemError(make_problem(422, detail + more, errors[:MAX_ERRORS]))
+        raise refusal(ProblemType.INVALID_QUERY, detail + more, errors[:MAX_ERRORS])
     return queries
 
 
@@ -215,9 +232,9 @@ def _validate(kind: type[Query], values: Any, ids: Ids) -> Query:
 def _with_path(kind: type[Query], body: Any, path: dict[str, str]) -> Any:
     """The fields of a body and of the path, which may not name the same."""
     if not isinstance(body, dict):
-        raise ProblemError(make_problem(422, "one query is taken here, as an object"))
+        raise refusal(ProblemType.INVALID_QUERY, "one query is taken here, as an object")
     if twice := sorted(path.keys() & body.keys()):
-        raise ProblemError(make_problem(422, f"{twice[0]} is given more than once"))
+        raise refusal(ProblemType.INVALID_QUERY, f"{twice[0]} is given more than once")
     return {**body, **_values_of_text(kind, dict(path))}
 
 
@@ -231,7 +248,7 @@ def _values_of_url(
         if without is not None and name in without.model_fields:
             continue
         if name in values or len(given) > 1:
-            raise ProblemError(make_problem(422, f"{name} is given more than once"))
+            raise refusal(ProblemType.INVALID_QUERY, f"{name} is given more than once")
         values[name] = given[0]
     return _values_of_text(kind, values)
 
@@ -259,8 +276,9 @@ def _text_fields(kind: type[Query]) -> frozenset[str]:
 
 def _read_body() -> Any:
     if not request.is_json:
-        raise ProblemError(
-            make_problem(415, "send JSON, and say so: Content-Type: application/json")
+        raise refusal(
+            ProblemType.NOT_SAID_TO_BE_JSON,
+            "send JSON, and say so: Content-Type: application/json",
         )
     body = request.get_data()
     # Of a body in chunks nobody announces the length, and what is too long is cut.
@@ -271,7 +289,7 @@ def _read_body() -> Any:
         return msgspec.json.decode(body.removeprefix(BOM_UTF8))
     # RecursionError: a body of many thousand opening brackets.
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise ProblemError(make_problem(400, f"the body is not JSON: {error}")) from error
+        raise refusal(ProblemType.MALFORMED_REQUEST, f"the body is not JSON: {error}") from error
 
 
 def _at_position(problem: Problem, position: int) -> Problem:

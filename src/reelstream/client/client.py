@@ -18,6 +18,7 @@ from reelstream.contract import (
     ChosenSetAnswer,
     ClassificationAnswer,
     ClusteringAnswer,
+    DismissedAnswer,
     ErasedAnswer,
     EventsAnswer,
     FailedEntry,
@@ -158,6 +159,27 @@ class Client:
         """Delete a user's rating of a film, if there is one. key: see `rate`."""
         path = f"/v1/users/{_quoted(user_id)}/ratings/{_quoted(item_id)}"
         return self._transport.write("DELETE", path, WrittenAnswer, key)
+
+    def dismiss(self, user_id: Id, item_id: Id, *, key: str | None = None) -> WrittenAnswer:
+        """Recommend a film to a user no more, until he or she rates it. key: see `rate`.
+
+        Raises ApiError with status 409 for a film that the user has rated: it is in no list.
+        """
+        path = f"/v1/users/{_quoted(user_id)}/dismissed/{_quoted(item_id)}"
+        return self._transport.write("PUT", path, WrittenAnswer, key)
+
+    def undo_dismissal(self, user_id: Id, item_id: Id, *, key: str | None = None) -> WrittenAnswer:
+        """Recommend a dismissed film again. key: see `rate`.
+
+        Raises ApiError with status 409 for a film that the user has rated since.
+        """
+        path = f"/v1/users/{_quoted(user_id)}/dismissed/{_quoted(item_id)}"
+        return self._transport.write("DELETE", path, WrittenAnswer, key)
+
+    def dismissed(self, user_id: Id, *, limit: int = 50, offset: int = 0) -> DismissedAnswer:
+        """The films that a user has dismissed, the newest first, without the first `offset`."""
+        path = f"/v1/users/{_quoted(user_id)}/dismissed"
+        return self._transport.get(path, DismissedAnswer, {"limit": limit, "offset": offset})
 
     def erase_user(self, user_id: Id, *, key: str | None = None) -> ErasedAnswer:
         """Erase all that a user has rated up to now; needs an API key for admin. key: see

@@ -27,6 +27,12 @@ from reelstream.contract.because import (
     BecauseQuery,
     RatingPart,
 )
+from reelstream.contract.dismissed import (
+    Dismissal,
+    DismissedAnswer,
+    DismissedFilm,
+    DismissedQuery,
+)
 from reelstream.contract.events import (
     EventsAnswer,
     EventsQuery,
@@ -83,6 +89,7 @@ from reelstream.contract.predictions import (
     RegressionAnswer,
     SegmentQuery,
 )
+from reelstream.contract.problem_types import PROBLEMS_PATH, ProblemType
 from reelstream.contract.problems import FailedEntry, FieldError, Problem
 from reelstream.contract.ratings import (
     ErasedAnswer,
@@ -156,6 +163,7 @@ __all__ = [
     "MAX_LIMIT",
     "MAX_QUERIES",
     "MAX_TIME",
+    "PROBLEMS_PATH",
     "Activity",
     "AnonymousQuery",
     "Answer",
@@ -173,6 +181,10 @@ __all__ = [
     "Clustering",
     "ClusteringAnswer",
     "Comparison",
+    "Dismissal",
+    "DismissedAnswer",
+    "DismissedFilm",
+    "DismissedQuery",
     "ErasedAnswer",
     "EventsAnswer",
     "EventsQuery",
@@ -223,6 +235,7 @@ __all__ = [
     "PairQuery",
     "PartitionStatus",
     "Problem",
+    "ProblemType",
     "Query",
     "QuestionFilm",
     "QuestionsAnswer",

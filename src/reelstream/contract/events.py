@@ -29,7 +29,16 @@ class StreamEvent(Answer):
     ]
     kind: Annotated[
         Literal[
-            "rating", "deletion", "erasure", "ratings", "batch", "set", "refused", "swap", "failure"
+            "rating",
+            "deletion",
+            "dismissal",
+            "erasure",
+            "ratings",
+            "batch",
+            "set",
+            "refused",
+            "swap",
+            "failure",
         ],
         Field(
             description="ratings: too many at once to list; set: published, and let pass by the "

@@ -22,8 +22,14 @@ class FieldError(Answer):
 class Problem(Answer):
     """What went wrong, in the form of RFC 9457."""
 
-    # RFC 9457: the status says all about the kind of problem, and the title is the status's phrase.
-    type: str = "about:blank"
+    type: Annotated[
+        str,
+        Field(
+            description="Which kind of problem: a URI relative to the server, such as "
+            "`/docs/problems#unknown-film`, where it is explained. Of what HTTP itself says, "
+            "`about:blank`."
+        ),
+    ] = "about:blank"
     title: Annotated[str, Field(description="The HTTP status in words.")]
     status: Annotated[int, Field(ge=400, le=599, description="The HTTP status.")]
     detail: Annotated[str, Field(description="What was wrong, where, and what to do.")]

@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from reelstream.ratings.events import Deleted, Erased, Event, EventKind, Rated
+from reelstream.ratings.events import Deleted, Dismissed, Erased, Event, EventKind, Rated
 
 # The item_id of an erasure, which concerns all items of its user.
 NO_ITEM: Final = -1
@@ -103,16 +103,22 @@ class EventColumns:
         )
 
     @classmethod
-    def with_nulls(cls, column_of: Callable[[str], NDArray[Any]]) -> EventColumns:
+    def with_nulls(
+        cls,
+        column_of: Callable[[str], NDArray[Any]],
+        is_dismissal: NDArray[np.bool_] | None = None,
+    ) -> EventColumns:
         """Events from columns without `kind`, as files store them.
 
-        `column_of` returns a column by its name. An event whose rating is NaN is a deletion; if its
-        item is NO_ITEM too, it is an erasure.
+        `column_of` returns a column by its name. An event whose rating is NaN is a deletion, unless
+        `is_dismissal` (n,) says otherwise; if its item is NO_ITEM too, it is an erasure.
         """
         columns = {name: column_of(name) for name in COLUMNS if name != "kind"}
         kind = np.zeros(len(columns["rating"]), np.int8)
         kind[np.isnan(columns["rating"])] = EventKind.DELETED
-        # Second, as an erasure has no rating either.
+        if is_dismissal is not None:
+            kind[is_dismissal] = EventKind.DISMISSED
+        # Last, as an erasure has no rating either.
         kind[columns["item_id"] == NO_ITEM] = EventKind.ERASED
         return cls(**columns, kind=kind)
 
@@ -141,6 +147,8 @@ class EventColumns:
                 yield Rated(user_id, item_id, rating, timestamp)
             elif kind == EventKind.DELETED:
                 yield Deleted(user_id, item_id, timestamp)
+            elif kind == EventKind.DISMISSED:
+                yield Dismissed(user_id, item_id, timestamp)
             else:
                 yield Erased(user_id, timestamp)
 
@@ -148,6 +156,11 @@ class EventColumns:
     def is_rating(self) -> NDArray[np.bool_]:
         """Which events (n,) rate."""
         return self._are(EventKind.RATED)
+
+    @property
+    def is_dismissal(self) -> NDArray[np.bool_]:
+        """Which events (n,) dismiss an item."""
+        return self._are(EventKind.DISMISSED)
 
     @property
     def is_erasure(self) -> NDArray[np.bool_]:
@@ -202,5 +215,7 @@ def event_cells(event: Event) -> tuple[int, int, float, int, EventKind]:
             return event.user_id, event.item_id, event.rating, event.timestamp, EventKind.RATED
         case Deleted():
             return event.user_id, event.item_id, math.nan, event.timestamp, EventKind.DELETED
+        case Dismissed():
+            return event.user_id, event.item_id, math.nan, event.timestamp, EventKind.DISMISSED
         case Erased():
             return event.user_id, NO_ITEM, math.nan, event.timestamp, EventKind.ERASED

@@ -1,8 +1,9 @@
 """The rule that decides which rating counts, in snapshots, batches and the log.
 
-Of several events of one user and one item the last counts, and an erasure drops all of its user's
-events before it. The last is the one with the largest (timestamp, partition, offset), whatever the
-order of arrival. Spark says the same in SQL (`engines/spark/frames.py`).
+Of several events of one user and one item (ratings, deletions, dismissals) the last counts, and an
+erasure drops all of its user's events before it. The last is the one with the largest (timestamp,
+partition, offset), whatever the order of arrival. Spark says the same in SQL
+(`engines/spark/frames.py`).
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ def compact(events: EventColumns) -> EventColumns:
     """The last event of each user and item, and of each user the last erasure, sorted as
     `EventColumns.by_user`.
 
-    Tombstones stay, so that an older rating which arrives late stays deleted.
+    Tombstones stay, so that an older rating which arrives late stays deleted, and what was
+    dismissed is known.
     """
     rows = after_erasures(events)
     # A stable sort: one user's events of one item stay in order of time.

@@ -1,4 +1,5 @@
-"""What happens on the stream: a user rates an item, deletes a rating, or has everything erased.
+"""What happens on the stream: a user rates an item, deletes a rating, dismisses an item, or has
+everything erased.
 
 `item` is a film here and everywhere in the code; messages and files keep MovieLens's names `userId`
 and `movieId`.
@@ -20,11 +21,12 @@ MAX_CLOCK_LEAD_SECONDS: Final = 86_400
 
 
 class EventKind(IntEnum):
-    """Which of the three an event is, where many lie in columns."""
+    """Which of the four an event is, where many lie in columns."""
 
     RATED = 0
     DELETED = 1
     ERASED = 2
+    DISMISSED = 3
 
 
 # `gc=False`: made by the thousand and never in a cycle, so no collector need visit them.
@@ -52,15 +54,28 @@ class Deleted(msgspec.Struct, frozen=True, gc=False):
     """Seconds since 1970, UTC."""
 
 
+class Dismissed(msgspec.Struct, frozen=True, gc=False):
+    """The user is not interested in an item: no rating, and it is not to be recommended.
+
+    A tombstone with a mark: it takes the place of the user's rating of the item, and ends with the
+    next rating or deletion.
+    """
+
+    user_id: int
+    item_id: int
+    timestamp: int
+    """Seconds since 1970, UTC."""
+
+
 class Erased(msgspec.Struct, frozen=True, gc=False):
-    """Everything that the user has rated so far is erased."""
+    """Everything that the user has rated and dismissed so far is erased."""
 
     user_id: int
     timestamp: int
     """Seconds since 1970, UTC."""
 
 
-Event: TypeAlias = Rated | Deleted | Erased
+Event: TypeAlias = Rated | Deleted | Dismissed | Erased
 
 
 def check(event: Event, clock_seconds: int, scale: RatingScale) -> None:

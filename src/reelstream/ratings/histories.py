@@ -29,8 +29,8 @@ class Histories:
     ratings: EventColumns
     """All rows, sorted as EventColumns.by_user."""
     tombstones: EventColumns
-    """The deletions and erasures that still count, sorted alike: an older rating that arrives late
-    stays deleted."""
+    """The deletions, dismissals and erasures that still count, sorted alike: an older rating that
+    arrives late stays deleted."""
 
     @classmethod
     def of(cls, events: EventColumns) -> Histories:
@@ -64,6 +64,11 @@ class Histories:
         if row == len(self.user_ids) or self.user_ids[row] != user_id:
             return self.ratings[:0]
         return self.ratings[int(self.starts[row]) : int(self.starts[row + 1])]
+
+    def dismissed_by(self, user_id: int) -> NDArray[np.int64]:
+        """Ids of the items that one user has dismissed, and not rated since."""
+        of_user = self.tombstones[self.tombstones.user_id == user_id]
+        return of_user.item_id[of_user.is_dismissal]
 
     def of_users(self, user_ids: NDArray[np.int64]) -> EventColumns:
         """The ratings of these users (rising), in their order here; unknown users have none."""

@@ -2,7 +2,11 @@
 
     {"userId":1,"movieId":31,"rating":4.5,"timestamp":1260759144}   rates
     {"userId":1,"movieId":31,"rating":null,"timestamp":1260759144}  deletes that rating
+    {"userId":1,"movieId":31,"rating":null,"dismissed":true,"timestamp":1260759144}
+                                                                    dismisses the film
     {"userId":1,"forget":true,"timestamp":1260759144}               erases all of the user's
+
+Who does not know `dismissed` reads a dismissal as a deletion.
 
 `decode_message` says what a message means, and why it means nothing. `decode_messages` answers the
 same for many at once: it decodes the plain ones together and hands all others to `decode_message`.
@@ -26,6 +30,7 @@ from reelstream.ratings.events import (
     MAX_CLOCK_LEAD_SECONDS,
     MAX_ID,
     Deleted,
+    Dismissed,
     Erased,
     Event,
     EventKind,
@@ -45,6 +50,7 @@ class _Message(msgspec.Struct, omit_defaults=True):
     rating: int | float | str | UnsetType | None = UNSET
     timestamp: int | float | str | None = None
     forget: bool | None = None
+    dismissed: bool | None = None
 
 
 _Whole = Annotated[int, msgspec.Meta(ge=0, le=MAX_ID)]
@@ -53,9 +59,9 @@ _Whole = Annotated[int, msgspec.Meta(ge=0, le=MAX_ID)]
 class _PlainMessage(msgspec.Struct, gc=False):
     """A message that rates or deletes, whose whole numbers fit their columns; ids may be texts.
 
-    What else it may hold is checked in the columns. A message that says anything of forgetting is
-    not plain. Decoded laxly, so that numbers may come as strings: `_may_hold_null_text` keeps away
-    what a lax decoder would take for null.
+    What else it may hold is checked in the columns. A message that says anything of forgetting or
+    dismissing is not plain. Decoded laxly, so that numbers may come as strings:
+    `_may_hold_null_text` keeps away what a lax decoder would take for null.
     """
 
     userId: Id  # noqa: N815  (the name on the wire)
@@ -63,6 +69,7 @@ class _PlainMessage(msgspec.Struct, gc=False):
     rating: float | None
     timestamp: _Whole | None = None
     forget: None = None
+    dismissed: None = None
 
 
 _PlainDecoder: TypeAlias = msgspec.json.Decoder[_PlainMessage]
@@ -76,7 +83,8 @@ def _make_plain_decoder(user: IdKind, item: IdKind) -> _PlainDecoder:
     return msgspec.json.Decoder(struct, strict=False)
 
 
-# Strict: a lax decoder takes the text "null" for null, which deletes, and 1 for true, which erases.
+# Strict: a lax decoder takes the text "null" for null, which deletes, and 1 for true, which erases
+# or dismisses.
 _decoder = msgspec.json.Decoder(_Message)
 _plain_decoders = {
     (user, item): _make_plain_decoder(user, item)
@@ -103,6 +111,9 @@ def encode_message(event: Event, ids: Ids = NUMBERS) -> bytes:
             message = _Message(user_id, item_id, event.rating, event.timestamp)
         case Deleted():
             message = _Message(user_id, ids.item.write(event.item_id), None, event.timestamp)
+        case Dismissed():
+            item_id = ids.item.write(event.item_id)
+            message = _Message(user_id, item_id, None, event.timestamp, dismissed=True)
         case Erased():
             message = _Message(user_id, timestamp=event.timestamp, forget=True)
     return _encoder.encode(message)
@@ -154,16 +165,20 @@ def _event_of(message: _Message, record_seconds: int, ids: Ids) -> Event:
     user_id = ids.user.read(message.userId)
     timestamp = record_seconds if message.timestamp is None else read_time(message.timestamp)
     if message.forget:
-        if message.movieId is not None or message.rating not in (None, UNSET):
+        if message.movieId is not None or message.rating not in (None, UNSET) or message.dismissed:
             raise RatingError(
                 "a message that forgets a user has neither movieId nor rating: a rating of null "
                 "deletes one"
             )
         return Erased(user_id, timestamp)
-    if message.movieId is None or message.rating is UNSET:
+    if message.movieId is None or (message.rating is UNSET and not message.dismissed):
         missing = "movieId" if message.movieId is None else "rating"
         raise RatingError(f"not a rating message: {missing} is missing")
     item_id = ids.item.read(message.movieId)
+    if message.dismissed:
+        if message.rating not in (None, UNSET):
+            raise RatingError("a message that dismisses a film has no rating")
+        return Dismissed(user_id, item_id, timestamp)
     if message.rating is None:
         return Deleted(user_id, item_id, timestamp)
     return Rated(user_id, item_id, read_rating(message.rating), timestamp)

@@ -10,13 +10,22 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Literal, NamedTuple, TypeAlias
 
-from reelstream.ratings.events import Deleted, Erased, Event, Rated
+from reelstream.ratings.events import Deleted, Dismissed, Erased, Event, Rated
 
 # Kept at most, of some 300 bytes each; the oldest go first.
 MAX_KEPT = 2_000
 
 Kind: TypeAlias = Literal[
-    "rating", "deletion", "erasure", "ratings", "batch", "set", "refused", "swap", "failure"
+    "rating",
+    "deletion",
+    "dismissal",
+    "erasure",
+    "ratings",
+    "batch",
+    "set",
+    "refused",
+    "swap",
+    "failure",
 ]
 
 
@@ -94,9 +103,9 @@ class Activity:
                     predicted=mean,
                     sd=sd,
                 )
-            case Deleted():
+            case Deleted() | Dismissed():
                 self.note(
-                    "deletion",
+                    "deletion" if isinstance(event, Deleted) else "dismissal",
                     user_id=event.user_id,
                     item_id=event.item_id,
                     timestamp=event.timestamp,

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reelstream.ratings.columns import EventColumns
-from reelstream.ratings.effective import effective_ratings
-from reelstream.ratings.events import Deleted, Erased, Event, Rated
+from reelstream.ratings.effective import compact, effective_ratings
+from reelstream.ratings.events import Deleted, Dismissed, Erased, Event, Rated
 from reelstream.ratings.histories import Histories
 
 
@@ -137,6 +137,16 @@ class LiveHistories:
             concerning += zip(*(column.tolist() for column in columns), strict=True)
         return max(concerning, default=row.order) <= row.order
 
+    def last_time(self, user_id: int, item_id: int) -> int:
+        """When the user last rated, deleted, dismissed or erased the item, by the events' own
+        times; 0: never.
+        """
+        with self._lock:
+            files, tail = self._files, list(self._tail.get(user_id, ()))
+        events = EventColumns.concatenate([*files.events_of(user_id), _columns(tail)])
+        concerning = events[events.is_erasure | (events.item_id == item_id)]
+        return int(concerning.timestamp.max(initial=0))
+
     def of_user(self, user_id: int) -> EventColumns:
         """The ratings of one user that count, oldest first (the order of EventColumns.by_user)."""
         with self._lock:
@@ -147,6 +157,17 @@ class LiveHistories:
         return effective_ratings(
             EventColumns.concatenate([ratings, tombstones, newer, _columns(tail)])
         )
+
+    def dismissed_by(self, user_id: int) -> EventColumns:
+        """What one user has dismissed, and neither rated nor taken back since, oldest first."""
+        with self._lock:
+            files, tail = self._files, list(self._tail.get(user_id, ()))
+        parts = [*files.events_of(user_id), _columns(tail)]
+        # Most users dismiss nothing: theirs need not be sorted.
+        if not any(part.is_dismissal.any() for part in parts):
+            return EventColumns.empty()
+        last = compact(EventColumns.concatenate(parts))
+        return last[last.is_dismissal]
 
     def of_item(self, item_id: int) -> EventColumns:
         """The ratings of one item that count, by user."""
@@ -201,7 +222,7 @@ def log_events(events: EventColumns) -> list[LogEvent]:
 def _concerns(event: Event, item_id: int) -> bool:
     """Whether an event replaces, deletes or erases older ratings of the item."""
     match event:
-        case Rated() | Deleted():
+        case Rated() | Deleted() | Dismissed():
             return event.item_id == item_id
         case Erased():
             return True

@@ -146,6 +146,7 @@ class Serving:
     ) -> tuple[Recommendations, Basis]:
         """The same, and what it rests on."""
         at = int(time.time()) if at is None else at
+        query = self._without_dismissed(query, [user_id])
         with self.states.of_user(user_id) as user:
             last = int(user.history.timestamp[-1]) if len(user.history) else at
             found = self.items.recommend(user.state, user.history, query, max(at, last))
@@ -165,6 +166,7 @@ class Serving:
         """The same for several users, in the order of their ids; see
         `LiveFilms.recommend_to_group`.
         """
+        query = self._without_dismissed(query, user_ids)
         with ExitStack() as held:
             # Rising: two groups that share users must not wait for each other.
             users = [held.enter_context(self.states.of_user(each)) for each in sorted(user_ids)]
@@ -183,9 +185,13 @@ class Serving:
         Raises MissingFamilyError for a set without the choice model.
         """
         now = int(time.time())
+        dismissed = self.histories.dismissed_by(user_id).item_id
         with self.states.of_user(user_id) as user:
             last = int(user.history.timestamp[-1]) if len(user.history) else now
-            return self.items.questions(user.state, user.history, n, max(now, last))
+            asked = self.items.questions(
+                user.state, user.history, n + len(dismissed), max(now, last)
+            )
+        return asked[~np.isin(asked, dismissed)][:n]
 
     def update_item(self, rating: Rated, place: EventColumns) -> tuple[float, float] | None:
         """Update an item with a rating that its user's history does not hold yet; `place`: the same
@@ -211,6 +217,17 @@ class Serving:
         """Item -> how many ratings of it the set was trained on."""
         rating = self.model_set.rating
         return dict(zip(rating.item_ids.tolist(), rating.item_counts.tolist(), strict=True))
+
+    def _without_dismissed(
+        self, query: RecommendationQuery, user_ids: Collection[int]
+    ) -> RecommendationQuery:
+        """The query, without films in which one of these users is not interested."""
+        dismissed = [
+            item_id
+            for user_id in user_ids
+            for item_id in self.histories.dismissed_by(user_id).item_id.tolist()
+        ]
+        return replace(query, exclude=[*query.exclude, *dismissed]) if dismissed else query
 
     def _predict_user(
         self, user_id: int, item_ids: list[int], at: int

@@ -58,7 +58,7 @@ _COLUMNS = {
 # The columns whose ids may be texts.
 _ID_COLUMNS = {"user": "userId", "item": "movieId"}
 # Column of EventColumns -> its name in the file; an empty rating deletes, an empty item as well
-# erases.
+# erases, and NaN as a rating dismisses: whoever does not know this reads a deletion.
 _COLUMN_NAMES = dict(
     zip(("user_id", "item_id", "rating", "timestamp", "partition", "offset"), _COLUMNS, strict=True)
 )
@@ -358,10 +358,13 @@ class BatchFolder:
     def _decode_ratings(self, file: BatchFile, text_ids: Collection[str]) -> EventColumns:
         frame = self._read_frame(file, text_ids)
         frame = frame.with_columns(_hashed(frame[_ID_COLUMNS[role]]) for role in text_ids)
+        is_dismissal = frame["rating"].is_nan().fill_null(value=False).to_numpy()
         frame = frame.with_columns(
             pl.col("movieId").fill_null(NO_ITEM), pl.col("rating").fill_null(np.nan)
         )
-        return EventColumns.with_nulls(lambda name: frame[_COLUMN_NAMES[name]].to_numpy())
+        return EventColumns.with_nulls(
+            lambda name: frame[_COLUMN_NAMES[name]].to_numpy(), is_dismissal
+        )
 
     def _read_frame(self, file: BatchFile, text_ids: Collection[str]) -> pl.DataFrame:
         """The ratings as they are in the file."""
@@ -397,8 +400,10 @@ def _newest_revisions(rising: Iterable[tuple[int, ...]]) -> dict[int, int]:
 def _encode_ratings(ratings: EventColumns, ids: Ids) -> bytes:
     columns = {in_file: getattr(ratings, name) for name, in_file in _COLUMN_NAMES.items()}
     frame = pl.DataFrame(columns, schema=_COLUMNS)
-    empty = pl.col("movieId").replace(NO_ITEM, None), pl.col("rating").fill_nan(None)
-    frame = frame.with_columns(empty)
+    has_rating = pl.Series(ratings.is_rating | ratings.is_dismissal)
+    frame = frame.with_columns(
+        pl.col("movieId").replace(NO_ITEM, None), pl.when(has_rating).then(pl.col("rating"))
+    )
     for role, name in _ID_COLUMNS.items():
         if getattr(ids, role).kind == "text":
             frame = frame.with_columns(_texts(frame[name], getattr(ids, role)))

@@ -20,7 +20,7 @@ import msgspec
 from reelstream.errors import DamagedError
 from reelstream.files import encode_json
 from reelstream.ratings.columns import NO_ITEM, event_cells
-from reelstream.ratings.events import Deleted, Erased, Event, EventKind, Rated
+from reelstream.ratings.events import Deleted, Dismissed, Erased, Event, EventKind, Rated
 from reelstream.ratings.ids import NUMBERS, Id, Ids
 from reelstream.storage.file_store import FileStore
 from reelstream.storage.rejected import Place
@@ -39,12 +39,13 @@ class RequeuedRow(msgspec.Struct, frozen=True):
     event: Event
 
 
-class _StoredEvent(msgspec.Struct):
+class _StoredEvent(msgspec.Struct, omit_defaults=True):
     user_id: Id
     item_id: Id
     """-1 where the event erases."""
     rating: float | None
     timestamp: int
+    dismissed: bool = False
 
 
 class _StoredRow(msgspec.Struct):
@@ -137,6 +138,7 @@ def _stored(row: RequeuedRow, ids: Ids) -> _StoredRow:
         NO_ITEM if kind is EventKind.ERASED else ids.item.write(item_id),
         rating if kind is EventKind.RATED else None,
         timestamp,
+        dismissed=kind is EventKind.DISMISSED,
     )
     return _StoredRow(row.partition, row.offset, stored)
 
@@ -149,7 +151,8 @@ def _read(row: _StoredRow, ids: Ids) -> RequeuedRow:
     if stored.rating is None and stored.item_id == NO_ITEM:
         event = Erased(user_id, stored.timestamp)
     elif stored.rating is None:
-        event = Deleted(user_id, ids.item.read(stored.item_id), stored.timestamp)
+        kind = Dismissed if stored.dismissed else Deleted
+        event = kind(user_id, ids.item.read(stored.item_id), stored.timestamp)
     else:
         item_id = ids.item.read(stored.item_id)
         event = Rated(user_id, item_id, stored.rating, stored.timestamp)

@@ -2,11 +2,13 @@
 
 user_ids.npy, starts.npy                who has ratings, and where they begin
 ratings_<column>.npy                    the ratings that count
-deletions_<column>.npy                  the tombstones; a missing rating or item says which kind
+deletions_<column>.npy                  the tombstones, with their kinds; in snapshots from before
+                                        there were dismissals a missing rating or item says which
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,9 +20,12 @@ from reelstream.files import translate_errors
 from reelstream.ratings.columns import COLUMNS, EventColumns
 from reelstream.ratings.histories import Histories
 
-STORED_COLUMNS: Final = tuple(name for name in COLUMNS if name != "kind")
 # What the names of the files of each part begin with.
 RATINGS, TOMBSTONES = "ratings", "deletions"
+STORED_COLUMNS: Final = {
+    RATINGS: tuple(name for name in COLUMNS if name != "kind"),
+    TOMBSTONES: COLUMNS,
+}
 
 
 def write_snapshot(histories: Histories, folder: Path) -> None:
@@ -29,7 +34,7 @@ def write_snapshot(histories: Histories, folder: Path) -> None:
         np.save(folder / "user_ids.npy", histories.user_ids)
         np.save(folder / "starts.npy", histories.starts)
         for part, events in _parts(histories):
-            for name in STORED_COLUMNS:
+            for name in STORED_COLUMNS[part]:
                 np.save(column_path(folder, part, name), getattr(events, name))
 
 
@@ -38,7 +43,7 @@ def read_snapshot(folder: Path) -> Histories:
     try:
         user_ids, starts = _mapped(folder / "user_ids.npy"), _mapped(folder / "starts.npy")
         ratings, tombstones = (
-            {name: _mapped(column_path(folder, part, name)) for name in STORED_COLUMNS}
+            {name: _mapped(column_path(folder, part, name)) for name in columns_in(folder, part)}
             for part in (RATINGS, TOMBSTONES)
         )
     except (OSError, ValueError, EOFError) as error:
@@ -58,8 +63,21 @@ def read_snapshot(folder: Path) -> Histories:
         user_ids=user_ids,
         starts=starts,
         ratings=EventColumns(**ratings, kind=np.zeros(n_ratings, np.int8)),
-        tombstones=EventColumns.with_nulls(tombstones.__getitem__),
+        tombstones=as_events(tombstones),
     )
+
+
+def columns_in(folder: Path, part: str) -> tuple[str, ...]:
+    """The columns of a part, RATINGS or TOMBSTONES, that lie in a snapshot."""
+    has_kinds = column_path(folder, TOMBSTONES, "kind").exists()
+    return STORED_COLUMNS[part if has_kinds else RATINGS]
+
+
+def as_events(columns: Mapping[str, NDArray[Any]]) -> EventColumns:
+    """Events from stored columns, by name; without `kind`, what is missing tells it."""
+    if "kind" in columns:
+        return EventColumns(**columns)
+    return EventColumns.with_nulls(columns.__getitem__)
 
 
 class SnapshotWriter:
@@ -81,7 +99,7 @@ class SnapshotWriter:
             np.save(self._folder / "user_ids.npy", user_ids)
             np.save(self._folder / "starts.npy", starts)
             for part, n in ((RATINGS, int(starts[-1])), (TOMBSTONES, n_tombstones)):
-                for name in STORED_COLUMNS:
+                for name in STORED_COLUMNS[part]:
                     dtype = getattr(EventColumns.empty(), name).dtype
                     header = {"descr": dtype.str, "fortran_order": False, "shape": (n,)}
                     with open(column_path(self._folder, part, name), "wb") as file:
@@ -95,7 +113,7 @@ class SnapshotWriter:
         """
         firsts = {RATINGS: first_rating, TOMBSTONES: first_tombstone}
         for part, events in _parts(histories):
-            for name in STORED_COLUMNS:
+            for name in STORED_COLUMNS[part]:
                 path, column = column_path(self._folder, part, name), getattr(events, name)
                 with translate_errors(path), open(path, "r+b") as file:
                     np.lib.format.read_magic(file)

@@ -16,7 +16,13 @@ from reelstream.errors import DamagedError
 from reelstream.files import translate_errors
 from reelstream.ratings.columns import EventColumns
 from reelstream.ratings.histories import Histories, rows_of_users
-from reelstream.storage.snapshot import RATINGS, STORED_COLUMNS, TOMBSTONES, column_path
+from reelstream.storage.snapshot import (
+    RATINGS,
+    TOMBSTONES,
+    as_events,
+    column_path,
+    columns_in,
+)
 
 # Read at once: some 40 MB. Read, not mapped: pages that are mapped count as memory of this process.
 CHUNK_ROWS = 1_000_000
@@ -64,10 +70,10 @@ class SnapshotReader:
             return
         with translate_errors(self._folder), ExitStack() as opened:
             columns = {}
-            for name in STORED_COLUMNS:
+            for name in columns_in(self._folder, part):
                 file = opened.enter_context(open(column_path(self._folder, part, name), "rb"))
                 columns[name] = _Column(file)
-            while len(chunk := EventColumns.with_nulls(lambda name: columns[name].read())):
+            while len(chunk := as_events({name: each.read() for name, each in columns.items()})):
                 yield chunk
 
 

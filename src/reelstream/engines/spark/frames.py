@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as sql
 
@@ -15,12 +16,13 @@ from reelstream.engines.spark.session import NOT_SHARED
 from reelstream.errors import DamagedError, FitError
 from reelstream.ratings.columns import NO_ITEM, EventColumns
 from reelstream.storage.batch_files import BatchFile, BatchFolder
-from reelstream.storage.snapshot import STORED_COLUMNS
+from reelstream.storage.snapshot import RATINGS, STORED_COLUMNS
 from reelstream.storage.store import Store
 
 # The columns of a batch file whose ids may be texts.
 _ID_COLUMNS = {"user": "userId", "item": "movieId"}
-# Of a batch file; an empty rating deletes, that of every film where the film is empty too.
+# Of a batch file; an empty rating deletes, that of every film where the film is empty too, and one
+# that is NaN dismisses.
 COLUMNS = "userId long, movieId long, rating float, timestamp long, partition int, offset long"
 
 
@@ -106,9 +108,10 @@ def to_columns(batches: Iterable[pa.RecordBatch]) -> EventColumns:
     """The ratings in Arrow's batches of `COLUMNS`."""
     table = pa.Table.from_batches(batches)
     # Not strict: further columns of the table are not wanted.
-    names = dict(zip(STORED_COLUMNS, table.column_names, strict=False))
+    names = dict(zip(STORED_COLUMNS[RATINGS], table.column_names, strict=False))
+    is_dismissal = pc.is_nan(table["rating"]).fill_null(False).to_numpy()
     table = table.set_column(2, "rating", table["rating"].fill_null(np.nan))
-    return EventColumns.with_nulls(lambda name: table[names[name]].to_numpy())
+    return EventColumns.with_nulls(lambda name: table[names[name]].to_numpy(), is_dismissal)
 
 
 def _spark_path(file: Path) -> str:

@@ -64,9 +64,12 @@ def write_in_parts(compacted: DataFrame, out: Path) -> None:
 
 
 def _count(events: DataFrame) -> UserCounts:
+    rating = sql.col("rating")
+    # Null deletes, NaN dismisses.
+    is_tombstone = rating.isNull() | sql.isnan(rating)
     table = (
         events.groupBy("userId")
-        .agg(sql.count("rating"), sql.count_if(sql.col("rating").isNull()))
+        .agg(sql.count_if(~is_tombstone), sql.count_if(is_tombstone))
         .toArrow()
     )
     # Groups come in no order.

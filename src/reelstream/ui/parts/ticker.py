@@ -30,7 +30,7 @@ def show_ticker(app: App) -> None:
 def event_line(words: Words, event: StreamEvent) -> str:
     """One event in a line of Markdown."""
     at = f":gray[:small[{words.clock(event.at)}]]"
-    if event.kind in ("rating", "deletion"):
+    if event.kind in ("rating", "deletion", "dismissal"):
         return f"{at} {_rating_line(words, event)}"
     text = words(
         f"event.{event.kind}",
@@ -46,7 +46,7 @@ def event_line(words: Words, event: StreamEvent) -> str:
 def _rating_line(words: Words, event: StreamEvent) -> str:
     name = plain(film_name(_Film(event.item_id, event.title)))
     if event.rating is None:
-        return words("event.deletion", film=name, user=plain(str(event.user_id)))
+        return words(f"event.{event.kind}", film=name, user=plain(str(event.user_id)))
     line = f"{name} **{words.rating(event.rating)} ★**"
     if event.predicted is None or event.sd is None:
         return line

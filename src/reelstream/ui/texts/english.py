@@ -82,6 +82,7 @@ ENGLISH = {
     "ticker.none": "Nothing has happened since the server started.",
     "event.expected": "expected {expected}",
     "event.deletion": "User {user} took back a rating of {film}",
+    "event.dismissal": "User {user} is not interested in {film}",
     "event.erasure": "User {user} is forgotten",
     "event.ratings": "{ratings} ratings at once",
     "event.batch": "Batch {number} closed with {ratings} ratings",

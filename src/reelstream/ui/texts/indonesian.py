@@ -77,6 +77,7 @@ INDONESIAN = {
     "ticker.none": "Belum ada kejadian sejak server mulai.",
     "event.expected": "perkiraan {expected}",
     "event.deletion": "Pengguna {user} membatalkan rating untuk {film}",
+    "event.dismissal": "Pengguna {user} tidak tertarik pada {film}",
     "event.erasure": "Pengguna {user} dilupakan",
     "event.ratings": "{ratings} rating sekaligus",
     "event.batch": "Batch {number} ditutup dengan {ratings} rating",
