@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator, Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -61,13 +61,8 @@ def publish(folder: Path, parts: list[EventColumns]) -> BatchFolder:
     first = 0
     for number, part in enumerate(parts, 1):
         after = first + len(part)
-        placed = event_columns(
-            part.user_id,
-            part.item_id,
-            part.rating,
-            part.timestamp,
-            np.zeros(len(part)),
-            np.arange(first, after),
+        placed = replace(
+            part, partition=np.zeros(len(part), np.int32), offset=np.arange(first, after)
         )
         batches.publish_manifest(
             Manifest(

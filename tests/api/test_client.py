@@ -163,6 +163,9 @@ def test_every_route_has_a_method(api: SimpleNamespace) -> None:
     client.audience(31)
     client.rate(12, 31, 4.5)
     client.delete_rating(12, 31)
+    client.dismiss(12, 100)
+    client.undo_dismissal(12, 100)
+    client.dismissed(12)
     with pytest.raises(ApiError, match="needs a key"):
         client.erase_user(12)
     for recommend in (

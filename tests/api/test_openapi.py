@@ -106,6 +106,29 @@ def test_sequences_of_requests_are_answered_as_the_document_says(
     )
 
 
+def test_lists_are_paged_by_one_convention(client: FlaskClient) -> None:
+    """What takes an offset takes a limit too, and answers the next offset; what takes a limit also
+    calls it n, but not both.
+    """
+    document = client.get("/openapi.json").json
+    schemas, lists = document["components"]["schemas"], 0
+    for path, methods in document["paths"].items():
+        operation = methods.get("get", {})
+        names = {each["name"] for each in operation.get("parameters", ())}
+        assert "n" not in names, path
+        if "offset" in names:
+            answer = operation["responses"]["200"]["content"]["application/json"]["schema"]
+            assert "next" in schemas[answer["$ref"].rpartition("/")[2]]["properties"], path
+            assert "limit" in names, path
+        if "limit" in names:
+            lists += 1
+            url = re.sub("{.*?}", "1", path)
+            wrong, both = (client.get(f"{url}?{said}") for said in ("n=0", "n=2&limit=2"))
+            assert wrong.status_code == 422 and "greater than" in wrong.json["detail"]
+            assert both.status_code == 422 and "Extra inputs" in both.json["detail"]
+    assert lists >= 10
+
+
 def test_the_document_names_everything_once(client: FlaskClient) -> None:
     """Every reference is there, and operation ids are unique."""
     response = client.get("/openapi.json")

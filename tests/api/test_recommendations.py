@@ -142,10 +142,13 @@ def test_the_client_recommends(app: Flask) -> None:
     typed = Client("http://localhost", transport=httpx.WSGITransport(app=app))
     answer = typed.recommendations(1, 3, offset=1, strategy="cautious")
     assert len(answer.items) == 3 and answer.next == 4
-    anonymous = AnonymousQuery(ratings=[OwnRating(item_id=31, rating=4.5)], n=2)
+    anonymous = AnonymousQuery(ratings=[OwnRating(item_id=31, rating=4.5)], limit=2)
     assert len(typed.recommendations_for(anonymous).items) == 2
     assert len(typed.questions(99, 3).items) == 3
-    assert typed.similar(answer.items[0].item_id).item_id == answer.items[0].item_id
+    film = answer.items[0].item_id
+    similar = typed.similar(film, 4)
+    assert similar.item_id == film and len(similar.items) == similar.next == 4
+    assert typed.similar(film, 2, offset=2).items == similar.items[2:]
 
 
 def test_pages_of_a_list_go_on_though_the_user_rates(

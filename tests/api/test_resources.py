@@ -83,9 +83,13 @@ def test_users_by_the_first_digits_of_their_id(client: FlaskClient) -> None:
     """With the number of their ratings."""
     assert client.get("/v1/users?query=12").json == {
         "users": [{"userId": 12, "ratings": 1}, {"userId": 120, "ratings": 1}],
+        "next": None,
         "total": 4,
     }
-    assert [user["userId"] for user in client.get("/v1/users?limit=2").json["users"]] == [1, 2]
+    first = client.get("/v1/users?limit=3").json
+    assert ([user["userId"] for user in first["users"]], first["next"]) == ([1, 2, 12], 3)
+    last = client.get("/v1/users?limit=3&offset=3").json
+    assert ([user["userId"] for user in last["users"]], last["next"]) == ([120], None)
     assert client.get("/v1/users?query=x").json["users"] == []
 
 

@@ -23,7 +23,7 @@ def recommendations_for_group(service: Service, query: GroupQuery) -> GroupAnswe
     serving, user_ids = service.predictor.serving(), sorted(set(query.users))
     wanted = wanted_films(query, query.offset, query.genres, query.exclude)
     found = serving.recommend_to_group(user_ids, wanted, query.rule)
-    end = query.offset + query.n
+    end = query.offset + query.limit
     page = range(query.offset, min(end, len(found.item_ids)))
     return GroupAnswer(
         model_set=serving.release.number,

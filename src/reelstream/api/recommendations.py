@@ -62,13 +62,13 @@ def recommendations(service: Service, query: RecommendationsQuery) -> Recommenda
         wanted, exclude=[*wanted.exclude, *(before or ())], include_rated=query.include_rated
     )
     found, basis = serving.recommend_with_basis(query.user_id, wanted, query.at)
-    page = slice(offset, offset + query.n)
+    page = slice(offset, offset + query.limit)
     if before:
         list_id = lists.show(query.user_id, found.item_ids[page].tolist(), query.list_id, before)
     else:
         # What stands before the page was not shown here, but would not come after it either.
         list_id = lists.show(query.user_id, found.item_ids[: page.stop].tolist())
-    end = query.offset + query.n
+    end = query.offset + query.limit
     return RecommendationsAnswer(
         model_set=serving.release.number,
         basis=contract.Basis(ratings=basis.ratings, live=basis.live, known_user=basis.known_user),
@@ -104,7 +104,7 @@ def recommendations_for_anonymous_user(
     wanted = wanted_films(query, query.offset, query.genres, query.exclude)
     found = serving.recommend_to(history, wanted, now if query.at is None else query.at)
     ignored = sorted({each.item_id for each in query.ratings} - known.keys())
-    end = query.offset + query.n
+    end = query.offset + query.limit
     return RecommendationsAnswer(
         model_set=serving.release.number,
         basis=contract.Basis(ratings=len(history), live=len(history), known_user=len(history) > 0),
@@ -127,7 +127,7 @@ def questions(service: Service, query: QuestionsQuery) -> QuestionsAnswer:
     them.
     """
     serving = service.predictor.serving()
-    found = serving.questions(query.user_id, query.n)
+    found = serving.questions(query.user_id, query.limit)
     return QuestionsAnswer(
         model_set=serving.release.number,
         user_id=query.user_id,
@@ -148,15 +148,20 @@ def questions(service: Service, query: QuestionsQuery) -> QuestionsAnswer:
 def similar(service: Service, query: SimilarQuery) -> SimilarAnswer:
     """Films that the same people watch, whatever else is popular."""
     serving = service.predictor.serving()
-    found = serving.similar(query.item_id, query.n)
+    end = query.offset + query.limit
+    # One more than the page tells whether there is a next one.
+    found = serving.similar(query.item_id, end + 1)
+    page = slice(query.offset, end)
+    columns = found.item_ids[page].tolist(), found.scores[page].tolist()
     return SimilarAnswer(
         model_set=serving.release.number,
         item_id=query.item_id,
         title=service.title(query.item_id),
         items=[
             SimilarFilm(item_id=item_id, title=service.title(item_id), score=round(score, DIGITS))
-            for item_id, score in zip(found.item_ids.tolist(), found.scores.tolist(), strict=True)
+            for item_id, score in zip(*columns, strict=True)
         ],
+        next=end if end < len(found.item_ids) else None,
     )
 
 
@@ -181,7 +186,7 @@ def wanted_films(
     return RecommendationQuery(
         # A longer list begins with the shorter one: a page is a part of it. One more than the page
         # tells whether there is a next one.
-        n=min(offset + query.n + 1, MAX_RECOMMENDATIONS),
+        n=min(offset + query.limit + 1, MAX_RECOMMENDATIONS),
         strategy=query.strategy,
         genres=genres,
         first_year=query.year_from,

@@ -43,7 +43,9 @@ def users_on_the_map(service: Service, query: MapQuery) -> MapAnswer:
     serving = service.predictor.serving()
     user_ids = service.predictor.histories.user_ids()
     # Evenly over the ids, so that a second look shows the same users.
-    chosen = user_ids[np.linspace(0, len(user_ids) - 1, min(query.n, len(user_ids))).astype(int)]
+    chosen = user_ids[
+        np.linspace(0, len(user_ids) - 1, min(query.limit, len(user_ids))).astype(int)
+    ]
     histories = [serving.histories.of_user(user_id) for user_id in chosen.tolist()]
     segments, points = serving.model_set.map_users(histories)
     columns = (chosen.tolist(), segments.tolist(), histories, points.round(DIGITS).tolist())

@@ -42,12 +42,15 @@ def users(service: Service, query: UsersQuery) -> UsersAnswer:
     """Users who have rated, by the first digits of their id."""
     histories = service.predictor.histories
     user_ids = histories.user_ids()
-    found = _beginning_with(service.ids.user, user_ids, query)
+    end = query.offset + query.limit
+    # One more than the page tells whether there is a next one.
+    found = _beginning_with(service.ids.user, user_ids, query.query, end + 1)
     return UsersAnswer(
         users=[
             UserSummary(user_id=user_id, ratings=len(histories.of_user(user_id)))
-            for user_id in found.tolist()
+            for user_id in found[query.offset : end].tolist()
         ],
+        next=end if end < len(found) else None,
         total=len(user_ids),
     )
 
@@ -128,13 +131,13 @@ def _leaning(leaning: taste.Leaning) -> dict[str, float]:
 
 
 def _beginning_with(
-    ids: NumberIds | TextIds, user_ids: NDArray[np.int64], query: UsersQuery
+    ids: NumberIds | TextIds, user_ids: NDArray[np.int64], text: str, limit: int
 ) -> NDArray[np.int64]:
     if isinstance(ids, TextIds):
-        return ids.beginning_with(query.query, user_ids, query.limit)
-    if not re.fullmatch(f"[0-9]{{0,{MAX_DIGITS}}}", query.query):
+        return ids.beginning_with(text, user_ids, limit)
+    if not re.fullmatch(f"[0-9]{{0,{MAX_DIGITS}}}", text):
         return user_ids[:0]
-    return beginning_with(user_ids, query.query, query.limit)
+    return beginning_with(user_ids, text, limit)
 
 
 def beginning_with(user_ids: NDArray[np.int64], digits: str, limit: int) -> NDArray[np.int64]:

@@ -271,7 +271,7 @@ class Client:
         wanted: strategy, genre, exclude, year_from, year_to, variety, seed, at; see
         `RecommendationsQuery`.
         """
-        params = {"n": n, "offset": offset, **wanted}
+        params = {"limit": n, "offset": offset, **wanted}
         path = f"/v1/users/{_quoted(user_id)}/recommendations"
         return self._transport.get(path, RecommendationsAnswer, params)
 
@@ -291,12 +291,15 @@ class Client:
     def questions(self, user_id: Id, n: int = 10) -> QuestionsAnswer:
         """The n films whose ratings would tell most about a user, the most telling first."""
         return self._transport.get(
-            f"/v1/users/{_quoted(user_id)}/questions", QuestionsAnswer, {"n": n}
+            f"/v1/users/{_quoted(user_id)}/questions", QuestionsAnswer, {"limit": n}
         )
 
-    def similar(self, item_id: Id, n: int = 10) -> SimilarAnswer:
-        """The n films that are most like one: the same people watch them."""
-        return self._transport.get(f"/v1/items/{_quoted(item_id)}/similar", SimilarAnswer, {"n": n})
+    def similar(self, item_id: Id, n: int = 10, *, offset: int = 0) -> SimilarAnswer:
+        """The n films that are most like one, without the first `offset`: the same people watch
+        them.
+        """
+        query = {"limit": n, "offset": offset}
+        return self._transport.get(f"/v1/items/{_quoted(item_id)}/similar", SimilarAnswer, query)
 
     def events(self, after: int | None = None, *, limit: int = 50) -> EventsAnswer:
         """What happened on the stream, oldest first: at most `limit` things after a cursor, `next`
@@ -321,12 +324,13 @@ class Client:
         """One film of the catalogue."""
         return self._transport.get(f"/v1/items/{_quoted(item_id)}", FilmAnswer)
 
-    def users(self, query: str = "", *, limit: int = 20) -> UsersAnswer:
+    def users(self, query: str = "", *, limit: int = 20, offset: int = 0) -> UsersAnswer:
         """At most `limit` users who have rated and whose id begins with `query`.
 
         limit: at most `MAX_LIMIT`.
         """
-        return self._transport.get("/v1/users", UsersAnswer, {"query": query, "limit": limit})
+        params = {"query": query, "limit": limit, "offset": offset}
+        return self._transport.get("/v1/users", UsersAnswer, params)
 
     def user(self, user_id: Id, *, limit: int = 50, offset: int = 0) -> UserAnswer:
         """A user: ratings, newest first, without the first `offset`, activity, segment and taste.
@@ -343,10 +347,10 @@ class Client:
         path = f"/v1/users/{_quoted(user_id)}/ratings"
         return self._transport.get(path, UserRatingsAnswer, query)
 
-    def surprises(self, user_id: Id, *, limit: int = 10) -> SurprisesAnswer:
+    def surprises(self, user_id: Id, *, limit: int = 10, offset: int = 0) -> SurprisesAnswer:
         """The user's ratings that are furthest from what the earlier ones had led to expect."""
         path = f"/v1/users/{_quoted(user_id)}/surprises"
-        return self._transport.get(path, SurprisesAnswer, {"limit": limit})
+        return self._transport.get(path, SurprisesAnswer, {"limit": limit, "offset": offset})
 
     def audience(self, item_id: Id) -> AudienceAnswer:
         """Who rates a film, by segment, and how."""
@@ -358,7 +362,7 @@ class Client:
 
     def users_on_the_map(self, n: int = 300) -> MapAnswer:
         """N users on a plane, each near those with similar habits and tastes."""
-        return self._transport.get("/v1/segments/map", MapAnswer, {"n": n})
+        return self._transport.get("/v1/segments/map", MapAnswer, {"limit": n})
 
     def segment(self, number: int) -> SegmentAnswer:
         """One segment of the set in service."""

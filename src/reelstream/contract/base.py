@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
 
 from reelstream.contract.ids import whole
 from reelstream.ratings.events import MAX_ID
@@ -22,13 +22,23 @@ MAX_TIME = 253_402_300_799
 Whole = BeforeValidator(whole)
 
 Time = Annotated[int, Field(ge=0, le=MAX_TIME), Whole]
+# Both names mean the same: the first lists of the API called it one or the other.
+LIMIT_NAMES = AliasChoices("limit", "n")
 Limit = Annotated[
-    int, Field(ge=1, le=MAX_LIMIT, description="How many entries to answer at most."), Whole
+    int,
+    Field(
+        ge=1,
+        le=MAX_LIMIT,
+        description="How many entries to answer at most; `n` is the same.",
+        validation_alias=LIMIT_NAMES,
+    ),
+    Whole,
 ]
-
-
 Offset = Annotated[
     int, Field(ge=0, le=MAX_ID, description="How many entries to leave out first."), Whole
+]
+NextOffset = Annotated[
+    int | None, Field(description="`offset` of the next page; null after the last.")
 ]
 
 

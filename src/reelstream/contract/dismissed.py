@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from reelstream.contract.base import Answer, Limit, Offset, Query
+from reelstream.contract.base import Answer, Limit, NextOffset, Offset, Query
 from reelstream.contract.ids import ItemId, ShownItemId, ShownUserId, UserId
 
 
@@ -39,6 +39,4 @@ class DismissedAnswer(Answer):
     user_id: ShownUserId
     total: Annotated[int, Field(ge=0, description="How many films.")]
     items: list[DismissedFilm]
-    next: Annotated[
-        int | None, Field(description="The offset of the next page; null after the last.")
-    ] = None
+    next: NextOffset = None

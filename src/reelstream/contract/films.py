@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from reelstream.contract.base import Answer, Limit, Offset, Query
+from reelstream.contract.base import Answer, Limit, NextOffset, Offset, Query
 from reelstream.contract.ids import ItemId, ShownItemId
 
 
@@ -60,7 +60,5 @@ class FilmsAnswer(Answer):
 
     items: list[FilmAnswer]
     found: Annotated[int, Field(ge=0, description="How many films the search found.")]
-    next: Annotated[
-        int | None, Field(description="`offset` of the films after these; null: there are none.")
-    ] = None
+    next: NextOffset = None
     total: Annotated[int, Field(ge=0, description="How many films the catalogue has.")]

@@ -6,7 +6,16 @@ from typing import Annotated
 
 from pydantic import Field
 
-from reelstream.contract.base import Answer, Limit, Query, Time, Whole
+from reelstream.contract.base import (
+    LIMIT_NAMES,
+    Answer,
+    Limit,
+    NextOffset,
+    Offset,
+    Query,
+    Time,
+    Whole,
+)
 from reelstream.contract.ids import (
     ItemId,
     ItemIdValue,
@@ -26,7 +35,7 @@ _Year = Annotated[int, Field(ge=1, le=9999), Whole]
 
 
 class _WantedFilms(Query):
-    n: Limit = 10
+    limit: Limit = 10
     offset: Annotated[
         int,
         Field(ge=0, le=MAX_RECOMMENDATIONS - 1, description="How many of the best to leave out."),
@@ -153,9 +162,7 @@ class GroupAnswer(Answer):
 
     model_set: Annotated[int, Field(description="The number of the model set that answers.")]
     items: list[GroupFilm]
-    next: Annotated[
-        int | None, Field(description="The offset of the next page; null after the last.")
-    ]
+    next: NextOffset
 
 
 class Reason(Answer):
@@ -203,9 +210,7 @@ class RecommendationsAnswer(Answer):
         str | None, Field(description="For the next page; null: nothing was kept of the list.")
     ] = None
     items: list[RecommendedFilm]
-    next: Annotated[
-        int | None, Field(description="The offset of the next page; null after the last.")
-    ]
+    next: NextOffset
     ignored: Annotated[
         list[ShownItemValue],
         Field(description="Rated films of which nothing is known: they change nothing."),
@@ -216,7 +221,8 @@ class SimilarQuery(Query):
     """Films that the same people watch."""
 
     item_id: ItemId
-    n: Limit = 10
+    limit: Limit = 10
+    offset: Offset = 0
 
 
 class SimilarFilm(Answer):
@@ -236,13 +242,23 @@ class SimilarAnswer(Answer):
     item_id: ShownItemId
     title: str | None
     items: list[SimilarFilm]
+    next: NextOffset = None
 
 
 class QuestionsQuery(Query):
     """Films to ask somebody about."""
 
     user_id: UserId
-    n: Annotated[int, Field(ge=1, le=50, description="How many films."), Whole] = 10
+    limit: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=50,
+            description="How many films; `n` is the same.",
+            validation_alias=LIMIT_NAMES,
+        ),
+        Whole,
+    ] = 10
 
 
 class QuestionFilm(Answer):

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from reelstream.contract.base import Answer, Query, Whole
+from reelstream.contract.base import LIMIT_NAMES, Answer, Query, Whole
 from reelstream.contract.ids import ShownItemId, ShownUserId
 
 MAX_MAPPED_USERS = 1_000
@@ -57,9 +57,14 @@ class SegmentAnswer(Answer):
 class MapQuery(Query):
     """How many users to show on the map."""
 
-    n: Annotated[
+    limit: Annotated[
         int,
-        Field(ge=1, le=MAX_MAPPED_USERS, description="How many users, evenly over their ids."),
+        Field(
+            ge=1,
+            le=MAX_MAPPED_USERS,
+            description="How many users, evenly over their ids; `n` is the same.",
+            validation_alias=LIMIT_NAMES,
+        ),
         Whole,
     ] = 300
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from reelstream.contract.base import Answer, Limit, Offset, Query
+from reelstream.contract.base import Answer, Limit, NextOffset, Offset, Query
 from reelstream.contract.ids import ShownItemId, ShownUserId, UserId
 from reelstream.contract.predictions import Clustering
 from reelstream.ratings.ids import MAX_ID_CHARACTERS
@@ -32,6 +32,7 @@ class UsersQuery(Query):
         ),
     ] = ""
     limit: Limit = 20
+    offset: Offset = 0
 
 
 class UserSummary(Answer):
@@ -45,6 +46,7 @@ class UsersAnswer(Answer):
     """The users that a search found."""
 
     users: list[UserSummary]
+    next: NextOffset = None
     total: Annotated[int, Field(ge=0, description="How many users have rated.")]
 
 
@@ -64,9 +66,7 @@ class UserRatingsAnswer(Answer):
     known_user: bool
     total: Annotated[int, Field(ge=0, description="How many films the user has rated.")]
     ratings: list[RatedFilm]
-    next: Annotated[
-        int | None, Field(description="`offset` of the ratings after these; null: there are none.")
-    ] = None
+    next: NextOffset = None
 
 
 class Activity(Answer):
@@ -124,6 +124,7 @@ class SurprisesQuery(Query):
 
     user_id: UserId
     limit: Limit = 10
+    offset: Offset = 0
 
 
 class Surprise(RatedFilm):
@@ -144,3 +145,4 @@ class SurprisesAnswer(Answer):
     model_set: Annotated[int, Field(description="The number of the model set that answers.")]
     user_id: ShownUserId
     ratings: list[Surprise]
+    next: NextOffset = None

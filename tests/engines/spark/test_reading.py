@@ -15,14 +15,15 @@ pytest.importorskip("pyspark", reason="PySpark is not installed")
 
 from cluster_trainer import SHORT, trainer
 
-from events import event_columns
+from events import dismissals, event_columns
 from reelstream.engines import blocks
 from reelstream.engines.interface import FitContext, FitJob
+from reelstream.engines.spark import engine
 from reelstream.engines.spark.frames import read_compacted
 from reelstream.engines.spark.one_task import fit_task
 from reelstream.engines.spark.snapshot import snapshot_task
 from reelstream.errors import DamagedError, FitError
-from reelstream.ratings.columns import EventColumns
+from reelstream.ratings.columns import COLUMNS, EventColumns
 from reelstream.ratings.histories import Histories
 from reelstream.ratings.ids import Ids
 from reelstream.ratings.scale import RatingScale
@@ -72,6 +73,30 @@ def test_a_file_that_spark_passes_over_is_missed(spark_engine: Any, tmp_path: Pa
     passed_over.write_bytes(there.read_bytes())
     with pytest.raises(FitError, match="must lie on a disk that all of them share"):
         read_compacted(session_of(spark_engine), [there, passed_over], 1)
+
+
+@pytest.mark.parametrize("rows", [0, 10**6], ids=["many tasks", "one task"])
+def test_dismissals_are_kept_as_python_keeps_them(
+    spark_engine: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows: int
+) -> None:
+    """They end ratings and are ended by ratings, and are told from deletions."""
+    monkeypatch.setattr(engine, "ONE_TASK_ROWS", rows)
+    later = [int(RATINGS.timestamp.max()) + 1] * 3
+    parts = [
+        RATINGS,
+        dismissals([3, 3, 99], [5, 6, 7], later),
+        event_columns([3, 4, 99], [6, 6, 8], [4.0, np.nan, np.nan], [later[0] + 1] * 3),
+    ]
+    batches = publish(tmp_path / "batched_data", parts)
+    expected = Histories.of(
+        EventColumns.concatenate(batches.read(each) for each in batches.manifests())
+    )
+    found = history_of(spark_engine, batches, tmp_path / "history")
+    assert found.dismissed_by(3).tolist() == [5] and found.dismissed_by(99).tolist() == [7]
+    for part in ("ratings", "tombstones"):
+        for column in COLUMNS:
+            want, have = (getattr(getattr(each, part), column) for each in (expected, found))
+            np.testing.assert_array_equal(have, want, f"{part}.{column}")
 
 
 @pytest.mark.parametrize("one_task_ratings", [0, 10**6], ids=["blocks", "one task"])
