@@ -171,17 +171,19 @@ def _event_of(message: _Message, record_seconds: int, ids: Ids) -> Event:
                 "deletes one"
             )
         return Erased(user_id, timestamp)
-    if message.movieId is None or (message.rating is UNSET and not message.dismissed):
+    # A dismissal may leave the rating out.
+    rating = None if message.dismissed and message.rating is UNSET else message.rating
+    if message.movieId is None or rating is UNSET:
         missing = "movieId" if message.movieId is None else "rating"
         raise RatingError(f"not a rating message: {missing} is missing")
     item_id = ids.item.read(message.movieId)
     if message.dismissed:
-        if message.rating not in (None, UNSET):
+        if rating is not None:
             raise RatingError("a message that dismisses a film has no rating")
         return Dismissed(user_id, item_id, timestamp)
-    if message.rating is None:
+    if rating is None:
         return Deleted(user_id, item_id, timestamp)
-    return Rated(user_id, item_id, read_rating(message.rating), timestamp)
+    return Rated(user_id, item_id, read_rating(rating), timestamp)
 
 
 class RecordPlaces(NamedTuple):
