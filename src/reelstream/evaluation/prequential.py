@@ -8,33 +8,25 @@ beside two baselines that know the same history.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import fields
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from reelstream.evaluation.baselines import BiasBaseline, GlobalMean, ItemSums
-from reelstream.evaluation.reports import BatchRanking, BatchScores, WindowScores
+from reelstream.evaluation.reports import BatchRanking, BatchScores, Scores, WindowScores
 from reelstream.evaluation.sampled_lists import CandidateLists, questions_of_batch
 from reelstream.evaluation.scores import score, score_points
 from reelstream.models.model_set import ModelSet, Predictions
-from reelstream.models.rating.online_items import OnlineItems
 from reelstream.models.recommendation import live_choice_of
-from reelstream.models.replay import predict_events
+from reelstream.models.replay import predict_events, predict_live
 from reelstream.ratings.columns import EventColumns
 from reelstream.ratings.effective import after_erasures
 from reelstream.ratings.histories import Histories
 from reelstream.ratings.scale import RatingScale
 
 Learns = Literal["nothing", "users", "users and films"]
-
-# What learns from a batch, in the order in which its scores are unpacked: live, static, live_users.
-_LEARNS: tuple[Learns, ...] = ("users and films", "nothing", "users")
-
-# Ratings replayed at once where films learn: what was known of their users is kept, 21 kB each.
-MAX_BELIEFS = 12_000
 
 # Ratings that a moving window holds: enough for an RMSE to within 0.02.
 WINDOW = 2_000
@@ -73,8 +65,8 @@ def replay_batch(
     if model_set is None:
         return scores
     events = EventColumns.concatenate([known, erasures])
-    answers = [replay(model_set, events, batch, learns) for learns in _LEARNS]
-    live, static, live_users = (score(each, batch.rating, scale) for each in answers)
+    answers = _Answers.of(model_set, events, batch)
+    live, static, live_users = answers.scores(batch.rating, scale)
     # A user who is forgotten within the batch has two histories: no list is made of them.
     listed = batch[~np.isin(batch.user_id, erasures.user_id)]
     return msgspec.structs.replace(
@@ -83,7 +75,7 @@ def replay_batch(
         live=live,
         static=static,
         live_users=live_users,
-        windows=_windows(answers, batch, scale),
+        windows=_windows(answers, batch.rating, scale),
         ranking=_ranking(model_set, events, history, listed),
     )
 
@@ -100,8 +92,7 @@ def _ranking(
     # Only their users learn: others tell nothing of these lists.
     learned = EventColumns.concatenate([known, batch])
     learned = learned[np.isin(learned.user_id, lists.user_ids)]
-    events = EventColumns.concatenate([learned, lists.queries()])
-    is_query = np.arange(len(events)) >= len(learned)
+    events, is_query = _with_queries(learned, lists.queries())
     like = predict_events(model_set, events, is_query, ~is_query).like_probability
     return BatchRanking(
         n=len(questions),
@@ -111,15 +102,37 @@ def _ranking(
     )
 
 
-def _windows(
-    answers: Sequence[Predictions], batch: EventColumns, scale: RatingScale
-) -> list[WindowScores]:
-    """`answers`: one for each of _LEARNS."""
-    windows = []
-    for place in _places(len(batch)):
-        live, static, live_users = (
-            score(each[place], batch.rating[place], scale) for each in answers
+class _Answers(NamedTuple):
+    """Predictions of the same ratings, by what has learned of them before each."""
+
+    live: Predictions
+    static: Predictions
+    live_users: Predictions
+
+    @classmethod
+    def of(cls, model_set: ModelSet, known: EventColumns, batch: EventColumns) -> _Answers:
+        """Those of a batch, rising in time."""
+        events, is_query = _with_queries(known, batch)
+        every = np.ones(len(events), bool)
+        live, live_users = predict_live(
+            model_set, events, is_query, every, model_set.online_items()
         )
+        static = predict_events(model_set, events, is_query, ~is_query)
+        return cls(live=live, static=static, live_users=live_users)
+
+    def scores(
+        self, ratings: NDArray[np.float32], scale: RatingScale, place: slice = slice(None)
+    ) -> list[Scores]:
+        """Of each, on the ratings (n,) of a window."""
+        return [score(each[place], ratings[place], scale) for each in self]
+
+
+def _windows(
+    answers: _Answers, ratings: NDArray[np.float32], scale: RatingScale
+) -> list[WindowScores]:
+    windows = []
+    for place in _places(len(ratings)):
+        live, static, live_users = answers.scores(ratings, scale, place)
         windows.append(
             WindowScores(ratings=place.stop, live=live, static=static, live_users=live_users)
         )
@@ -135,35 +148,20 @@ def _places(n_ratings: int) -> list[slice]:
 def replay(
     model_set: ModelSet, known: EventColumns, queries: EventColumns, learns: Learns
 ) -> Predictions:
-    """Predictions of the ratings `queries`, in their order; by time where films learn.
+    """Predictions of the ratings `queries`, in their order.
 
-    `known` is learned; what else `learns` does so from each of them once it has been predicted.
+    `known` is learned; what else `learns` does so from each of them once it has been predicted, in
+    order of time.
     """
-    if learns != "users and films":
-        return _replay(model_set, known, queries, learns == "users", None)
-    films = model_set.online_items()
-    parts = []
-    for first in range(0, max(len(queries), 1), MAX_BELIEFS):
-        # Users are filtered again from the first event on; films keep what they have learned.
-        before = EventColumns.concatenate([known, queries[:first]])
-        parts.append(_replay(model_set, before, queries[first : first + MAX_BELIEFS], True, films))
-    return Predictions(
-        *(
-            np.concatenate([getattr(part, field.name) for part in parts])
-            for field in fields(Predictions)
-        )
-    )
+    events, is_query = _with_queries(known, queries)
+    is_update = ~is_query if learns == "nothing" else np.ones(len(events), bool)
+    items = model_set.online_items() if learns == "users and films" else None
+    return predict_events(model_set, events, is_query, is_update, items)
 
 
-def _replay(
-    model_set: ModelSet,
-    known: EventColumns,
-    queries: EventColumns,
-    live: bool,
-    films: OnlineItems | None,
-) -> Predictions:
+def _with_queries(
+    known: EventColumns, queries: EventColumns
+) -> tuple[EventColumns, NDArray[np.bool_]]:
+    """Both in one, and which of them are queries."""
     events = EventColumns.concatenate([known, queries])
-    is_query = np.arange(len(events)) >= len(known)
-    return predict_events(
-        model_set, events, is_query, np.ones(len(events), bool) if live else ~is_query, films
-    )
+    return events, np.arange(len(events)) >= len(known)

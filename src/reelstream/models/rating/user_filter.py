@@ -183,14 +183,18 @@ def filter_users(
     dynamics: Dynamics,
     beliefs: UserBeliefs,
 ) -> None:
-    """Filter n users, each from the prior on; users without a query are skipped."""
+    """Filter n users, each from the prior on; nothing is wanted of what comes after a user's last
+    query.
+    """
     prior = UserState.prior(dynamics).arrays
     # Not compiled: it would double what the filter takes to compile, and calls take microseconds.
     for user in range(len(spans.starts) - 1):
         first, end = spans.first_query[user : user + 2]
         if first < end:
             state = StateArrays(*(array.copy() for array in prior))
-            own = slice_events(events, *spans.starts[user : user + 2])
+            start, after = spans.starts[user : user + 2]
+            last_query = int(np.flatnonzero(events.is_query[start:after])[-1])
+            own = slice_events(events, start, start + last_query + 1)
             filter_events(state, -1, own, items, dynamics, slice_beliefs(beliefs, first, end))
 
 
