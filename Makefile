@@ -10,7 +10,7 @@ comma := ,
 
 KAFKA := $(filter kafka:%,$(BROKER))
 RUN_EXTRAS := ui$(if $(KAFKA),$(comma)kafka)
-ALL_EXTRAS := kafka,registry,spark,ui,dev
+ALL_EXTRAS := kafka,registry,spark,ui,otel,dev
 BENCH_EXTRAS := $(ALL_EXTRAS),bench
 BIN := .venv/bin
 RUN_STAMP := .venv/installed-run$(if $(KAFKA),-kafka)

@@ -131,6 +131,7 @@ def test_each_setting_is_read_from_its_variable(name: str, monkeypatch: pytest.M
         "data.item_ids": "text",
         "train.engine": "spark",
         "serve.needs_key": "true",
+        "serve.tracing": "true",
         "spark.conf": '{"spark.executor.cores": "7"}',
     }
     monkeypatch.setenv(declared_settings()[name].variable, values.get(name, "7"))

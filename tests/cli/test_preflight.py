@@ -15,7 +15,7 @@ import pytest
 from reelstream import broker
 from reelstream.broker import open_broker
 from reelstream.cli import preflight
-from reelstream.cli.preflight import check_page, free_port
+from reelstream.cli.preflight import check_page, check_tracing, free_port
 from reelstream.cli.training_factories import open_engine
 from reelstream.errors import MissingExtraError, SettingError
 from reelstream.settings import load
@@ -75,7 +75,16 @@ def no_page(monkeypatch: pytest.MonkeyPatch) -> None:
     check_page()
 
 
-@pytest.mark.parametrize("ask", [no_kafka, no_spark, no_page])
+def no_tracing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def find(name: str) -> None:
+        # As find_spec does where not even the package above is there.
+        raise ModuleNotFoundError(name)
+
+    monkeypatch.setattr(preflight, "find_spec", find)
+    check_tracing()
+
+
+@pytest.mark.parametrize("ask", [no_kafka, no_spark, no_page, no_tracing])
 def test_a_missing_extra_is_named_with_its_command(
     ask: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:

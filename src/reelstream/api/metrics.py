@@ -116,6 +116,11 @@ class RequestMetrics:
         self._seconds.labels(method, route, status).observe(seconds)
 
 
+def route_template(rule: str) -> str:
+    """Flask's rule as OpenAPI writes it: `/v1/items/{movieId}`."""
+    return re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule)
+
+
 def measure(app: Flask, service: Service) -> RequestMetrics:
     """Count and time every request of `app`, and give it /metrics; returns what counts."""
     # Not the library's global registry: two applications in one process, as in tests, would
@@ -136,9 +141,7 @@ def measure(app: Flask, service: Service) -> RequestMetrics:
         # rule the method is dropped too: a client may send any word as a method.
         rule = request.url_rule
         route, method = (
-            (re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule), request.method)
-            if rule is not None
-            else ("none", "none")
+            (route_template(rule.rule), request.method) if rule is not None else ("none", "none")
         )
         metrics.note(route, method, response.status_code, time.perf_counter() - g.began)
         return response

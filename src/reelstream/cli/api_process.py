@@ -50,21 +50,29 @@ def make_app(work: Path, kafka: Mapping[str, str], serve: ServeSettings) -> Flas
     warm_up.prepare()
     compile_explanations(warm_up)
     live_updates.start()
-    app = create_app(
-        Service(
-            predictor=predictor,
-            live_updates=live_updates,
-            writer=LogWriter(log, binding.topic, ids),
-            model_sets=registry,
-            catalog=catalog,
-            scale=binding.scale,
-            ids=ids,
-            access=access_of(folder, serve),
-            audit_log=AuditLog(folder.audit_log),
-            idempotency=Idempotency(AnsweredWrites(folder.answered_writes)),
-        ),
-        origins=serve.origins.split(",") if serve.origins else (),
+    service = Service(
+        predictor=predictor,
+        live_updates=live_updates,
+        writer=LogWriter(log, binding.topic, ids),
+        model_sets=registry,
+        catalog=catalog,
+        scale=binding.scale,
+        ids=ids,
+        access=access_of(folder, serve),
+        audit_log=AuditLog(folder.audit_log),
+        idempotency=Idempotency(AnsweredWrites(folder.answered_writes)),
     )
+    return _app(service, serve)
+
+
+def _app(service: Service, serve: ServeSettings) -> Flask:
+    """The application, traced and proxied if that is wanted."""
+    app = create_app(service, origins=serve.origins.split(",") if serve.origins else ())
+    if serve.tracing:
+        # An extra.
+        from reelstream.api.tracing import exporting_provider, trace_requests  # noqa: PLC0415
+
+        trace_requests(app, service, exporting_provider())
     if serve.proxies:
         n = serve.proxies
         proxied = ProxyFix(app.wsgi_app, x_for=n, x_proto=n, x_host=n, x_prefix=n)

@@ -40,3 +40,14 @@ def check_page() -> None:
         raise MissingExtraError(
             f"the page needs Streamlit: {how_to_install('ui')}; or `reelstream run --no-ui`"
         )
+
+
+def check_tracing() -> None:
+    """Raises MissingExtraError when OpenTelemetry's packages are not installed."""
+    try:
+        is_there = find_spec("opentelemetry.exporter.otlp.proto.http") is not None
+    # Of a package above it.
+    except ModuleNotFoundError:
+        is_there = False
+    if not is_there:
+        raise MissingExtraError(f"--tracing needs OpenTelemetry: {how_to_install('otel')}")

@@ -14,7 +14,7 @@ from reelstream.cli.command_settings import with_settings
 from reelstream.cli.exit_codes import DONE
 from reelstream.cli.factories import access_of, open_work_folder
 from reelstream.cli.options import Json
-from reelstream.cli.preflight import free_port
+from reelstream.cli.preflight import check_tracing, free_port
 from reelstream.settings import ServeSettings, Settings
 
 
@@ -27,12 +27,16 @@ from reelstream.settings import ServeSettings, Settings
     "serve.rate",
     "serve.origins",
     "serve.proxies",
+    "serve.tracing",
     "kafka",
 )
 def serve(settings: Settings, as_json: Json = False) -> int:
     """Serve the API until Ctrl-C or SIGTERM."""
     folder, _ = open_work_folder(settings)
-    access_of(folder, settings.serve)  # refused here, and not by every worker
+    # Refused here, and not by every worker.
+    access_of(folder, settings.serve)
+    if settings.serve.tracing:
+        check_tracing()
     port = free_port(settings.serve.host, settings.serve.port, "--port")
     announce("API", settings.serve.host, port, as_json=as_json)
     listen(

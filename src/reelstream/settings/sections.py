@@ -202,6 +202,11 @@ class ServeSettings(_Section):
         metavar="N",
         ge=0,
     )
+    tracing: bool = setting(
+        False,
+        "Send a trace of each request to the collector that OTEL_EXPORTER_OTLP_ENDPOINT names.",
+        flag="--tracing",
+    )
 
 
 class UiSettings(_Section):
