@@ -20,6 +20,7 @@ from reelstream.features.vocabulary import Vocabulary
 from reelstream.models.bundle import ModelBundle
 from reelstream.models.family import FamilyInput
 from reelstream.models.like.model import LikeModel
+from reelstream.models.rating.echo import N_GAPS
 from reelstream.models.rating.model import ChainState, Hyperparameters, ItemDraws, RatingModel
 from reelstream.models.registry import fit_families
 from reelstream.models.segment.fit import fit_segments
@@ -97,6 +98,7 @@ def mean_models(ratings: EventColumns, starts: np.ndarray, catalog: Catalog) -> 
         alpha=np.array([2.0]),
         session_variance=np.zeros(1),
         session_rate=np.ones(1),
+        echo=np.zeros((1, N_GAPS)),
     )
     nobody = np.empty(0)
     state = ChainState(

@@ -15,6 +15,8 @@ from reelstream.models.rating.user_state import Dynamics, UserBeliefs, UserState
 
 D, N_ITEMS = 6, 40
 RATE, SESSION, NOISE, DRIFT, SPREAD = 1 / 500, 0.2, 0.6, 1e-7, 1.3
+ECHO = np.array([0.3, 0.2, 0.15, 0.1, 0.05])
+"""By the gap: up to 2, 6, 14, 30 and 62 seconds."""
 
 
 class SimulatedUser:
@@ -75,6 +77,7 @@ class SimulatedUser:
             "prior_mean": self.prior_mean[None],
             "prior_cov": self.prior_cov[None],
             "prior_spread": np.array([SPREAD]),
+            "echo": ECHO[None],
         }
         single = {name: array.astype(np.float32) for name, array in arrays.items()}
         return Dynamics(**single, session_rate=np.array([RATE]))
@@ -118,11 +121,13 @@ class SimulatedUser:
         cov = (h @ self.prior_cov @ h.T) * self._shared_taste()
         cov += SESSION * np.exp(-RATE * np.abs(np.subtract.outer(times, times)))
         expected = films[:, 0] + h @ self._chosen_mean()
-        seen = cov[:-1, :-1] + NOISE * np.eye(len(self.rows))
+        leisure, noise = self._at_leisure()
+        seen = cov[:-1, :-1] + noise
         gain = np.linalg.solve(seen, cov[:-1, -1])
-        mean = expected[-1] + gain @ (self.centred - expected[:-1])
-        variance = cov[-1, -1] - gain @ cov[:-1, -1] + NOISE
-        return mean, variance + self.film_noise()
+        mean = expected[-1] + gain @ (leisure - expected[:-1])
+        variance = cov[-1, -1] - gain @ cov[:-1, -1] + self.film_noise()
+        weight, before = self._echo_at(self.asked_at)
+        return (1 - weight) * mean + weight * before, (1 - weight) ** 2 * variance + NOISE
 
     def film_noise(self) -> float:
         """What the asked film's own uncertainty adds, from the posterior of the taste."""
@@ -130,16 +135,28 @@ class SimulatedUser:
         h = np.column_stack([np.ones(len(self.rows)), films[:, 1:]])
         shared = self._shared_taste()
         seen = (h @ self.prior_cov @ h.T) * shared[:-1, :-1]
-        seen += SESSION * np.exp(
-            -RATE * np.abs(np.subtract.outer(self.times, self.times))
-        ) + NOISE * np.eye(len(h))
+        leisure, noise = self._at_leisure()
+        seen += SESSION * np.exp(-RATE * np.abs(np.subtract.outer(self.times, self.times))) + noise
         across = (self.prior_cov @ h.T) * shared[-1, :-1]
         expected = films[:, 0] + h @ self._chosen_mean()
-        mean = self._chosen_mean() + across @ np.linalg.solve(seen, self.centred - expected)
+        mean = self._chosen_mean() + across @ np.linalg.solve(seen, leisure - expected)
         cov = self.prior_cov * shared[-1, -1] - across @ np.linalg.solve(seen, across.T)
         x = np.concatenate([[1.0], mean[1:]])
         C = self.film_covs[0, self.asked_row].astype(np.float64)
         return float(x @ C @ x + (C[1:, 1:] * cov[1:, 1:]).sum())
+
+    def _at_leisure(self) -> tuple[np.ndarray, np.ndarray]:
+        """All ratings without their echoes, and the covariance of their noise."""
+        weight, before = np.array([self._echo_at(time) for time in self.times]).T
+        return (self.centred - weight * before) / (1 - weight), np.diag(NOISE / (1 - weight) ** 2)
+
+    def _echo_at(self, time: int) -> tuple[float, float]:
+        """The weight of the echo in a rating at this time, and what is echoed."""
+        earlier = self.times[self.times < time]
+        if not len(earlier) or time - earlier.max() > 62:
+            return 0.0, 0.0
+        weight = ECHO[np.searchsorted([2, 6, 14, 30], time - earlier.max())]
+        return float(weight), float(self.centred[self.times == earlier.max()].mean())
 
     def _chosen_mean(self) -> np.ndarray:
         """The prior mean, given all films that the user chose to rate."""

@@ -2,16 +2,18 @@
 
 One sweep; each step is conditional on the newest draws of the others:
 
-1. (q, rate) of the session effect by Metropolis, with every effect integrated out
+1. (q, rate) of the session effect by Metropolis, with every effect integrated out; in every fourth
+   sweep the weights of the echo, given a draw of the effects
 2. every user's k_u, by Metropolis with the effect integrated out, and the effect f_u
 3. (G, L) of the users' prior and the precision of its weights, every user's c_u and its shape, then
    every user row
 4. every user's noise lam_u, its shape nu, and the precision alpha
 5. (G, L) of the items' prior and the precisions of its weights, then every item row
 
-There are no steps 1 and 2 where times do not count (`session_variance` is 0). This module draws
-what all users have in common; a back end draws users and items. All back ends use the same random
-numbers, so their chains agree to rounding.
+Rows, effects and noise are those of ratings without their echoes (`models.rating.echo`), whose
+noise is taken for that of any other rating. There are no steps 1 and 2 where times do not count
+(`session_variance` is 0). This module draws what all users have in common; a back end draws users
+and items. All back ends use the same random numbers, so their chains agree to rounding.
 """
 
 from __future__ import annotations
@@ -25,10 +27,11 @@ from numpy.typing import NDArray
 from reelstream.engines.chain_start import ChainStart
 from reelstream.engines.hyperparameters import (
     MAX_SHAPE_RATINGS,
-    SessionShape,
+    SampledSteps,
     scale_shape,
     session_scale_sd,
 )
+from reelstream.engines.kernels.counter_rng import ECHO, stream_of
 from reelstream.engines.kernels.row_prior import (
     PriorDraw,
     SideFeatures,
@@ -39,6 +42,10 @@ from reelstream.engines.kernels.row_prior import (
 from reelstream.engines.sweep import Backend, ItemRange, SweepPlan, UserSums
 from reelstream.engines.user_draws import UserDraws
 from reelstream.models.rating.model import Hyperparameters
+
+# The weights of the echo hardly move from sweep to sweep, and finding them takes as long as a fifth
+# of one.
+SWEEPS_PER_ECHO = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +88,7 @@ class Chain:
         self._sampled = np.arange(0, self._n_users, n_ratings // MAX_SHAPE_RATINGS + 1)
         self._sample = start.users[self._sampled]
         self._row_sums = backend.begin(start.users, items.vectors, start.sweeps)
-        self._session_shape = SessionShape(backend.ratings_of(self._sampled))
+        self._sampled_steps = SampledSteps(backend.ratings_of(self._sampled))
 
     def users(self) -> UserDraws:
         """All users as the last sweep left them."""
@@ -93,9 +100,7 @@ class Chain:
         generator = np.random.default_rng([self.seed, self.sweeps])
         has_session = self.hyperparameters.session_variance > 0
         if has_session:
-            self.hyperparameters = self._session_shape.draw(
-                self.hyperparameters, self._sample, self.items.draws, generator
-            )
+            self._draw_of_sample(generator)
         scale_gamma = generator.standard_gamma(1 + self._n_users / 2) if has_session else None
         # Before the users' step, which leaves the item rows as they are: one plan then holds all.
         self._draw_priors(generator)
@@ -111,6 +116,15 @@ class Chain:
             prior_shape=scale_shape(prior_uniform, self._n_users, sums.prior_log_density),
         )
         self.sweeps += 1
+
+    def _draw_of_sample(self, generator: np.random.Generator) -> None:
+        """(q, rate) of the session effect, and now and then the echo."""
+        steps, sample, items = self._sampled_steps, self._sample, self.items.draws
+        self.hyperparameters = steps.draw_session(self.hyperparameters, sample, items, generator)
+        # Not in the first sweep of a cold chain, whose rows say nothing.
+        if self.sweeps % SWEEPS_PER_ECHO == 1:
+            stream = stream_of(self.seed, self.sweeps, ECHO)
+            self.hyperparameters = steps.with_echo(self.hyperparameters, sample, items, stream)
 
     def _draw_priors(self, generator: np.random.Generator) -> None:
         """(G, L) of both sides given the rows, then the precisions of the groups of weights."""

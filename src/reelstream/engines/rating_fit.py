@@ -128,4 +128,5 @@ def _draw_of(
         "alpha": hyperparameters.alpha,
         "session_variance": hyperparameters.session_variance,
         "session_rate": hyperparameters.session_rate,
+        "echo": np.array(hyperparameters.echo),
     }

@@ -6,7 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reelstream.compute import threads
-from reelstream.engines.hyperparameters import log_density, squared_logs
+from reelstream.engines.hyperparameters import (
+    EchoFree,
+    log_density,
+    session_users,
+    squared_logs,
+)
 from reelstream.engines.kernels.counter_rng import (
     PRIOR_WEIGHT,
     SESSION,
@@ -18,11 +23,7 @@ from reelstream.engines.kernels.grams import RowRatings
 from reelstream.engines.kernels.lane_solver import RowDraws, RowTerms
 from reelstream.engines.kernels.row_draws import draw_rows, take
 from reelstream.engines.kernels.row_prior import RowSums
-from reelstream.engines.kernels.session_effect import (
-    SessionProcess,
-    SessionUsers,
-    draw_session_effects,
-)
+from reelstream.engines.kernels.session_effect import SessionProcess, draw_session_effects
 from reelstream.engines.kernels.user_scales import draw_user_scales
 from reelstream.engines.sweep import SweepPlan, UserSums
 from reelstream.engines.training_data import TrainingData
@@ -37,10 +38,10 @@ class UserBlock:
         n, D = users.rows.shape
         self.data, self.users, self._features = data, users, features
         self.by_item: NDArray[np.float32] = np.empty_like(data.centred)
-        """(N,): ratings less mu and session effect, grouped by item."""
+        """(N,): ratings less mu, echo and session effect, grouped by item."""
         self._by_user = data.centred
         self._is_grouped = False
-        self._ratings = data.timed_ratings()
+        self._leisure = EchoFree(data.timed_ratings())
         self._means = np.empty((n, D), np.float32)
         self._squares = np.empty(n, np.float32)
         self._no_covs = np.empty((0, D, D), np.float32)
@@ -101,17 +102,18 @@ class UserBlock:
         )
 
     def _fill_targets(self, plan: SweepPlan) -> None:
-        """Take a draw of the session effects off the ratings; each k_u makes its step."""
+        """Take the echo and a draw of the session effects off the ratings; each k_u makes its
+        step.
+        """
         h, ids = plan.hyperparameters, self.data.users.ids
         if h.session_variance > 0:
             # The ratings themselves stay: each sweep takes another draw off them.
             if self._by_user is self.data.centred:
                 self._by_user = np.empty_like(self.data.centred)
-            noise_variance = 1 / (h.alpha * self.users.noise)
             threads.share(
                 draw_session_effects,
-                self._ratings,
-                SessionUsers(self.users.rows, plan.item_rows, noise_variance, self.users.scale),
+                self._leisure.ratings(h.echo),
+                session_users(h, self.users, plan.item_rows),
                 SessionProcess(h.session_variance, h.session_rate, h.session_scale_sd),
                 (plan.keys(SESSION_SCALE, ids), plan.keys(SESSION, ids)),
                 self._by_user,

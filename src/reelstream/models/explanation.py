@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from reelstream.features.audience import SHRINKAGE_EXPOSURE
 from reelstream.models.model_set import ModelSet
 from reelstream.models.rating.attribution import Attribution, History, Target, attribute
-from reelstream.models.rating.user_state import UserState
+from reelstream.models.rating.user_state import UserBeliefs, UserState
 from reelstream.ratings.columns import EventColumns
 
 
@@ -63,6 +63,7 @@ def explain(
     beginning = UserState.prior(dynamics).arrays
     attribute(History(events, items, dynamics), beginning, target, found)
     exposure = _Exposure.of(state, rows, model.draws.exposure)
+    echo = _echo_parts(model_set.belief_at(state, at), row, history.timestamp, at)
     # As a linear form of bias and factors; the item's own bias stands for itself.
     form = np.concatenate([np.ones((len(row), 1)), row[:, 1:]], axis=1)
     features = float(model.unrated_means([model_set.catalog.get(item_id)])[:, 0, 0].mean())
@@ -70,9 +71,25 @@ def explain(
         everyone=model.mean + float((form * dynamics.prior_mean).sum(1).mean()),
         features=features,
         quality=float(row[:, 0].mean()) - features,
-        ratings=found.direct + exposure.parts(form / len(form)),
-        without=found.without + exposure.changes(found.prior),
+        ratings=found.direct + exposure.parts(form / len(form)) + echo,
+        without=found.without + exposure.changes(found.prior) - echo,
     )
+
+
+def _echo_parts(
+    belief: UserBeliefs, row: NDArray[np.float32], times: NDArray[np.int64], at: int
+) -> NDArray[np.float64]:
+    """(n,): what the ratings of the instant that an answer at the time `at` echoes add to it, over
+    what it would be at leisure; row (S, D): the item's.
+    """
+    mean, (weight, echo) = belief.mean[0], belief.echo[0].T
+    leisure = row[:, 0] + mean[:, 0] + mean[:, -1] + (row[:, 1:] * mean[:, 1:-1]).sum(1)
+    parts = np.zeros(len(times))
+    earlier = times[times < max(at, times.max(initial=at))]
+    if len(earlier):
+        last = times == earlier.max()
+        parts[last] = float((echo - weight * leisure).mean()) / last.sum()
+    return parts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,7 @@ from reelstream.models.choice.mixture import Mixture
 from reelstream.models.choice.model import ChoiceModel
 from reelstream.models.like.model import LikeModel
 from reelstream.models.model_set import ModelSet, TrainedOn
+from reelstream.models.rating.echo import N_GAPS
 from reelstream.models.rating.model import ChainState, Hyperparameters, ItemDraws, RatingModel
 from reelstream.models.segment.description import Segment
 from reelstream.models.segment.model import SegmentModel
@@ -60,6 +61,7 @@ def _one_item() -> RatingModel:
         alpha=number,
         session_variance=number,
         session_rate=number,
+        echo=np.zeros((1, N_GAPS)),
     )
     state = ChainState(
         user_ids=item_ids,

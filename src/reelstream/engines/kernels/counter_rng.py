@@ -19,8 +19,8 @@ from reelstream.compute.compiled import compiled
 from reelstream.engines.kernels.vector_math import log, on_circle
 
 # What a key is for: no two draws of one sweep share numbers.
-USER_ROW, ITEM_ROW, SESSION, SESSION_SCALE, USER_NOISE, PRIOR_WEIGHT = (
-    np.uint64(purpose) for purpose in range(6)
+USER_ROW, ITEM_ROW, SESSION, SESSION_SCALE, USER_NOISE, PRIOR_WEIGHT, ECHO = (
+    np.uint64(purpose) for purpose in range(7)
 )
 
 

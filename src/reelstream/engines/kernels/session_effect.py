@@ -92,7 +92,7 @@ def fill_decays(begin: int, end: int, gaps: Floats, rate: float, decays: Floats)
 
 
 @compiled(fastmath=FAST_MATH)
-def _fill_residuals(u: int, ratings: TimedRatings, users: SessionUsers, residuals: Floats) -> None:
+def fill_residuals(u: int, ratings: TimedRatings, users: SessionUsers, residuals: Floats) -> None:
     """Fill `residuals` with what the rows leave of user u's ratings: session effect and noise."""
     items, centred = ratings.items, ratings.centred
     user_rows, item_rows = users.rows, users.item_rows
@@ -202,7 +202,7 @@ def log_ratios(
     other_decays = np.empty(ratings.max_ratings, np.float32)
     for u in range(thread, starts.size - 1, threads):
         begin, end = starts[u], starts[u + 1]
-        _fill_residuals(u, ratings, users, residuals)
+        fill_residuals(u, ratings, users, residuals)
         fill_decays(begin, end, gaps, process.rate, decays)
         fill_decays(begin, end, gaps, other.rate, other_decays)
         variance, other_variance = (
@@ -244,7 +244,7 @@ def draw_session_effects(
     for u in range(thread, starts.size - 1, threads):
         begin, end = starts[u], starts[u + 1]
         n = end - begin
-        _fill_residuals(u, ratings, users, residuals)
+        fill_residuals(u, ratings, users, residuals)
         fill_decays(begin, end, ratings.gaps, process.rate, decays)
         key = key_of(scale_keys.stream, scale_keys.ids[u])
         noise, proposed = noise_variance[u], scale[u] * math.exp(SCALE_STEP * normal(key, 0))

@@ -25,11 +25,13 @@ def mean_of_all(
 
 
 def _means(rows: NDArray[np.float32], belief: UserBeliefs) -> NDArray[np.float32]:
-    """`b_i + h . [bias, factors] + session effect`, averaged over draws: (I,) of rows (S, I, D)."""
-    user = belief.mean[0]
+    """`b_i + h . [bias, factors] + session effect`, with the echo, averaged over draws: (I,) of
+    rows (S, I, D).
+    """
     total = np.zeros(rows.shape[1], np.float32)
-    for draw, mean in zip(rows, user, strict=True):
+    for draw, mean, (weight, echo) in zip(rows, belief.mean[0], belief.echo[0], strict=True):
         # The item's bias counts once; the user's own bias and session effect for every item.
         weights = np.concatenate([[1.0], mean[1:-1]]).astype(np.float32)
-        total += draw @ weights + np.float32(mean[0] + mean[-1])
+        own = np.float32(1 - weight)
+        total += draw @ (own * weights) + (own * np.float32(mean[0] + mean[-1]) + echo)
     return np.asarray(total / np.float32(len(rows)))

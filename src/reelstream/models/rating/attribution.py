@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 
 from reelstream.compute.arrays import FAST_MATH, Floats
 from reelstream.compute.compiled import compiled
+from reelstream.models.rating.echo import Leisure, find_echoes, leisure_of
 from reelstream.models.rating.filter_input import FilterEvents, FilterItems, item_at
 from reelstream.models.rating.grid import GridStates, drop_weightless, pass_time
 from reelstream.models.rating.kalman import (
@@ -68,7 +69,7 @@ class Attribution(NamedTuple):
     """What n ratings add to a prediction, in stars."""
 
     direct: Floats
-    """(n,): by their stars, c_j (r_j - mu - b_j - h_j . m)."""
+    """(n,): by their stars, c_j (r_j - mu - b_j - h_j . m), each without its echo."""
     without: Floats
     """(n,): by how much the prediction would move without each, its part in m aside."""
     prior: NDArray[np.float64]
@@ -98,13 +99,24 @@ def attribute(
     n = history.events.rows.size
     steps = Steps(np.empty((G, n, K), f32), np.empty((G, n)), np.empty((G, n)))
     prior_mean = np.empty(K - 1, f32)
+    events = history.events
+    echoes = find_echoes(events.times, events.centred, events.is_update)
     for s in range(S):
         fill_prior_mean(target.exposure[s], s, history.dynamics, prior_mean)
         states = GridStates(state.response[s], state.cov[s], state.log_weight[s])
-        filter_draw(s, prior_mean, history, states, state.exposure[s], steps)
+        leisure = leisure_of(echoes, history.dynamics.echo[s], events.centred)
+        filter_draw(s, prior_mean, history, leisure, states, state.exposure[s], steps=steps)
         for g in range(G):
             if target.weights[s, g] > 0.0:
-                look_back(s, g, prior_mean, history, target, steps=steps, attribution=attribution)
+                look_back(
+                    (s, g),
+                    prior_mean,
+                    history,
+                    leisure,
+                    target,
+                    steps=steps,
+                    attribution=attribution,
+                )
 
 
 @compiled()
@@ -112,6 +124,7 @@ def filter_draw(
     s: int,
     prior_mean: Floats,
     history: History,
+    leisure: Leisure,
     states: GridStates,
     exposure: Floats,
     steps: Steps,
@@ -135,8 +148,9 @@ def filter_draw(
         for g in range(states.log_weight.size):
             if states.log_weight[g] > -np.inf:
                 gain, response = steps.gains[g, j], states.response[g]
-                variance = dynamics.noise[s, g] + spread(states.cov[g], item, gain) + added
-                error_then = fill_error(response, mean_then, item, events.centred[j], row)
+                noise = dynamics.noise[s, g] * leisure.widening[j]
+                variance = noise + spread(states.cov[g], item, gain) + added
+                error_then = fill_error(response, mean_then, item, leisure.centred[j], row)
                 condition(states.cov[g], gain, variance, dynamics.walk[s])
                 correct(response, gain, variance, row)
                 for a in range(gain.size):
@@ -153,15 +167,16 @@ def filter_draw(
 
 @compiled(fastmath=FAST_MATH)
 def look_back(
-    s: int,
-    g: int,
+    at: tuple[int, int],
     prior_mean: Floats,
     history: History,
+    leisure: Leisure,
     target: Target,
     steps: Steps,
     attribution: Attribution,
 ) -> None:
-    """Add what each rating adds at grid point g of draw s."""
+    """Add what each rating adds `at` a draw and one of its grid points."""
+    s, g = at
     events, items, dynamics = history
     D = prior_mean.size
     K = D + 1
@@ -174,7 +189,7 @@ def look_back(
     for j in range(events.rows.size - 1, -1, -1):
         item, _ = item_at(items, s, events.rows[j], events.is_trained_on[j])
         gain, precision = steps.gains[g, j], 1.0 / steps.variances[g, j]
-        off = events.centred[j] - item[0] - prior_mean[0]
+        off = leisure.centred[j] - item[0] - prior_mean[0]
         for a in range(1, D):
             h[a] = item[a]
             off -= h[a] * prior_mean[a]

@@ -1,6 +1,7 @@
 """The rating model: Bayesian biased matrix factorization, kept as draws of its item side.
 
-`r_ui = mu + b_u + b_i + p_u . q_i + f_u(t) + e`, `e ~ N(0, 1 / (alpha lam_u))`. A user's row has
+`r_ui = mu + b_u + b_i + p_u . q_i + f_u(t) + e`, `e ~ N(0, 1 / (alpha lam_u))`, where a rating that
+comes right after another also echoes it (`echo`). A user's row has
 the prior `N(G'x, inv(c_u L))`, where x says which films the user chose to rate. Of a fitted chain a
 model keeps, for each kept draw s, the films Q_s and their conditional mean and covariance given
 the users drawn with Q_s, and the hyperparameters. Users are not kept: each is solved from his or
@@ -25,10 +26,11 @@ from reelstream.errors import DamagedError
 from reelstream.features.item_features import N_GROUPS, ItemFeatures
 from reelstream.features.vocabulary import Vocabulary
 from reelstream.files import encode_json, read_json, write_synced
+from reelstream.models.rating.echo import N_GAPS
 
-FORMAT = 2
-# The arrays that models of format 1 lack.
-_SINCE_FORMAT_2 = {"exposure", "prior_weight"}
+FORMAT = 3
+# The arrays that models of older formats lack, by the format that brought them.
+_ADDED_IN = {"exposure": 2, "prior_weight": 2, "echo": 3}
 # With this shape a t law is a normal one; the default, for models of format 1.
 NORMAL_SHAPE = 1e6
 _STORED_NAMES = {
@@ -61,6 +63,8 @@ class Hyperparameters(msgspec.Struct, frozen=True, kw_only=True, rename=_STORED_
     """Of the weights of what a user chose to rate."""
     item_precisions: tuple[float, ...] = (1.0,) * N_GROUPS
     """Of the weights of each group of the items' side features: see `ItemFeatures.groups`."""
+    echo: tuple[float, ...] = (0.0,) * N_GAPS
+    """w: weights of the echo, by the gap."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +95,8 @@ class ItemDraws:
     """(S,)"""
     session_rate: NDArray[np.float64]
     """(S,) per second."""
+    echo: NDArray[np.float64]
+    """(S, N_GAPS): weights of the echo of the rating before, by the gap."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,8 +196,8 @@ class RatingModel:
     def load(cls, folder: Path) -> Self:
         """Read what `save` wrote, arrays memory-mapped. Raises DamagedError, OSError.
 
-        A model of format 1 answers as it always did: its users are normal, and what they chose to
-        rate says nothing.
+        A model of an older format answers as it always did: without an echo; and in format 1 users
+        are normal, and what they chose to rate says nothing.
         """
         about = read_json(folder / "model.json", _About)
         if about.format > FORMAT:
@@ -206,14 +212,16 @@ class RatingModel:
 
         def arrays(part: type[ItemDraws | ChainState], prefix: str) -> dict[str, Any]:
             names = [field.name for field in fields(part)]
-            if about.format == 1:
-                names = [name for name in names if name not in _SINCE_FORMAT_2]
-            return {name: array(f"{prefix}_{_stored(name)}") for name in names}
+            return {
+                name: array(f"{prefix}_{_stored(name)}")
+                for name in names
+                if _ADDED_IN.get(name, 1) <= about.format
+            }
 
         draws, state = arrays(ItemDraws, "draws"), arrays(ChainState, "chain")
-        if about.format == 1:
-            draws["exposure"] = np.zeros_like(draws["means"])
-            state["prior_weight"] = np.ones(len(state["user_ids"]))
+        draws.setdefault("exposure", np.zeros_like(draws["means"]))
+        draws.setdefault("echo", np.zeros((len(draws["alpha"]), N_GAPS)))
+        state.setdefault("prior_weight", np.ones(len(state["user_ids"])))
 
         return cls(
             mean=about.mean,

@@ -182,15 +182,19 @@ def predict_items(
                 item, item_cov = fitted.means[s, row], fitted.covs[s, row]
             else:
                 item, item_cov = online.means[s, row - n_items], online.covs[s, row - n_items]
-            value, user_variance = expect(user, item), spread(user_cov, item, gain)
-            variance = noise + user_variance + item_variance(user, user_cov, item_cov)
+            echo, own = beliefs.echo[at, s, 1], 1.0 - beliefs.echo[at, s, 0]
+            leisure, user_variance = expect(user, item), spread(user_cov, item, gain)
+            value = own * leisure + echo
+            uncertain = user_variance + item_variance(user, user_cov, item_cov)
+            variance = noise + own * own * uncertain
             first += value / S
             within += variance / S
             squares += value * value / S
             above += normal_above(value, variance, threshold) / S
             if queries.is_update[j]:
-                error = queries.centred[j] - value
-                update_item(user, item, item_cov, error, noise + user_variance, direction)
+                error = (queries.centred[j] - echo) / own - leisure
+                measured = noise / (own * own) + user_variance
+                update_item(user, item, item_cov, error, measured, direction)
         answers[j, 0] = first
         answers[j, 1] = within + (squares - first * first) * few_draws
         answers[j, 2] = above

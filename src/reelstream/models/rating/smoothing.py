@@ -21,6 +21,7 @@ import numpy as np
 
 from reelstream.compute.arrays import Floats
 from reelstream.compute.compiled import compiled
+from reelstream.models.rating.echo import Leisure, find_echoes, leisure_of, weight_of
 from reelstream.models.rating.filter_input import (
     FilterEvents,
     FilterItems,
@@ -81,14 +82,22 @@ def smooth_events(
     means, covs = np.empty((n_queries, G, K)), np.empty((n_queries, G, K, K))
     gains, errors, variances = np.empty((n, K)), np.empty(n), np.empty(n)
     log_weight, no_response = np.empty(G), np.empty((0, 0, 0))
+    echoes = find_echoes(events.times, events.centred, events.is_update)
     for s in range(S):
+        leisure = leisure_of(echoes, dynamics.echo[s], events.centred)
         for g in range(G):
             trajectory = Trajectory(means[:, g], covs[:, g], gains, errors, variances)
-            log_weight[g] = _filter(s, g, events, items, dynamics, trajectory)
+            log_weight[g] = _filter(s, g, events, leisure, items, dynamics, trajectory=trajectory)
             _look_back(s, events, items, dynamics.session_rate[s], trajectory)
-        for query in range(n_queries):
-            states = GridStates(no_response, covs[query], log_weight)
-            mix(means[query], states, dynamics.noise[s], beliefs, query, s)
+        query = np.int64(0)
+        for j in range(n):
+            if events.is_query[j]:
+                states = GridStates(no_response, covs[query], log_weight)
+                mix(means[query], states, dynamics.noise[s], beliefs, query, s)
+                echo = weight_of(dynamics.echo[s], echoes.gaps[j])
+                beliefs.echo[query, s, 0] = echo
+                beliefs.echo[query, s, 1] = echo * echoes.before[j]
+                query += 1
 
 
 @compiled()
@@ -96,6 +105,7 @@ def _filter(
     s: int,
     g: int,
     events: FilterEvents,
+    leisure: Leisure,
     items: FilterItems,
     dynamics: Dynamics,
     trajectory: Trajectory,
@@ -124,11 +134,11 @@ def _filter(
         if events.is_update[j]:
             item, item_cov = item_at(items, s, events.rows[j], events.is_trained_on[j])
             gain = trajectory.gains[j]
-            variance = dynamics.noise[s, g] + spread(cov, item, gain)
+            variance = dynamics.noise[s, g] * leisure.widening[j] + spread(cov, item, gain)
             # An item that the set has not learned from is itself uncertain.
             if not events.is_trained_on[j]:
                 variance += item_variance(mean, cov, item_cov)
-            error = events.centred[j] - expect(mean, item)
+            error = leisure.centred[j] - expect(mean, item)
             trajectory.errors[j], trajectory.variances[j] = error, variance
             for a in range(D + 1):
                 mean[a] += gain[a] * error / variance

@@ -33,6 +33,7 @@ import numpy as np
 from reelstream.compute.arrays import Floats
 from reelstream.compute.compiled import compiled
 from reelstream.features.audience import SHRINKAGE_EXPOSURE
+from reelstream.models.rating.echo import at_leisure, echoed, remember, weight_of
 from reelstream.models.rating.filter_input import (
     FilterEvents,
     FilterItems,
@@ -71,6 +72,9 @@ class LearnedRating(NamedTuple):
 
     row: int
     centred: float
+    """Without its echo."""
+    widening: float
+    """By what the echo's removal has multiplied the variance of its noise."""
     is_trained_on: bool
 
 
@@ -129,18 +133,24 @@ def filter_events(
     query = np.int64(0)
     for j in range(events.rows.size):
         seconds = float(max(events.times[j] - last, 0)) if last >= 0 else 0.0
+        gap, before = echoed(state.recent, float(events.times[j]))
         for s in range(S):
+            echo = weight_of(dynamics.echo[s], gap)
             states = GridStates(state.response[s], state.cov[s], state.log_weight[s])
             fill_prior_mean(state.exposure[s], s, dynamics, prior_mean)
             pass_time(states, seconds, s, dynamics)
             if events.is_query[j]:  # first: a rating must not be predicted from itself
                 fill_means(states, prior_mean, means)
                 mix(means, states, dynamics.noise[s], beliefs, query, s)
+                beliefs.echo[query, s, 0], beliefs.echo[query, s, 1] = echo, echo * before
             if events.is_update[j]:
                 add_exposure(state.exposure[s], items, s, events.rows[j])
                 fill_prior_mean(state.exposure[s], s, dynamics, prior_mean)
-                rating = LearnedRating(events.rows[j], events.centred[j], events.is_trained_on[j])
+                leisure, widening = at_leisure(events.centred[j], echo, before)
+                rating = LearnedRating(events.rows[j], leisure, widening, events.is_trained_on[j])
                 update(states, rating, s, items, dynamics, scratch)
+        if events.is_update[j]:
+            remember(state.recent, float(events.times[j]), events.centred[j])
         query += events.is_query[j]
         last = max(last, events.times[j])
 
@@ -168,7 +178,8 @@ def update(
         if states.log_weight[g] == -np.inf:
             continue
         response, cov = states.response[g], states.cov[g]
-        variance = dynamics.noise[s, g] + spread(cov, item, gain) + added
+        noise = dynamics.noise[s, g] * rating.widening
+        variance = noise + spread(cov, item, gain) + added
         error = fill_error(response, prior_mean, item, rating.centred, row)
         condition(cov, gain, variance, dynamics.walk[s])
         correct(response, gain, variance, row)
@@ -207,6 +218,7 @@ def fill_belief(
     """
     S, G, K = state.response.shape[:3]
     prior_mean, means = np.empty(K - 1, f32), np.empty((G, K), f32)
+    gap, before = echoed(state.recent, state.recent[0, 0] + seconds)
     for s in range(S):
         # Copies: time passes for the query only, and the next rating may be earlier than `seconds`.
         states = GridStates(state.response[s].copy(), state.cov[s].copy(), state.log_weight[s])
@@ -214,3 +226,5 @@ def fill_belief(
         fill_prior_mean(state.exposure[s], s, dynamics, prior_mean)
         fill_means(states, prior_mean, means)
         mix(means, states, dynamics.noise[s], beliefs, np.int64(0), s)
+        echo = weight_of(dynamics.echo[s], gap)
+        beliefs.echo[0, s, 0], beliefs.echo[0, s, 1] = echo, echo * before

@@ -19,6 +19,7 @@ from scipy.special import gammaincinv
 
 from reelstream.compute import threads
 from reelstream.compute.arrays import Floats
+from reelstream.models.rating.echo import nothing_rated
 from reelstream.models.rating.model import RatingModel
 
 SECONDS_PER_YEAR = 365.25 * 86_400
@@ -52,6 +53,8 @@ class Dynamics(NamedTuple):
     """(S, D, D): of a user of c_u = 1."""
     prior_spread: Floats
     """(G,): 1 / c_u, by which the prior covariance is multiplied."""
+    echo: Floats
+    """(S, N_GAPS): weights of the echo, by the gap."""
 
 
 @threads.one_for_blas()
@@ -83,6 +86,7 @@ def dynamics_of(model: RatingModel) -> Dynamics:
         prior_mean=draws.user_mean.astype(np.float32),
         prior_cov=prior_cov.astype(np.float32),
         prior_spread=(1 / c[three]).astype(np.float32),
+        echo=(draws.echo * has_session).astype(np.float32),
     )
 
 
@@ -104,6 +108,8 @@ class StateArrays(NamedTuple):
     exposure: Floats
     """(S, D + 1): what the rated items add to the prior mean, and in the last column their
     number."""
+    recent: Floats
+    """(2, 3) float64: the newest two instants, see `remember`."""
 
 
 @dataclass(slots=True)
@@ -119,6 +125,8 @@ class UserState:
     exposure: NDArray[np.float32]
     """(S, D + 1): what the rated items add to the prior mean, and in the last column their
     number."""
+    recent: NDArray[np.float64]
+    """(2, 3): the newest two instants, see `remember`."""
     last: int | None = None
     """Time of the newest rating, in seconds since 1970; None before the first."""
     n_ratings: int = 0
@@ -134,12 +142,13 @@ class UserState:
         cov = np.zeros((S, G, D + 1, D + 1), np.float32)
         cov[:, :, :D, :D] = dynamics.prior_cov[:, None] * dynamics.prior_spread[:, None, None]
         cov[:, :, D, D] = dynamics.session_variance
-        return cls(response, cov, np.zeros((S, G)), np.zeros((S, D + 1), np.float32))
+        exposure = np.zeros((S, D + 1), np.float32)
+        return cls(response, cov, np.zeros((S, G)), exposure, nothing_rated())
 
     @property
     def arrays(self) -> StateArrays:
         """The arrays themselves, not copies."""
-        return StateArrays(self.response, self.cov, self.log_weight, self.exposure)
+        return StateArrays(self.response, self.cov, self.log_weight, self.exposure, self.recent)
 
     @property
     def nbytes(self) -> int:
@@ -164,6 +173,8 @@ class UserBeliefs(NamedTuple):
     """(n, S, K, K)"""
     noise: Floats
     """(n, S): expected variance of a rating's noise."""
+    echo: Floats
+    """(n, S, 2): w, and w x, of a rating given at that instant."""
 
     @classmethod
     def allocate(cls, n: int, dynamics: Dynamics) -> Self:
@@ -173,4 +184,5 @@ class UserBeliefs(NamedTuple):
             mean=np.empty((n, S, D + 1), np.float32),
             cov=np.empty((n, S, D + 1, D + 1), np.float32),
             noise=np.empty((n, S), np.float32),
+            echo=np.empty((n, S, 2), np.float32),
         )
