@@ -16,7 +16,8 @@ from reelstream.errors import DamagedError, NoModelSetError, SettingError
 from reelstream.evaluation.reports import GateReport, Scores
 from reelstream.models.bundle import ModelBundle
 from reelstream.models.explanation import Explanation, explain
-from reelstream.models.model_set import Predictions, TrainedOn
+from reelstream.models.model_set import KnownUsers, Predictions, TrainedOn
+from reelstream.models.rating.user_state import UserBeliefs
 from reelstream.models.replay import posterior_of_events
 from reelstream.models.segment.description import GenreLift, Segment
 from reelstream.models.taste import Leaning
@@ -81,32 +82,52 @@ class FakeModelSet:
         self.folded.append(len(history))
         return FakeState(list(zip(history.item_id.tolist(), history.rating.tolist(), strict=True)))
 
-    def update(self, state: FakeState, newer: EventColumns) -> None:
+    def update(
+        self, state: FakeState, newer: EventColumns, wanted: np.ndarray | None = None
+    ) -> KnownUsers:
         if self.learns_badly:
             state.learned.clear()
             raise RuntimeError("learning failed half-way")
-        state.learned += zip(newer.item_id.tolist(), newer.rating.tolist(), strict=True)
+        means = []
+        for rating in zip(newer.item_id.tolist(), newer.rating.tolist(), strict=True):
+            means.append(self._mean(state))
+            state.learned.append(rating)
+        known = np.array(means)[np.zeros(len(means), bool) if wanted is None else wanted]
+        return KnownUsers(UserBeliefs(known, known, known), known, known)
 
     def online_items(self) -> FakeItems:
         return FakeItems()
 
-    def update_item(
-        self, state: FakeState, item_id: int, rating: float, at: int, films: list[tuple[int, float]]
-    ) -> None:
-        films.append((item_id, rating))
-
-    def predict(
-        self, state: FakeState, item_ids: np.ndarray, at: int, films: object = None
-    ) -> Predictions:
+    def belief_at(self, state: FakeState, at: int) -> None:
         self.asked_at.append(at)
-        mean = np.mean([rating for _, rating in state.learned]) if state.learned else 3.0
+
+    def posterior_of(
+        self, state: FakeState, belief: None, item_ids: np.ndarray, items: FakeItems
+    ) -> np.ndarray:
+        return np.full(len(item_ids), self._mean(state))
+
+    def learn(
+        self,
+        item_ids: np.ndarray,
+        ratings: np.ndarray,
+        known: KnownUsers,
+        is_update: np.ndarray,
+        items: FakeItems,
+    ) -> np.ndarray:
+        items += zip(item_ids.tolist(), ratings.tolist(), strict=True)
+        return known.beliefs.mean
+
+    def predictions(self, means: np.ndarray, item_ids: np.ndarray) -> Predictions:
         n = len(item_ids)
         return Predictions(
-            np.full(n, mean),
+            means,
             np.full(n, 1 / self.number),
             np.full(n, self.number / 100),
             np.full((n, 10), 0.1),
         )
+
+    def _mean(self, state: FakeState) -> float:
+        return float(np.mean([rating for _, rating in state.learned])) if state.learned else 3.0
 
     def map_users(
         self, histories: Sequence[EventColumns]

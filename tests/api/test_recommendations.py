@@ -160,6 +160,7 @@ def test_pages_of_a_list_go_on_though_the_user_rates(
     assert get(client, path)["list_id"] == first["list_id"]
     rated = Rated(12, ids(first)[1], 1.0, 10_000)
     waiting_api.predictor.take([LogEvent(rated, 0, 50_000)])
+    waiting_api.predictor.learn()
     pages, page = ids(first), first
     for _ in range(3):
         page = get(client, f"{path}&offset={page['next']}&list_id={first['list_id']}")

@@ -162,12 +162,10 @@ def test_where_a_rating_lies_makes_no_difference(
 
 
 @given(ROWS, st.integers(0, 30), st.integers(0, 30))
-def test_whether_a_rating_will_count_is_known_before_it_is_added(
+def test_an_extended_history_is_that_which_is_looked_up(
     drawn: list[tuple], first: int, second: int
 ) -> None:
-    """Of each rating that arrives after the files, whatever came before it: as its user's history
-    shows once it is added.
-    """
+    """Whatever arrives after whatever came before."""
     rows = [
         row(offset, user, *what, t, partition)
         for offset, (user, what, t, partition) in enumerate(drawn)
@@ -178,10 +176,22 @@ def test_whether_a_rating_will_count_is_known_before_it_is_added(
         Histories.of(columns(rows[:first])), columns(rows[first:second]), {0: second, 1: second}
     )
     for arriving in rows[second:]:
-        if isinstance(arriving.event, Rated):
-            expects = histories.will_count(arriving, arriving.event.item_id)
-            histories.add([arriving])
-            history = histories.of_user(arriving.event.user_id)
-            assert expects == bool(history.is_among(columns([arriving])).any())
-        else:
-            histories.add([arriving])
+        user = arriving.event.user_id
+        history, version = histories.of_user(user), histories.version_of(user)
+        histories.add([arriving])
+        extended, expected = histories.extended(user, history, version), histories.of_user(user)
+        if extended is not None:
+            assert extended.offset.tolist() == expected.offset.tolist()
+            assert extended.rating.tolist() == expected.rating.tolist()
+
+
+def test_ratings_that_follow_extend_a_history() -> None:
+    """New films, each later than all before; anything else is looked up."""
+    histories = LiveHistories()
+    histories.add([row(0, 1, 31, 4.0, 100, 0)])
+    history, version = histories.of_user(1), histories.version_of(1)
+    histories.add([row(1, 1, 7, 3.0, 100, 0), row(2, 1, 8, 2.0, 101, 0)])
+    extended = histories.extended(1, history, version)
+    assert extended is not None and extended.item_id.tolist() == [31, 7, 8]
+    histories.add([row(3, 1, 9, 2.0, 50, 0)])
+    assert histories.extended(1, history, version) is None

@@ -121,9 +121,7 @@ def test_a_later_rating_is_learned_and_nothing_is_folded_in_again() -> None:
 
 
 def test_a_rating_of_one_user_costs_no_other_user_anything(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A history is built for a rating once, for its own user; and for a query only when it has
-    changed.
-    """
+    """A history is built once, for its own user; ratings that follow are put at its end."""
     predictor, _ = in_service()
     built: list[int] = []
     of_user = LiveHistories.of_user
@@ -134,15 +132,20 @@ def test_a_rating_of_one_user_costs_no_other_user_anything(monkeypatch: pytest.M
 
     monkeypatch.setattr(LiveHistories, "of_user", counting)
     predictor.take([rated(0, 31, 4.0, 10, user=1)])
+    assert built == []
+    predictor.learn()
     assert built == [1]
     mean(predictor, user=2)
     predictor.take([rated(1, 7, 4.0, 20, user=1)])
+    predictor.learn()
     built.clear()
     mean(predictor, user=2)
     assert built == []
+    predictor.take([rated(2, 1, 4.0, 30, user=1)])
     mean(predictor, user=1)
     mean(predictor, user=1)
-    assert built == [1]
+    predictor.learn()
+    assert built == []
 
 
 @pytest.mark.parametrize(
@@ -233,6 +236,19 @@ def test_the_user_asked_least_recently_is_forgotten_first() -> None:
         with states.of_user(user):
             pass
     assert states.recent(10) == [3, 1]
+
+
+def test_who_only_rates_takes_nobodys_place() -> None:
+    """States are kept for those whom queries are about."""
+    states = UserStates(FakeModelSet(1), LiveHistories(), limit_bytes=2_000)
+    with states.of_user(1, is_query=False):
+        pass
+    for user in (2, 3):
+        with states.of_user(user):
+            pass
+    with states.of_user(4, is_query=False):
+        pass
+    assert states.recent(10) == [3, 2]
 
 
 def test_threads_that_ask_while_ratings_and_sets_arrive_get_answers_of_one_set_each() -> None:

@@ -7,8 +7,9 @@ users: a query comes with the user's ratings.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,7 +57,10 @@ class TrainedOn:
 
     def learned(self, ratings: EventColumns) -> NDArray[np.bool_]:
         """Whether each rating (n,) was learned from. Ratings of the holdout never are."""
-        learned = is_trainable(ratings) & ~ratings.is_after(self.trained_end_offsets)
+        learned = ~ratings.is_after(self.trained_end_offsets)
+        if not learned.any():
+            return learned
+        learned &= is_trainable(ratings)
         for partition, ranges in self.excluded.items():
             for first, end in ranges:
                 learned &= (
@@ -65,6 +69,35 @@ class TrainedOn:
                     | (ratings.offset >= end)
                 )
         return learned
+
+
+class KnownUsers(NamedTuple):
+    """What was known of users at n instants."""
+
+    beliefs: UserBeliefs
+    n_ratings: NDArray[np.int64]
+    """(n,)"""
+    n_likes: NDArray[np.int64]
+    """(n,)"""
+
+    @classmethod
+    def concatenate(cls, parts: Sequence[KnownUsers]) -> KnownUsers:
+        """All of `parts`, at least one, in their order."""
+        beliefs = zip(*(part.beliefs for part in parts), strict=True)
+        return cls(
+            UserBeliefs(*map(np.concatenate, beliefs)),
+            np.concatenate([part.n_ratings for part in parts]),
+            np.concatenate([part.n_likes for part in parts]),
+        )
+
+    def at(self, n: int) -> KnownUsers:
+        """The instant `n` alone."""
+        own = slice(n, n + 1)
+        return KnownUsers(
+            UserBeliefs(*(array[own] for array in self.beliefs)),
+            self.n_ratings[own],
+            self.n_likes[own],
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,22 +180,34 @@ class ModelSet:
         self.update(state, history)
         return state
 
-    def update(self, state: UserState, newer: EventColumns) -> None:
-        """Update a state, in place, with ratings of its user, sorted as `EventColumns.by_user`.
+    def update(
+        self, state: UserState, newer: EventColumns, wanted: NDArray[np.bool_] | None = None
+    ) -> KnownUsers:
+        """Update a state, in place, with ratings (n,) of its user, in the order of
+        `EventColumns.by_user`.
 
-        None of them may be earlier than those that the state has seen.
+        None of them may be earlier than those that the state has seen. Returns what was known of
+        the user just before each of the `wanted` (n,) ratings; by default none is.
         """
-        if not len(newer):
-            return
-        is_update = np.ones(len(newer), bool)
-        items, rows = self.filter_items(newer.item_id)
-        events = self.filter_events(newer, rows, ~is_update, is_update)
-        last = -1 if state.last is None else state.last
-        no_beliefs = UserBeliefs.allocate(0, self.dynamics)
-        filter_events(state.arrays, last, events, items, self.dynamics, no_beliefs)
-        state.last = max(int(newer.timestamp.max()), state.last or 0)
-        state.n_ratings += len(newer)
-        state.n_likes += int((newer.rating >= self.scale.like_threshold).sum())
+        n = len(newer)
+        is_wanted = np.zeros(n, bool) if wanted is None else wanted
+        beliefs = UserBeliefs.allocate(int(np.count_nonzero(is_wanted)), self.dynamics)
+        liked = newer.rating >= self.scale.like_threshold
+        likes_before: NDArray[np.int64] = np.cumsum(liked) - liked
+        known = KnownUsers(
+            beliefs,
+            state.n_ratings + np.flatnonzero(is_wanted),
+            state.n_likes + likes_before[is_wanted],
+        )
+        if n:
+            items, rows = self.filter_items(newer.item_id)
+            events = self.filter_events(newer, rows, is_wanted, np.ones(n, bool))
+            last = -1 if state.last is None else state.last
+            filter_events(state.arrays, last, events, items, self.dynamics, beliefs)
+            state.last = max(int(newer.timestamp.max()), state.last or 0)
+            state.n_ratings += n
+            state.n_likes += int(np.count_nonzero(liked))
+        return known
 
     def online_items(self) -> OnlineItems:
         """The items as fitted, ready to be updated."""
@@ -183,19 +228,62 @@ class ModelSet:
         """
         if unknown := [int(item) for item in item_ids if not self.knows(int(item))]:
             raise UnknownItemError(unknown[0])
-        n = len(item_ids)
         items = items or self.online_items()
-        queries = ItemQueries.without_updates(
-            np.zeros(n, np.int64), items.rows(item_ids, own=False)
+        posterior = self.posterior_of(state, self.belief_at(state, at), item_ids, items)
+        return self.predictions(posterior, item_ids)
+
+    def posterior_of(
+        self,
+        state: UserState,
+        belief: UserBeliefs,
+        item_ids: NDArray[np.int64],
+        items: OnlineItems,
+    ) -> Posterior:
+        """What the rating model says of items (n,), given the `belief_at` a time of the user of
+        `state`.
+        """
+        n = len(item_ids)
+        rows = items.rows(item_ids, own=False)
+        answers = self.query(
+            ItemQueries.without_updates(np.zeros(n, np.int64), rows), belief, items
         )
-        answers = self.query(queries, self.belief_at(state, at), items)
-        posterior = self.posterior(
+        return self.posterior(
             answers,
             np.full(n, state.n_ratings),
             np.full(n, state.n_likes),
             np.full(n, items.like_offset.value),
         )
-        return self.predictions(posterior, item_ids)
+
+    def learn(
+        self,
+        item_ids: NDArray[np.int64],
+        ratings: NDArray[np.float64],
+        known: KnownUsers,
+        is_update: NDArray[np.bool_],
+        items: OnlineItems,
+    ) -> Posterior:
+        """What the rating model says of n ratings, each given what was `known` of its user before.
+
+        In their order, each item is updated with its rating, and how likely likes are at present
+        too, unless `is_update` (n,) says no.
+        """
+        n = len(item_ids)
+        queries = ItemQueries(
+            beliefs=np.arange(n),
+            rows=items.rows(item_ids, own=True),
+            centred=ratings - self.rating.mean,
+            is_update=is_update,
+        )
+        answers = self.query(queries, known.beliefs, items)
+        posterior = self.posterior(answers, known.n_ratings, known.n_likes, np.zeros(n))
+        log_odds = self.like.log_odds(posterior, item_ids).tolist()
+        liked = (ratings >= self.scale.like_threshold).tolist()
+        offsets = np.empty(n)
+        for row in range(n):
+            offsets[row] = items.like_offset.value
+            if is_update[row]:
+                items.like_offset.update(log_odds[row], liked=liked[row])
+        return replace(posterior, like_offset=offsets)
 
     def update_item(
         self, state: UserState, item_id: int, rating: float, at: int, items: OnlineItems
@@ -203,19 +291,9 @@ class ModelSet:
         """Update an item with a rating by the user of `state`, which must not have seen it yet; and
         how likely likes are at present.
         """
-        query = ItemQueries(
-            beliefs=np.zeros(1, np.int64),
-            rows=items.rows(np.array([item_id]), own=True),
-            centred=np.array([rating - self.rating.mean]),
-            is_update=np.ones(1, bool),
-        )
-        answers = self.query(query, self.belief_at(state, at), items)
-        n_ratings, n_likes = np.array([state.n_ratings]), np.array([state.n_likes])
-        posterior = self.posterior(answers, n_ratings, n_likes, np.zeros(1))
-        items.like_offset.update(
-            float(self.like.log_odds(posterior, np.array([item_id]))[0]),
-            liked=rating >= self.scale.like_threshold,
-        )
+        counts = np.array([state.n_ratings]), np.array([state.n_likes])
+        known = KnownUsers(self.belief_at(state, at), *counts)
+        self.learn(np.array([item_id]), np.array([rating]), known, np.ones(1, bool), items)
 
     def segment_of(self, history: EventColumns) -> Segment:
         """The segment of one user."""
@@ -250,19 +328,13 @@ class ModelSet:
         """
         rows = self.rating.items.rows(item_ids)
         unrated = rows < 0
+        if not unrated.any():
+            return self._fitted_items, rows
         # Each once, behind those of the set: the filter then knows one table of rows.
         ids, which = np.unique(item_ids[unrated], return_inverse=True)
         rows[unrated] = len(self.rating.item_ids) + which
-        draws = self.rating.draws
-        items = FilterItems(
-            drawn=draws.drawn,
-            means=draws.means,
-            covs=draws.covs,
-            exposure=draws.exposure,
-            unrated_means=self.rating.unrated_means([self.catalog.get(int(item)) for item in ids]),
-            unrated_cov=self.rating.unrated_covariance,
-        )
-        return items, rows
+        films = [self.catalog.get(int(item)) for item in ids]
+        return self._fitted_items._replace(unrated_means=self.rating.unrated_means(films)), rows
 
     def filter_events(
         self,
@@ -332,6 +404,18 @@ class ModelSet:
         sd = np.sqrt(np.maximum(distribution @ values**2 - expected**2, 0.0))
         return Predictions(
             posterior.mean, sd, self.like.probability(posterior, item_ids), distribution
+        )
+
+    @cached_property
+    def _fitted_items(self) -> FilterItems:
+        draws = self.rating.draws
+        return FilterItems(
+            drawn=draws.drawn,
+            means=draws.means,
+            covs=draws.covs,
+            exposure=draws.exposure,
+            unrated_means=self.rating.unrated_means([]),
+            unrated_cov=self.rating.unrated_covariance,
         )
 
     @cached_property

@@ -7,14 +7,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from reelstream.ratings.columns import EventColumns
 from reelstream.ratings.effective import compact, effective_ratings
-from reelstream.ratings.events import Deleted, Dismissed, Erased, Event, Rated
+from reelstream.ratings.events import Event, Rated
 from reelstream.ratings.histories import Histories
 
 
@@ -25,12 +25,9 @@ class LogEvent(NamedTuple):
     partition: int
     offset: int
 
-    @property
-    def order(self) -> tuple[int, int, int]:
-        """Of two events the one with the larger order is the later, whichever arrived first."""
-        return self.event.timestamp, self.partition, self.offset
 
-
+# Partition and offset of an event.
+Position: TypeAlias = tuple[int, int]
 # The version of one user's history: while it is equal, the history has not changed.
 HistoryVersion: TypeAlias = tuple[int, int]
 
@@ -45,6 +42,8 @@ class _Files:
     end_offsets: Mapping[int, int]
     version: int
     """Rises with every replacement."""
+    with_tombstones: NDArray[np.int64]
+    """Users with another event than ratings, rising."""
 
     def hold(self, row: LogEvent) -> bool:
         """Whether an event of the log is in a batch."""
@@ -71,9 +70,25 @@ class LiveHistories:
         self._lock = threading.Lock()
         nothing = EventColumns.empty()
         self._files = _Files(
-            snapshot=Histories.of(nothing), batches=nothing, end_offsets={}, version=0
+            snapshot=Histories.of(nothing),
+            batches=nothing,
+            end_offsets={},
+            version=0,
+            with_tombstones=np.empty(0, np.int64),
         )
         self._tail: dict[int, list[LogEvent]] = {}
+        self._tail_tombstones: set[int] = set()
+        """Users with another event than ratings there; it may have moved to the files since."""
+        self._log_end_offsets: Mapping[int, int] = {}
+        self.learned_end_offsets: Mapping[int, int] = {}
+        """Partition -> end offset of what the items in service were given; they wait for nothing of
+        a partition that is absent. Replaced by whoever gives them ratings.
+        """
+
+    @property
+    def log_end_offsets(self) -> Mapping[int, int]:
+        """Partition -> end offset of what was taken from the log."""
+        return self._log_end_offsets
 
     @property
     def end_offsets(self) -> Mapping[int, int]:
@@ -93,19 +108,24 @@ class LiveHistories:
 
         `batches` are the events newer than the snapshot, in any order.
         """
-        by_user = batches.by_user()  # outside the lock: readers need not wait for it
+        # Outside the lock: readers need not wait for it.
+        by_user = batches.by_user()
+        tombstones = (part.user_id[~part.is_rating] for part in (snapshot.tombstones, batches))
+        with_tombstones = np.unique(np.concatenate(list(tombstones)))
         with self._lock:
             self._files = files = _Files(
                 snapshot=snapshot,
                 batches=by_user,
                 end_offsets=dict(end_offsets),
                 version=self._files.version + 1,
+                with_tombstones=with_tombstones,
             )
             tail = {
                 user: [row for row in rows if not files.hold(row)]
                 for user, rows in self._tail.items()
             }
             self._tail = {user: rows for user, rows in tail.items() if rows}
+            self._tail_tombstones &= self._tail.keys()
 
     def add(self, rows: Iterable[LogEvent]) -> int:
         """Take events from the log, in the order of each partition; return how many the files did
@@ -115,27 +135,22 @@ class LiveHistories:
             new = [row for row in rows if not self._files.hold(row)]
             for row in new:
                 self._tail.setdefault(row.event.user_id, []).append(row)
+                if not isinstance(row.event, Rated):
+                    self._tail_tombstones.add(row.event.user_id)
+            ends = {row.partition: row.offset + 1 for row in new}
+            self._log_end_offsets = {**self._log_end_offsets, **ends}
         return len(new)
 
     def lacks(self, row: LogEvent) -> bool:
         """Whether no file holds an event of the log."""
         return not self._files.hold(row)
 
-    def will_count(self, row: LogEvent, item_id: int) -> bool:
-        """Whether a rating of the item, from the log, counts once it is added: no later event of
-        its user replaces, deletes or erases it.
-
-        Needs no history: the user's events that concern the item are enough.
-        """
-        user_id = row.event.user_id
-        with self._lock:
-            files, tail = self._files, list(self._tail.get(user_id, ()))
-        concerning = [other.order for other in tail if _concerns(other.event, item_id)]
-        for events in files.events_of(user_id):
-            those = events[events.is_erasure | (events.item_id == item_id)]
-            columns = those.timestamp, those.partition, those.offset
-            concerning += zip(*(column.tolist() for column in columns), strict=True)
-        return max(concerning, default=row.order) <= row.order
+    def is_unlearned(self, ratings: EventColumns) -> NDArray[np.bool_]:
+        """Which ratings (n,) the items in service have yet to be given."""
+        unlearned = np.zeros(len(ratings), bool)
+        for partition, end in self.learned_end_offsets.items():
+            unlearned |= (ratings.partition == partition) & (ratings.offset >= end)
+        return unlearned
 
     def last_time(self, user_id: int, item_id: int) -> int:
         """When the user last rated, deleted, dismissed or erased the item, by the events' own
@@ -161,13 +176,36 @@ class LiveHistories:
     def dismissed_by(self, user_id: int) -> EventColumns:
         """What one user has dismissed, and neither rated nor taken back since, oldest first."""
         with self._lock:
+            # Most users dismiss nothing: theirs need not be sorted.
+            if not self._has_tombstones(user_id):
+                return EventColumns.empty()
             files, tail = self._files, list(self._tail.get(user_id, ()))
-        parts = [*files.events_of(user_id), _columns(tail)]
-        # Most users dismiss nothing: theirs need not be sorted.
-        if not any(part.is_dismissal.any() for part in parts):
-            return EventColumns.empty()
-        last = compact(EventColumns.concatenate(parts))
+        last = compact(EventColumns.concatenate([*files.events_of(user_id), _columns(tail)]))
         return last[last.is_dismissal]
+
+    def extended(
+        self, user_id: int, history: EventColumns, version: HistoryVersion
+    ) -> EventColumns | None:
+        """The ratings of one user that count, given those of an earlier version; None where what
+        came since does not simply follow.
+        """
+        with self._lock:
+            files, (earlier, n_taken) = self._files, version
+            newer = self._tail.get(user_id, [])[n_taken:]
+            has_tombstones = self._has_tombstones(user_id)
+        if files.version != earlier or has_tombstones:
+            return None
+        last = tuple(int(column[-1]) for column in _order(history)) if len(history) else (-1, 0, 0)
+        rated = set[int]()
+        for row in newer:
+            event = row.event
+            order = event.timestamp, row.partition, row.offset
+            assert isinstance(event, Rated)
+            if order <= last or event.item_id in rated or (history.item_id == event.item_id).any():
+                return None
+            last = order
+            rated.add(event.item_id)
+        return EventColumns.concatenate([history, _columns(newer)])
 
     def of_item(self, item_id: int) -> EventColumns:
         """The ratings of one item that count, by user."""
@@ -193,21 +231,20 @@ class LiveHistories:
         """Everybody with a rating that counts, rising."""
         with self._lock:
             files, tail = self._files, list(self._tail)
-            deleting = [
-                user
-                for user, rows in self._tail.items()
-                if not all(isinstance(row.event, Rated) for row in rows)
-            ]
+            with_tombstones = np.array(list(self._tail_tombstones), np.int64)
         newer = np.union1d(files.batches.user_id, np.array(tail, np.int64))
-        in_files = (
-            columns.user_id[~columns.is_rating]
-            for columns in (files.snapshot.tombstones, files.batches)
-        )
         # Only users with a deletion or erasure can have no rating left: the others' histories need
         # not be computed.
-        doubtful = np.intersect1d(newer, np.concatenate([np.array(deleting, np.int64), *in_files]))
+        doubtful = np.intersect1d(newer, np.concatenate([with_tombstones, files.with_tombstones]))
         without = [user for user in doubtful.tolist() if not len(self.of_user(user))]
         return np.setdiff1d(np.union1d(files.snapshot.user_ids, newer), without, assume_unique=True)
+
+    def _has_tombstones(self, user_id: int) -> bool:
+        """Whether a user may have another event than ratings; for the holder of the lock."""
+        users = self._files.with_tombstones
+        place = int(users.searchsorted(user_id))
+        is_in_files = place < len(users) and int(users[place]) == user_id
+        return is_in_files or user_id in self._tail_tombstones
 
 
 def log_events(events: EventColumns) -> list[LogEvent]:
@@ -219,13 +256,9 @@ def log_events(events: EventColumns) -> list[LogEvent]:
     ]
 
 
-def _concerns(event: Event, item_id: int) -> bool:
-    """Whether an event replaces, deletes or erases older ratings of the item."""
-    match event:
-        case Rated() | Deleted() | Dismissed():
-            return event.item_id == item_id
-        case Erased():
-            return True
+def _order(events: EventColumns) -> tuple[NDArray[Any], ...]:
+    """Of two events the one with the larger order is the later, whichever arrived first."""
+    return events.timestamp, events.partition, events.offset
 
 
 def _rows_of(sorted_by_user: EventColumns, user_id: int) -> EventColumns:

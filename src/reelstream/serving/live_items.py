@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reelstream.errors import MissingFamilyError
-from reelstream.features.holdout import is_held_out
+from reelstream.features.holdout import is_trainable
 from reelstream.models.choice.model import ChoiceModel
-from reelstream.models.model_set import ModelSet, Predictions
+from reelstream.models.model_set import KnownUsers, ModelSet, Predictions
 from reelstream.models.rating.user_state import UserState
 from reelstream.models.recommendation import (
     GroupRecommendations,
@@ -24,7 +24,6 @@ from reelstream.models.recommendation import (
 )
 from reelstream.models.replay import posterior_of_events
 from reelstream.ratings.columns import EventColumns
-from reelstream.ratings.events import Rated
 from reelstream.serving.live_histories import LiveHistories
 from reelstream.strategies import GroupRule
 
@@ -52,11 +51,15 @@ class LiveItems:
             LiveFilms(model_set=model_set, choice=choice, items=self._items) if choice else None
         )
         self._lock = threading.Lock()
+        self.caught_up: Mapping[int, int] = {}
+        """Partition -> end offset of the log up to which `catch_up` has learned."""
 
     def predict(self, state: UserState, item_ids: NDArray[np.int64], at: int) -> Predictions:
-        """See `ModelSet.predict`."""
+        """See `ModelSet.predict`, of items that the set knows."""
+        belief = self._model_set.belief_at(state, at)
         with self._lock:
-            return self._model_set.predict(state, item_ids, at, self._items)
+            posterior = self._model_set.posterior_of(state, belief, item_ids, self._items)
+        return self._model_set.predictions(posterior, item_ids)
 
     def row_of(self, item_id: int) -> NDArray[np.float32]:
         """See `OnlineItems.row_of`."""
@@ -123,15 +126,19 @@ class LiveItems:
             with self._lock:
                 self._films.choice.forget(user_id)
 
-    def update(self, state: UserState, rating: Rated) -> None:
-        """Update an item with a rating by the user of `state`, which has not seen it yet; ratings
-        of the holdout change nothing.
+    def learn(self, ratings: EventColumns, known: KnownUsers) -> Predictions:
+        """Update items with ratings (n,), in their order, given what was known of each one's user
+        before; returns what was expected of them. Those of the holdout change nothing.
         """
-        if is_held_out(rating.user_id, rating.item_id):
-            return
-        at = rating.timestamp if state.last is None else max(rating.timestamp, state.last)
         with self._lock:
-            self._model_set.update_item(state, rating.item_id, rating.rating, at, self._items)
+            posterior = self._model_set.learn(
+                ratings.item_id,
+                ratings.rating.astype(np.float64),
+                known,
+                is_trainable(ratings),
+                self._items,
+            )
+        return self._model_set.predictions(posterior, ratings.item_id)
 
     def catch_up(self, histories: LiveHistories, judged: Mapping[int, int]) -> None:
         """Update items with the newest ratings that no set has been trained on, each as if it
@@ -140,6 +147,7 @@ class LiveItems:
         judged: the end offsets of the newest release, refused or not. What lies before them the set
         has learned from, or it came with a batch that the gate refused and must change no item.
         """
+        self.caught_up = histories.log_end_offsets
         newest = histories.newest_since(judged, MAX_CATCH_UP_RATINGS)
         if not len(newest):
             return

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from reelstream.catalog import Catalog
 from reelstream.serving.batch_follower import BatchFollower
 from reelstream.serving.film_follower import FilmFollower
+from reelstream.serving.item_learner import ItemLearner
 from reelstream.serving.log_follower import LogFollower, LogSource
 from reelstream.serving.log_progress import LogProgress
 from reelstream.serving.model_set_follower import ModelSetFollower
@@ -72,7 +73,8 @@ class LiveUpdates:
         self._log = LogFollower(predictor, log, self._batches)
         films = FilmFollower(catalog, predictor.activity, log.ids)
         # In this order at the start: items catch up with the histories that the files hold.
-        self._followers = (films, self._batches, self._model_sets, self._log)
+        items = ItemLearner(predictor)
+        self._followers = (films, self._batches, self._model_sets, self._log, items)
         self._stop = threading.Event()
 
     @property

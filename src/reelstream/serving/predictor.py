@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from copy import copy
 from dataclasses import dataclass, field, replace
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from reelstream.errors import NoModelSetError, UnknownItemError
 from reelstream.models.explanation import Explanation, explain
-from reelstream.models.model_set import ModelSet
+from reelstream.models.model_set import KnownUsers, ModelSet
 from reelstream.models.recommendation import (
     GroupRecommendations,
     Member,
@@ -28,9 +28,9 @@ from reelstream.models.recommendation import (
 from reelstream.models.segment.description import Segment
 from reelstream.models.taste import GenreTastes
 from reelstream.ratings.columns import EventColumns
-from reelstream.ratings.events import Erased, Event, Rated
+from reelstream.ratings.events import Erased, Rated
 from reelstream.serving.activity import Activity
-from reelstream.serving.live_histories import LiveHistories, LogEvent
+from reelstream.serving.live_histories import LiveHistories, LogEvent, Position
 from reelstream.serving.live_items import LiveItems
 from reelstream.serving.shown_lists import ShownLists
 from reelstream.serving.user_states import FoldedUser, UserStates
@@ -41,8 +41,13 @@ log = structlog.get_logger()
 
 # So many of the users queried last are folded in under a new set before it goes into service.
 USERS_REFOLDED = 100
-# Ratings read from the log at once; with more, items are not updated.
-MAX_ITEM_UPDATES = 100
+# Events from the log that may wait for items to learn them; with more, none of them is learned.
+MAX_WAITING = 1_000
+# With more waiting, only users whose state is at hand teach items anything: to fold in others, whom
+# perhaps nobody has a query about, takes some milliseconds each.
+MAX_FOLDED_IN = 100
+# Events that are learned together: for so long a query may wait, and so much less does each cost.
+MAX_TOGETHER = 16
 
 
 class PredictionQuery(NamedTuple):
@@ -82,6 +87,14 @@ class Prediction(NamedTuple):
     distribution: list[float]
     """Probability of each rating of the scale, rising."""
     basis: Basis
+
+
+class Expected(NamedTuple):
+    """What was expected of a rating before it was known."""
+
+    mean: float
+    sd: float
+    like_probability: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -193,19 +206,31 @@ class Serving:
             )
         return asked[~np.isin(asked, dismissed)][:n]
 
-    def update_item(self, rating: Rated, place: EventColumns) -> tuple[float, float] | None:
-        """Update an item with a rating that its user's history does not hold yet; `place`: the same
-        with its position in the log.
+    def learn(self, ratings: EventColumns) -> dict[Position, Expected]:
+        """Let items learn ratings from the log, in its order, that are in the histories already.
 
-        Returns mean and sd of what was expected; None where the item is unknown.
+        Returns what was expected of those that count and whose items are known: a rating that was
+        replaced, deleted or erased since is passed over.
         """
-        with self.states.of_user(rating.user_id) as user:
-            self.items.update_choice(place, user.history)
-            if not self.model_set.knows(rating.item_id):
-                return None
-            expected = self._predict_known(user, [rating.item_id], rating.timestamp)[0]
-            self.items.update(user.state, rating)
-        return expected.mean, expected.sd
+        learned = ~ratings.is_after(self.items.caught_up)
+        places = list(zip(ratings.partition.tolist(), ratings.offset.tolist(), strict=True))
+        before: dict[Position, KnownUsers] = {}
+        histories = []
+        for user_id in np.unique(ratings.user_id).tolist():
+            with self.states.of_user(user_id, is_query=False) as user:
+                own = [place for place in places if place in user.before]
+                before |= {place: user.before.pop(place) for place in own}
+                histories.append(user.history[~self.histories.is_unlearned(user.history)])
+        counting = np.array([place in before for place in places]) & ~learned
+        self.items.update_choice(ratings[counting], EventColumns.concatenate(histories))
+        counting &= [self.model_set.knows(item_id) for item_id in ratings.item_id.tolist()]
+        if not counting.any():
+            return {}
+        chosen = [place for place, counts in zip(places, counting, strict=True) if counts]
+        known = KnownUsers.concatenate([before[place] for place in chosen])
+        found = self.items.learn(ratings[counting], known)
+        numbers = found.mean.tolist(), found.sd.tolist(), found.like_probability.tolist()
+        return dict(zip(chosen, map(Expected, *numbers), strict=True))
 
     @cached_property
     def tastes(self) -> GenreTastes:
@@ -282,6 +307,8 @@ class Predictor:
         """Ratings from the log that items were not given, because too many came at once, or because
         the update failed.
         """
+        self._waiting: list[LogEvent] = []
+        self._waiting_lock = threading.Lock()
         self._serving: Serving | None = None
         self._swapping = threading.Lock()
 
@@ -312,73 +339,90 @@ class Predictor:
         return other
 
     def take(self, rows: Sequence[LogEvent]) -> int:
-        """Events from the log, in its order; how many the files did not hold.
+        """Events from the log, in its order: from now on they are in the answers about their users.
 
-        An item is updated with a rating that will count before its user is. When many come at once
-        only the users are: a history is never late.
+        Returns how many the files did not hold. All else that follows from them is done by `learn`,
+        later: nobody has to wait for it.
         """
-        serving = self._serving
-        if serving is None or len(rows) > MAX_ITEM_UPDATES:
-            self.item_updates_shed += 0 if serving is None else len(rows)
-            if serving is not None:
-                serving.items.count(_ratings([row for row in rows if self.histories.lacks(row)]))
-            return self._take_unlearned(rows)
-        new = 0
-        # One by one: each item update rests on the histories as they were before its rating.
-        for row in rows:
-            if self.histories.lacks(row):
-                expected = None
-                if isinstance(row.event, Rated) and self.histories.will_count(
-                    row, row.event.item_id
-                ):
-                    expected = self._update_item(serving, row.event, _ratings([row]))
-                new += self.histories.add([row])
-                self._note(row.event, expected)
-        return new
+        new = [row for row in rows if self.histories.lacks(row)]
+        with self._waiting_lock:
+            learned = dict(self.histories.learned_end_offsets)
+            for row in new:
+                learned.setdefault(row.partition, row.offset)
+            # First: whoever sees a rating sees that it is to be learned.
+            self.histories.learned_end_offsets = learned
+            self._waiting += new
+        return self.histories.add(rows)
 
-    def _take_unlearned(self, rows: Sequence[LogEvent]) -> int:
-        """The same without items; of many ratings only their number is noted."""
-        lacking = [row for row in rows if self.histories.lacks(row)]
-        added = self.histories.add(rows)
-        is_many = len(lacking) > MAX_ITEM_UPDATES
-        for row in lacking:
-            self._note(row.event, is_one_of_many=is_many)
-        if is_many:
-            self.activity.note("ratings", ratings=added)
-        return added
+    def learn(self) -> None:
+        """Let items learn what was taken since the last time, and note it for those who watch and
+        in lists; one thread at a time.
+
+        An item learns a rating from what was known of its user without it. When too many wait they
+        are only counted: a history is never late.
+        """
+        with self._waiting_lock:
+            rows, self._waiting = self._waiting, []
+        if len(rows) > MAX_WAITING:
+            self._pass_over(rows)
+            return
+        for together in _together(rows):
+            ratings, serving = _ratings(together), self._serving
+            expected = {}
+            if serving is not None:
+                expected = self._learn(serving, ratings, folds_in=len(rows) <= MAX_FOLDED_IN)
+            self._has_learned(together)
+            for row in together:
+                self._note(row, expected.get((row.partition, row.offset)))
+
+    def _learn(
+        self, serving: Serving, ratings: EventColumns, *, folds_in: bool
+    ) -> dict[Position, Expected]:
+        try:
+            if not folds_in:
+                has_state = np.array(
+                    [serving.states.holds(user_id) for user_id in ratings.user_id.tolist()], bool
+                )
+                serving.items.count(ratings[~has_state])
+                self.item_updates_shed += len(ratings) - int(np.count_nonzero(has_state))
+                ratings = ratings[has_state]
+            expected = serving.learn(ratings)
+        except Exception as error:  # whatever it is, it must not keep later ones from being learned
+            log.error("item_update_failed", error=str(error), ratings=len(ratings))
+            self.item_updates_shed += len(ratings)
+            return {}
+        self.item_updates += len(expected)
+        return expected
+
+    def _pass_over(self, rows: Sequence[LogEvent]) -> None:
+        """Note that many events came."""
+        if self._serving is not None:
+            self.item_updates_shed += len(rows)
+            self._serving.items.count(_ratings(rows))
+        self._has_learned(rows)
+        for row in rows:
+            # An erasure in any case: what its user did before must not be shown any longer.
+            self._note(row, is_shown=isinstance(row.event, Erased))
+        self.activity.note("ratings", ratings=len(rows))
+
+    def _has_learned(self, rows: Sequence[LogEvent]) -> None:
+        with self._waiting_lock:
+            ends = {row.partition: row.offset + 1 for row in rows}
+            self.histories.learned_end_offsets = {**self.histories.learned_end_offsets, **ends}
 
     def _note(
-        self,
-        event: Event,
-        expected: tuple[float, float] | None = None,
-        *,
-        is_one_of_many: bool = False,
+        self, row: LogEvent, expected: Expected | None = None, *, is_shown: bool = True
     ) -> None:
         """Tell those who watch, the lists that users were shown, and films of an erasure."""
-        # An erasure in any case: what its user did before must not be shown any longer.
-        if not is_one_of_many or isinstance(event, Erased):
-            self.activity.note_event(event, expected)
+        event = row.event
+        if is_shown:
+            self.activity.note_event(event, expected and (expected.mean, expected.sd))
         if isinstance(event, Rated):
             self.lists.note_rating(event.user_id, event.item_id)
         elif isinstance(event, Erased):
             self.lists.forget(event.user_id)
             if self._serving is not None:
                 self._serving.items.forget(event.user_id)
-
-    def _update_item(
-        self, serving: Serving, rating: Rated, place: EventColumns
-    ) -> tuple[float, float] | None:
-        """Update an item; mean and sd of what was expected."""
-        try:
-            expected = serving.update_item(rating, place)
-            self.item_updates += 1
-            return expected
-        except Exception as error:  # whatever it is, the rating must reach its user
-            log.error(
-                "item_update_failed", error=str(error), user=rating.user_id, item=rating.item_id
-            )
-            self.item_updates_shed += 1
-            return None
 
     def renew_items(self, judged: Mapping[int, int]) -> None:
         """Start the items of the set in service afresh, and update them with what they may learn.
@@ -416,6 +460,22 @@ class Predictor:
             )
             self.swaps += 1
             self.activity.note("swap", number=release.number)
+
+
+def _together(rows: Sequence[LogEvent]) -> Iterator[list[LogEvent]]:
+    """The events in their order, some at a time; an erasure comes alone."""
+    part: list[LogEvent] = []
+    for row in rows:
+        is_erasure = isinstance(row.event, Erased)
+        if part and (is_erasure or len(part) == MAX_TOGETHER):
+            yield part
+            part = []
+        part.append(row)
+        if is_erasure:
+            yield part
+            part = []
+    if part:
+        yield part
 
 
 def _ratings(rows: Sequence[LogEvent]) -> EventColumns:

@@ -31,7 +31,8 @@ from reelstream.models.rating.kalman import expect, item_variance, spread
 from reelstream.models.rating.model import RatingModel
 from reelstream.models.rating.user_state import UserBeliefs
 
-# Rows by which the arrays of updated items grow at least, when they are full.
+# Rows that the arrays of updated items have besides one for each item of the set, and by which they
+# grow at least.
 MIN_ADDED_ROWS = 16
 
 
@@ -131,7 +132,10 @@ class OnlineItems:
     def _add(self, item_id: int, fitted: int) -> int:
         row = self._rows[item_id] = len(self._rows)
         if row == self.means.shape[1]:
-            self.means, self.covs = _with_more_rows(self.means), _with_more_rows(self.covs)
+            # Once for all items of the set: a row takes no memory before it is written to.
+            n_rows = max(len(self._model.item_ids), row) + MIN_ADDED_ROWS
+            self.means = _with_rows(self.means, n_rows)
+            self.covs = _with_rows(self.covs, n_rows)
         draws = self._model.draws
         if fitted >= 0:
             self.means[:, row], self.covs[:, row] = draws.means[:, fitted], draws.covs[:, fitted]
@@ -141,11 +145,11 @@ class OnlineItems:
         return row
 
 
-def _with_more_rows(items: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The same items (S, E, ...), and as many rows again."""
-    n_rows = max(MIN_ADDED_ROWS, items.shape[1])
-    added = np.empty((len(items), n_rows, *items.shape[2:]), np.float32)
-    return np.concatenate([items, added], axis=1)
+def _with_rows(items: NDArray[np.float32], n_rows: int) -> NDArray[np.float32]:
+    """The same items (S, E, ...), in arrays of `n_rows`."""
+    extended = np.empty((len(items), n_rows, *items.shape[2:]), np.float32)
+    extended[:, : items.shape[1]] = items
+    return extended
 
 
 @compiled()
