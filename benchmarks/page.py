@@ -18,10 +18,10 @@ from functools import partial
 from pathlib import Path
 from statistics import median
 
-import httpx
 from playwright.sync_api import Locator, Page, sync_playwright
 
 from common import at_most, data_set, finish, free_ports, parser
+from reelstream.client import wait_until_answers
 
 VIEWS = {
     "live": ("", "stVegaLiteChart"),
@@ -155,25 +155,15 @@ def served(work: Path) -> Iterator[tuple[str, int]]:
     started = []
     try:
         started.append(subprocess.Popen([*_reelstream(work, "serve"), "--port", str(api_port)]))
-        wait_for(f"{api}/health/ready")
+        wait_until_answers(f"{api}/health/ready")
         command = [*_reelstream(work, "ui"), "--api", api, "--port", str(page_port)]
         started.append(subprocess.Popen(command))
-        wait_for(f"{url}/_stcore/health")
+        wait_until_answers(f"{url}/_stcore/health")
         yield url, started[-1].pid
     finally:
         for process in started:
             process.terminate()
             process.wait()
-
-
-def wait_for(url: str) -> None:
-    while True:
-        try:
-            if httpx.get(url, trust_env=False).is_success:
-                return
-        except httpx.HTTPError:
-            pass
-        time.sleep(0.1)
 
 
 def _reelstream(work: Path, command: str) -> list[str]:

@@ -12,18 +12,17 @@ import argparse
 import io
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
-import httpx
 from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from reelstream.client import Client
+from reelstream.cli.preflight import free_port
+from reelstream.client import Client, wait_until_answers
 
 IMAGES = Path(__file__).parent.parent / "docs" / "images"
 # What is shown of the system: a set every ten thousand ratings.
@@ -42,7 +41,7 @@ def main() -> None:
     parser.add_argument("data", help="a data set's folder")
     parser.add_argument("--all", type=Path, metavar="FOLDER", help="every view, width and scheme")
     arguments = parser.parse_args()
-    api_port, page_port = free_port(), free_port()
+    api_port, page_port = (free_port("127.0.0.1", 0, "--port") for _ in range(2))
     with tempfile.TemporaryDirectory() as work:
         command = [sys.executable, "-m", "reelstream", "run", "--data", arguments.data]
         command += ["--work", work, "--port", str(api_port), "--ui-port", str(page_port), *STREAM]
@@ -55,12 +54,12 @@ def main() -> None:
 
 
 def take(api_url: str, page_url: str, everything: Path | None) -> None:
-    wait_for(f"{page_url}/_stcore/health")
+    wait_until_answers(f"{page_url}/_stcore/health")
     with sync_playwright() as playwright, Client(api_url) as client:
         browser = playwright.chromium.launch(
             executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
         )
-        wait_for(f"{api_url}/health/ready")
+        wait_until_answers(f"{api_url}/health/ready")
         record_live(open_page(browser, width=1000, scheme="light"), page_url)
         wait_until_trained(client)
         for name, path, scheme in (
@@ -143,23 +142,6 @@ def wait_until_trained(client: Client) -> None:
         if status.log.end and status.log.trained >= status.log.end - 10_000:
             return
         time.sleep(2)
-
-
-def wait_for(url: str) -> None:
-    while True:
-        try:
-            if httpx.get(url, trust_env=False).is_success:
-                return
-        except httpx.HTTPError:
-            pass
-        time.sleep(0.5)
-
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-        return port
 
 
 if __name__ == "__main__":

@@ -113,6 +113,27 @@ def test_an_anonymous_user_gets_what_a_user_with_the_same_ratings_gets(
     assert client.post("/v1/recommendations", json={"ratings": []}).json["items"]
 
 
+def test_what_a_list_would_be_without_a_rating(
+    waiting_api: SimpleNamespace, client: FlaskClient
+) -> None:
+    """As for somebody with the other ratings alone; the film itself is left out, and nothing is
+    noted as shown.
+    """
+    rows = [(78, 31, 4.0, 100), (78, 7, 2.0, 200)]
+    waiting_api.predictor.histories.add(
+        LogEvent(event(*row), 0, 10_000 + place) for place, row in enumerate(rows)
+    )
+    without = get(client, "/v1/users/78/recommendations?without=31&at=300")
+    others = {"ratings": [{"movieId": 7, "rating": 2.0, "timestamp": 200}]}
+    body = others | {"at": 300, "exclude": [31]}
+    assert without["items"] == client.post("/v1/recommendations", json=body).json["items"]
+    assert without["basis"]["ratings"] == 1
+    assert without["list_id"] is None
+    assert get(client, "/v1/status")["lists"]["shown"] == 0
+    wrong = client.get("/v1/users/78/recommendations?without=x")
+    assert wrong.status_code == 422 and "without" in wrong.json["detail"]
+
+
 def test_similar_films(client: FlaskClient) -> None:
     """Not the film itself; 404 for one that nobody knows."""
     best = ids(get(client, "/v1/users/1/recommendations"))[0]

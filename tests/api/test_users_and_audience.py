@@ -63,8 +63,13 @@ def test_the_audience_of_a_film(waiting_api: SimpleNamespace, real_app: Flask) -
     assert answer["mean"] == pytest.approx(13 / 3, abs=1e-3)
     assert sum(each["users"] for each in answer["segments"]) == 3
     assert all(each["liked"] == 1 for each in answer["segments"])
+    assert answer["periods"] == [
+        {"start": 1_000, "end": 1_084, "ratings": 2, "mean": 4.0},
+        {"start": 1_924, "end": 2_008, "ratings": 1, "mean": 5.0},
+    ]
     nobody = get(real_app, "/v1/items/6/audience")
     assert (nobody["ratings"], nobody["mean"], nobody["segments"]) == (0, None, [])
+    assert nobody["periods"] == []
     assert real_app.test_client().get("/v1/items/1000000000/audience").status_code == 404
 
 

@@ -120,6 +120,7 @@ class FakeApi:
                     drift=None,
                 ),
                 histories=contract.HistoryStatus(users=len(USERS), live=0),
+                lists=contract.ListStatus(shown=7, hit=2, ratings=40, listed=4),
                 failures=[],
             )
         )
@@ -253,7 +254,8 @@ class FakeApi:
     def _recommendations(self, user_id: int) -> Response:
         """Films that are not rated: by number, or from the last for the highest stars."""
         strategy = request.args.get("strategy", "best")
-        films = [film for film in FILMS.values() if film.item_id not in self._ratings_of(user_id)]
+        left_out = {*self._ratings_of(user_id), int(request.args.get("without", 0))}
+        films = [film for film in FILMS.values() if film.item_id not in left_out]
         reasons = [
             contract.Reason(item_id=item_id, title=FILMS[item_id].title, share=0.3)
             for item_id in self.own.get(user_id, {})
@@ -365,6 +367,10 @@ class FakeApi:
                 ratings=3,
                 mean=4.1,
                 distribution={"0.5": 0, "4": 2, "4.5": 1},
+                periods=[
+                    contract.AudiencePeriod(start=0, end=86_400, ratings=1, mean=4.5),
+                    contract.AudiencePeriod(start=172_800, end=259_200, ratings=2, mean=3.9),
+                ],
                 sampled=3,
                 segments=[segment],
             )

@@ -6,24 +6,20 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import httpx
+from reelstream.cli import preflight
+from reelstream.client import ApiError, wait_until_answers
 
 MAX_SECONDS = 240
 """Far more than anything here takes."""
 
 
 def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-        return port
+    return preflight.free_port("127.0.0.1", 0, "--port")
 
 
 @dataclass
@@ -104,15 +100,11 @@ class RunningSystem:
 
     def _wait(self, name: str, url: str) -> None:
         """Return when `url` answers; fail with the process's own words when it ends first."""
-        deadline = time.monotonic() + MAX_SECONDS
-        while time.monotonic() < deadline and self._processes[name].poll() is None:
-            try:
-                if httpx.get(url, trust_env=False).is_success:
-                    return
-            except httpx.HTTPError:
-                pass
-            time.sleep(0.05)
-        raise AssertionError(f"{name} does not answer: {self._log(name).read_text()}")
+        process = self._processes[name]
+        try:
+            wait_until_answers(url, seconds=MAX_SECONDS, is_running=lambda: process.poll() is None)
+        except ApiError as error:
+            raise AssertionError(f"{name}: {error} {self._log(name).read_text()}") from error
 
     def _log(self, name: str) -> Path:
         return self.work.parent / f"{name}.log"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from fake_api import FakeApi, Served
 from streamlit.testing.v1 import AppTest
-from views import metrics, view, words
+from views import metrics, view, with_tables, words
 
 from reelstream.client import Client
 from reelstream.ui.charts.timeline import marks_of
@@ -54,6 +54,7 @@ def test_the_record_by_batch_and_in_a_moving_window(app: AppTest) -> None:
     app.button_group(key="score").set_value("auc").run()
     assert not app.exception
     assert "higher is better" in words(app)
+    with_tables(app, "How good the answers were, before each rating was learned")
     assert list(app.table[-1].value["Mean of all ratings"]) == ["0.600"] * 3
 
 

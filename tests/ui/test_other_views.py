@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fake_api import FakeApi, Served
 from streamlit.testing.v1 import AppTest
-from views import buttons, metrics, view, words
+from views import buttons, metrics, view, with_tables, words
 
 
 def click(app: AppTest, label: str) -> None:
@@ -18,12 +18,39 @@ def test_a_film_by_its_address(served: Served) -> None:
     assert app.header[0].value == r"Alien \(1979\)"
     assert metrics(app)["Chance to like it"] == "63%"
     assert "Fairly sure: most likely 3.5 ★ (21%), give or take 0.84." in words(app)
-    assert list(app.table[1].value["Users"]) == ["0", "2", "1"]
-    assert list(app.table[2].value["Like it"]) == ["67%"]
+    with_tables(app, "How it is rated, and by whom", "How its score moved")
+    ratings, segments, history = (table.value for table in app.table)
+    assert list(ratings["Users"]) == ["0", "2", "1"]
+    assert list(segments["Like it"]) == ["67%"]
+    assert list(history["From"]) == ["1 Jan 1970", "3 Jan 1970"]
+    assert list(history["Mean"]) == ["4.50 ★", "3.90 ★"]
     assert buttons(app, "similar") == [
         "Toy Story :gray[· 0.31]",
         r"\[Rec\] \*\$9\* :gray[· 0.31]",
     ]
+
+
+def test_each_view_asks_for_what_it_shows(served: Served, api: FakeApi) -> None:
+    """One request for each thing, when what hardly changes is known."""
+    user = "GET /v1/users/12"
+    asked = {
+        "film": [
+            "GET /v1/items/9",
+            "GET /v1/items/9/audience",
+            "GET /v1/items/9/similar",
+            "GET /v1/users",
+            f"{user}/items/9",
+            f"{user}/items/9/because",
+        ],
+        "segments": ["GET /v1/segments", "GET /v1/segments/map"],
+        "models": ["GET /v1/models", f"{user}/recommendations", f"{user}/recommendations"],
+        "health": ["GET /v1/status"],
+    }
+    for name, wanted in asked.items():
+        app = view(name, film="9", user="12").run()
+        del api.requests[:]
+        app.run()
+        assert sorted(line.partition("?")[0] for line in api.requests) == wanted, name
 
 
 def test_a_film_is_rated_with_half_stars(served: Served, api: FakeApi) -> None:
@@ -52,6 +79,7 @@ def test_segments_are_explained(served: Served) -> None:
         r"The Matrix, \#8",
     ):
         assert text in words(app)
+    with_tables(app, "A map of users", "What each segment rates more than all users do")
     users, tastes = (table.value for table in app.table)
     assert list(users["Segment"]) == ["2 · generous drama lovers"] * 3
     assert list(tastes["Times the average"]) == ["1.25"]
@@ -70,6 +98,11 @@ def test_model_sets_with_verdicts_and_scores(served: Served) -> None:
         ":red-badge[refused]",
         ":blue-badge[first]",
     ]
+    with_tables(
+        app,
+        "What the intervals promised, and held",
+        "How good the lists were, before each batch was learned",
+    )
     coverage, ranking = (table.value for table in app.table[1:])
     assert list(coverage["within two (95 %)"]) == ["95.2 %"] * 3
     assert list(ranking["Our lists"]) == ["0.120"] * 3
@@ -103,8 +136,8 @@ def test_two_sets_are_compared_for_one_user(served: Served, api: FakeApi) -> Non
     app = view("models", user="900000001").run()
     del api.requests[:]
     app.selectbox(key="compare-1").set_value(1).run()
-    asked = [line for line in api.requests if "recommendations" in line]
-    assert ["model_set=3" in asked[0], "model_set=1" in asked[1], len(asked)] == [True, True, 2]
+    asked = sorted(line for line in api.requests if "recommendations" in line)
+    assert ["model_set=1" in asked[0], "model_set=3" in asked[1], len(asked)] == [True, True, 2]
     assert "1. Toy Story :gray[4.2 ★ ± 0.8]" in words(app)
 
 
@@ -114,4 +147,5 @@ def test_health_counts_what_should_be_small(served: Served, api: FakeApi) -> Non
     assert not app.exception
     assert metrics(app)["Rejected rows"] == "0"
     assert metrics(app)["Drift of ratings"] == "–"
+    assert metrics(app)["Ratings of recommended films"] == "10%"
     assert "Nothing fails." in words(app)

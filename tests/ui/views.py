@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from streamlit.testing.v1 import AppTest
 
+from reelstream.ui.charts.frame import table_key
+
 _SCRIPT = """
 import os
 
@@ -22,6 +24,13 @@ def view(name: str, **address: str) -> AppTest:
     for key, value in address.items():
         app.query_params[key] = value
     return app
+
+
+def with_tables(app: AppTest, *titles: str) -> AppTest:
+    """The view with the tables of these charts opened, run again."""
+    for title in titles:
+        app.session_state[table_key(title)] = True
+    return app.run()
 
 
 def metrics(app: AppTest) -> dict[str, str]:

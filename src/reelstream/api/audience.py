@@ -5,10 +5,10 @@ from __future__ import annotations
 from reelstream.api.resource import Resource
 from reelstream.api.service import Service
 from reelstream.api.users import counts_of
-from reelstream.contract import AudienceAnswer, AudienceQuery, SegmentAudience
+from reelstream.contract import AudienceAnswer, AudiencePeriod, AudienceQuery, SegmentAudience
 from reelstream.contract.base import DIGITS
 from reelstream.errors import UnknownItemError
-from reelstream.serving.audience import audience_of
+from reelstream.serving.audience import audience_of, periods_of
 from reelstream.storage.api_keys import Scope
 
 resource = Resource()
@@ -35,6 +35,15 @@ def audience(service: Service, query: AudienceQuery) -> AudienceAnswer:
         ratings=len(ratings),
         mean=round(float(ratings.mean()), DIGITS) if len(ratings) else None,
         distribution=counts_of(ratings, service.scale),
+        periods=[
+            AudiencePeriod(
+                start=period.start,
+                end=period.end,
+                ratings=period.ratings,
+                mean=round(period.mean, DIGITS),
+            )
+            for period in periods_of(found.ratings)
+        ],
         sampled=found.sampled,
         segments=[
             SegmentAudience(

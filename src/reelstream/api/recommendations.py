@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from reelstream import contract
 from reelstream.api.items import names_of
@@ -34,6 +35,7 @@ from reelstream.models.choice.mixture import PARTS
 from reelstream.models.recommendation import Reason, RecommendationQuery, Recommendations
 from reelstream.ratings.columns import EventColumns
 from reelstream.ratings.events import check_id
+from reelstream.serving.shown_lists import ShownLists
 from reelstream.storage.api_keys import Scope
 from reelstream.strategies import MAX_RECOMMENDATIONS
 
@@ -53,21 +55,23 @@ resource = Resource()
 def recommendations(service: Service, query: RecommendationsQuery) -> RecommendationsAnswer:
     """Films that a user has not rated and may like, of all films, best first."""
     serving, lists = service.predictor.serving(), service.predictor.lists
-    before = query.list_id and lists.before(query.list_id, query.user_id, query.offset)
+    before = lists.before(query.list_id, query.user_id, query.offset) if query.list_id else None
     # What was listed before is left out instead of counted off: else a rating in between would
     # bring films again, or skip some.
     offset = 0 if before else query.offset
-    wanted = wanted_films(query, offset, names_of(query.genre), _excluded(service, query.exclude))
+    without = _item_ids(service, "without", query.without)
+    excluded = [*_item_ids(service, "exclude", query.exclude), *without, *(before or ())]
     wanted = replace(
-        wanted, exclude=[*wanted.exclude, *(before or ())], include_rated=query.include_rated
+        wanted_films(query, offset, names_of(query.genre), excluded),
+        include_rated=query.include_rated,
     )
-    found, basis = serving.recommend_with_basis(query.user_id, wanted, query.at)
-    page = slice(offset, offset + query.limit)
-    if before:
-        list_id = lists.show(query.user_id, found.item_ids[page].tolist(), query.list_id, before)
+    if without:
+        found, basis = serving.recommend_without(query.user_id, without, wanted, query.at)
     else:
-        # What stands before the page was not shown here, but would not come after it either.
-        list_id = lists.show(query.user_id, found.item_ids[: page.stop].tolist())
+        found, basis = serving.recommend_with_basis(query.user_id, wanted, query.at)
+    page = slice(offset, offset + query.limit)
+    # What would be is no list to choose from, whose hits are counted.
+    list_id = None if without else _show(lists, query, found.item_ids[: page.stop], before)
     end = query.offset + query.limit
     return RecommendationsAnswer(
         model_set=serving.release.number,
@@ -165,14 +169,27 @@ def similar(service: Service, query: SimilarQuery) -> SimilarAnswer:
     )
 
 
-def _excluded(service: Service, listed: str) -> list[int]:
-    """The films in a list with commas. Raises ProblemError."""
+def _show(
+    lists: ShownLists,
+    query: RecommendationsQuery,
+    item_ids: NDArray[np.int64],
+    before: Sequence[int] | None,
+) -> str:
+    """Note what the user is shown; the list's id. item_ids: up to the end of the page."""
+    if before:
+        return lists.show(query.user_id, item_ids.tolist(), query.list_id, before)
+    # What stands before the page was not shown here, but would not come after it either.
+    return lists.show(query.user_id, item_ids.tolist())
+
+
+def _item_ids(service: Service, field: str, listed: str) -> list[int]:
+    """The films in a list with commas. Raises ProblemError, naming the field."""
     try:
         item_ids = [service.ids.item.look_up(each) for each in listed.split(",") if each]
         for item_id in item_ids:
-            check_id("exclude", item_id)
+            check_id(field, item_id)
     except RatingError as error:
-        raise refusal(ProblemType.INVALID_QUERY, f"exclude: {error}") from error
+        raise refusal(ProblemType.INVALID_QUERY, f"{field}: {error}") from error
     return item_ids
 
 

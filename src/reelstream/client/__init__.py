@@ -10,6 +10,7 @@ Answers are the classes of `reelstream.contract`.
 """
 
 from reelstream.client.client import DEFAULT_API_URL, Client
+from reelstream.client.waiting import wait_until_answers
 from reelstream.errors import ApiError
 
-__all__ = ["DEFAULT_API_URL", "ApiError", "Client"]
+__all__ = ["DEFAULT_API_URL", "ApiError", "Client", "wait_until_answers"]

@@ -10,6 +10,7 @@ as on the log.
 
 from reelstream.contract.audience import (
     AudienceAnswer,
+    AudiencePeriod,
     AudienceQuery,
     SegmentAudience,
 )
@@ -168,6 +169,7 @@ __all__ = [
     "AnonymousQuery",
     "Answer",
     "AudienceAnswer",
+    "AudiencePeriod",
     "AudienceQuery",
     "Basis",
     "BatchRanking",

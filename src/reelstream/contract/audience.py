@@ -26,6 +26,15 @@ class SegmentAudience(Answer):
     liked: Annotated[float, Field(ge=0, le=1, description="The share of them who like it.")]
 
 
+class AudiencePeriod(Answer):
+    """How a film was rated in one span of time."""
+
+    start: Annotated[int, Field(description="The first second in it, since 1970, UTC.")]
+    end: Annotated[int, Field(description="The second after it.")]
+    ratings: Annotated[int, Field(ge=1, description="How many ratings that count are of it.")]
+    mean: Annotated[float, Field(description="Of these.")]
+
+
 class AudienceAnswer(Answer):
     """Who rates a film, and how."""
 
@@ -37,6 +46,13 @@ class AudienceAnswer(Answer):
     distribution: Annotated[
         dict[str, int], Field(description="How often each rating of the scale was given.")
     ]
+    periods: Annotated[
+        list[AudiencePeriod],
+        Field(
+            description="The ratings by time: twelve spans of one length, from the oldest rating "
+            "to the newest, without those that have none."
+        ),
+    ] = Field(default_factory=list)
     sampled: Annotated[
         int, Field(ge=0, description="Users whose segment was looked up: of many, a thousand.")
     ]

@@ -86,6 +86,14 @@ class RecommendationsQuery(_WantedFilms):
             description="Ids of films to leave out, with commas between them.",
         ),
     ] = ""
+    without: Annotated[
+        str,
+        Field(
+            max_length=2_000,
+            description="Ids of films whose ratings by the user do not count, with commas between "
+            "them: what the list would be without them. They are left out of it.",
+        ),
+    ] = ""
 
 
 class OwnRating(Query):

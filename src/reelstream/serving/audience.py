@@ -12,6 +12,8 @@ from reelstream.serving.predictor import Serving
 
 # Users whose segment is looked up at most: to know it takes a user's whole history.
 MAX_SAMPLED = 1_000
+# Spans of time that a film's ratings are averaged in.
+PERIODS = 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +26,18 @@ class SegmentShare:
     """Their mean rating."""
     liked: float
     """The share of their ratings that are likes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Period:
+    """The ratings of an item in a span of time."""
+
+    start: int
+    """Its first second, since 1970, UTC."""
+    end: int
+    """The second after it."""
+    ratings: int
+    mean: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,3 +78,26 @@ def audience_of(serving: Serving, item_id: int) -> Audience:
             )
     shares.sort(key=lambda share: -share.users)
     return Audience(ratings=ratings, sampled=len(sample), segments=shares)
+
+
+def periods_of(ratings: EventColumns) -> list[Period]:
+    """Ratings by time: PERIODS spans of one length from the oldest to the newest, but those
+    without ratings.
+    """
+    if not len(ratings):
+        return []
+    first = int(ratings.timestamp.min())
+    seconds = (int(ratings.timestamp.max()) - first) // PERIODS + 1
+    places = (ratings.timestamp - first) // seconds
+    counts = np.bincount(places, minlength=PERIODS)
+    means = np.bincount(places, ratings.rating, PERIODS) / np.maximum(counts, 1)
+    return [
+        Period(
+            start=first + place * seconds,
+            end=first + (place + 1) * seconds,
+            ratings=count,
+            mean=mean,
+        )
+        for place, (count, mean) in enumerate(zip(counts.tolist(), means.tolist(), strict=True))
+        if count
+    ]

@@ -165,6 +165,20 @@ class Serving:
             found = self.items.recommend(user.state, user.history, query, max(at, last))
             return found, self._basis_of(user)
 
+    def recommend_without(
+        self,
+        user_id: int,
+        item_ids: Collection[int],
+        query: RecommendationQuery,
+        at: int | None = None,
+    ) -> tuple[Recommendations, Basis]:
+        """The same as if the user had not rated these items."""
+        history = self.histories.of_user(user_id)
+        others = history[~np.isin(history.item_id, list(item_ids))]
+        query = self._without_dismissed(query, [user_id])
+        found = self.recommend_to(others, query, int(time.time()) if at is None else at)
+        return found, self._basis(others)
+
     def recommend_to(
         self, history: EventColumns, query: RecommendationQuery, at: int
     ) -> Recommendations:

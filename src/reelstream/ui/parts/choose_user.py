@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
+from reelstream.client import Client
+from reelstream.contract import UsersAnswer
 from reelstream.ui import visitor
 from reelstream.ui.app import App
 from reelstream.ui.words import Words
@@ -12,13 +14,15 @@ from reelstream.ui.words import Words
 _OFFERED = 10
 
 
-def show_user_choice(app: App) -> str:
+def offered_users(client: Client) -> UsersAnswer:
+    """The users whom the box offers."""
+    return client.users(limit=_OFFERED)
+
+
+def show_user_choice(app: App, offered: UsersAnswer) -> None:
     """A box that finds users as they are typed, and a button that makes one up."""
     words, user = app.words, visitor.user_id()
-    known = {
-        str(summary.user_id): summary.ratings
-        for summary in app.read(lambda client: client.users(limit=_OFFERED)).users
-    }
+    known = {str(summary.user_id): summary.ratings for summary in offered.users}
 
     def name(option: str) -> str:
         return _name(words, option, known.get(option))
@@ -47,7 +51,6 @@ def show_user_choice(app: App) -> str:
             on_click=visitor.new_user,
             width="content",
         )
-    return user
 
 
 def _name(words: Words, user: str, ratings: int | None) -> str:

@@ -4,11 +4,13 @@ they do not share is what it means that ratings are missing for a reason.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import streamlit as st
 
+from reelstream.client import Client
 from reelstream.contract import Id, RecommendationsAnswer, RecommendedFilm, ScaleStatus
 from reelstream.ui.app import App
 from reelstream.ui.formatting import film_name, plain
@@ -65,12 +67,27 @@ def show_filters(words: Words, genres: list[str]) -> Wanted:
     )
 
 
-def show_film_lists(app: App, user: str, wanted: Wanted, scale: ScaleStatus) -> Id | None:
+@dataclass(frozen=True, kw_only=True)
+class Lists:
+    """Both lists, under the same filters: what differs between them is the strategy alone."""
+
+    wanted: Wanted
+    best: Callable[[], RecommendationsAnswer]
+    stars: Callable[[], RecommendationsAnswer]
+
+
+def begin_lists(app: App, user: str, wanted: Wanted) -> Lists:
+    """Ask for both lists."""
+    return Lists(
+        wanted=wanted,
+        best=app.begin(listed(user, wanted)),
+        stars=app.begin(listed(user, replace(wanted, strategy="rating"))),
+    )
+
+
+def show_film_lists(app: App, user: str, lists: Lists, scale: ScaleStatus) -> Id | None:
     """Both lists; returns the first film of the best list."""
-    words = app.words
-    # Both under the same filters: what differs between them is the strategy alone.
-    best = _ask(app, user, wanted.strategy, wanted.filters)
-    stars = _ask(app, user, "rating", wanted.filters)
+    words, wanted, best, stars = app.words, lists.wanted, lists.best(), lists.stars()
     left, right = st.columns([6, 5], gap="medium")
     shared = {film.item_id for film in best.items} & {film.item_id for film in stars.items}
     with left, st.container(border=True, key="best-list"):
@@ -85,10 +102,20 @@ def show_film_lists(app: App, user: str, wanted: Wanted, scale: ScaleStatus) -> 
     return best.items[0].item_id if best.items else None
 
 
-def _ask(app: App, user: str, strategy: str, filters: dict[str, Any]) -> RecommendationsAnswer:
-    return app.read(
-        lambda client: client.recommendations(user, LIST_LENGTH, strategy=strategy, **filters)
+def listed(
+    user: str, wanted: Wanted, *, without: str | None = None
+) -> Callable[[Client], RecommendationsAnswer]:
+    """The query for a list, or for what it would be without the user's rating of one film."""
+    more = wanted.filters if without is None else wanted.filters | {"without": without}
+    return lambda client: client.recommendations(
+        user, LIST_LENGTH, strategy=wanted.strategy, **more
     )
+
+
+def films_shown(user: str) -> list[Id]:
+    """The best list that this visitor saw last, if it was this user's."""
+    last = st.session_state.get("last_list")
+    return last["ranked"] if last is not None and last["user"] == user else []
 
 
 def _show_best(app: App, user: str, answer: RecommendationsAnswer, scale: ScaleStatus) -> None:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from reelstream.contract import FullAnswer, Id, Regression, ScaleStatus
-from reelstream.ui.app import App
+from reelstream.contract import FullAnswer, Regression, ScaleStatus
 from reelstream.ui.charts.prediction import show_prediction_chart
 from reelstream.ui.parts.stamp import show_stamp
 from reelstream.ui.words import Words
@@ -14,10 +13,9 @@ from reelstream.ui.words import Words
 _SURE, _FAIRLY_SURE = 0.15, 0.2
 
 
-def show_prediction(app: App, user: str, item_id: Id, scale: ScaleStatus) -> FullAnswer:
+def show_prediction(words: Words, answer: FullAnswer, scale: ScaleStatus) -> None:
     """The three answers for one user and one film, and what they rest on."""
-    answer = app.read(lambda client: client.predict(user, item_id))
-    words, rating, like = app.words, answer.regression, answer.classification
+    rating, like = answer.regression, answer.classification
     low, high = rating.interval
     with st.container(horizontal=True):
         st.metric(words("predicted"), f"{words.decimal(rating.prediction)} ★", width="content")
@@ -35,7 +33,6 @@ def show_prediction(app: App, user: str, item_id: Id, scale: ScaleStatus) -> Ful
     st.markdown(how_sure(words, rating, scale))
     show_prediction_chart(words, rating)
     show_stamp(words, answer.basis, answer.model_set)
-    return answer
 
 
 def how_sure(words: Words, rating: Regression, scale: ScaleStatus) -> str:

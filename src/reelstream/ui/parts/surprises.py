@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import streamlit as st
 
-from reelstream.ui.app import App
+from reelstream.client import Client
+from reelstream.contract import Surprise, SurprisesAnswer
 from reelstream.ui.charts.frame import show_table
 from reelstream.ui.formatting import film_name, plain
+from reelstream.ui.words import Words
 
 _SURPRISES = 6
 
 
-def show_surprises(app: App, user: str) -> None:
+def surprises(user: str) -> Callable[[Client], SurprisesAnswer]:
+    """The query for the table."""
+    return lambda client: client.surprises(user, limit=_SURPRISES)
+
+
+def show_surprises(words: Words, ratings: Sequence[Surprise]) -> None:
     """What was expected of each from the earlier ratings alone, and how far off that was."""
-    words = app.words
-    ratings = app.read(lambda client: client.surprises(user, limit=_SURPRISES)).ratings
     if not ratings:
         return
     st.markdown(f"**{words('surprises.title')}**  \n:gray[:small[{words('surprises.about')}]]")

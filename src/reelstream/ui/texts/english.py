@@ -193,6 +193,9 @@ ENGLISH = {
     "because.kind.whole": "the rating",
     "because.kind.up": "raises it",
     "because.kind.down": "lowers it",
+    "without.choose": "The list without one of these ratings",
+    "without.none": "Choose a rating, or click its bar",
+    "without.title": "Best for you, had you not rated {film}",
     "film": "A film",
     "film.find": "Find a film",
     "film.choose": "Find a film by its title.",
@@ -202,6 +205,11 @@ ENGLISH = {
     "audience.mean": "Mean",
     "audience.liked": "Like it",
     "audience.none": "Nobody has rated it yet.",
+    "history.title": "How its score moved",
+    "history.units": "Mean of its ratings in stars, by time; larger dots rest on more ratings, the "
+    "dashed line is the mean of all",
+    "history.from": "From",
+    "history.ratings": "Ratings",
     "similar.title": "Similar films",
     "similar.about": "The same people watch them; partial correlation, from 0 to 1",
     "similar.none": "Too few people have rated it to say.",
@@ -275,6 +283,9 @@ ENGLISH = {
     "drift.help": "How differently the newest batch's ratings are distributed than those of the "
     "ten before it: Jensen-Shannon distance, 0 to 1; notable from 0.2 on.",
     "rejected.share": "Rejected in the newest batch",
+    "lists.hit": "Ratings of recommended films",
+    "lists.help": "Of {ratings} by users who had been shown a list, the share of films on that "
+    "list: what was missed counts too. {shown} lists since the server's start.",
     "repeats": "Repeats skipped",
     "excluded": "Batches excluded",
 }

@@ -187,6 +187,9 @@ INDONESIAN = {
     "because.kind.whole": "ratingnya",
     "because.kind.up": "menaikkan",
     "because.kind.down": "menurunkan",
+    "without.choose": "Daftar tanpa salah satu rating ini",
+    "without.none": "Pilih rating, atau klik batangnya",
+    "without.title": "Terbaik untuk Anda, seandainya {film} tidak diberi rating",
     "film": "Sebuah film",
     "film.find": "Cari film",
     "film.choose": "Cari film menurut judulnya.",
@@ -196,6 +199,11 @@ INDONESIAN = {
     "audience.mean": "Rata-rata",
     "audience.liked": "Suka",
     "audience.none": "Belum ada yang memberinya rating.",
+    "history.title": "Bagaimana nilainya berubah",
+    "history.units": "Rata-rata ratingnya dalam bintang, menurut waktu; titik lebih besar berasal "
+    "dari lebih banyak rating, garis putus-putus adalah rata-rata semuanya",
+    "history.from": "Dari",
+    "history.ratings": "Rating",
     "similar.title": "Film serupa",
     "similar.about": "Ditonton orang yang sama; korelasi parsial, 0 sampai 1",
     "similar.none": "Terlalu sedikit yang memberinya rating.",
@@ -266,6 +274,9 @@ INDONESIAN = {
     "drift.help": "Seberapa beda sebaran rating batch terbaru dari sepuluh batch sebelumnya: jarak "
     "Jensen-Shannon, 0 sampai 1; mencolok mulai 0,2.",
     "rejected.share": "Ditolak di batch terbaru",
+    "lists.hit": "Rating dari film yang disarankan",
+    "lists.help": "Dari {ratings} oleh pengguna yang sudah melihat daftar, porsi film pada daftar "
+    "itu: yang tidak kena ikut dihitung. {shown} daftar sejak server mulai.",
     "repeats": "Pengulangan dilewati",
     "excluded": "Batch dikecualikan",
 }

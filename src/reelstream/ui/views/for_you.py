@@ -2,27 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import streamlit as st
 
-from reelstream.contract import Id, ScaleStatus, UserAnswer
+from reelstream.client import Client
+from reelstream.contract import (
+    BecauseAnswer,
+    FilmAnswer,
+    FullAnswer,
+    Id,
+    QuestionFilm,
+    QuestionsAnswer,
+    ScaleStatus,
+    SurprisesAnswer,
+    UserAnswer,
+)
 from reelstream.ui import visitor
 from reelstream.ui.app import App
 from reelstream.ui.catalog_facts import scale_of
 from reelstream.ui.charts.taste import show_taste
 from reelstream.ui.formatting import film_name, plain
 from reelstream.ui.parts.changes import show_outcome
-from reelstream.ui.parts.choose_user import show_user_choice
-from reelstream.ui.parts.film_lists import show_film_lists, show_filters
+from reelstream.ui.parts.choose_user import offered_users, show_user_choice
+from reelstream.ui.parts.film_lists import Wanted, begin_lists, show_film_lists, show_filters
 from reelstream.ui.parts.film_rows import show_film_name
 from reelstream.ui.parts.find_films import find_films
 from reelstream.ui.parts.prediction import show_prediction
 from reelstream.ui.parts.ratings import rate, show_rating_stars
-from reelstream.ui.parts.surprises import show_surprises
-from reelstream.ui.parts.why import show_why
+from reelstream.ui.parts.surprises import show_surprises, surprises
+from reelstream.ui.parts.why import reasons, show_why
 from reelstream.ui.states import api_errors_shown, show_empty
+from reelstream.ui.words import Words
 
 _QUESTIONS = 5
 _OWN_RATINGS = 8
+_SEARCH = "rate_query"
+"""Key of what is typed to find a film."""
 
 
 def show(app: App) -> None:
@@ -34,33 +51,61 @@ def show(app: App) -> None:
 @st.fragment(key="person")
 def _show_person(app: App) -> None:
     with api_errors_shown(app.words):
-        scale = scale_of(app)
+        user, chosen = visitor.user_id(), visitor.film_id()
+        # Asked for before anything is drawn: while one answer is shown the others are made.
+        coming, offered = app.begin(_user(user)), app.begin(offered_users)
+        asked = _begin_questions(app, user)
+        film = _begin_film(app, user, chosen) if chosen else None
+        scale, known = scale_of(app), coming()
+        surprising = app.begin(surprises(user)) if known.total else None
         left, right = st.columns([4, 9], gap="large")
-        with left:
-            user = show_user_choice(app)
-            known = app.read(lambda client: client.user(user, limit=_OWN_RATINGS))
-            with api_errors_shown(app.words):
-                _show_rating(app, user, scale, known)
         # A part that fails is told in its place, and the others stay.
         with right, api_errors_shown(app.words):
             _show_segment(app, known)
             wanted = show_filters(app.words, sorted(each.genre for each in known.taste))
-            first = show_film_lists(app, user, wanted, scale)
-            _show_film(app, user, visitor.film_id() or first, scale)
-            _show_taste(app, user, known)
+        lists = begin_lists(app, user, wanted)
+        with left, api_errors_shown(app.words):
+            show_user_choice(app, offered())
+            _show_rating(app, user, scale, known, asked)
+        with right, api_errors_shown(app.words):
+            first = show_film_lists(app, user, lists, scale)
+            if film is None and first is not None:
+                film = _begin_film(app, user, first)
+            if film is not None:
+                _show_film(app, user, film, scale, wanted)
+            _show_taste(app.words, known, surprising)
 
 
-def _show_rating(app: App, user: str, scale: ScaleStatus, history: UserAnswer) -> None:
+def _user(user: str) -> Callable[[Client], UserAnswer]:
+    return lambda client: client.user(user, limit=_OWN_RATINGS)
+
+
+def _begin_questions(app: App, user: str) -> Callable[[], QuestionsAnswer]:
+    def query(client: Client) -> QuestionsAnswer:
+        return client.questions(user, _QUESTIONS)
+
+    # What is found while typing takes the questions' place.
+    is_typing = bool(st.session_state.get(_SEARCH))
+    return (lambda: app.read(query)) if is_typing else app.begin(query)
+
+
+def _show_rating(
+    app: App,
+    user: str,
+    scale: ScaleStatus,
+    history: UserAnswer,
+    asked: Callable[[], QuestionsAnswer],
+) -> None:
     """What may be rated, and what was."""
     words = app.words
     show_outcome(app)
-    found = find_films(app, key="rate_query", label=words("rate.find"))
+    found = find_films(app, key=_SEARCH, label=words("rate.find"))
     if found:
         for film in found:
             show_film_name(film, where="found")
             show_rating_stars(app, user, film, where="found", scale=scale)
     else:
-        _show_questions(app, user, scale, history)
+        _show_questions(app, user, scale, asked().items, is_new=not history.total)
     st.markdown(f"**{words('rated.title')}** :gray[{words.count('ratings', history.total)}]")
     if not history.ratings:
         show_empty(words("rated.none"))
@@ -79,12 +124,14 @@ def _show_rating(app: App, user: str, scale: ScaleStatus, history: UserAnswer) -
             )
 
 
-def _show_questions(app: App, user: str, scale: ScaleStatus, history: UserAnswer) -> None:
+def _show_questions(
+    app: App, user: str, scale: ScaleStatus, films: list[QuestionFilm], *, is_new: bool
+) -> None:
     """The films whose ratings would tell most."""
     words = app.words
-    key = "questions.first" if not history.total else "questions.more"
+    key = "questions.first" if is_new else "questions.more"
     st.markdown(f"**{words(key)}**  \n:gray[:small[{words('questions.about')}]]")
-    for film in app.read(lambda client: client.questions(user, _QUESTIONS)).items:
+    for film in films:
         with st.container(gap=None):
             show_film_name(film, where="asked")
             show_rating_stars(app, user, film, where="asked", scale=scale)
@@ -100,26 +147,43 @@ def _show_segment(app: App, known: UserAnswer) -> None:
         )
 
 
-def _show_taste(app: App, user: str, known: UserAnswer) -> None:
+def _show_taste(
+    words: Words, known: UserAnswer, surprising: Callable[[], SurprisesAnswer] | None
+) -> None:
     """What the ratings say of the user, and which of them nobody expected."""
-    if known.total:
-        taste, surprises = st.columns(2, gap="large")
+    if surprising is not None:
+        taste, surprised = st.columns(2, gap="large")
         with taste:
-            show_taste(app.words, known)
-        with surprises, api_errors_shown(app.words):
-            show_surprises(app, user)
+            show_taste(words, known)
+        with surprised, api_errors_shown(words):
+            show_surprises(words, surprising().ratings)
 
 
-def _show_film(app: App, user: str, item_id: Id | None, scale: ScaleStatus) -> None:
+@dataclass(frozen=True, kw_only=True)
+class _Film:
+    """What is asked about one film for one user."""
+
+    film: Callable[[], FilmAnswer]
+    prediction: Callable[[], FullAnswer]
+    why: Callable[[], BecauseAnswer]
+
+
+def _begin_film(app: App, user: str, item_id: Id) -> _Film:
+    return _Film(
+        film=app.begin(lambda client: client.item(item_id)),
+        prediction=app.begin(lambda client: client.predict(user, item_id)),
+        why=app.begin(reasons(user, item_id)),
+    )
+
+
+def _show_film(app: App, user: str, asked: _Film, scale: ScaleStatus, wanted: Wanted) -> None:
     """The film that was clicked, else the first of the list: its prediction, and why."""
-    if item_id is None:
-        return
     with st.container(border=True), api_errors_shown(app.words):
-        film = app.client.item(item_id)
+        film = asked.film()
         st.header(plain(film_name(film)), anchor=False)
         st.caption(plain(" · ".join(film.genres)) or app.words("genres.none"))
         prediction, why = st.columns(2, gap="large")
         with prediction:
-            show_prediction(app, user, item_id, scale)
-        with why:
-            show_why(app, user, item_id)
+            show_prediction(app.words, asked.prediction(), scale)
+        with why, api_errors_shown(app.words):
+            show_why(app, user, asked.why(), wanted)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from reelstream.contract import PartitionStatus, StatusAnswer
+from reelstream.contract import ListStatus, PartitionStatus, StatusAnswer
 from reelstream.ui.app import App
 from reelstream.ui.charts.frame import show_table
 from reelstream.ui.formatting import plain
@@ -46,27 +46,45 @@ def _show_health(app: App) -> None:
 
 def _show_counts(words: Words, status: StatusAnswer) -> None:
     batches = status.batches
-    drift = "–" if batches.drift is None else words.decimal(batches.drift)
     share = "–" if batches.rejected_share is None else words.percent(batches.rejected_share)
     with st.container(horizontal=True, key="health"):
-        st.metric(
-            words("drift"),
-            drift,
-            words("drift.notable") if (batches.drift or 0) >= _NOTABLE_DRIFT else None,
-            delta_color="off",
-            delta_arrow="off",
-            help=words("drift.help"),
-            border=True,
-            width="content",
-        )
-        st.metric(
-            words("count.rejected"), words.number(batches.rejected), border=True, width="content"
-        )
-        st.metric(words("rejected.share"), share, border=True, width="content")
-        st.metric(words("repeats"), words.number(batches.repeats), border=True, width="content")
-        st.metric(
-            words("excluded"), words.number(len(batches.excluded)), border=True, width="content"
-        )
+        _show_drift(words, batches.drift)
+        for key, value in (
+            ("count.rejected", words.number(batches.rejected)),
+            ("rejected.share", share),
+            ("repeats", words.number(batches.repeats)),
+            ("excluded", words.number(len(batches.excluded))),
+        ):
+            st.metric(words(key), value, border=True, width="content")
+        _show_hits(words, status.lists)
+
+
+def _show_drift(words: Words, drift: float | None) -> None:
+    st.metric(
+        words("drift"),
+        "–" if drift is None else words.decimal(drift),
+        words("drift.notable") if (drift or 0) >= _NOTABLE_DRIFT else None,
+        delta_color="off",
+        delta_arrow="off",
+        help=words("drift.help"),
+        border=True,
+        width="content",
+    )
+
+
+def _show_hits(words: Words, lists: ListStatus) -> None:
+    """What became of the lists that users were shown."""
+    st.metric(
+        words("lists.hit"),
+        words.percent(lists.listed / lists.ratings) if lists.ratings else "–",
+        help=words(
+            "lists.help",
+            ratings=words.count("ratings", lists.ratings),
+            shown=words.number(lists.shown),
+        ),
+        border=True,
+        width="content",
+    )
 
 
 def _show_lag(words: Words, partitions: list[PartitionStatus]) -> None:
