@@ -154,7 +154,7 @@ def test_the_page_asks_for_what_it_shows(app: AppTest, api: FakeApi) -> None:
         "GET /v1/users/900000001/recommendations",
         "GET /v1/users/900000001/recommendations",
     ]
-    assert all("n=10" in line for line in api.requests if "recommendations" in line)
+    assert all("limit=10" in line for line in api.requests if "recommendations" in line)
 
 
 def test_a_refused_rating_is_told(app: AppTest, api: FakeApi) -> None:
