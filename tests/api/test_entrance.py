@@ -119,7 +119,8 @@ def test_what_is_answered_at_once_is_counted_like_the_rest(
         asyncio.run(send(entrance, "POST", "/predict_regression", [body]))
     counted = (
         'http_server_request_duration_seconds_count{http_request_method="POST",'
-        'http_response_status_code="200",http_route="/predict_regression"}'
+        'http_response_status_code="200",http_route="/predict_regression",'
+        'reelstream_model_set="2"}'
     )
     assert f"{counted} 3.0" in api.client.get("/metrics").text
 

@@ -397,9 +397,20 @@ def test_metrics_count_requests_by_endpoint_and_status(client: FlaskClient) -> N
     ):
         labels = (
             f'{{http_request_method="{method}",http_response_status_code="{status}",'
-            f'http_route="{route}"}}'
+            f'http_route="{route}",reelstream_model_set="2"}}'
         )
         assert f"http_server_request_duration_seconds_count{labels} 1.0" in text
+
+
+def test_requests_are_told_apart_by_model_set_but_not_for_ever(api: SimpleNamespace) -> None:
+    """Of the set in service, and the one before; a set that is gone leaves no series."""
+    for number in range(2, 8):
+        api.predictor.swap(release(number), api.registry.sets[2], {})
+        api.client.get("/v1/items/1")
+    lines = api.client.get("/metrics").text.splitlines()
+    counted = [line for line in lines if "request_duration_seconds_count" in line]
+    sets = [re.findall('reelstream_model_set="(.*?)"', line) for line in counted]
+    assert sorted(sets) == [["6"], ["7"]]
 
 
 def test_a_log_that_is_away_is_told_with_every_answer(

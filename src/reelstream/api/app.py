@@ -65,6 +65,8 @@ _CORS_SECONDS = 600
 # Where an application keeps the scope of each view, and what is answered without it.
 SCOPES = "reelstream-scopes"
 QUICK = "reelstream-quick"
+# Where it counts its requests.
+REQUESTS = "reelstream-requests"
 
 # Of the routes that are no operations, by their view's name.
 _OTHER_SCOPES = {
@@ -110,7 +112,7 @@ def create_app(service: Service, origins: Sequence[str] = ()) -> Flask:
     app.json.sort_keys = False  # type: ignore[attr-defined]  # Flask's default provider has it
     # First, so that it sees everything: Flask calls before-request hooks in the order in which
     # they are registered, and after-request hooks in reverse.
-    metrics = measure(app, service)
+    metrics = app.extensions[REQUESTS] = measure(app, service)
     handle_problems(app, service.ids)
     operations = declared_operations()
     scopes = _OTHER_SCOPES | {operation.id: operation.scope for operation in operations}
@@ -138,7 +140,9 @@ def create_app(service: Service, origins: Sequence[str] = ()) -> Flask:
 
 def create_entrance(app: Flask) -> Entrance:
     """What the network speaks to: the application, and what is answered without it."""
-    return Entrance(app, app.extensions.get(QUICK, {}))
+    entrance = Entrance(app, app.extensions.get(QUICK, {}))
+    app.extensions[REQUESTS].watch(lambda: entrance.active)
+    return entrance
 
 
 def _secure(response: Response) -> Response:

@@ -66,6 +66,11 @@ class Entrance:
         # Both are changed on the event loop's thread alone.
         self._held = self._queued = 0
 
+    @property
+    def active(self) -> int:
+        """Requests that have arrived whole, and have no answer yet."""
+        return self._queued
+
     async def answer(self, scope: Any, protocol: Any) -> None:
         """Answer one request."""
         try:

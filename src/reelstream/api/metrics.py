@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 from flask import Flask, Response, g, request
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
     CollectorRegistry,
+    Gauge,
     Histogram,
     ProcessCollector,
     generate_latest,
@@ -24,8 +27,11 @@ from prometheus_client.registry import Collector
 
 from reelstream.api.service import Service
 from reelstream.api.stream_metrics import StreamMetrics
+from reelstream.serving.predictor import Predictor
 from reelstream.serving.shown_lists import ListCounts
 
+# Model sets whose requests are told apart: the one in service, and the one before.
+MAX_LABELLED_SETS = 2
 _BUCKETS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 5.0)
 
 
@@ -102,18 +108,50 @@ class RequestMetrics:
     names.
     """
 
-    def __init__(self, registry: CollectorRegistry) -> None:
+    def __init__(self, registry: CollectorRegistry, predictor: Predictor) -> None:
         self._seconds = Histogram(
             "http_server_request_duration_seconds",
             "Time to answer.",
-            ["http_request_method", "http_route", "http_response_status_code"],
+            [
+                "http_request_method",
+                "http_route",
+                "http_response_status_code",
+                "reelstream_model_set",
+            ],
             buckets=_BUCKETS,
             registry=registry,
         )
+        self._predictor = predictor
+        # The newest last. A series for each set that ever was would be series without end.
+        self._of_sets: dict[int | str, set[tuple[str, str, int]]] = {}
+        self._lock = threading.Lock()
+        self._active = Gauge(
+            "http_server_active_requests",
+            "Requests that are being answered, or wait for it.",
+            registry=registry,
+        )
+
+    def watch(self, active: Callable[[], int]) -> None:
+        """Report how many requests have no answer yet."""
+        self._active.set_function(active)
 
     def note(self, route: str, method: str, status: int, seconds: float) -> None:
         """Count one request; route: its template `/v1/items/{movieId}`, not its path."""
-        self._seconds.labels(method, route, status).observe(seconds)
+        number = self._predictor.number
+        model_set, request = "" if number is None else number, (method, route, status)
+        # Nearly always it is there: no lock is needed to look.
+        if request not in self._of_sets.get(model_set, ()):
+            self._begin(model_set, request)
+        self._seconds.labels(*request, model_set).observe(seconds)
+
+    def _begin(self, model_set: int | str, request: tuple[str, str, int]) -> None:
+        """Note a series, and end those of the sets before the last two."""
+        with self._lock:
+            self._of_sets.setdefault(model_set, set()).add(request)
+            for old in list(self._of_sets)[:-MAX_LABELLED_SETS]:
+                for each in self._of_sets.pop(old):
+                    with suppress(KeyError):
+                        self._seconds.remove(*each, old)
 
 
 def route_template(rule: str) -> str:
@@ -129,7 +167,7 @@ def measure(app: Flask, service: Service) -> RequestMetrics:
     ProcessCollector(registry=registry)
     registry.register(_Serving(service))
     registry.register(StreamMetrics(service))
-    metrics = RequestMetrics(registry)
+    metrics = RequestMetrics(registry, service.predictor)
 
     @app.before_request
     def _begin() -> None:

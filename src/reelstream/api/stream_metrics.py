@@ -17,6 +17,9 @@ from reelstream.monitoring.trends import Trends
 from reelstream.serving.live_updates import StreamReport
 from reelstream.storage.release import Release
 
+# Of what was predicted, on the scale and for likes: fields of `Scores`.
+_SCORES = ("rmse", "auc", "log_loss")
+
 
 class StreamMetrics(Collector):
     """Read at each scrape, from what the server follows anyway: this touches neither the disk nor
@@ -103,20 +106,26 @@ def _sets(releases: Sequence[Release]) -> Iterator[Metric]:
     for verdict, count in Counter(release.gate.verdict for release in releases).items():
         verdicts.add_metric([verdict], count)
     yield verdicts
-    number, refused, rmse = (
-        (newest.number, not newest.may_serve, newest.holdout.rmse) if newest else (None,) * 3
-    )
+    number, refused = (newest.number, not newest.may_serve) if newest else (None, None)
     yield GaugeMetricFamily(
         "reelstream_newest_set_number", "Number of the set published last.", number
     )
     yield GaugeMetricFamily(
         "reelstream_newest_set_refused", "1 when the gate refused that set.", refused
     )
+    for score in _SCORES:
+        yield from _scores(newest, score)
+
+
+def _scores(newest: Release | None, score: str) -> Iterator[Metric]:
+    """One score of the newest set, and of the newest trained batch."""
     yield GaugeMetricFamily(
-        "reelstream_holdout_rmse", "Of that set, on ratings that no set has learned.", rmse
+        f"reelstream_holdout_{score}",
+        "Of that set, on ratings that no set has learned.",
+        None if newest is None else getattr(newest.holdout, score),
     )
-    errors = GaugeMetricFamily(
-        "reelstream_batch_rmse",
+    of_batch = GaugeMetricFamily(
+        f"reelstream_batch_{score}",
         "Of the newest trained batch, predicted before it was learned.",
         labels=["predictor"],
     )
@@ -124,6 +133,7 @@ def _sets(releases: Sequence[Release]) -> Iterator[Metric]:
     for line in newest.record[-1:] if newest else ():
         for predictor in ("live", "live_users", "static", "biases", "global_mean"):
             scores: Scores | None = getattr(line, predictor)
-            if scores is not None and scores.rmse is not None:
-                errors.add_metric([predictor], scores.rmse)
-    yield errors
+            value = None if scores is None else getattr(scores, score)
+            if value is not None:
+                of_batch.add_metric([predictor], value)
+    yield of_batch
