@@ -100,10 +100,14 @@ class MissingFamilyError(NoModelSetError):
 class ApiError(ReelstreamError):
     """The REST API cannot be reached, or answered with a problem."""
 
-    def __init__(self, message: str, status: int | None = None) -> None:
+    def __init__(
+        self, message: str, status: int | None = None, problem_type: str | None = None
+    ) -> None:
         super().__init__(message)
         self.status = status
         """The HTTP status; None when nothing answered."""
+        self.problem_type = problem_type
+        """Which problem it is: the `uri` of a `ProblemType`; None when what answered names none."""
 
 
 class FitError(ReelstreamError):

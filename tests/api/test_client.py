@@ -22,6 +22,7 @@ from reelstream.contract import (
     GroupQuery,
     NewRating,
     PairQuery,
+    ProblemType,
     RatingQuery,
     RegressionAnswer,
     SegmentQuery,
@@ -209,6 +210,7 @@ def test_a_problem_is_told_in_its_own_words(typed: Client) -> None:
     with pytest.raises(ApiError, match=r"^film 999 is not in the catalogue") as caught:
         typed.item(999)
     assert caught.value.status == 404
+    assert caught.value.problem_type == ProblemType.UNKNOWN_FILM.uri
 
 
 @pytest.mark.parametrize("content", [b"<html>oops</html>", b"{}", b"[1]", b""])

@@ -109,11 +109,12 @@ def _raise_for_problem(response: httpx.Response) -> None:
     if not response.is_error:
         return
     try:
-        detail = Problem.model_validate_json(response.content).detail
+        problem = Problem.model_validate_json(response.content)
     # Not from the API itself: a proxy, or another server on this port.
     except ValidationError:
         detail = f"The API answered with status {response.status_code}."
-    raise ApiError(detail, status=response.status_code)
+        raise ApiError(detail, status=response.status_code) from None
+    raise ApiError(problem.detail, response.status_code, problem.type)
 
 
 def _decode(response: httpx.Response, answer: TypeAdapter[T]) -> T:
