@@ -120,7 +120,7 @@ def test_what_is_answered_at_once_is_counted_like_the_rest(
     counted = (
         'http_server_request_duration_seconds_count{http_request_method="POST",'
         'http_response_status_code="200",http_route="/predict_regression",'
-        'reelstream_model_set="2"}'
+        'model_set="2"}'
     )
     assert f"{counted} 3.0" in api.client.get("/metrics").text
 

@@ -397,7 +397,7 @@ def test_metrics_count_requests_by_endpoint_and_status(client: FlaskClient) -> N
     ):
         labels = (
             f'{{http_request_method="{method}",http_response_status_code="{status}",'
-            f'http_route="{route}",reelstream_model_set="2"}}'
+            f'http_route="{route}",model_set="2"}}'
         )
         assert f"http_server_request_duration_seconds_count{labels} 1.0" in text
 
@@ -409,7 +409,7 @@ def test_requests_are_told_apart_by_model_set_but_not_for_ever(api: SimpleNamesp
         api.client.get("/v1/items/1")
     lines = api.client.get("/metrics").text.splitlines()
     counted = [line for line in lines if "request_duration_seconds_count" in line]
-    sets = [re.findall('reelstream_model_set="(.*?)"', line) for line in counted]
+    sets = [re.findall('model_set="(.*?)"', line) for line in counted]
     assert sorted(sets) == [["6"], ["7"]]
 
 

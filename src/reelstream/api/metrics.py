@@ -116,7 +116,7 @@ class RequestMetrics:
                 "http_request_method",
                 "http_route",
                 "http_response_status_code",
-                "reelstream_model_set",
+                "model_set",
             ],
             buckets=_BUCKETS,
             registry=registry,
