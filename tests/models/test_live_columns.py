@@ -37,9 +37,9 @@ def learned(columns: ItemColumns, ratings: Ratings) -> LiveColumns:
 
 def added(live: LiveColumns, history: list[int]) -> NDArray[np.float32]:
     """(N_FILMS,): what users since the set add to a history."""
-    scores = np.zeros((N_FILMS, 1), np.float32)
-    live.add(np.array(history), np.ones((len(history), 1), np.float32), scores)
-    return scores[:, 0]
+    scores = np.zeros((1, N_FILMS), np.float32)
+    live.add(np.array(history), np.ones((1, len(history)), np.float32), scores)
+    return scores[0]
 
 
 def dense(columns: ItemColumns) -> NDArray[np.float64]:
@@ -139,13 +139,13 @@ def test_a_film_without_a_column_is_scored_like_films_of_its_genres() -> None:
         "War": np.array([False, False, False, True, True, False, False]),
     }
     borrowed = BorrowedColumns.of(counts, of_genre)
-    scores = np.array([[9.0], [0.2], [0.4], [0.7], [0.0], [0.0], [0.0]], np.float32)
+    scores = np.array([[9.0, 0.2, 0.4, 0.7, 0.0, 0.0, 0.0]], np.float32)
     borrowed.add(scores)
     expected = [9.0, 0.2, 0.4, 0.7, (0.3 + 0.7) / 2, 0.3, 0.0]
-    np.testing.assert_allclose(scores[:, 0], expected, rtol=1e-6)
+    np.testing.assert_allclose(scores[0], expected, rtol=1e-6)
 
 
 def test_nothing_is_borrowed_without_genres() -> None:
-    scores = np.ones((3, 2), np.float32)
+    scores = np.ones((2, 3), np.float32)
     BorrowedColumns.of(np.array([3, 0, 0]), {}).add(scores)
     assert (scores == 1).all()

@@ -72,8 +72,8 @@ class ItemColumns:
     def add(
         self, rows: NDArray[np.int64], factors: NDArray[np.float32], scores: NDArray[np.float32]
     ) -> None:
-        """Add to `scores` (at least I, C) the weights of the rated films `rows` (n,), times
-        `factors` (n, C).
+        """Add to `scores` (C, at least I) the weights of the rated films `rows` (n,), times
+        `factors` (C, n).
         """
         add_rows(self.starts, self.targets, self.weights, rows, factors, scores)
 
@@ -140,7 +140,10 @@ def add_rows(
     starts: Ints, targets: Ints, weights: Floats, rows: Ints, factors: Floats, scores: Floats
 ) -> None:
     """See `ItemColumns.add`."""
-    for k in range(rows.size):
-        for at in range(starts[rows[k]], starts[rows[k] + 1]):
-            for channel in range(factors.shape[1]):
-                scores[targets[at], channel] += factors[k, channel] * weights[at]
+    for channel in range(len(factors)):
+        of_channel = scores[channel]
+        for k in range(rows.size):
+            factor = factors[channel, k]
+            if factor != 0:  # most of a long history, where only the session counts
+                for at in range(starts[rows[k]], starts[rows[k] + 1]):
+                    of_channel[targets[at]] += factor * weights[at]

@@ -114,16 +114,16 @@ class LiveChoice:
         seen = rows[rows >= 0]
         is_fitted = (rows >= 0) & (rows < n_fitted)
         # Of the whole history each rating counts alike, of the session the latest ones.
-        factors = np.ones((len(rows), 2), np.float32)
-        factors[:, 1] = mixture.session_factors(history.timestamp)
-        company = np.zeros((len(self), 2), np.float32)
-        self.model.columns.add(rows[is_fitted], factors[is_fitted], company)
+        factors = np.ones((2, len(rows)), np.float32)
+        factors[1] = mixture.session_factors(history.timestamp)
+        parts = np.zeros((len(PARTS) - 1, len(self)), np.float32)
+        company = parts[:2]
+        self.model.columns.add(rows[is_fitted], factors[:, is_fitted], company)
         self._borrowed.add(company)
-        self._live.add(seen, factors[rows >= 0], company)
+        self._live.add(seen, factors[:, rows >= 0], company)
         np.maximum(company, 0, out=company)
-        parts = np.empty((len(PARTS) - 1, len(self)), np.float32)
-        parts[0] = raised(company[:, 0], mixture.history_power)
-        parts[1] = raised(company[:, 1], mixture.session_power)
+        parts[0] = raised(parts[0], mixture.history_power)
+        parts[1] = raised(parts[1], mixture.session_power)
         # Scaled before it is single precision, whose range is small.
         parts[2] = self._mass / max(self._mass.max(initial=0.0), np.finfo(float).tiny)
         parts[:, seen] = 0

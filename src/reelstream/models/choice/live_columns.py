@@ -54,11 +54,11 @@ class LiveColumns:
     def add(
         self, rows: NDArray[np.int64], factors: NDArray[np.float32], scores: NDArray[np.float32]
     ) -> None:
-        """Add to `scores` (N, C) what the rated films `rows` (n,), times `factors` (n, C), say of
+        """Add to `scores` (C, N) what the rated films `rows` (n,), times `factors` (C, n), say of
         each film.
         """
         mask = np.zeros_like(scores)
-        mask[rows] = factors
+        mask[:, rows] = factors
         add_live(self._lengths, self._rows, self._gains, self._errors, mask, scores)
 
     def update(self, user_id: int, known: NDArray[np.int64], new: NDArray[np.int64]) -> None:
@@ -66,13 +66,13 @@ class LiveColumns:
         `new` (m,), one after the other.
         """
         place = self._place(user_id, known)
-        expected = np.zeros((len(self._variances), 1), np.float32)
+        expected = np.zeros(len(self._variances), np.float32)
         self._expect(self._own(place), expected)
         for row in new.tolist():
             own = self._own(place)
             if row in own:
                 continue
-            self._learn(place, own, row, expected[:, 0])
+            self._learn(place, own, row, expected)
             self._expect(np.array([row]), expected)
 
     def forget(self, user_id: int) -> None:
@@ -166,7 +166,7 @@ class LiveColumns:
     def _expect(self, rows: NDArray[np.int64], expected: NDArray[np.float32]) -> None:
         """Add what the set's columns expect of users who rated these films."""
         fitted = rows[rows < len(self._columns.counts)]
-        self._columns.add(fitted, np.ones((len(fitted), 1), np.float32), expected)
+        self._columns.add(fitted, np.ones((1, len(fitted)), np.float32), expected[None])
 
 
 @compiled()
@@ -174,15 +174,15 @@ def add_live(
     lengths: Ints, rows: Ints, gains: Floats, errors: Floats, mask: Floats, scores: Floats
 ) -> None:
     """See `LiveColumns.add`."""
-    shared = np.zeros(mask.shape[1], np.float32)
+    shared = np.zeros(len(mask), np.float32)
     for user in range(lengths.size):
         shared[:] = 0
         for k in range(lengths[user]):
             row, error = rows[user, k], errors[user, k]
-            for channel in range(mask.shape[1]):
+            for channel in range(len(mask)):
                 if error != 0:
-                    scores[row, channel] += error * shared[channel]
-                shared[channel] += gains[user, k] * mask[row, channel]
+                    scores[channel, row] += error * shared[channel]
+                shared[channel] += gains[user, k] * mask[channel, row]
 
 
 @compiled()

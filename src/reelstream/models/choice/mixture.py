@@ -33,7 +33,7 @@ FADES = (3600.0,)
 HALF_LIVES = (0.02 * _YEAR, 0.1 * _YEAR, 0.3 * _YEAR, _YEAR, 3 * _YEAR, np.inf)
 SESSIONS = tuple((decay, fade) for decay in DECAYS for fade in FADES)
 
-# Ratings that count less than this for the session are passed over: most of a long history.
+# Ratings that count less than this for the session are passed over.
 MIN_FACTOR = 1e-3
 # Rounds of EM: shares change by less than a thousandth after half of them.
 ROUNDS = 40
@@ -78,13 +78,13 @@ def group_of(n_ratings: int, pause: float) -> int:
 
 
 def session_factors(times: NDArray[np.int64], decay: float, fade: float) -> NDArray[np.float32]:
-    """The factor (n,) of each rating, one for the newest."""
+    """The factor (n,) of each rating, one for the newest, and nothing for most of a long history:
+    see MIN_FACTOR.
+    """
     n = len(times)
     age = (times[-1] - times) / fade if n else np.empty(0)
-    factors: NDArray[np.float32] = (decay ** np.arange(n - 1, -1, -1) * np.exp(-age)).astype(
-        np.float32
-    )
-    return factors
+    factors = decay ** np.arange(n - 1, -1, -1) * np.exp(-age)
+    return np.where(factors > MIN_FACTOR, factors, 0).astype(np.float32)
 
 
 def raised(scores: NDArray[np.float32], power: float) -> NDArray[np.float32]:

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from reelstream.models.choice.columns import ItemColumns
 from reelstream.models.choice.mixture import (
     HALF_LIVES,
-    MIN_FACTOR,
     PAUSE_SECONDS,
     POWERS,
     SESSIONS,
@@ -150,7 +149,7 @@ def _company_shares(
     """
     found: dict[int, NDArray[np.float64]] = {}
     users = choices.user_rows[[targets[0] for targets in moments.targets]]
-    whole, last = np.zeros((choices.n_items, 1), np.float32), None
+    whole, last = np.zeros((1, choices.n_items), np.float32), None
     # By user: a history begins with that of the moment before.
     for place in np.lexsort((moments.at, users)).tolist():
         history = choices.item_rows[moments.histories[place]]
@@ -159,9 +158,9 @@ def _company_shares(
             whole[:] = 0
         else:
             new = history[len(moments.histories[last]) :]
-        columns.add(new, np.ones((len(new), 1), np.float32), whole)
+        columns.add(new, np.ones((1, len(new)), np.float32), whole)
         last = place
-        scores = np.vstack([whole.T, _sessions(choices, columns, moments.histories[place])])
+        scores = np.vstack([whole, _sessions(choices, columns, moments.histories[place])])
         np.maximum(scores, 0, out=scores)
         scores[:, history] = 0
         wanted = choices.item_rows[moments.targets[place]]
@@ -178,12 +177,10 @@ def _sessions(
 ) -> NDArray[np.float32]:
     """(len(SESSIONS), n_items): what each session says of each film."""
     times = choices.times[history]
-    factors = np.column_stack([session_factors(times, *session) for session in SESSIONS])
-    recent = factors.max(1, initial=0.0) > MIN_FACTOR
-    scores = np.zeros((choices.n_items, len(SESSIONS)), np.float32)
-    seen = choices.item_rows[history[recent]]
-    columns.add(seen, np.ascontiguousarray(factors[recent]), scores)
-    return scores.T
+    factors = np.vstack([session_factors(times, *session) for session in SESSIONS])
+    scores = np.zeros((len(SESSIONS), choices.n_items), np.float32)
+    columns.add(choices.item_rows[history], factors, scores)
+    return scores
 
 
 def _popularity_shares(choices: Choices, moments: Moments) -> NDArray[np.float64]:

@@ -51,6 +51,6 @@ class BorrowedColumns:
         return cls(borrowers=borrowers, lenders=lenders, taken=taken, given=given)
 
     def add(self, scores: NDArray[np.float32]) -> None:
-        """Add to the `scores` (N, C) of the borrowers, given those of the lenders."""
-        by_genre = self.given.T @ np.maximum(scores[self.lenders], 0)
-        scores[self.borrowers] += self.taken @ by_genre
+        """Add to the `scores` (C, N) of the borrowers, given those of the lenders."""
+        by_genre = np.maximum(scores[:, self.lenders], 0) @ self.given
+        scores[:, self.borrowers] += by_genre @ self.taken.T

@@ -16,7 +16,7 @@ order in which all ratings arrived.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -96,13 +96,17 @@ class OnlineItems:
         updated.
         """
         n_items = len(self._model.item_ids)
-        fitted = self._model.items.rows(item_ids)
-        rows = np.empty(len(item_ids), np.int64)
-        for n, (item_id, row) in enumerate(zip(item_ids.tolist(), fitted.tolist(), strict=True)):
-            online = self._rows.get(item_id)
-            if online is None and (own or row < 0):
-                online = self._add(item_id, row)
-            rows[n] = row if online is None else n_items + online
+        rows, ids = self._model.items.rows(item_ids), item_ids.tolist()
+        self._add(
+            {
+                item_id: row
+                for item_id, row in zip(ids, rows.tolist(), strict=True)
+                if (own or row < 0) and item_id not in self._rows
+            }
+        )
+        for n, item_id in enumerate(ids):
+            if (online := self._rows.get(item_id)) is not None:
+                rows[n] = n_items + online
         return rows
 
     def row_of(self, item_id: int) -> NDArray[np.float32]:
@@ -129,20 +133,27 @@ class OnlineItems:
         if (folder / "like_offset.npy").exists():
             self.like_offset = LikeOffset(*np.load(folder / "like_offset.npy").tolist())
 
-    def _add(self, item_id: int, fitted: int) -> int:
-        row = self._rows[item_id] = len(self._rows)
-        if row == self.means.shape[1]:
+    def _add(self, new: Mapping[int, int]) -> None:
+        """Give new items, by id, a row each; they begin with the row that the model has of them, or
+        with -1 as unrated ones.
+        """
+        if not new:
+            return
+        first, end = len(self._rows), len(self._rows) + len(new)
+        self._rows |= zip(new, range(first, end), strict=True)
+        if end > self.means.shape[1]:
             # Once for all items of the set: a row takes no memory before it is written to.
-            n_rows = max(len(self._model.item_ids), row) + MIN_ADDED_ROWS
+            n_rows = max(len(self._model.item_ids), end) + MIN_ADDED_ROWS
             self.means = _with_rows(self.means, n_rows)
             self.covs = _with_rows(self.covs, n_rows)
-        draws = self._model.draws
-        if fitted >= 0:
-            self.means[:, row], self.covs[:, row] = draws.means[:, fitted], draws.covs[:, fitted]
-        else:
-            self.means[:, row] = self._model.unrated_means([self._film_of(item_id)])[:, 0]
-            self.covs[:, row] = self._model.unrated_covariance
-        return row
+        fitted, rows = np.array(list(new.values())), np.arange(first, end)
+        draws, is_rated = self._model.draws, fitted >= 0
+        self.means[:, rows[is_rated]] = draws.means[:, fitted[is_rated]]
+        self.covs[:, rows[is_rated]] = draws.covs[:, fitted[is_rated]]
+        films = [self._film_of(item_id) for item_id, row in new.items() if row < 0]
+        if films:
+            self.means[:, rows[~is_rated]] = self._model.unrated_means(films)
+            self.covs[:, rows[~is_rated]] = self._model.unrated_covariance[:, None]
 
 
 def _with_rows(items: NDArray[np.float32], n_rows: int) -> NDArray[np.float32]:
