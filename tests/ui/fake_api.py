@@ -44,6 +44,8 @@ class FakeApi:
     """Whether reads that wait for a write time out."""
     own: dict[int, dict[int, float]] = field(default_factory=dict)
     """User -> film -> what was written."""
+    dismissed: dict[int, list[int]] = field(default_factory=dict)
+    """User -> films, the newest first."""
     verdicts: dict[int, str] = field(
         default_factory=lambda: {3: "accepted", 2: "refused", 1: "first"}
     )
@@ -70,6 +72,9 @@ class FakeApi:
         app.get("/v1/users/<int:user_id>/surprises")(self._surprises)
         app.get("/v1/items/<int:item_id>/audience")(self._audience)
         app.post("/v1/ratings")(self._rate)
+        app.get("/v1/users/<int:user_id>/dismissed")(self._dismissed)
+        app.put("/v1/users/<int:user_id>/dismissed/<int:item_id>")(self._dismiss)
+        app.delete("/v1/users/<int:user_id>/dismissed/<int:item_id>")(self._undo_dismissal)
         app.post("/v1/models/<name>/activate")(self._activate)
         return app
 
@@ -242,6 +247,21 @@ class FakeApi:
         self.log_end += 1
         return _json(contract.WrittenAnswer(token=f"0:{self.log_end}", events=1), 202)
 
+    def _dismissed(self, user_id: int) -> Response:
+        films = [
+            contract.DismissedFilm(item_id=item_id, title=FILMS[item_id].title, timestamp=0)
+            for item_id in self.dismissed.get(user_id, [])
+        ]
+        return _json(contract.DismissedAnswer(user_id=user_id, total=len(films), items=films))
+
+    def _dismiss(self, user_id: int, item_id: int) -> Response:
+        self.dismissed.setdefault(user_id, []).insert(0, item_id)
+        return _json(contract.WrittenAnswer(token=f"0:{self.log_end}", events=1), 202)
+
+    def _undo_dismissal(self, user_id: int, item_id: int) -> Response:
+        self.dismissed[user_id].remove(item_id)
+        return _json(contract.WrittenAnswer(token=f"0:{self.log_end}", events=1), 202)
+
     def _activate(self, name: str) -> Response:
         self.model_set = max(self.verdicts) if name == "latest" else int(name)
         pinned = None if name == "latest" else self.model_set
@@ -254,7 +274,8 @@ class FakeApi:
     def _recommendations(self, user_id: int) -> Response:
         """Films that are not rated: by number, or from the last for the highest stars."""
         strategy = request.args.get("strategy", "best")
-        left_out = {*self._ratings_of(user_id), int(request.args.get("without", 0))}
+        left_out = {*self._ratings_of(user_id), *self.dismissed.get(user_id, [])}
+        left_out.add(int(request.args.get("without", 0)))
         films = [film for film in FILMS.values() if film.item_id not in left_out]
         reasons = [
             contract.Reason(item_id=item_id, title=FILMS[item_id].title, share=0.3)

@@ -50,9 +50,22 @@ def test_a_rating_is_taken_back(app: AppTest, api: FakeApi) -> None:
     """The arrow beside a rating deletes it."""
     app.run()
     rate(app, "best", 1, 5)
-    app.button(key="undo-1").click().run()
+    app.button(key="undo-own-1").click().run()
     assert api.own == {900000001: {}}
     assert "Nothing yet." in words(app)
+
+
+def test_a_film_is_dismissed_and_recommended_again(app: AppTest, api: FakeApi) -> None:
+    """Out of the list with one click, and back with the arrow beside its name."""
+    app.run()
+    app.button(key="dismiss-1").click().run()
+    assert api.dismissed == {900000001: [1]}
+    assert buttons(app, "best") == [r"\[Rec\] \*\$9\*", "Alien"]
+    assert buttons(app, "dismissed") == ["Toy Story"]
+    app.button(key="undo-dismissed-1").click().run()
+    assert api.dismissed == {900000001: []}
+    assert buttons(app, "best")[0] == "Toy Story"
+    assert not app.exception
 
 
 def test_a_film_is_found_while_typing_and_rated(app: AppTest, api: FakeApi) -> None:
@@ -148,6 +161,7 @@ def test_the_page_asks_for_what_it_shows(app: AppTest, api: FakeApi) -> None:
         "GET /v1/items/1",
         "GET /v1/users",
         "GET /v1/users/900000001",
+        "GET /v1/users/900000001/dismissed",
         "GET /v1/users/900000001/items/1",
         "GET /v1/users/900000001/items/1/because",
         "GET /v1/users/900000001/questions",

@@ -14,6 +14,7 @@ from reelstream.client import Client
 from reelstream.contract import Id, RecommendationsAnswer, RecommendedFilm, ScaleStatus
 from reelstream.ui.app import App
 from reelstream.ui.formatting import film_name, plain
+from reelstream.ui.parts.dismissals import show_dismissal
 from reelstream.ui.parts.film_rows import show_film_name
 from reelstream.ui.parts.ratings import show_rating_stars
 from reelstream.ui.words import Words
@@ -131,6 +132,7 @@ def _show_best(app: App, user: str, answer: RecommendationsAnswer, scale: ScaleS
                 show_film_name(film, where="best", note="")
                 st.caption(f"{rank} · {_figures(app.words, film)} {move}")
             show_rating_stars(app, user, film, where="best", scale=scale)
+            show_dismissal(app, user, film)
 
 
 def _show_stars(words: Words, films: list[RecommendedFilm], shared: set[Id]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import streamlit as st
 
 from reelstream.ui import visitor
@@ -18,3 +20,20 @@ def show_film_name(film: Titled, *, where: str, note: str = "") -> None:
         on_click=visitor.choose_film,
         args=(film.item_id,),
     )
+
+
+def show_film_to_undo(
+    film: Titled, *, where: str, note: str = "", help_text: str, undo: Callable[[], None]
+) -> None:
+    """A name, and an arrow that takes back what was said of the film. help_text: what that does."""
+    with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
+        with st.container(width="stretch"):
+            show_film_name(film, where=where, note=note)
+        st.button(
+            "",
+            key=f"undo-{where}-{film.item_id}",
+            icon=":material/undo:",
+            type="tertiary",
+            help=help_text,
+            on_click=undo,
+        )

@@ -122,6 +122,11 @@ INDONESIAN = {
     "rated.undo": "Batalkan rating untuk {film}",
     "toast.rated": "{film}: {rating} ★",
     "toast.undone": "{film}: dibatalkan {rating}",
+    "dismiss": "Tidak tertarik pada {film}",
+    "dismissed.title": "Tidak tertarik",
+    "dismissed.undo": "Sarankan {film} lagi",
+    "toast.dismissed": "{film} tidak disarankan lagi",
+    "toast.recommended": "{film} boleh disarankan lagi",
     "questions.first": "Lima pertanyaan untuk memulai",
     "questions.more": "Yang paling banyak bercerita tentang Anda",
     "questions.about": "Dari film yang mungkin sudah Anda tonton, inilah yang paling "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import streamlit as st
 
@@ -26,8 +27,9 @@ from reelstream.ui.charts.taste import show_taste
 from reelstream.ui.formatting import film_name, plain
 from reelstream.ui.parts.changes import show_outcome
 from reelstream.ui.parts.choose_user import offered_users, show_user_choice
+from reelstream.ui.parts.dismissals import dismissed, show_dismissed
 from reelstream.ui.parts.film_lists import Wanted, begin_lists, show_film_lists, show_filters
-from reelstream.ui.parts.film_rows import show_film_name
+from reelstream.ui.parts.film_rows import show_film_name, show_film_to_undo
 from reelstream.ui.parts.find_films import find_films
 from reelstream.ui.parts.prediction import show_prediction
 from reelstream.ui.parts.ratings import rate, show_rating_stars
@@ -54,7 +56,7 @@ def _show_person(app: App) -> None:
         user, chosen = visitor.user_id(), visitor.film_id()
         # Asked for before anything is drawn: while one answer is shown the others are made.
         coming, offered = app.begin(_user(user)), app.begin(offered_users)
-        asked = _begin_questions(app, user)
+        asked, refused = _begin_questions(app, user), app.begin(dismissed(user))
         film = _begin_film(app, user, chosen) if chosen else None
         scale, known = scale_of(app), coming()
         surprising = app.begin(surprises(user)) if known.total else None
@@ -67,6 +69,7 @@ def _show_person(app: App) -> None:
         with left, api_errors_shown(app.words):
             show_user_choice(app, offered())
             _show_rating(app, user, scale, known, asked)
+            show_dismissed(app, user, refused())
         with right, api_errors_shown(app.words):
             first = show_film_lists(app, user, lists, scale)
             if film is None and first is not None:
@@ -110,18 +113,13 @@ def _show_rating(
     if not history.ratings:
         show_empty(words("rated.none"))
     for rated in history.ratings:
-        with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
-            with st.container(width="stretch"):
-                show_film_name(rated, where="own", note=f"{words.rating(rated.rating)} ★")
-            st.button(
-                "",
-                key=f"undo-{rated.item_id}",
-                icon=":material/undo:",
-                type="tertiary",
-                help=words("rated.undo", film=plain(film_name(rated))),
-                on_click=rate,
-                args=(app, user, rated, None),
-            )
+        show_film_to_undo(
+            rated,
+            where="own",
+            note=f"{words.rating(rated.rating)} ★",
+            help_text=words("rated.undo", film=plain(film_name(rated))),
+            undo=partial(rate, app, user, rated, None),
+        )
 
 
 def _show_questions(
