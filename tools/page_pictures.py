@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from PIL import Image
@@ -33,6 +34,9 @@ MAX_HEIGHT = 3000
 PICTURE_HEIGHT = 1120
 COLORS = 128
 
+# A machine that does much else takes that long to the first set.
+MAX_SECONDS = 900.0
+
 FRAMES, SECONDS_A_FRAME, SHOWN_SECONDS_A_FRAME = 24, 3.0, 0.5
 
 
@@ -47,21 +51,27 @@ def main() -> None:
         command += ["--work", work, "--port", str(api_port), "--ui-port", str(page_port), *STREAM]
         system = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         try:
-            take(f"http://127.0.0.1:{api_port}", f"http://127.0.0.1:{page_port}", arguments.all)
+            addresses = (f"http://127.0.0.1:{port}" for port in (api_port, page_port))
+            take(system, *addresses, everything=arguments.all)
         finally:
             system.send_signal(signal.SIGTERM)
             system.wait()
 
 
-def take(api_url: str, page_url: str, everything: Path | None) -> None:
-    wait_until_answers(f"{page_url}/_stcore/health")
+def take(
+    system: subprocess.Popen[bytes], api_url: str, page_url: str, *, everything: Path | None
+) -> None:
+    def is_running() -> bool:
+        return system.poll() is None
+
+    wait_until_answers(f"{page_url}/_stcore/health", seconds=MAX_SECONDS, is_running=is_running)
     with sync_playwright() as playwright, Client(api_url) as client:
         browser = playwright.chromium.launch(
             executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
         )
-        wait_until_answers(f"{api_url}/health/ready")
+        wait_until_answers(f"{api_url}/health/ready", seconds=MAX_SECONDS, is_running=is_running)
         record_live(open_page(browser, width=1000, scheme="light"), page_url)
-        wait_until_trained(client)
+        wait_until_trained(client, is_running)
         for name, path, scheme in (
             ("page", VIEWS[1], "light"),
             ("page-segments", VIEWS[3], "dark"),
@@ -135,13 +145,15 @@ def save(picture: Image.Image, path: Path) -> None:
     print(path, f"{path.stat().st_size / 1000:.0f} kB", flush=True)
 
 
-def wait_until_trained(client: Client) -> None:
+def wait_until_trained(client: Client, is_running: Callable[[], bool]) -> None:
     """Until the log is in batches and a set has learned them all."""
-    while True:
+    deadline = time.monotonic() + MAX_SECONDS
+    while is_running() and time.monotonic() < deadline:
         status = client.status()
         if status.log.end and status.log.trained >= status.log.end - 10_000:
             return
         time.sleep(2)
+    raise SystemExit("the system was not trained in time")
 
 
 if __name__ == "__main__":
