@@ -383,7 +383,7 @@ class Predictor:
         for together in _together(rows):
             ratings, serving = _ratings(together), self._serving
             expected = {}
-            if serving is not None:
+            if serving is not None and len(ratings):
                 expected = self._learn(serving, ratings, folds_in=len(rows) <= MAX_FOLDED_IN)
             self._has_learned(together)
             for row in together:
