@@ -9,6 +9,7 @@ are posted: each that was acknowledged must be in the log once, each other once 
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
@@ -38,6 +39,14 @@ from serving import train, until
 IDLE_CONNECTIONS = 2_000
 SLOW_CONNECTIONS = 200
 FIRST_USER = 10_000_000
+MAX_HEADER_BYTES = 64 * 1024
+SILENT_SECONDS = 20
+
+# What a hostile request may get instead of an answer.
+SHUT = "closed, as the client had shut its side"
+CLOSED_MALFORMED = "closed, as what came was no request"
+CLOSED = "closed for no reason"
+SILENT = "nothing"
 
 
 def main() -> int:
@@ -64,6 +73,7 @@ def judge(results: dict[str, Any]) -> list[Bar]:
     attacked, killed = results["attack"], results["kill"]
     return [
         at_most("answers with status 5xx", attacked["server_errors"], 0),
+        at_most("hostile requests without an answer or a reason", attacked["without_reason"], 0),
         at_most("honest client, slowest answer (ms)", attacked["honest_max_ms"], 100),
         at_most("growth of memory in the second half (MB)", attacked["growth_mb"], 30),
         at_most("acknowledged ratings that are not in the log once", killed["lost_or_twice"], 0),
@@ -91,32 +101,28 @@ def running_server(work: Path) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
 
 def attack(pid: int, port: int, requests: int) -> dict[str, Any]:
     """Statuses of the hostile requests, times of the honest ones, and memory."""
-    done, honest = threading.Event(), list[float]()
+    done, began = threading.Event(), time.monotonic()
     idle = [socket.create_connection(("127.0.0.1", port)) for _ in range(IDLE_CONNECTIONS)]
-    helpers = [
-        threading.Thread(target=send_slowly, args=(port, done)),
-        threading.Thread(target=ask_honestly, args=(port, done, honest)),
-    ]
-    for helper in helpers:
-        helper.start()
-    with ThreadPoolExecutor(8) as pool:
-        halves = []
+    slow = threading.Thread(target=send_slowly, args=(port, done))
+    slow.start()
+    with honest_client(port) as honest, ThreadPoolExecutor(8) as pool:
+        outcomes = Counter[str]()
         for half in range(2):
             numbers = range(half * requests // 2, (half + 1) * requests // 2)
-            halves.append(Counter(pool.map(lambda number: send_hostile(port, number), numbers)))
+            outcomes.update(pool.map(lambda number: send_hostile(port, number), numbers))
             if not half:
                 memory = resident_mb(pid)
     done.set()
-    for helper in helpers:
-        helper.join()
+    slow.join()
     for connection in idle:
         connection.close()
-    statuses = halves[0] + halves[1]
     return {
         "requests": requests,
-        "statuses": {str(status): n for status, n in sorted(statuses.items())},
+        "seconds": time.monotonic() - began,
+        "outcomes": dict(sorted(outcomes.items())),
         # What the server says of itself when it is full is an answer, no error.
-        "server_errors": sum(n for status, n in statuses.items() if status >= 500),
+        "server_errors": sum(n for outcome, n in outcomes.items() if outcome.startswith("5")),
+        "without_reason": outcomes[CLOSED] + outcomes[SILENT],
         "honest_requests": len(honest),
         "honest_p50_ms": float(np.median(honest) * 1000),
         "honest_max_ms": float(np.max(honest) * 1000),
@@ -124,17 +130,25 @@ def attack(pid: int, port: int, requests: int) -> dict[str, Any]:
     }
 
 
-def send_hostile(port: int, number: int) -> int:
-    """One hostile request on a connection of its own: the status, 0 when there is no answer."""
+def send_hostile(port: int, number: int) -> str:
+    """One hostile request on a connection of its own: the status, or what came instead."""
     chosen = random.Random(number)
-    with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
-        connection.sendall(hostile_bytes(chosen))
-        if chosen.random() < 0.3:
-            connection.shutdown(socket.SHUT_WR)
-        line = connection.recv(64)
-        if line.startswith(b"HTTP/1."):
-            return int(line.split()[1])
-    return 0
+    request, shuts = hostile_bytes(chosen), chosen.random() < 0.3
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=SILENT_SECONDS) as connection:
+            connection.sendall(request)
+            if shuts:
+                connection.shutdown(socket.SHUT_WR)
+            line = connection.recv(64)
+    except TimeoutError:
+        return SILENT
+    except OSError:
+        # The server had answered and closed before all was sent.
+        line = b""
+    if line.startswith(b"HTTP/1."):
+        return line.split()[1].decode()
+    is_malformed = request.startswith(b" ") or len(request) > MAX_HEADER_BYTES
+    return SHUT if shuts else CLOSED_MALFORMED if is_malformed else CLOSED
 
 
 def hostile_bytes(chosen: random.Random) -> bytes:
@@ -216,9 +230,33 @@ def send_slowly(port: int, done: threading.Event) -> None:
         connection.close()
 
 
-def ask_honestly(port: int, done: threading.Event, times: list[float]) -> None:
-    """A prediction every 20 ms, and every tenth on a new connection."""
-    url = f"http://127.0.0.1:{port}"
+@contextmanager
+def honest_client(port: int) -> Iterator[list[float]]:
+    """Seconds to each answer, once it has ended; in a process of its own, since threads that
+    attack would hold it up.
+    """
+    times: list[float] = []
+    code = "import sys, hostile; hostile.ask_honestly(int(sys.argv[1]))"
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, str(port)],
+        cwd=Path(__file__).parent,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    try:
+        yield times
+        times += json.loads(process.communicate(timeout=60)[0])
+    finally:
+        process.kill()
+        process.wait()
+
+
+def ask_honestly(port: int) -> None:
+    """A prediction every 20 ms until standard input ends, and every tenth on a new connection;
+    prints how long each took.
+    """
+    url, done, times = f"http://127.0.0.1:{port}", threading.Event(), list[float]()
+    threading.Thread(target=lambda: (sys.stdin.read(), done.set()), daemon=True).start()
     while not done.is_set():
         with httpx.Client(base_url=url, trust_env=False, timeout=30) as client:
             for _ in range(10):
@@ -227,6 +265,7 @@ def ask_honestly(port: int, done: threading.Event, times: list[float]) -> None:
                 times.append(time.perf_counter() - begin)
                 answer.raise_for_status()
                 done.wait(0.02)
+    print(json.dumps(times))
 
 
 def resident_mb(pid: int) -> float:

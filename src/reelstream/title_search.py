@@ -74,6 +74,9 @@ class TitleSearch:
                 for row, n in errors.items()
                 if found is None or row in found
             }
+            # No title has all words: a long query is not to be searched for to its end.
+            if not found:
+                break
         together = wanted.replace(" ", "")
         separated = {
             row: 1 for row, each in enumerate(self.all) if together in each.title.replace(" ", "")
