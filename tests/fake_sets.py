@@ -93,7 +93,8 @@ class FakeModelSet:
             means.append(self._mean(state))
             state.learned.append(rating)
         known = np.array(means)[np.zeros(len(means), bool) if wanted is None else wanted]
-        return KnownUsers(UserBeliefs(known, known, known), known, known)
+        beliefs = UserBeliefs._make([known] * len(UserBeliefs._fields))
+        return KnownUsers(beliefs, known, known)
 
     def online_items(self) -> FakeItems:
         return FakeItems()

@@ -27,8 +27,10 @@ from prometheus_client.registry import Collector
 
 from reelstream.api.service import Service
 from reelstream.api.stream_metrics import StreamMetrics
+from reelstream.serving.live_scores import MAX_SCORED, LiveScore
 from reelstream.serving.predictor import Predictor
 from reelstream.serving.shown_lists import ListCounts
+from reelstream.serving.user_states import UserStates
 
 # Model sets whose requests are told apart: the one in service, and the one before.
 MAX_LABELLED_SETS = 2
@@ -65,6 +67,12 @@ class _Serving(Collector):
         updates.add_metric(["learned"], predictor.item_updates)
         updates.add_metric(["shed"], predictor.item_updates_shed)
         yield updates
+        yield GaugeMetricFamily(
+            "reelstream_learning_waiting", "Events that films have yet to learn.", predictor.waiting
+        )
+        if serving is not None:
+            yield _user_states(serving.states)
+        yield from _live_scores(predictor.scores.score())
         yield from _list_metrics(predictor.lists.counts)
         freshness = self._service.live_updates.progress.freshness
         yield HistogramMetricFamily(
@@ -84,6 +92,30 @@ class _Serving(Collector):
         for what, count in report.errors.items():
             errors.add_metric([what], count)
         yield errors
+
+
+def _live_scores(score: LiveScore) -> Iterator[Metric]:
+    values = {"rmse": score.rmse, "log_loss": score.log_loss, "auc": score.auc}
+    scores = GaugeMetricFamily(
+        "reelstream_live_score",
+        f"Of the newest {MAX_SCORED:,} live ratings, as expected before they were known.",
+        labels=["score"],
+    )
+    for name, value in values.items():
+        if value is not None:
+            scores.add_metric([name], value)
+    yield scores
+
+
+def _user_states(states: UserStates) -> Metric:
+    queries = CounterMetricFamily(
+        "reelstream_user_state_queries",
+        "Queries under the set in service, by whether the user's state was at hand.",
+        labels=["state"],
+    )
+    queries.add_metric(["ready"], states.hits)
+    queries.add_metric(["folded_in"], states.misses)
+    return queries
 
 
 def _list_metrics(counts: ListCounts) -> Iterator[Metric]:

@@ -29,9 +29,11 @@ from reelstream.models.segment.description import Segment
 from reelstream.models.taste import GenreTastes
 from reelstream.ratings.columns import EventColumns
 from reelstream.ratings.events import Erased, Rated
+from reelstream.ratings.scale import RatingScale
 from reelstream.serving.activity import Activity
 from reelstream.serving.live_histories import LiveHistories, LogEvent, Position
 from reelstream.serving.live_items import LiveItems
+from reelstream.serving.live_scores import LiveScores
 from reelstream.serving.shown_lists import ShownLists
 from reelstream.serving.user_states import FoldedUser, UserStates
 from reelstream.storage.release import Release
@@ -314,6 +316,8 @@ class Predictor:
         """What happens, for those who watch."""
         self.lists = ShownLists()
         """What users were recommended."""
+        self.scores = LiveScores()
+        """How good expectations of live ratings were."""
         self.swaps = 0
         self.item_updates = 0
         """Ratings from the log that items were given; those of the holdout change nothing."""
@@ -330,6 +334,11 @@ class Predictor:
     def in_service(self) -> Serving | None:
         """What is in service; None before the first set."""
         return self._serving
+
+    @property
+    def waiting(self) -> int:
+        """Events that items have yet to learn."""
+        return len(self._waiting)
 
     @property
     def number(self) -> int | None:
@@ -406,7 +415,19 @@ class Predictor:
             self.item_updates_shed += len(ratings)
             return {}
         self.item_updates += len(expected)
+        self._score(serving.model_set.scale, ratings, expected)
         return expected
+
+    def _score(
+        self, scale: RatingScale, ratings: EventColumns, expected: Mapping[Position, Expected]
+    ) -> None:
+        columns = ratings.partition, ratings.offset, ratings.rating
+        for partition, offset, rating in zip(*(each.tolist() for each in columns), strict=True):
+            found = expected.get((partition, offset))
+            if found is not None:
+                error = rating - min(max(found.mean, scale.lowest), scale.highest)
+                liked = rating >= scale.like_threshold
+                self.scores.note(error, found.like_probability, liked=liked)
 
     def _pass_over(self, rows: Sequence[LogEvent]) -> None:
         """Note that many events came."""

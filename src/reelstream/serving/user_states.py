@@ -58,6 +58,8 @@ class UserStates:
         self._model_set, self._histories, self._limit = model_set, histories, limit_bytes
         # All states of one set have the same size; known from the first one on.
         self._state_bytes = 0
+        self.hits = self.misses = 0
+        """Queries that found the user's state, and those for which the user was folded in."""
         self._lock = threading.Lock()
         self._slots: OrderedDict[int, _Slot] = OrderedDict()
 
@@ -71,6 +73,8 @@ class UserStates:
         with slot.lock:  # a lock for each user: others need not wait while one is folded in
             # Should an update fail half-way, the next query starts afresh.
             user, slot.user = slot.user, None
+            if is_query:
+                self.hits, self.misses = self.hits + bool(user), self.misses + (user is None)
             slot.user = self._up_to_date(user_id, user)
             yield slot.user
 
