@@ -70,8 +70,7 @@ class _Serving(Collector):
         yield GaugeMetricFamily(
             "reelstream_learning_waiting", "Events that films have yet to learn.", predictor.waiting
         )
-        if serving is not None:
-            yield _user_states(serving.states)
+        yield _user_states(None if serving is None else serving.states)
         yield from _live_scores(predictor.scores.score())
         yield from _list_metrics(predictor.lists.counts)
         freshness = self._service.live_updates.progress.freshness
@@ -107,14 +106,15 @@ def _live_scores(score: LiveScore) -> Iterator[Metric]:
     yield scores
 
 
-def _user_states(states: UserStates) -> Metric:
+def _user_states(states: UserStates | None) -> Metric:
     queries = CounterMetricFamily(
         "reelstream_user_state_queries",
         "Queries under the set in service, by whether the user's state was at hand.",
         labels=["state"],
     )
-    queries.add_metric(["ready"], states.hits)
-    queries.add_metric(["folded_in"], states.misses)
+    if states is not None:
+        queries.add_metric(["ready"], states.hits)
+        queries.add_metric(["folded_in"], states.misses)
     return queries
 
 
