@@ -22,7 +22,7 @@ COPY pyproject.toml requirements.lock README.md LICENSE ./
 FROM builder AS page-files
 RUN python -m venv --without-pip /opt/reelstream \
     && python -m pip --python /opt/reelstream/bin/python install --no-cache-dir \
-        --constraint requirements.lock streamlit altair polars httpx msgspec \
+        --constraint requirements.lock streamlit altair polars httpx msgspec numpy pydantic \
     && cd /opt/reelstream/lib/python3*/site-packages \
     && find . -type d -name tests -prune -exec rm -r {} + \
     && strip --strip-unneeded _polars_runtime*/*.so
