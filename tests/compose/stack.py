@@ -149,14 +149,16 @@ def test_three_sets_through_kills_and_a_clean_audit(stack: Stack) -> None:
     )
 
 
-def test_the_page_shows_a_prediction(stack: Stack) -> None:
-    """The page of its own small image reaches the API by its name and runs without an error."""
+def test_the_page_shows_the_stream(stack: Stack) -> None:
+    """The page of its own small image reaches the API by its name, with its key, and runs without
+    an error.
+    """
     wait_until(lambda: stack.model_set() >= 1)
     wait_until(lambda: httpx.get(f"{stack.page}/_stcore/health", trust_env=False).is_success)
     shown = stack.compose(
         "exec", "-T", "-e", "REELSTREAM_UI_API=http://api:5000", "page", "python", "-c", SHOWN
     )
-    assert "Predicted rating" in shown.splitlines()
+    assert "Model set in service" in shown.splitlines()
 
 
 def test_a_container_cannot_write_beside_its_volumes(stack: Stack) -> None:
