@@ -44,6 +44,11 @@ SHARED_PROCESSES = {
 """Fixture -> the group of the tests that use it, the first that counts. One worker runs a whole
 group, so that each process is started once. The longest stands first, since it starts first.
 """
+SHARED_SETS = {
+    "trained_folder": "trained folder",
+    "fitted": "fitted set",
+}
+"""The same of what takes seconds to train."""
 
 
 @pytest.hookimpl(wrapper=True)
@@ -53,11 +58,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None]:
 
     A wrapper, because xdist reads the groups in this very hook: a group named later is ignored.
     """
+    shared = SHARED_PROCESSES | SHARED_SETS
     for item in items:
         used = set(getattr(item, "fixturenames", ()))
-        for group in [SHARED_PROCESSES[name] for name in SHARED_PROCESSES if name in used][:1]:
-            item.add_marker(pytest.mark.java)
-            item.add_marker(pytest.mark.xdist_group(group))
+        for name in [name for name in shared if name in used][:1]:
+            item.add_marker(pytest.mark.xdist_group(shared[name]))
+            if name in SHARED_PROCESSES:
+                item.add_marker(pytest.mark.java)
     items.sort(key=_place)
     return (yield)
 
@@ -68,7 +75,8 @@ def _place(item: pytest.Item) -> int:
     for place, group in enumerate(SHARED_PROCESSES.values()):
         if group in groups:
             return place
-    return len(SHARED_PROCESSES) + (next(item.iter_markers("slow"), None) is None)
+    is_slow = next(item.iter_markers("slow"), None) is not None
+    return len(SHARED_PROCESSES) + (0 if is_slow else 1 if groups else 2)
 
 
 @pytest.hookimpl(wrapper=True)

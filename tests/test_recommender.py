@@ -38,6 +38,8 @@ FEW: dict[str, list[float]] = {
 }
 STRANGER = 10_000
 
+pytestmark = pytest.mark.xdist_group("recommender")  # it is fitted once
+
 
 @pytest.fixture(scope="module")
 def frame(small_dataset: Path) -> pl.DataFrame:

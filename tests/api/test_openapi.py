@@ -17,7 +17,7 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 from reelstream.api.idempotency import HEADER
 from reelstream.storage.api_keys import Scope
 
-EXAMPLES_AN_OPERATION = 20
+EXAMPLES_AN_OPERATION = 10
 SEQUENCES = 15
 REQUESTS_A_SEQUENCE = 8
 

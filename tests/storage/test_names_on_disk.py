@@ -19,6 +19,8 @@ from reelstream.ratings.events import Rated
 from reelstream.storage.batch_files import BatchFile, BatchFolder, RejectedRow
 from reelstream.storage.requeue_folder import RequeuedRow, RequeueFolder
 
+pytestmark = pytest.mark.xdist_group("names on disk")  # the folder is made once
+
 COLUMNS = ("user_id", "item_id", "rating", "timestamp", "partition", "offset")
 
 
