@@ -39,6 +39,8 @@ MIN_FACTOR = 1e-3
 ROUNDS = 40
 # Targets of the average user that are added to each group's own.
 PRIOR_TARGETS = 5.0
+# Of what is learned, after the point.
+DIGITS = 9
 # How much of what was counted before still counts, when a set learns from new ratings.
 KEPT_EVIDENCE = 0.5
 
@@ -178,7 +180,7 @@ def _likeliest(
         )
         if before is not None and name in before.likelihoods:
             found += KEPT_EVIDENCE * np.array(before.likelihoods[name])
-        likelihoods[name] = tuple(found.tolist())
+        likelihoods[name] = _rounded(found)
         choice[name] = int(found.argmax())
     return choice, likelihoods
 
@@ -219,4 +221,9 @@ def _shares_of_groups(
 
 
 def _rows(table: NDArray[np.float64]) -> tuple[tuple[float, ...], ...]:
-    return tuple(tuple(row) for row in table.tolist())
+    return tuple(_rounded(row) for row in table)
+
+
+def _rounded(numbers: NDArray[np.float64]) -> tuple[float, ...]:
+    # The last bits of long sums depend on the library that adds: a set must not.
+    return tuple(round(number, DIGITS) for number in numbers.tolist())
