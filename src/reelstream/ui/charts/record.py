@@ -19,6 +19,8 @@ SCORES = ("rmse", "auc", "log_loss")
 _HIGHER_IS_BETTER = "auc"
 _ALONG = ("window", "batch")
 _TABLE_ROWS = 12
+# On a narrow screen the legend takes a third of it.
+_HEIGHT = 380
 
 
 def show_record(words: Words, record: Sequence[BatchScores]) -> None:
@@ -121,7 +123,7 @@ def record_chart(
         ],
     )
     layers = [base.mark_line(strokeWidth=2), base.mark_point(size=30, filled=True, opacity=1)]
-    return alt.LayerChart(layer=layers).properties(height=300)
+    return alt.LayerChart(layer=layers).properties(height=_HEIGHT)
 
 
 def _table(words: Words, record: Sequence[BatchScores], score: str) -> Table:

@@ -90,7 +90,7 @@ def timeline_chart(
         "at:T",
         title=words("time.utc"),
         scale=alt.Scale(domain=[_utc(start), _utc(now)], type="utc"),
-        axis=alt.Axis(format="%H:%M", tickCount=6, grid=False),
+        axis=alt.Axis(format="%H:%M", tickCount=_whole_minutes(now - start), grid=False),
     )
     y = alt.Y(
         "speed:Q",
@@ -112,6 +112,11 @@ def timeline_chart(
     return alt.LayerChart(layer=[area, *_mark_layers(words, marks, x, highest)]).properties(
         height=240
     )
+
+
+def _whole_minutes(seconds: float) -> dict[str, Any]:
+    """Ticks on minutes, as the labels have no seconds: about six of them."""
+    return {"interval": "minute", "step": max(1, round(seconds / 360))}
 
 
 def _mark_layers(words: Words, marks: Sequence[Mark], x: alt.X, highest: float) -> list[alt.Chart]:

@@ -89,7 +89,8 @@ def begin_lists(app: App, user: str, wanted: Wanted) -> Lists:
 def show_film_lists(app: App, user: str, lists: Lists, scale: ScaleStatus) -> Id | None:
     """Both lists; returns the first film of the best list."""
     words, wanted, best, stars = app.words, lists.wanted, lists.best(), lists.stars()
-    left, right = st.columns([6, 5], gap="medium")
+    with st.container(key="wide-lists"):
+        left, right = st.columns([6, 5], gap="medium")
     shared = {film.item_id for film in best.items} & {film.item_id for film in stars.items}
     with left, st.container(border=True, key="best-list"):
         st.markdown(

@@ -150,7 +150,8 @@ def _show_taste(
 ) -> None:
     """What the ratings say of the user, and which of them nobody expected."""
     if surprising is not None:
-        taste, surprised = st.columns(2, gap="large")
+        with st.container(key="wide-taste"):
+            taste, surprised = st.columns(2, gap="large")
         with taste:
             show_taste(words, known)
         with surprised, api_errors_shown(words):
@@ -176,7 +177,7 @@ def _begin_film(app: App, user: str, item_id: Id) -> _Film:
 
 def _show_film(app: App, user: str, asked: _Film, scale: ScaleStatus, wanted: Wanted) -> None:
     """The film that was clicked, else the first of the list: its prediction, and why."""
-    with st.container(border=True), api_errors_shown(app.words):
+    with st.container(border=True, key="wide-film"), api_errors_shown(app.words):
         film = asked.film()
         st.header(plain(film_name(film)), anchor=False)
         st.caption(plain(" · ".join(film.genres)) or app.words("genres.none"))
