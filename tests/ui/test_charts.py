@@ -10,6 +10,7 @@ import pytest
 from reelstream.contract import Basis, BecauseAnswer, RatingPart
 from reelstream.ui.charts.because import steps_of
 from reelstream.ui.charts.record import WAYS
+from reelstream.ui.charts.timeline import timeline_chart
 from reelstream.ui.words import Words
 
 
@@ -18,6 +19,20 @@ def test_every_way_to_predict_has_a_colour_of_its_own(kind: str) -> None:
     """Where colours run out the chart begins again with the first."""
     theme = tomllib.loads(files("reelstream.ui").joinpath("theme.toml").read_text())["theme"][kind]
     assert len(set(theme["chartCategoricalColors"])) >= len(WAYS)
+
+
+@pytest.mark.parametrize(
+    ("first", "now", "minutes"), [(90.0, 120.0, [0, 1, 2]), (30.0, 630.0, [2, 4, 6, 8, 10])]
+)
+def test_the_time_line_has_its_ticks_on_minutes(
+    first: float, now: float, minutes: list[int]
+) -> None:
+    """About six of them, however long the stream was watched, and two minutes at least."""
+    chart = timeline_chart(Words("en"), [(first, 1.0)], [], now=now).to_dict()
+    ticks = chart["layer"][0]["encoding"]["x"]["axis"]["values"]
+    assert [(tick["minutes"], tick["seconds"]) for tick in ticks] == [
+        (minute, 0) for minute in minutes
+    ]
 
 
 def test_every_part_of_a_prediction_has_a_bar_of_its_own() -> None:

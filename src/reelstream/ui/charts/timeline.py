@@ -90,7 +90,7 @@ def timeline_chart(
         "at:T",
         title=words("time.utc"),
         scale=alt.Scale(domain=[_utc(start), _utc(now)], type="utc"),
-        axis=alt.Axis(format="%H:%M", tickCount=_whole_minutes(now - start), grid=False),
+        axis=alt.Axis(format="%H:%M", values=_whole_minutes(start, now), grid=False),
     )
     y = alt.Y(
         "speed:Q",
@@ -114,9 +114,10 @@ def timeline_chart(
     )
 
 
-def _whole_minutes(seconds: float) -> dict[str, Any]:
-    """Ticks on minutes, as the labels have no seconds: about six of them."""
-    return {"interval": "minute", "step": max(1, round(seconds / 360))}
+def _whole_minutes(start: float, end: float) -> list[dict[str, Any]]:
+    """Ticks on minutes, as their labels have no seconds: about six of them."""
+    seconds = 60 * max(1, round((end - start) / 360))
+    return [_utc(at) for at in range(-int(-start // seconds) * seconds, int(end) + 1, seconds)]
 
 
 def _mark_layers(words: Words, marks: Sequence[Mark], x: alt.X, highest: float) -> list[alt.Chart]:
