@@ -115,6 +115,7 @@ def likes(model: Any) -> list[float]:
         user_ratings=np.arange(n),
         user_likes=np.zeros(n, np.int64),
         like_offset=np.zeros(n),
+        width_offset=np.zeros(n),
     )
     return list(model.probability(posterior, np.array([0, 1, 10**12])))
 

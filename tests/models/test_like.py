@@ -27,6 +27,7 @@ def questions(n: int, seed: int = 0) -> tuple[Posterior, np.ndarray, np.ndarray]
         user_ratings=counts,
         user_likes=(counts * truth).astype(np.int64),
         like_offset=np.zeros(n),
+        width_offset=np.zeros(n),
     )
     return posterior, rng.integers(0, 30, n), rng.random(n) < truth
 

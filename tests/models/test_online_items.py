@@ -8,6 +8,7 @@ import numpy as np
 from fitted_set import Fitted
 
 from reelstream.catalog import Catalog, Film
+from reelstream.models.like.width_offset import WidthOffset
 from reelstream.models.model_set import ModelSet
 from reelstream.models.rating.model import ItemDraws
 from reelstream.models.rating.online_items import ItemQueries, update_item
@@ -85,6 +86,7 @@ def test_a_film_that_the_set_never_saw_learns_too(fitted: Fitted) -> None:
     asker = model_set.fold_in(EventColumns.empty())
     before = model_set.predict(asker, np.array([new]), LATER, films)
     model_set.update_item(asker, new, 0.5, LATER, films)
+    films.width_offset = WidthOffset()  # which one such rating makes wider for all films
     after = model_set.predict(asker, np.array([new]), LATER, films)
     assert after.mean[0] < before.mean[0] and after.sd[0] < before.sd[0] + 0.05
 

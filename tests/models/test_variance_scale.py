@@ -29,6 +29,7 @@ def ratings_of_newcomers_and_others(n: int = 8000) -> tuple[Posterior, np.ndarra
         user_ratings=known,
         user_likes=known // 2,
         like_offset=np.zeros(n),
+        width_offset=np.zeros(n),
     )
     return posterior, variance_columns(mean, variance, known, np.full(n, 10)), ratings
 

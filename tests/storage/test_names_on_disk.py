@@ -153,6 +153,7 @@ def test_the_rating_model(world: TrainingWorld) -> None:
                 "alpha",
                 "mood_variance",
                 "mood_rate",
+                "echo",
             )
         ),
         *(
@@ -171,6 +172,7 @@ def test_the_rating_model(world: TrainingWorld) -> None:
     assert sorted(about) == ["format", "genres", "hyperparameters", "mean", "seed", "sweeps"]
     assert sorted(about["hyperparameters"]) == [
         "alpha",
+        "echo",
         "exposure_precision",
         "item_precisions",
         "mood_rate",

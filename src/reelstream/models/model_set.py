@@ -248,10 +248,7 @@ class ModelSet:
             ItemQueries.without_updates(np.zeros(n, np.int64), rows), belief, items
         )
         return self.posterior(
-            answers,
-            np.full(n, state.n_ratings),
-            np.full(n, state.n_likes),
-            np.full(n, items.like_offset.value),
+            answers, np.full(n, state.n_ratings), np.full(n, state.n_likes), items
         )
 
     def learn(
@@ -264,32 +261,50 @@ class ModelSet:
     ) -> Posterior:
         """What the rating model says of n ratings, each given what was `known` of its user before.
 
-        In their order, each item is updated with its rating, and how likely likes are at present
-        too, unless `is_update` (n,) says no.
+        In their order, each item is updated with its rating, and how likely likes are and how
+        widely ratings spread at present too, unless `is_update` (n,) says no.
         """
-        n = len(item_ids)
         queries = ItemQueries(
-            beliefs=np.arange(n),
+            beliefs=np.arange(len(item_ids)),
             rows=items.rows(item_ids, own=True),
             centred=ratings - self.rating.mean,
             is_update=is_update,
         )
         answers = self.query(queries, known.beliefs, items)
-        posterior = self.posterior(answers, known.n_ratings, known.n_likes, np.zeros(n))
+        posterior = self.posterior(answers, known.n_ratings, known.n_likes)
+        return self.with_offsets(posterior, item_ids, ratings, is_update, items)
+
+    def with_offsets(
+        self,
+        posterior: Posterior,
+        item_ids: NDArray[np.int64],
+        ratings: NDArray[np.float64],
+        is_update: NDArray[np.bool_],
+        items: OnlineItems,
+    ) -> Posterior:
+        """The posterior of n ratings in order of time with the offsets at each, where those of
+        `items` learn from the ratings that are updates.
+        """
+        n = len(item_ids)
+        _, sd = self.distribution(posterior, item_ids)
+        errors = ((ratings - posterior.mean) / sd).tolist()
         log_odds = self.like.log_odds(posterior, item_ids).tolist()
         liked = (ratings >= self.scale.like_threshold).tolist()
-        offsets = np.empty(n)
+        known = posterior.user_ratings.tolist()
+        like_offset, width_offset = np.empty(n), np.empty(n)
         for row in range(n):
-            offsets[row] = items.like_offset.value
+            like_offset[row] = items.like_offset.value
+            width_offset[row] = items.width_offset.of(known[row])
             if is_update[row]:
                 items.like_offset.update(log_odds[row], liked=liked[row])
-        return replace(posterior, like_offset=offsets)
+                items.width_offset.update(known[row], errors[row])
+        return replace(posterior, like_offset=like_offset, width_offset=width_offset)
 
     def update_item(
         self, state: UserState, item_id: int, rating: float, at: int, items: OnlineItems
     ) -> None:
         """Update an item with a rating by the user of `state`, which must not have seen it yet; and
-        how likely likes are at present.
+        how likely likes are and how widely ratings spread at present.
         """
         counts = np.array([state.n_ratings]), np.array([state.n_likes])
         known = KnownUsers(self.belief_at(state, at), *counts)
@@ -380,31 +395,41 @@ class ModelSet:
         answers: NDArray[np.float64],
         user_ratings: NDArray[np.int64],
         user_likes: NDArray[np.int64],
-        like_offset: NDArray[np.float64],
+        items: OnlineItems | None = None,
     ) -> Posterior:
         """Answers (n, 3) of `query` in stars, with the counts (n,) of the users' ratings they rest
-        on, and the offset (n,) of each.
+        on, and the offsets that `items` have at present; without any, these are zero.
         """
+        nothing = np.zeros(len(answers))
         return Posterior(
             mean=answers[:, 0] + self.rating.mean,
             variance=answers[:, 1],
             above=answers[:, 2],
             user_ratings=user_ratings,
             user_likes=user_likes,
-            like_offset=like_offset,
+            like_offset=nothing if items is None else nothing + items.like_offset.value,
+            width_offset=nothing if items is None else items.width_offset.at(user_ratings),
         )
 
     def predictions(self, posterior: Posterior, item_ids: NDArray[np.int64]) -> Predictions:
         """The full answers (n,), from the posterior of the rating model."""
+        distribution, sd = self.distribution(posterior, item_ids)
+        return Predictions(
+            posterior.mean, sd, self.like.probability(posterior, item_ids), distribution
+        )
+
+    def distribution(
+        self, posterior: Posterior, item_ids: NDArray[np.int64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """The probability (n, n_values) of each rating of the scale, and the standard deviation
+        (n,) of the rating itself on it.
+        """
         values = self.scale.values()
         variance = self.like.variance(posterior, item_ids)
         distribution = rating_distribution(posterior.mean, variance, values)
         expected = distribution @ values
         # Rounding can make the difference of two equal numbers negative.
-        sd = np.sqrt(np.maximum(distribution @ values**2 - expected**2, 0.0))
-        return Predictions(
-            posterior.mean, sd, self.like.probability(posterior, item_ids), distribution
-        )
+        return distribution, np.sqrt(np.maximum(distribution @ values**2 - expected**2, 0.0))
 
     @cached_property
     def _fitted_items(self) -> FilterItems:

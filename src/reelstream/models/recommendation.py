@@ -314,10 +314,7 @@ class LiveFilms:
         )
         answers = self.model_set.query(queries, belief, self.items)
         posterior = self.model_set.posterior(
-            answers,
-            np.full(n, state.n_ratings),
-            np.full(n, state.n_likes),
-            np.full(n, self.items.like_offset.value),
+            answers, np.full(n, state.n_ratings), np.full(n, state.n_likes), self.items
         )
         return posterior, float(belief.noise.mean())
 

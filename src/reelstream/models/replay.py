@@ -7,7 +7,6 @@ Trainer and evaluation use it; a server predicts for one user at a time.
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,7 +49,7 @@ def predict_live(
     live, fitted = _answer_in_time(replay, items, model_set.online_items())
     order, item_ids = np.argsort(replay.query_order), events.item_id[is_query]
     posterior = _posterior(replay, live)
-    posterior = replace(posterior, like_offset=_like_offsets(replay, posterior, items))
+    posterior = _with_offsets(replay, posterior, items)
     return (
         model_set.predictions(posterior[order], item_ids),
         model_set.predictions(_posterior(replay, fitted)[order], item_ids),
@@ -71,10 +70,10 @@ def posterior_of_events(
     `events` may come in any order; within a user they are taken in order of time. A query is
     predicted from all of its user's updates before it; where the set takes no notice of time, those
     that are no queries come first. An erasure must not be a query; after it the user begins anew.
-    With `items`, these are updated as well, and how likely likes are at present, from events that
-    are both query and update, in order of time over all users. With `looks_ahead` the updates after
-    a query count too, which no server can know: for comparison with figures that do; then no event
-    may be both query and update.
+    With `items`, these are updated as well, and how likely likes are and how widely ratings spread
+    at present, from events that are both query and update, in order of time over all users. With
+    `looks_ahead` the updates after a query count too, which no server can know: for comparison with
+    figures that do; then no event may be both query and update.
     """
     replay = ReplayEvents.of(model_set, events, is_query, is_update)
     if items is None:
@@ -82,7 +81,7 @@ def posterior_of_events(
         posterior = _posterior(replay, answers, looks_ahead=looks_ahead)
     else:
         posterior = _posterior(replay, _answer_in_time(replay, items, None)[0])
-        posterior = replace(posterior, like_offset=_like_offsets(replay, posterior, items))
+        posterior = _with_offsets(replay, posterior, items)
     return posterior[np.argsort(replay.query_order)]
 
 
@@ -94,7 +93,7 @@ def _posterior(
     user_ratings, user_likes = (
         replay.counts(counted, looks_ahead=looks_ahead) for counted in (replay.is_update, likes)
     )
-    return replay.model_set.posterior(answers, user_ratings, user_likes, np.zeros(len(answers)))
+    return replay.model_set.posterior(answers, user_ratings, user_likes)
 
 
 def _answer_in_chunks(replay: ReplayEvents, *, looks_ahead: bool) -> NDArray[np.float64]:
@@ -135,19 +134,14 @@ def _answer_in_time(
     return answers
 
 
-def _like_offsets(
-    replay: ReplayEvents, posterior: Posterior, items: OnlineItems
-) -> NDArray[np.float64]:
-    """The offset (q,) at each query, given the `posterior` (q,); that of `items` learns in order of
-    time.
-    """
-    queries, model_set = replay.queries, replay.model_set
-    log_odds = model_set.like.log_odds(posterior, queries.item_id).tolist()
-    liked = (queries.rating >= model_set.scale.like_threshold).tolist()
-    is_update = replay.updates_items().tolist()
-    offsets = np.empty(len(queries))
-    for query in replay.order_in_time().tolist():
-        offsets[query] = items.like_offset.value
-        if is_update[query]:
-            items.like_offset.update(log_odds[query], liked=liked[query])
-    return offsets
+def _with_offsets(replay: ReplayEvents, posterior: Posterior, items: OnlineItems) -> Posterior:
+    """The posterior (q,) with the offsets at each query; those of `items` learn by time."""
+    order, queries = replay.order_in_time(), replay.queries
+    in_time = replay.model_set.with_offsets(
+        posterior[order],
+        queries.item_id[order],
+        queries.rating[order].astype(np.float64),
+        replay.updates_items()[order],
+        items,
+    )
+    return in_time[np.argsort(order)]

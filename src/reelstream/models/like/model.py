@@ -46,6 +46,8 @@ class Posterior:
     """(n,): how many of these were likes."""
     like_offset: NDArray[np.float64]
     """(n,): log odds that are added to those of a like: see `LikeOffset`."""
+    width_offset: NDArray[np.float64]
+    """(n,): logarithm of a factor on the standard deviation: see `WidthOffset`."""
 
     def __getitem__(self, chosen: slice | NDArray[np.int64]) -> Posterior:
         """Those of the chosen queries."""
@@ -131,7 +133,8 @@ class LikeModel:
     def variance(self, posterior: Posterior, item_ids: NDArray[np.int64]) -> NDArray[np.float64]:
         """The variance of the rating itself (n,), corrected."""
         columns = self.variance_columns(posterior, item_ids)
-        return posterior.variance * self.variance_scale.factors(columns)
+        factors = self.variance_scale.factors(columns) * np.exp(2 * posterior.width_offset)
+        return posterior.variance * factors
 
     def variance_columns(
         self, posterior: Posterior, item_ids: NDArray[np.int64]

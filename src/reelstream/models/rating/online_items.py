@@ -27,6 +27,7 @@ from reelstream.catalog import Film
 from reelstream.compute.arrays import Bools, Floats, Ints
 from reelstream.compute.compiled import compiled
 from reelstream.models.like.offset import LikeOffset
+from reelstream.models.like.width_offset import WidthOffset
 from reelstream.models.rating.kalman import expect, item_variance, spread
 from reelstream.models.rating.model import RatingModel
 from reelstream.models.rating.user_state import UserBeliefs
@@ -80,8 +81,8 @@ class OnlineItems:
         """(S, E, D), E at least `len(self)`: rows from there on are not in use yet."""
         self.covs: NDArray[np.float32] = np.empty((S, 0, D, D), np.float32)
         """(S, E, D, D)"""
-        self.like_offset = LikeOffset()
-        """Learns from the same ratings."""
+        self.like_offset, self.width_offset = LikeOffset(), WidthOffset()
+        """Learn from the same ratings."""
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -123,6 +124,8 @@ class OnlineItems:
         np.save(folder / "means.npy", self.means[:, :n])
         np.save(folder / "covs.npy", self.covs[:, :n])
         np.save(folder / "like_offset.npy", [self.like_offset.value, self.like_offset.variance])
+        widths = self.width_offset
+        np.save(folder / "width_offset.npy", np.vstack([widths.mean, widths.cov]))
 
     def restore(self, folder: Path) -> None:
         """Go on from the items that `save` wrote, of the same model."""
@@ -132,6 +135,9 @@ class OnlineItems:
         # Items that were saved before there was an offset begin without one.
         if (folder / "like_offset.npy").exists():
             self.like_offset = LikeOffset(*np.load(folder / "like_offset.npy").tolist())
+        if (folder / "width_offset.npy").exists():
+            mean, *cov = np.load(folder / "width_offset.npy")
+            self.width_offset = WidthOffset(mean, np.array(cov))
 
     def _add(self, new: Mapping[int, int]) -> None:
         """Give new items, by id, a row each; they begin with the row that the model has of them, or
