@@ -108,9 +108,9 @@ def wrapped(answer: str) -> str:
     """
     json.loads(answer)
     lines = [""]
-    # Texts whole, then what stands between them, cut after each comma.
-    for piece in re.findall(r'"(?:[^"\\]|\\.)*":?|[^",]+|,', answer.strip()):
-        if len(lines[-1]) + len(piece) >= MAX_COLUMNS and piece != ",":
+    # What stands up to each comma that is outside of a text.
+    for piece in re.findall(r'(?:"(?:[^"\\]|\\.)*"|[^",])+,?', answer.strip()):
+        if len(lines[-1]) + len(piece) > MAX_COLUMNS and lines[-1].strip():
             lines.append(" ")
         lines[-1] += piece
     return "\n".join(lines)
