@@ -29,6 +29,7 @@ from reelstream.errors import (
     StorageError,
     UnknownItemError,
 )
+from reelstream.ratings.columns import EventColumns
 from reelstream.storage.work_folder import WorkFolder
 
 FEW: dict[str, list[float]] = {
@@ -319,12 +320,12 @@ def test_wrong_queries_and_films_are_named(recommender: Recommender, tmp_path: P
 
 
 def held_out_only() -> dict[str, list[float]]:
-    """One rating, of a pair that no fit learns from."""
+    """Ratings of one pair, of which the last counts: one that no fit learns from."""
     from reelstream.features.holdout import in_holdout  # noqa: PLC0415
 
-    users = np.arange(1000)
-    user = int(users[in_holdout(users, np.zeros(1000, np.int64))][0])
-    return {"user": [user], "item": [0], "rating": [3.5]}
+    zeros = np.zeros(1000)
+    n = int(in_holdout(EventColumns.of(zeros, zeros, zeros, zeros)).argmax()) + 1
+    return {"user": [1] * n, "item": [0] * n, "rating": [3.5] * n}
 
 
 def test_films_bring_titles_and_genres() -> None:

@@ -26,7 +26,7 @@ from reelstream.engines.blocks import (
     step_users,
 )
 from reelstream.engines.chain import Chain, ItemSide
-from reelstream.engines.chain_start import start_chain
+from reelstream.engines.chain_start import ChainRows, start_chain
 from reelstream.engines.in_memory import InMemoryBackend
 from reelstream.engines.interface import FitParameters
 from reelstream.engines.kernels.row_draws import GRAM_UNIT
@@ -88,12 +88,16 @@ class World:
         self.data = TrainingData.of(self.ratings, self.users, self.items)
         self.counts = np.diff(self.data.items.starts)
         self.audience = audience_features(
-            self.data.user_rows, self.data.item_rows, len(self.users), len(self.items), N_AUDIENCE
+            self.data.user_rows,
+            self.data.item_rows,
+            len(self.users),
+            self.data.items.keys,
+            N_AUDIENCE,
         )
         films = [catalog.get(int(item)) for item in self.items.ids]
         encoder = ItemFeatures(catalog.genres)
         self.item_side = ItemSide(
-            ids=self.items.ids,
+            keys=self.data.items.keys,
             features=encoder.encode(films, self.counts, self.audience),
             groups=encoder.groups(N_AUDIENCE),
             vectors=exposure_vectors(self.audience, self.counts, len(self.users)),
@@ -102,7 +106,9 @@ class World:
 
     def chain(self, backend: Backend) -> Chain:
         n_ratings = len(self.ratings)
-        start = start_chain(self.users.ids, self.items.ids, n_ratings, None, self.parameters)
+        users = ChainRows(self.users.ids, self.data.users.keys)
+        items = ChainRows(self.items.ids, self.data.items.keys)
+        start = start_chain(users, items, n_ratings, None, self.parameters)
         return Chain(backend, start, self.item_side, n_ratings)
 
     def in_memory(self) -> Chain:
@@ -200,6 +206,7 @@ def test_audiences_add_up(world: World) -> None:
         lambda x: multiply_audience(folder, numbers, x) * GRAM_UNIT,
         world.counts,
         len(world.users),
+        world.data.items.keys,
         N_AUDIENCE,
     )
     np.testing.assert_allclose(features, world.audience, atol=1e-4)

@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_limits
 from events import event_columns
 from reelstream.catalog import Catalog
 from reelstream.datasets import detect
-from reelstream.engines.chain_start import start_chain
+from reelstream.engines.chain_start import ChainRows, start_chain
 from reelstream.engines.interface import (
     FEW_RATINGS,
     MANY_RATINGS,
@@ -97,9 +97,10 @@ def test_a_chain_goes_on_with_more_factors_than_the_set_before_had(
 ) -> None:
     """Those that it had are where it left them."""
     first = fit_rating(history.ratings, catalog, None, QUICK)
-    start = start_chain(
-        history.user_ids, first.item_ids, len(history.ratings), first, replace(QUICK, n_factors=9)
+    users, items = (
+        ChainRows(ids, np.arange(len(ids))) for ids in (history.user_ids, first.item_ids)
     )
+    start = start_chain(users, items, len(history.ratings), first, replace(QUICK, n_factors=9))
     assert start.item_rows.shape[1] == start.users.rows.shape[1] == 10
     np.testing.assert_array_equal(start.item_rows[:, :5], first.state.item_rows)
     assert np.abs(start.item_rows[:, 5:]).min() > 0

@@ -27,7 +27,7 @@ def two_circles(n_users: int = 40, n_items: int = 40) -> tuple[np.ndarray, np.nd
 
 def test_films_with_the_same_kind_of_raters_lie_together() -> None:
     users, items = two_circles()
-    features = audience_features(users, items, 40, 40, 6)
+    features = audience_features(users, items, 40, np.arange(40), 6)
     near = features @ features.T
     same = np.equal.outer(np.arange(40) % 2, np.arange(40) % 2) & ~np.eye(40, dtype=bool)
     assert near[same].min() > near[~same & ~np.eye(40, dtype=bool)].max()
@@ -35,7 +35,7 @@ def test_films_with_the_same_kind_of_raters_lie_together() -> None:
 
 def test_a_film_with_one_rater_says_little() -> None:
     users, items = two_circles()
-    features = audience_features(np.append(users, 0), np.append(items, 40), 40, 41, 6)
+    features = audience_features(np.append(users, 0), np.append(items, 40), 40, np.arange(41), 6)
     sizes = np.linalg.norm(features, axis=1)
     assert 0 < sizes[40] < sizes[:40].min() / 3
 
@@ -43,12 +43,14 @@ def test_a_film_with_one_rater_says_little() -> None:
 def test_the_order_of_ratings_changes_nothing() -> None:
     users, items = two_circles()
     order = np.random.default_rng(1).permutation(len(users))
-    features = audience_features(users, items, 40, 40, 6)
-    assert np.array_equal(audience_features(users[order], items[order], 40, 40, 6), features)
+    features = audience_features(users, items, 40, np.arange(40), 6)
+    assert np.array_equal(
+        audience_features(users[order], items[order], 40, np.arange(40), 6), features
+    )
 
 
 def test_few_users_leave_columns_empty() -> None:
-    features = audience_features(np.array([0, 1, 1]), np.array([0, 0, 1]), 2, 2, 6)
+    features = audience_features(np.array([0, 1, 1]), np.array([0, 0, 1]), 2, np.arange(2), 6)
     assert features.shape == (2, 6)
     assert features[:, :2].any() and not features[:, 2:].any()
 
@@ -61,7 +63,7 @@ def test_users_who_choose_the_same_kind_of_films_lie_together() -> None:
     order = np.argsort(users, kind="stable")
     starts = np.searchsorted(users[order], np.arange(41))
     counts = np.bincount(items, minlength=40)
-    vectors = exposure_vectors(audience_features(users, items, 40, 40, 6), counts, 40)
+    vectors = exposure_vectors(audience_features(users, items, 40, np.arange(40), 6), counts, 40)
     features = exposure_features(np.append(starts, starts[-1]), items[order], vectors)
     assert features.shape == (41, 7) and (features[:, 0] == 1).all()
     assert not features[40, 1:].any()

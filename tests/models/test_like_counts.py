@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from events import event_columns
-from reelstream.features.holdout import in_holdout
+from reelstream.features.holdout import is_trainable
 from reelstream.models.like import fit
 from reelstream.models.like.fit import count_likes
 from reelstream.ratings.histories import Histories
@@ -22,7 +22,7 @@ def test_likes_are_counted_in_parts_as_at_once(
     stars = np.where(users % 2, np.float32(4.1), np.float32(4.0))
     histories = Histories.of(event_columns(users, items, stars, np.arange(len(users))))
     counted = count_likes(histories, 4.1)
-    learned = histories.ratings[~in_holdout(histories.ratings.user_id, histories.ratings.item_id)]
+    learned = histories.ratings[is_trainable(histories.ratings)]
     for row, item in enumerate(counted.items.ids.tolist()):
         own = learned.rating[learned.item_id == item]
         assert counted.item_ratings[row] == len(own)

@@ -32,7 +32,10 @@ def test_live_updates_move_it_as_a_replay_does(fitted: Fitted) -> None:
     """And an answer has it in its log odds."""
     model_set = fitted.model_set
     item_ids = model_set.rating.item_ids[:3]
-    events = event_columns([10**6] * 3, item_ids, [1.0, 1.0, 1.0], [1000, 2000, 3000])
+    # At places that are not held out.
+    events = event_columns(
+        [10**6] * 3, item_ids, [1.0, 1.0, 1.0], [1000, 2000, 3000], offset=[2, 3, 4]
+    )
     replayed = model_set.online_items()
     every = np.ones(3, bool)
     posterior_of_events(model_set, events, every, every, replayed)

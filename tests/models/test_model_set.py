@@ -170,7 +170,7 @@ def test_learned_means_trained_on_and_not_held_out() -> None:
             np.full(n, partition),
             np.arange(n),
         )
-        held_out = in_holdout(ratings.user_id, ratings.item_id)
+        held_out = in_holdout(ratings)
         assert trained_on.learned(ratings).tolist() == [
             expected(offset) and not held
             for offset, held in zip(range(n), held_out.tolist(), strict=True)

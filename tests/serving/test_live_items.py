@@ -32,11 +32,12 @@ def model_set(small_model_set: ModelSet) -> ModelSet:
 
 def newcomers(stars: float, n: int, first_offset: int, *, held_out: bool = False) -> list[LogEvent]:
     """Ratings of one film by users whom nobody knows, in the holdout or not."""
-    users = np.arange(10**6, 10**6 + 5000)
-    fits = users[in_holdout(users, np.full(len(users), FILM)) == held_out][:n]
+    offsets = np.arange(first_offset, first_offset + 5000)
+    zeros = np.zeros(len(offsets))
+    is_held_out = in_holdout(EventColumns.of(zeros, zeros, zeros, zeros, offset=offsets))
     return [
-        LogEvent(Rated(int(user), FILM, stars, LATER), 0, first_offset + place)
-        for place, user in enumerate(fits)
+        LogEvent(Rated(10**6 + place, FILM, stars, LATER), 0, offset)
+        for place, offset in enumerate(offsets[is_held_out == held_out][:n].tolist())
     ]
 
 

@@ -76,6 +76,7 @@ def test_a_release(world: TrainingWorld) -> None:
         "format",
         "gate",
         "holdout",
+        "holdout_rule",
         "manifests",
         "number",
         "parameters",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import threading
 import time
@@ -12,12 +13,13 @@ import numpy as np
 import pytest
 
 from mean_engine import CATALOG, TrainingWorld, close_batch
-from reelstream.errors import DamagedError, LockedError
+from reelstream.errors import DamagedError, LockedError, SettingError
 from reelstream.evaluation.sampled_lists import MAX_BATCH_LISTS
 from reelstream.features.holdout import judges_at_gate
 from reelstream.ratings.columns import EventColumns
 from reelstream.ratings.effective import effective_ratings
 from reelstream.storage.batch_files import Manifest, OffsetRange
+from reelstream.training.rebuild import rebuild
 from reelstream.training.trainer import MAX_SETS_PER_BACKLOG, Trainer
 
 ENOUGH = 12_000
@@ -63,6 +65,31 @@ def test_a_set_for_every_batch(world: TrainingWorld) -> None:
     assert current.number == 3
     assert held(world) == ([1, 2, 3], [], latest(world, 1, 2, 3))
     assert world.trainer.run_once() == []
+
+
+def test_after_a_set_with_another_holdout_the_next_starts_cold(
+    world: TrainingWorld, tmp_path: Path
+) -> None:
+    """An earlier version has learned from what judges now. Its set is compared with nothing, and
+    only segments go on from it, which keep their numbers.
+    """
+    close_batch(world.batches)
+    world.trainer.run_once()
+    path = world.root / "models" / "release_1.json"
+    written = json.loads(path.read_bytes())
+    del written["holdout_rule"]
+    path.write_text(json.dumps(written))
+    for _ in range(2):
+        close_batch(world.batches)
+    second, third = world.trainer.run_once()
+    assert second.gate.verdict == "first" and "another holdout" in second.gate.reason
+    assert second.champion == 1 and second.record[0].model_set == 1
+    assert third.gate.verdict != "first"
+    previous = [job.previous for job in world.engine.jobs]
+    assert previous[1] is not None and set(previous[1]) == {"like", "segment"}
+    assert previous[2] is not None and {"rating", "choice"} < set(previous[2])
+    with pytest.raises(SettingError, match="held out other ratings"):
+        rebuild(1, world.stores, world.engine, CATALOG, tmp_path)
 
 
 def test_a_loaded_set_answers_like_the_fitted_one(world: TrainingWorld) -> None:

@@ -19,6 +19,7 @@ from reelstream.settings import Settings
 from reelstream.storage.batch_files import BatchFolder, Manifest, RejectedRow
 from reelstream.storage.rejected import (
     Place,
+    count_reasons,
     each_rejected,
     find_rejected,
     place_of,
@@ -94,17 +95,14 @@ def select_rows(batches: BatchFolder, text: str) -> tuple[list[RejectedRow], boo
 def _kinds(
     manifest: Manifest, rows: Sequence[RejectedRow], requeued: Collection[Place]
 ) -> list[_Kind]:
-    kinds = Counter(kind_of(row.reason) for row in rows)
     again = Counter(kind_of(row.reason) for row in rows if place_of(row) in requeued)
-    # Reversed: of several rows of a kind the first is the last to be entered.
-    first = {kind_of(row.reason): row for row in reversed(rows)}
     return [
         _Kind(
             batch=manifest.number,
-            reason=kind,
-            rows=count,
-            requeued=again[kind],
-            first="{}:{}".format(*place_of(first[kind])),
+            reason=each.kind,
+            rows=each.rows,
+            requeued=again[each.kind],
+            first="{}:{}".format(*place_of(each.first)),
         )
-        for kind, count in kinds.most_common()
+        for each in count_reasons(rows)
     ]

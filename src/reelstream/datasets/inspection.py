@@ -14,7 +14,7 @@ from reelstream.datasets.films import CatalogRead
 from reelstream.datasets.row_parser import CsvRow
 from reelstream.ratings.events import Event
 from reelstream.ratings.ids import Id
-from reelstream.ratings.reasons import kind_of
+from reelstream.ratings.reasons import ReasonCounts
 from reelstream.ratings.scale import RatingScale
 
 _FIRST_ROWS = 5
@@ -129,7 +129,7 @@ class _Tally:
         self.first: int | None = None
         self.last: int | None = None
         self.first_rows: list[Event] = []
-        self._reasons: dict[str, Reason] = {}
+        self._reasons = ReasonCounts[CsvRow]()
         self._dataset = dataset
 
     def add(
@@ -152,17 +152,13 @@ class _Tally:
     def reject(self, rows: list[CsvRow]) -> None:
         self.rejected += len(rows)
         for row in rows:
-            reason = row.reason or ""
-            kind = kind_of(reason)
-            known = self._reasons.get(kind)
-            self._reasons[kind] = (
-                Reason(reason=reason, rows=1, first_line=self._dataset.line_of(row))
-                if known is None
-                else msgspec.structs.replace(known, rows=known.rows + 1)
-            )
+            self._reasons.add(row.reason or "", row)
 
     def sorted_reasons(self) -> list[Reason]:
-        return sorted(self._reasons.values(), key=lambda each: (-each.rows, each.first_line))
+        return [
+            Reason(reason=each.reason, rows=each.rows, first_line=self._dataset.line_of(each.first))
+            for each in self._reasons.commonest()
+        ]
 
 
 def count_reasons(rejected: list[CsvRow], dataset: Dataset) -> list[Reason]:

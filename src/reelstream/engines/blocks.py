@@ -41,7 +41,7 @@ BLOCK_RATINGS = 500_000
 
 # The files of a block, by the part of its training data.
 _ARRAYS = {
-    "users": ("ids", "starts", "others"),
+    "users": ("keys", "starts", "others"),
     "items": ("starts", "others"),
     "": ("centred", "gaps", "by_item"),
 }
@@ -76,11 +76,11 @@ class BlockFolder:
             part: {name: _mapped(self.path / str(number) / f"{part}_{name}.npy") for name in names}
             for part, names in _ARRAYS.items()
         }
-        # A block keys no noise by items, and its ratings are stored centred: it needs neither the
-        # items' ids nor the mean.
-        no_ids = np.empty(0, np.int64)
+        # A block draws no items, and its ratings are stored centred: it needs neither the items'
+        # keys nor the mean.
+        no_keys = np.empty(0, np.int64)
         return TrainingData(
-            Side(**loaded["users"]), Side(no_ids, **loaded["items"]), **loaded[""], mean=0.0
+            Side(**loaded["users"]), Side(no_keys, **loaded["items"]), **loaded[""], mean=0.0
         )
 
     def write_users(self, number: int, sweep: int, users: UserDraws) -> None:
@@ -213,7 +213,7 @@ def step_items(
             plan.item_terms[these],
             np.ones(len(grams), np.float32),
         ),
-        plan.keys(ITEM_ROW, plan.item_ids[these]),
+        plan.keys(ITEM_ROW, plan.item_keys[these]),
         drawn.for_kernel(),
     )
     return drawn
@@ -229,7 +229,7 @@ def multiply_audience(
     product = np.zeros(x.shape, np.int64)
     for number in numbers:
         users = folder.read(number).users
-        shape = len(users.ids), len(x)
+        shape = len(users.keys), len(x)
         rated = csr_array((np.ones(len(users.others)), users.others, users.starts), shape=shape)
         product += np.rint(rated.T @ (rated @ x) / GRAM_UNIT).astype(np.int64)
     return product

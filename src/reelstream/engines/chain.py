@@ -52,8 +52,8 @@ SWEEPS_PER_ECHO = 4
 class ItemSide:
     """The items of a chain: I of them."""
 
-    ids: NDArray[np.int64]
-    """(I,)"""
+    keys: NDArray[np.int64]
+    """(I,): see `Side.keys`."""
     features: NDArray[np.float64]
     """(I, n_features), the first column one."""
     groups: NDArray[np.int64]
@@ -80,12 +80,12 @@ class Chain:
             start.sweeps,
         )
         self.items = ItemRange.of(start.item_rows)
-        self._backend, self._item_ids, self._n_ratings = backend, items.ids, n_ratings
+        self._backend, self._item_keys, self._n_ratings = backend, items.keys, n_ratings
         self._n_users = len(start.users)
         self._item_features, self._item_groups = SideFeatures(items.features), items.groups
         # The intercept, and what the user chose to rate.
         self._user_groups = np.repeat([-1, 0], [1, items.vectors.shape[1]])
-        self._sampled = np.arange(0, self._n_users, n_ratings // MAX_SHAPE_RATINGS + 1)
+        self._sampled = np.sort(start.users_by_key[:: n_ratings // MAX_SHAPE_RATINGS + 1])
         self._sample = start.users[self._sampled]
         self._row_sums = backend.begin(start.users, items.vectors, start.sweeps)
         self._sampled_steps = SampledSteps(backend.ratings_of(self._sampled))
@@ -137,7 +137,7 @@ class Chain:
         )
         self.item_prior = draw_prior(
             self._item_features.sums(self.items.draws),
-            len(self._item_ids),
+            len(self._item_keys),
             spread_out(h.item_precisions, self._item_groups),
             generator,
         )
@@ -154,7 +154,7 @@ class Chain:
             seed=self.seed,
             hyperparameters=self.hyperparameters,
             user_prior=self.user_prior,
-            item_ids=self._item_ids,
+            item_keys=self._item_keys,
             item_rows=self.items.draws,
             item_terms=self._item_features.terms(self.item_prior),
             item_precision=self.item_prior.L.astype(np.float32),

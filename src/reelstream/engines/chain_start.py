@@ -20,11 +20,26 @@ START_SD = 0.3
 START_SESSION_VARIANCE, START_SESSION_RATE = 0.06, 0.1 / 60
 
 
+@dataclass(frozen=True, slots=True)
+class ChainRows:
+    """The users of a chain, or its items: n rows."""
+
+    ids: NDArray[np.int64]
+    """(n,), rising."""
+    keys: NDArray[np.int64]
+    """(n,): see `Side.keys`."""
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChainStart:
     """A chain before its first sweep: U users, I items, D numbers a row."""
 
     users: UserDraws
+    users_by_key: NDArray[np.int64]
+    """(U,): their rows, in the order of their keys."""
     item_rows: NDArray[np.float32]
     """(I, D)"""
     hyperparameters: Hyperparameters
@@ -34,8 +49,8 @@ class ChainStart:
 
 
 def start_chain(
-    user_ids: NDArray[np.int64],
-    item_ids: NDArray[np.int64],
+    users: ChainRows,
+    items: ChainRows,
     n_ratings: int,
     previous: RatingModel | None,
     parameters: FitParameters,
@@ -48,23 +63,31 @@ def start_chain(
     D = parameters.n_factors + 1
     if previous:
         D = max(D, previous.state.item_rows.shape[1])
-    user_rows, item_rows = (
-        (generator.standard_normal((len(ids), D)) * START_SD).astype(np.float32)
-        for ids in (user_ids, item_ids)
-    )
-    users = UserDraws.start(user_rows)
+    by_key = [np.argsort(side.keys) for side in (users, items)]
+    user_rows, item_rows = (_random_rows(generator, order, D) for order in by_key)
+    draws = UserDraws.start(user_rows)
     if previous is None:
         hyperparameters = _cold_hyperparameters(use_times=parameters.use_times)
     else:
-        _copy_known(previous, user_ids, users, item_ids, item_rows)
+        _copy_known(previous, users.ids, draws, items.ids, item_rows)
         hyperparameters = previous.hyperparameters
     return ChainStart(
-        users=users,
+        users=draws,
+        users_by_key=by_key[0],
         item_rows=item_rows,
         hyperparameters=hyperparameters,
         seed=seed,
         sweeps=sweeps,
     )
+
+
+def _random_rows(
+    generator: np.random.Generator, by_key: NDArray[np.int64], D: int
+) -> NDArray[np.float32]:
+    """Rows (n, D), drawn in the order `by_key` (n,)."""
+    rows = np.empty((len(by_key), D), np.float32)
+    rows[by_key] = generator.standard_normal(rows.shape) * START_SD
+    return rows
 
 
 def _cold_hyperparameters(*, use_times: bool) -> Hyperparameters:

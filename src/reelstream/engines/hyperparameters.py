@@ -44,7 +44,7 @@ class SampledSteps:
 
     def __init__(self, data: TrainingData) -> None:
         """`data`: what the sampled users rated, n of them."""
-        self._ratings, self._ids = data.timed_ratings(), data.users.ids
+        self._ratings, self._user_keys = data.timed_ratings(), data.users.keys
         self._leisure = EchoFree(self._ratings)
 
     def draw_session(
@@ -60,7 +60,7 @@ class SampledSteps:
         """
         variance = h.session_variance * math.exp(VARIANCE_STEP * generator.standard_normal())
         rate = h.session_rate * math.exp(RATE_STEP * generator.standard_normal())
-        gains = np.empty(len(self._ids))
+        gains = np.empty(len(self._user_keys))
         threads.share(
             log_ratios,
             self._leisure.ratings(h.echo),
@@ -85,7 +85,7 @@ class SampledSteps:
         """The hyperparameters with new weights of the echo: the posterior means of one regression
         for each range of gaps, given rows and session effects, of which `stream` keys a draw.
         """
-        sums = np.empty((len(self._ids), N_GAPS, 2))
+        sums = np.empty((len(self._user_keys), N_GAPS, 2))
         threads.share(
             fill_echo_sums,
             self._ratings,
@@ -93,7 +93,7 @@ class SampledSteps:
             session_users(h, users, item_rows),
             (
                 SessionProcess(h.session_variance, h.session_rate, h.session_scale_sd),
-                RowKeys(stream, self._ids),
+                RowKeys(stream, self._user_keys),
             ),
             sums,
         )

@@ -27,7 +27,7 @@ class InMemoryBackend:
 
     def begin(self, users: UserDraws, vectors: NDArray[np.float64], sweep: int) -> RowSums:
         """See `Backend.begin`."""
-        n_items, D = len(self._data.items.ids), users.rows.shape[1]
+        n_items, D = len(self._data.items.keys), users.rows.shape[1]
         side = self._data.users
         features = exposure_features(side.starts, side.others, vectors)
         self._block = UserBlock(self._data, users, features)
@@ -56,12 +56,12 @@ class InMemoryBackend:
         # The whole weight of a rating is in the regressors, so that an item's own is one.
         root_weight = np.sqrt(alpha * users.noise).astype(np.float32)
         threads.share(fill_regressors, users.rows, root_weight, self._user_regressors)
-        drawn = ItemRange.room_for(0, len(side.ids), plan)
+        drawn = ItemRange.room_for(0, len(side.keys), plan)
         threads.share(
             draw_rows,
             RowRatings(side.starts, side.others, self._block.by_item, self._user_regressors),
             RowTerms(self._ones, plan.item_precision, plan.item_terms, self._ones),
-            plan.keys(ITEM_ROW, plan.item_ids),
+            plan.keys(ITEM_ROW, plan.item_keys),
             drawn.for_kernel(),
         )
         return drawn

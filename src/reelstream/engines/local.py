@@ -12,6 +12,7 @@ import sklearn.linear_model  # noqa: F401
 
 from reelstream.catalog import Catalog
 from reelstream.compute import threads
+from reelstream.engines.chain_start import ChainRows
 from reelstream.engines.in_memory import InMemoryBackend
 from reelstream.engines.interface import (
     FitContext,
@@ -111,12 +112,12 @@ def fit_rating(
     data = TrainingData.of(ratings, users, items)
     parameters = parameters.for_size(len(ratings), len(users))
     totals = RatingTotals(
-        user_ids=users.ids,
-        item_ids=items.ids,
+        users=ChainRows(users.ids, data.users.keys),
+        items=ChainRows(items.ids, data.items.keys),
         item_ratings=np.diff(data.items.starts),
         mean=data.mean,
         audience=audience_features(
-            data.user_rows, data.item_rows, len(users), len(items), parameters.n_audience
+            data.user_rows, data.item_rows, len(users), data.items.keys, parameters.n_audience
         ),
     )
     return fit_rating_model(InMemoryBackend(data), totals, catalog, previous, parameters)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from reelstream.catalog import Catalog
 from reelstream.engines.chain import Chain, ItemSide
-from reelstream.engines.chain_start import start_chain
+from reelstream.engines.chain_start import ChainRows, start_chain
 from reelstream.engines.interface import FitParameters
 from reelstream.engines.sweep import Backend
 from reelstream.features.audience import exposure_vectors
@@ -22,10 +22,8 @@ from reelstream.models.rating.model import ChainState, ItemDraws, RatingModel
 class RatingTotals:
     """What has to be known of all ratings together before a chain starts: U users, I items."""
 
-    user_ids: NDArray[np.int64]
-    """(U,), rising."""
-    item_ids: NDArray[np.int64]
-    """(I,), rising."""
+    users: ChainRows
+    items: ChainRows
     item_ratings: NDArray[np.int64]
     """(I,): ratings of each item."""
     mean: float
@@ -51,27 +49,27 @@ def fit_rating_model(
     `parameters` are already chosen for the size of the data.
     """
     encoder = previous.features if previous else ItemFeatures(catalog.genres)
-    films = [catalog.get(item) for item in totals.item_ids.tolist()]
+    films = [catalog.get(item) for item in totals.items.ids.tolist()]
     features = encoder.encode(films, totals.item_ratings, totals.audience)
-    start = start_chain(totals.user_ids, totals.item_ids, totals.n_ratings, previous, parameters)
+    start = start_chain(totals.users, totals.items, totals.n_ratings, previous, parameters)
     items = ItemSide(
-        ids=totals.item_ids,
+        keys=totals.items.keys,
         features=features,
         groups=encoder.groups(totals.audience.shape[1]),
-        vectors=exposure_vectors(totals.audience, totals.item_ratings, len(totals.user_ids)),
+        vectors=exposure_vectors(totals.audience, totals.item_ratings, len(totals.users)),
     )
     chain = Chain(backend, start, items, totals.n_ratings)
     draws = run_chain(chain, items.vectors, parameters, is_warm=previous is not None)
     users = chain.users()
     return RatingModel(
         mean=totals.mean,
-        item_ids=totals.item_ids,
+        item_ids=totals.items.ids,
         item_counts=totals.item_ratings,
         draws=draws,
         features=encoder,
         hyperparameters=chain.hyperparameters,
         state=ChainState(
-            user_ids=totals.user_ids,
+            user_ids=totals.users.ids,
             user_rows=users.rows,
             user_noise=users.noise,
             session_scale=users.scale,

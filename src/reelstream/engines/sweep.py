@@ -35,8 +35,8 @@ class SweepPlan:
     seed: int
     hyperparameters: Hyperparameters
     user_prior: PriorDraw
-    item_ids: NDArray[np.int64]
-    """(I,)"""
+    item_keys: NDArray[np.int64]
+    """(I,): see `Side.keys`."""
     item_rows: NDArray[np.float32]
     """(I, D): as they were before the sweep."""
     item_terms: NDArray[np.float32]
@@ -50,9 +50,9 @@ class SweepPlan:
     wants_covs: bool
     """Whether the items' covariances are wanted."""
 
-    def keys(self, purpose: np.uint64, ids: NDArray[np.int64]) -> RowKeys:
-        """What keys the random numbers for one purpose of rows with these external ids."""
-        return RowKeys(stream_of(self.seed, self.sweep, purpose), ids)
+    def keys(self, purpose: np.uint64, keys: NDArray[np.int64]) -> RowKeys:
+        """What keys the random numbers for one purpose of rows with these keys (n,)."""
+        return RowKeys(stream_of(self.seed, self.sweep, purpose), keys)
 
     def alpha(self, squares: float) -> float:
         """The precision of a rating's noise, given `UserSums.squares` of all users."""

@@ -16,8 +16,10 @@ from reelstream.ratings.columns import EventColumns
 class Side:
     """The ratings of one side, grouped by row: n rows, N ratings."""
 
-    ids: NDArray[np.int64]
-    """(n,): external ids; they key the noise."""
+    keys: NDArray[np.int64]
+    """(n,): the position of one of the row's ratings, of a user the earliest and of an item the
+    first in the log. They key the noise, so that a fit does not depend on how ids are written.
+    """
     starts: NDArray[np.int64]
     """(n + 1,): where each row's ratings begin."""
     others: NDArray[np.int32]
@@ -59,9 +61,14 @@ class TrainingData:
         gaps = np.diff(times, prepend=times[:1]).astype(np.float32)
         # Right only since each of `users` has a rating here: a start is then that user's own first.
         gaps[starts[:-1]] = np.inf
+        item_starts, positions = _starts(item_rows, len(items)), ratings.positions
         return cls(
-            Side(users.ids, starts, item_rows.astype(np.int32)),
-            Side(items.ids, _starts(item_rows, len(items)), user_rows.astype(np.int32)[by_item]),
+            Side(positions[starts[:-1]], starts, item_rows.astype(np.int32)),
+            Side(
+                _first_positions(positions[by_item], item_starts),
+                item_starts,
+                user_rows.astype(np.int32)[by_item],
+            ),
             ratings.rating - np.float32(mean),
             gaps,
             by_item,
@@ -71,7 +78,7 @@ class TrainingData:
     @property
     def user_rows(self) -> NDArray[np.int64]:
         """(N,): the user of each rating, by user and time."""
-        return np.repeat(np.arange(len(self.users.ids)), np.diff(self.users.starts))
+        return np.repeat(np.arange(len(self.users.keys)), np.diff(self.users.starts))
 
     @property
     def item_rows(self) -> NDArray[np.int64]:
@@ -85,7 +92,7 @@ class TrainingData:
         offsets = np.arange(starts[-1]) - np.repeat(starts[:-1], counts)
         chosen = np.repeat(self.users.starts[rows], counts) + offsets
         return TrainingData.by_user(
-            Side(self.users.ids[rows], starts, self.users.others[chosen]),
+            Side(self.users.keys[rows], starts, self.users.others[chosen]),
             self.centred[chosen],
             self.gaps[chosen],
         )
@@ -104,7 +111,7 @@ class TrainingData:
         """Several users' data, one after the other; nothing grouped by item."""
         counts = np.concatenate([np.diff(part.users.starts) for part in parts])
         users = Side(
-            np.concatenate([part.users.ids for part in parts]),
+            np.concatenate([part.users.keys for part in parts]),
             np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
             np.concatenate([part.users.others for part in parts]),
         )
@@ -119,6 +126,16 @@ class TrainingData:
         starts = self.users.starts
         longest = int(np.diff(starts).max())
         return TimedRatings(starts, self.users.others, self.centred, self.gaps, longest)
+
+
+def _first_positions(positions: NDArray[np.int64], starts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The smallest position (n,) of each row's ratings, of which the first are at `starts`
+    (n + 1,); of a row without any the largest number there is.
+    """
+    first = np.full(len(starts) - 1, np.iinfo(np.int64).max)
+    has_any = np.diff(starts) > 0
+    first[has_any] = np.minimum.reduceat(positions, starts[:-1][has_any])
+    return first
 
 
 def _starts(rows: NDArray[np.int64], n: int) -> NDArray[np.int64]:

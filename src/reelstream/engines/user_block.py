@@ -62,14 +62,14 @@ class UserBlock:
                 (self._features @ (prior.G @ prior.L)).astype(np.float32),
                 self.users.prior_weight.astype(np.float32),
             ),
-            plan.keys(USER_ROW, side.ids),
+            plan.keys(USER_ROW, side.keys),
             RowDraws(self.users.rows, self._means, self._no_covs, self._squares),
         )
         draw_user_scales(
             np.diff(side.starts),
             h.alpha * self._squares.astype(np.float64),
             h.noise_shape,
-            plan.keys(USER_NOISE, side.ids),
+            plan.keys(USER_NOISE, side.keys),
             self.users.noise,
         )
 
@@ -97,7 +97,7 @@ class UserBlock:
             np.full(len(off), len(L)),
             ((off @ L) * off).sum(1),
             plan.hyperparameters.prior_shape,
-            plan.keys(PRIOR_WEIGHT, self.data.users.ids),
+            plan.keys(PRIOR_WEIGHT, self.data.users.keys),
             self.users.prior_weight,
         )
 
@@ -105,7 +105,7 @@ class UserBlock:
         """Take the echo and a draw of the session effects off the ratings; each k_u makes its
         step.
         """
-        h, ids = plan.hyperparameters, self.data.users.ids
+        h, keys = plan.hyperparameters, self.data.users.keys
         if h.session_variance > 0:
             # The ratings themselves stay: each sweep takes another draw off them.
             if self._by_user is self.data.centred:
@@ -115,7 +115,7 @@ class UserBlock:
                 self._leisure.ratings(h.echo),
                 session_users(h, self.users, plan.item_rows),
                 SessionProcess(h.session_variance, h.session_rate, h.session_scale_sd),
-                (plan.keys(SESSION_SCALE, ids), plan.keys(SESSION, ids)),
+                (plan.keys(SESSION_SCALE, keys), plan.keys(SESSION, keys)),
                 self._by_user,
             )
         elif self._is_grouped:

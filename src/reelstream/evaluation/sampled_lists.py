@@ -49,6 +49,8 @@ def questions_of_batch(
     is_like = by_user.rating >= threshold
     with_likes = np.flatnonzero(np.add.reduceat(is_like, starts)) if len(user) else starts[:0]
     rng = np.random.default_rng(0)
+    # In the order of the log, whatever the users' ids are.
+    with_likes = with_likes[by_user[starts[with_likes]].positions.argsort()]
     chosen = rng.permutation(with_likes)[:MAX_BATCH_LISTS]
     questions = []
     for start, end in zip(starts[chosen].tolist(), ends[chosen].tolist(), strict=True):
@@ -75,7 +77,8 @@ def questions_of_holdout(
 ) -> list[ListQuestion]:
     """One question for each of some users who like something that is held out of `known`."""
     liked = held_out[held_out.rating >= threshold].by_user()
-    users = np.unique(liked.user_id)
+    users, firsts = np.unique(liked.user_id, return_index=True)
+    users = users[liked[firsts].positions.argsort()]
     histories = Histories.of(known)
     return [
         ListQuestion(

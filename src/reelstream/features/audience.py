@@ -38,36 +38,41 @@ def audience_features(
     user_rows: NDArray[np.int64],
     item_rows: NDArray[np.int64],
     n_users: int,
-    n_items: int,
+    item_keys: NDArray[np.int64],
     n_columns: int,
 ) -> NDArray[np.float64]:
     """Features (n_items, n_columns) from the user's and the film's row of each rating (n,).
 
-    Columns beyond the smaller of n_users and n_items are zeros.
+    item_keys (n_items,): see `features_of_products`. Columns beyond the smaller of n_users and
+    n_items are zeros.
     """
+    n_items = len(item_keys)
     rated = csr_array((np.ones(len(user_rows)), (user_rows, item_rows)), shape=(n_users, n_items))
     counts = np.bincount(item_rows, minlength=n_items)
-    return features_of_products(lambda x: rated.T @ (rated @ x), counts, n_users, n_columns)
+    return features_of_products(
+        lambda x: rated.T @ (rated @ x), counts, n_users, item_keys, n_columns
+    )
 
 
 def features_of_products(
     multiply: Callable[[NDArray[np.float64]], NDArray[np.float64]],
     counts: NDArray[np.int64],
     n_users: int,
+    item_keys: NDArray[np.int64],
     n_columns: int,
 ) -> NDArray[np.float64]:
     """The same features, given only how to multiply by R'R: R may be spread over a cluster.
 
     multiply: takes (n_items, k) and returns R'R times it. counts (n_items,): ratings of each film.
+    item_keys (n_items,), each once: films take their random numbers in this order.
     """
     n_items = len(counts)
     # A film's column of R has length sqrt(n): this makes it n / (n + SHRINKAGE_RATINGS).
     shrinkage = (np.sqrt(counts) / (counts + SHRINKAGE_RATINGS))[:, None]
     n_found = min(n_columns, n_users, n_items)
     # A fixed seed: the features must be the same in every engine and on every machine.
-    directions = np.random.default_rng(0).standard_normal(
-        (n_items, min(n_found + OVERSAMPLING, n_items))
-    )
+    directions = np.empty((n_items, min(n_found + OVERSAMPLING, n_items)))
+    directions[np.argsort(item_keys)] = np.random.default_rng(0).standard_normal(directions.shape)
     for _ in range(POWER_ITERATIONS):
         # Orthonormal again after each round, or all directions would turn to the leading one.
         directions, _ = np.linalg.qr(shrinkage * multiply(shrinkage * directions))

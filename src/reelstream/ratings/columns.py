@@ -14,6 +14,8 @@ from reelstream.ratings.events import Deleted, Dismissed, Erased, Event, EventKi
 
 # The item_id of an erasure, which concerns all items of its user.
 NO_ITEM: Final = -1
+# Of a position; the partition is before them. No log gets so long.
+_OFFSET_BITS: Final = 46
 COLUMNS: Final = ("user_id", "item_id", "rating", "timestamp", "partition", "offset", "kind")
 
 
@@ -151,6 +153,13 @@ class EventColumns:
                 yield Dismissed(user_id, item_id, timestamp)
             else:
                 yield Erased(user_id, timestamp)
+
+    @property
+    def positions(self) -> NDArray[np.int64]:
+        """The place of each event (n,) in the log as one number, which rises with partition and
+        offset.
+        """
+        return (self.partition.astype(np.int64) << _OFFSET_BITS) + self.offset
 
     @property
     def is_rating(self) -> NDArray[np.bool_]:

@@ -58,6 +58,13 @@ class Histories:
         """The number of ratings."""
         return len(self.ratings)
 
+    @property
+    def first_positions(self) -> NDArray[np.int64]:
+        """Where each user's earliest rating (n_users,) lies in the log. Who draws users in this
+        order draws the same ones however ids are written.
+        """
+        return self.ratings[self.starts[:-1]].positions
+
     def of_user(self, user_id: int) -> EventColumns:
         """The ratings of one user, oldest first; none for an unknown user. Views, not copies."""
         row = int(np.searchsorted(self.user_ids, user_id))

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from reelstream.errors import SettingError
-from reelstream.ratings.reasons import kind_of
+from reelstream.ratings.reasons import ReasonCount, ReasonCounts
 from reelstream.storage.batch_files import BatchFolder, Manifest, RejectedRow
 
 # (partition, offset) of a record in the log.
@@ -20,9 +19,8 @@ def place_of(row: RejectedRow) -> Place:
 
 def commonest_reason(rows: Sequence[RejectedRow]) -> str | None:
     """Why most of these rows were rejected, as the first of them says it; None without rows."""
-    kinds = Counter(kind_of(row.reason) for row in rows)
-    commonest = max(kinds, key=lambda kind: kinds[kind], default=None)
-    return next((row.reason for row in rows if kind_of(row.reason) == commonest), None)
+    commonest = count_reasons(rows)
+    return commonest[0].reason if commonest else None
 
 
 def rejection_notice(batches: BatchFolder, manifests: Sequence[Manifest]) -> str | None:
@@ -76,6 +74,14 @@ def each_rejected(batches: BatchFolder) -> Iterator[tuple[Manifest, list[Rejecte
     for manifest in batches.manifests():
         if manifest.rejected is not None:
             yield manifest, batches.read_rejected(manifest)
+
+
+def count_reasons(rows: Iterable[RejectedRow]) -> list[ReasonCount[RejectedRow]]:
+    """How many of the rows were rejected for each kind of reason, the commonest first."""
+    counts = ReasonCounts[RejectedRow]()
+    for row in rows:
+        counts.add(row.reason, row)
+    return counts.commonest()
 
 
 def _took(manifest: Manifest, place: Place) -> bool:

@@ -42,6 +42,8 @@ class Release(msgspec.Struct, frozen=True, kw_only=True):
     seed: int
     parameters: dict[str, Any]
     """The fields of the engine's `FitParameters`, by name."""
+    holdout_rule: int = 1
+    """By which rule ratings were held out: `features.holdout.HOLDOUT_RULE` of that version."""
     versions: dict[str, str]
     """Of Python and the packages that decide the numbers."""
     folders: dict[str, str] = {}

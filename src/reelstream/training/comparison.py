@@ -18,7 +18,7 @@ from reelstream.evaluation.sampled_lists import (
     questions_of_holdout,
 )
 from reelstream.evaluation.scores import clipped_errors, score
-from reelstream.features.holdout import is_trainable, judges_at_gate
+from reelstream.features.holdout import HOLDOUT_RULE, is_trainable, judges_at_gate
 from reelstream.models.model_set import ModelSet, Predictions
 from reelstream.models.recommendation import live_choice_of
 from reelstream.ratings.columns import EventColumns
@@ -32,10 +32,12 @@ MAX_GATE_USERS = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Champion:
-    """The set in service, and the numbers of the batches that it was trained on."""
+    """The set in service, with the numbers of the batches that it was trained on."""
 
     model_set: ModelSet
     batches: frozenset[int]
+    holdout_rule: int
+    """See `Release.holdout_rule`."""
 
 
 def compare(
@@ -61,6 +63,8 @@ def compare(
     holdout = _scores(answers, ranked, queried, scale)
     if champion is None:
         return GateReport("first", "there is no set in service to compare it with"), holdout
+    if champion.holdout_rule != HOLDOUT_RULE:
+        return GateReport("first", "the set in service was made with another holdout"), holdout
     champion_answers, champion_ranked = _answers(champion.model_set, known, queried, questions)
     ratings = GateRatings(
         user_ids=queried.user_id,

@@ -16,6 +16,7 @@ from reelstream.engines.interface import (
     SnapshotJob,
 )
 from reelstream.errors import SettingError
+from reelstream.features.holdout import HOLDOUT_RULE
 from reelstream.files import TEMPORARY_PREFIX
 from reelstream.models.bundle import ModelBundle
 from reelstream.models.registry import writers_of
@@ -24,6 +25,7 @@ from reelstream.storage.model_sets import ModelSetStore
 from reelstream.storage.release import Release
 from reelstream.storage.release_store import sha256_of
 from reelstream.training.stores import TrainingStores
+from reelstream.training.warm_start import warm_start
 
 
 def rebuild(
@@ -44,6 +46,11 @@ def rebuild(
     if release.engine != engine.name:
         raise SettingError(
             f"model set {number} was fitted by the {release.engine} engine: name it with --engine"
+        )
+    if release.holdout_rule != HOLDOUT_RULE:
+        raise SettingError(
+            f"model set {number} cannot be made again: reelstream {release.versions['reelstream']},"
+            " which made it, held out other ratings than this version"
         )
     manifests = _manifests(release, stores.batches)
     previous = _predecessor(release, stores.model_sets, catalog)
@@ -106,5 +113,5 @@ def _predecessor(release: Release, registry: ModelSetStore, catalog: Catalog) ->
             f"model set {release.number} cannot be made again: set {release.champion}, whose chain"
             " it was warm-started from, was removed; more sets are kept with `train --keep`"
         )
-    champion = registry.load(release.champion, catalog)
-    return champion.models
+    models = registry.load(release.champion, catalog).models
+    return warm_start(models, registry.release(release.champion).holdout_rule)

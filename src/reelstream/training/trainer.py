@@ -32,6 +32,7 @@ from reelstream.engines.interface import Engine, FitContext, FitJob, SnapshotJob
 from reelstream.errors import DamagedError, NoModelSetError, NothingToLearnError
 from reelstream.evaluation.reports import BatchScores, GateReport, Scores
 from reelstream.failpoints import reached
+from reelstream.features.holdout import HOLDOUT_RULE
 from reelstream.models.model_set import ModelSet, TrainedOn
 from reelstream.storage.batch_erasure import erase_users
 from reelstream.storage.manifest import Manifest
@@ -41,6 +42,7 @@ from reelstream.training.comparison import Champion, compare
 from reelstream.training.record import replay_batches
 from reelstream.training.selection import BatchSelection
 from reelstream.training.stores import TrainingStores
+from reelstream.training.warm_start import warm_start
 
 # A longer backlog is trained as one set: sets in between would only delay the newest.
 MAX_SETS_PER_BACKLOG = 8
@@ -213,12 +215,15 @@ class Trainer:
     def _fit(
         self, snapshot: Path, champion: Champion | None, selection: BatchSelection
     ) -> ModelSet:
+        previous = None
+        if champion is not None:
+            previous = warm_start(champion.model_set.models, champion.holdout_rule)
         models = self._engine.fit(
             FitJob(
                 snapshot=snapshot,
                 batch_rows=selection.rows,
                 context=self._context,
-                previous=champion.model_set.models if champion is not None else None,
+                previous=previous,
             )
         )
         last_batch = selection.last.number if selection.last is not None else 0
@@ -247,7 +252,8 @@ class Trainer:
                 " is trained: `reelstream models verify` names the files to put back, `reelstream"
                 " models activate` serves another"
             ) from error
-        return Champion(model_set, frozenset(number for number, _ in release.manifests))
+        batches = frozenset(number for number, _ in release.manifests)
+        return Champion(model_set, batches, release.holdout_rule)
 
     def _release(
         self,
@@ -273,6 +279,7 @@ class Trainer:
             engine=self._engine.name,
             seed=parameters.seed,
             parameters=asdict(parameters),
+            holdout_rule=HOLDOUT_RULE,
             versions=versions | {package: version(package) for package in DECISIVE_PACKAGES},
         )
 

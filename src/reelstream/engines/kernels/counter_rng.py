@@ -1,8 +1,8 @@
 """Random numbers that are a function of what they are for, so that threads, blocks and engines
 cannot change a draw.
 
-A *key* is a hash of (seed, sweep, purpose, external id); number c of a key is a hash of (key, c).
-The hash is SplitMix64 (Steele, Lea and Flood, *Fast Splittable Pseudorandom Number Generators*,
+A *key* is a hash of (seed, sweep, purpose, key of the row); number c of a key is a hash of (key,
+c). The hash is SplitMix64 (Steele, Lea and Flood, *Fast Splittable Pseudorandom Number Generators*,
 OOPSLA 2014).
 """
 
@@ -25,12 +25,12 @@ USER_ROW, ITEM_ROW, SESSION, SESSION_SCALE, USER_NOISE, PRIOR_WEIGHT, ECHO = (
 
 
 class RowKeys(NamedTuple):
-    """What keys the random numbers of n rows: the key of row r is `key_of(stream, ids[r])`."""
+    """What keys the random numbers of n rows: the key of row r is `key_of(stream, rows[r])`."""
 
     stream: np.uint64
     """See `stream_of`."""
-    ids: Ints
-    """(n,): external ids."""
+    rows: Ints
+    """(n,): the keys of the rows themselves, see `Side.keys`."""
 
 
 # SplitMix64's increment and multipliers, and its shifts. All are uint64: of a uint64 and an int64
@@ -56,9 +56,11 @@ def _mix(x: np.uint64) -> np.uint64:
 
 
 @compiled()
-def key_of(stream: np.uint64, external_id: int) -> np.uint64:
-    """The key of one row, from `stream` (uint64, see `stream_of`) and the row's int64 id."""
-    return _mix(stream + _GOLDEN * np.uint64(external_id))
+def key_of(stream: np.uint64, row: int) -> np.uint64:
+    """The key of one row's numbers, from `stream` (uint64, see `stream_of`) and the row's int64
+    key.
+    """
+    return _mix(stream + _GOLDEN * np.uint64(row))
 
 
 def stream_of(seed: int, sweep: int, purpose: np.uint64) -> np.uint64:

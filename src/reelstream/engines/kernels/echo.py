@@ -67,7 +67,7 @@ def fill_echo_sums(
         begin, n = starts[u], starts[u + 1] - starts[u]
         fill_residuals(u, leisure, users, residuals)
         fill_decays(begin, begin + n, gaps, process.rate, decays)
-        fill_normals(key_of(keys.stream, keys.ids[u]), normals[:n])
+        fill_normals(key_of(keys.stream, keys.rows[u]), normals[:n])
         noise, variance = users.noise_variance[u], process.variance * users.scale[u]
         draw_session_effect(residuals[:n], decays, noise, variance, scratch)
         sums[u] = 0.0

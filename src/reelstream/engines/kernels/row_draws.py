@@ -65,7 +65,7 @@ def draw_rows(
     for first in range(thread * LANES, n, threads * LANES):
         fill_grams(first, ratings, chunk, lanes)
         for k in range(min(LANES, n - first)):
-            lanes.keys[k] = key_of(keys.stream, keys.ids[first + k])
+            lanes.keys[k] = key_of(keys.stream, keys.rows[first + k])
         draw_lanes(first, terms, lanes, out)
 
 
@@ -103,7 +103,7 @@ def draw_summed_rows(
     lanes = lanes_of(D)
     for first in range(thread * LANES, n, threads * LANES):
         for k in range(min(LANES, n - first)):
-            lanes.keys[k] = key_of(keys.stream, keys.ids[first + k])
+            lanes.keys[k] = key_of(keys.stream, keys.rows[first + k])
             c = 0
             for a in range(D + 1):
                 for b in range(a + 1):

@@ -246,7 +246,7 @@ def draw_session_effects(
         n = end - begin
         fill_residuals(u, ratings, users, residuals)
         fill_decays(begin, end, ratings.gaps, process.rate, decays)
-        key = key_of(scale_keys.stream, scale_keys.ids[u])
+        key = key_of(scale_keys.stream, scale_keys.rows[u])
         noise, proposed = noise_variance[u], scale[u] * math.exp(SCALE_STEP * normal(key, 0))
         gain = log_ratio(
             residuals[:n], noise, decays, variance * scale[u], decays, variance * proposed
@@ -255,7 +255,7 @@ def draw_session_effects(
         # The normal has used up uniforms 0 and 1 of the key.
         if math.log(uniform(key, 2)) < gain:
             scale[u] = proposed
-        fill_normals(key_of(effect_keys.stream, effect_keys.ids[u]), normals[:n])
+        fill_normals(key_of(effect_keys.stream, effect_keys.rows[u]), normals[:n])
         draw_session_effect(residuals[:n], decays, noise, variance * scale[u], scratch)
         for j in range(n):
             targets[begin + j] = centred[begin + j] - effects[j]

@@ -21,5 +21,5 @@ def draw_user_scales(
     squares, (n,) float64; shape: nu.
     """
     for u in range(scales.size):
-        drawn = gamma(key_of(keys.stream, keys.ids[u]), 0.5 * (shape + counts[u]))
+        drawn = gamma(key_of(keys.stream, keys.rows[u]), 0.5 * (shape + counts[u]))
         scales[u] = drawn * 2.0 / (shape + squares[u])

@@ -14,6 +14,7 @@ from pyspark.sql import SparkSession
 from reelstream.compute import threads
 from reelstream.engines.block_backend import BlockBackend
 from reelstream.engines.blocks import BlockFolder
+from reelstream.engines.chain_start import ChainRows
 from reelstream.engines.interface import FitJob
 from reelstream.engines.local import complete_models
 from reelstream.engines.rating_fit import RatingTotals, fit_rating_model
@@ -59,12 +60,16 @@ def _fit_rating(
         previous = job.previous.find(RatingModel)
     parameters = job.context.parameters.for_size(int(counts.item_ratings.sum()), n_users)
     totals = RatingTotals(
-        user_ids=counts.user_ids,
-        item_ids=counts.item_ids,
+        users=ChainRows(counts.user_ids, counts.user_keys),
+        items=ChainRows(counts.item_ids, counts.item_keys),
         item_ratings=counts.item_ratings,
         mean=counts.mean,
         audience=features_of_products(
-            tasks.multiply_audience, counts.item_ratings, n_users, parameters.n_audience
+            tasks.multiply_audience,
+            counts.item_ratings,
+            n_users,
+            counts.item_keys,
+            parameters.n_audience,
         ),
     )
     backend = BlockBackend(blocks, firsts, tasks)

@@ -25,10 +25,14 @@ class Counts:
 
     user_ids: NDArray[np.int64]
     """(U,)"""
+    user_keys: NDArray[np.int64]
+    """(U,): see `Side.keys`."""
     user_ratings: NDArray[np.int64]
     """(U,)"""
     item_ids: NDArray[np.int64]
     """(I,)"""
+    item_keys: NDArray[np.int64]
+    """(I,): see `Side.keys`."""
     item_ratings: NDArray[np.int64]
     """(I,)"""
     item_sums: NDArray[np.float64]
@@ -81,15 +85,23 @@ def write_blocks(
 
 
 def counts_of(learned: EventColumns) -> Counts:
-    """The counts of some users' ratings, sorted by user, all of which the chain learns from."""
-    user_ids, user_ratings = np.unique(learned.user_id, return_counts=True)
+    """The counts of some users' ratings, sorted by user and time, all of which the chain learns
+    from.
+    """
+    user_ids, firsts, user_ratings = np.unique(
+        learned.user_id, return_index=True, return_counts=True
+    )
     items = Vocabulary.of(learned.item_id)
     rows, n_items = items.rows(learned.item_id), len(items)
     sums = np.bincount(rows, weights=learned.rating, minlength=n_items)
+    item_keys = np.full(n_items, np.iinfo(np.int64).max)
+    np.minimum.at(item_keys, rows, learned.positions)
     return Counts(
         user_ids=user_ids,
+        user_keys=learned.positions[firsts],
         user_ratings=user_ratings,
         item_ids=items.ids,
+        item_keys=item_keys,
         item_ratings=np.bincount(rows, minlength=n_items),
         item_sums=np.asarray(sums, np.float64),
     )
@@ -101,14 +113,18 @@ def merged(parts: Iterable[Counts]) -> Counts:
     parts = sorted(parts, key=lambda part: part.user_ids[0] if len(part.user_ids) else 0)
     items = Vocabulary.of(np.concatenate([part.item_ids for part in parts]))
     ratings, sums = np.zeros(len(items), np.int64), np.zeros(len(items))
+    keys = np.full(len(items), np.iinfo(np.int64).max)
     for part in parts:
         rows = items.rows(part.item_ids)
         ratings[rows] += part.item_ratings
         sums[rows] += part.item_sums
+        keys[rows] = np.minimum(keys[rows], part.item_keys)
     return Counts(
         user_ids=np.concatenate([part.user_ids for part in parts]),
+        user_keys=np.concatenate([part.user_keys for part in parts]),
         user_ratings=np.concatenate([part.user_ratings for part in parts]),
         item_ids=items.ids,
+        item_keys=keys,
         item_ratings=ratings,
         item_sums=np.asarray(sums, np.float64),
     )

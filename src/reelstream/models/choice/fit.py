@@ -46,6 +46,8 @@ class _Learned:
     ratings: EventColumns
     items: Vocabulary
     user_rows: NDArray[np.int64]
+    user_places: NDArray[np.int64]
+    """(n_users,): the place of each user in the order of their earliest ratings' positions."""
     item_rows: NDArray[np.int64]
     n_films: int
     """Items with or without a rating."""
@@ -57,10 +59,12 @@ class _Learned:
         if data.has_gate:
             ratings = ratings[~judges_at_gate(ratings)]
         items = Vocabulary.of(ratings.item_id)
+        _, firsts, user_rows = np.unique(ratings.user_id, return_index=True, return_inverse=True)
         return cls(
             ratings=ratings,
             items=items,
-            user_rows=np.unique(ratings.user_id, return_inverse=True)[1],
+            user_rows=user_rows,
+            user_places=ratings[firsts].positions.argsort().argsort(),
             item_rows=items.rows(ratings.item_id),
             n_films=len(np.union1d(items.ids, [film.item_id for film in data.catalog])),
             threshold=data.scale.like_threshold,
@@ -87,6 +91,7 @@ class _Learned:
         """The ratings as the mixture is learned from them."""
         return Choices(
             user_rows=self.user_rows,
+            user_places=self.user_places,
             item_rows=self.item_rows,
             times=np.asarray(self.ratings.timestamp),
             is_like=self.ratings.rating >= self.threshold,
@@ -132,8 +137,8 @@ def _fit_cold(learned: _Learned, seed: int) -> tuple[ItemColumns, Mixture]:
     cut = np.sort(times)[int(EARLIER_SHARE * len(times))]
     choices = learned.choices()
     if len(times) > MANY_RATINGS:
-        every = max(len(np.unique(learned.user_rows)) // UNSEEN_USERS, 2)
-        unseen = learned.user_rows % every == 0
+        every = max(len(learned.user_places) // UNSEEN_USERS, 2)
+        unseen = learned.user_places[learned.user_rows] % every == 0
         columns = learned.columns(~unseen)
         mixture = _mixture(choices, columns, unseen & (times >= cut), None, seed)
         return columns, mixture or Mixture()
@@ -143,7 +148,7 @@ def _fit_cold(learned: _Learned, seed: int) -> tuple[ItemColumns, Mixture]:
     if later.any() and not later.all():
         mixture = _mixture(choices, learned.columns(~later), later, None, seed)
     if mixture is None:
-        hidden = learned.user_rows % HIDDEN_ONE_IN == 0
+        hidden = learned.user_places[learned.user_rows] % HIDDEN_ONE_IN == 0
         if not hidden.all():
             mixture = _timeless_mixture(choices, learned.columns(~hidden), hidden, seed)
     return columns, mixture or Mixture()

@@ -37,6 +37,9 @@ class Choices:
     """N ratings by user and time."""
 
     user_rows: NDArray[np.int64]
+    user_places: NDArray[np.int64]
+    """(n_users,): the place of each user in an order that does not depend on ids: in it they are
+    drawn."""
     item_rows: NDArray[np.int64]
     times: NDArray[np.int64]
     is_like: NDArray[np.bool_]
@@ -68,6 +71,8 @@ def later_choices(
     starts = np.append(np.flatnonzero(begins), len(user))
     moment = np.cumsum(begins) - 1
     asked = np.unique(moment[is_target])
+    # Stable: one user's stay in order of time.
+    asked = asked[np.argsort(choices.user_places[user[starts[asked]]], kind="stable")]
     fresh = _begins_session(user, times, starts[asked])
     asked = _sample(asked, user[starts[asked]], fresh, seed, limit)
     asked = asked[np.argsort(times[starts[asked]], kind="stable")]
@@ -100,7 +105,8 @@ def hidden_choices(choices: Choices, is_hidden: NDArray[np.bool_], seed: int) ->
     and the rest are the targets.
     """
     rng = np.random.default_rng(seed)
-    users = np.unique(choices.user_rows[is_hidden])[:MAX_MOMENTS]
+    users = np.unique(choices.user_rows[is_hidden])
+    users = users[choices.user_places[users].argsort()][:MAX_MOMENTS]
     histories, targets = [], []
     for user in users:
         rows = np.arange(

@@ -56,7 +56,8 @@ def fit_weights(
 
     `looks_ahead` as in `posterior_of_events`.
     """
-    some = histories.of_users(histories.user_ids[:: len(histories.user_ids) // MAX_LIKE_USERS + 1])
+    by_position = histories.user_ids[histories.first_positions.argsort()]
+    some = histories.of_users(np.sort(by_position[:: len(by_position) // MAX_LIKE_USERS + 1]))
     is_query = fits_like_model(some, has_gate=has_gate)
     posterior = posterior_of_events(
         model_set, some, is_query, is_trainable(some), looks_ahead=looks_ahead

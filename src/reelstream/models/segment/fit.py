@@ -83,7 +83,9 @@ def fit_segments(
     scaled = (profiles - centre) / scale
     if previous is not None and previous.genres != shares.genres:
         previous = None  # its profiles have other columns
-    clusters = _clusters(scaled, centre, scale, previous, seed)
+    # In an order that does not depend on ids, as k-means begins with users drawn by their rows.
+    by_position = ratings[starts[:-1]].positions.argsort()
+    clusters = _clusters(scaled[by_position], centre, scale, previous, seed)
     places = cdist(scaled, clusters.centroids).argmin(1)
     users = SegmentedUsers(places=places, counts=np.diff(starts), profiles=profiles)
     return SegmentModel(
