@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, TypeVar
 
 from reelstream import contract
@@ -165,6 +165,8 @@ def _of_pair(
     }
 
 
+# The pairs of a list are often one user's.
+@lru_cache(1_000)
 def _basis(basis: Basis) -> contract.Basis:
     return contract.Basis(ratings=basis.ratings, live=basis.live, known_user=basis.known_user)
 
