@@ -9,6 +9,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -130,6 +131,25 @@ def test_a_rating_in_the_log_reaches_its_user(world: World) -> None:
     report = world.updates.report()
     assert report.live == 1 and dict(report.positions) == {0: 1}
     until(lambda: dict(world.updates.report().end_offsets) == {0: 1})
+
+
+def test_a_swap_leaves_nobody_waiting(world: World) -> None:
+    """Two hundred who wait for a rating while a set comes into service: each sees it, under one
+    set.
+    """
+
+    def answer(_: int) -> tuple[bool, int]:
+        has_seen = world.updates.progress.wait({0: 1}, 60)
+        (prediction,) = world.predictor.serving().predict([PredictionQuery(1, 7)])
+        return has_seen, prediction.basis.ratings
+
+    world.updates.start()
+    with ThreadPoolExecutor(200) as pool:
+        waiting = [pool.submit(answer, number) for number in range(200)]
+        world.registry.add(2)
+        world.rate((1, 31, 4.0, 100))
+        assert {each.result() for each in waiting} == {(True, 1)}
+    until(lambda: world.predictor.number == 2)
 
 
 def test_the_log_is_followed_from_where_the_batches_end(world: World) -> None:

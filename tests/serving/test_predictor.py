@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -226,6 +228,22 @@ def test_a_request_keeps_its_set_through_a_swap() -> None:
     (prediction,) = serving.predict([PredictionQuery(1, 31)])
     assert (prediction.sd, prediction.mean) == (0.5, 4.0)
     assert predictor.serving().predict([PredictionQuery(1, 31)])[0].sd == 0.25
+
+
+def test_a_hundred_swaps_leave_one_set_in_memory() -> None:
+    """With a query and a rating under each: nothing holds what was replaced."""
+    predictor, seen = in_service(number=1)[0], list[weakref.ref[object]]()
+    for number in range(2, 102):
+        predictor.swap(release(number), FakeModelSet(number), {})
+        predictor.take([rated(number, 31, 4.0, number)])
+        predictor.learn()
+        mean(predictor)
+        seen += [weakref.ref(predictor.serving()), weakref.ref(predictor.serving().states)]
+    gc.collect()
+    assert [found for each in seen if (found := each()) is not None] == [
+        predictor.serving(),
+        predictor.serving().states,
+    ]
 
 
 def test_the_user_asked_least_recently_is_forgotten_first() -> None:
