@@ -75,18 +75,22 @@ def test_what_is_no_id_is_refused(text_client: FlaskClient, user: object) -> Non
 
 
 def test_written_ratings_carry_the_text(text_api: SimpleNamespace, api: SimpleNamespace) -> None:
-    """As the message's id, and its UTF-8 as the key; a deletion's id comes from the URL."""
+    """As the message's id, and its UTF-8 as the key; where nothing is sent, from the URL."""
     written = text_api.client.post(
         "/v1/ratings", json={"userId": "Jörg Müßig", "movieId": 7, "rating": 3.5, "timestamp": 9}
     )
-    deleted = text_api.client.delete(f"/v1/users/{quote('Jörg Müßig')}/ratings/7")
-    assert (written.status_code, deleted.status_code) == (202, 202)
+    path = f"/v1/users/{quote('Jörg Müßig')}"
+    deleted = text_api.client.delete(f"{path}/ratings/7")
+    dismissed = text_api.client.put(f"{path}/dismissed/8")
+    assert [each.status_code for each in (written, deleted, dismissed)] == [202] * 3
+    assert text_api.client.get(f"{path}/dismissed").json["userId"] == "Jörg Müßig"
     with api.broker.consumer("ratings") as consumer:
         consumer.seek({0: 0})
         records = list(consumer.poll(10, 1.0))
-    assert [record.key for record in records] == ["Jörg Müßig".encode()] * 2
+    assert [record.key for record in records] == ["Jörg Müßig".encode()] * 3
     assert '"userId":"Jörg Müßig","movieId":7,"rating":3.5'.encode() in records[0].value
     assert '"userId":"Jörg Müßig","movieId":7,"rating":null'.encode() in records[1].value
+    assert b'"dismissed":true' in records[2].value
 
 
 def test_the_document_says_what_ids_are(text_client: FlaskClient, client: FlaskClient) -> None:
