@@ -36,13 +36,14 @@ from those files: no figure on it is typed by hand.
 
 ```sh
 export REELSTREAM_TEST_DATA=folder   # holds ml-latest-small/ and the-movies-dataset/
-make bench-startup bench-accuracy bench-ranking bench-calibration bench-mood bench-segments bench-training bench-ingest bench-serving bench-hostile
+make bench-startup bench-accuracy bench-ranking bench-choice bench-calibration bench-mood bench-segments bench-training bench-ingest bench-serving bench-hostile
 make bench-spark bench-memory
 make bench-tables
 ```
 
 `make bench-accuracy ARGS="--quick"` takes one seed and the fast libraries. `make bench-training ARGS="--small"`,
-`make bench-spark ARGS="--small"` and `make bench-memory ARGS="--small"` leave out 32 million ratings.
+`make bench-spark ARGS="--small"` and `make bench-memory ARGS="--small"` leave out 32 million ratings; `make bench-choice
+ARGS="--ratings 2000000 --items 20000"` takes fewer.
 """
 
 Result = Mapping[str, Any]
@@ -307,6 +308,18 @@ def mood(results: Result) -> Iterable[str]:
         f"Of the {spread['users']} users with at least {spread['fewest_ratings']} test ratings,"
         f" {spread['better_off']:.0%} are better off. Quantiles of a user's gain in RMSE:"
         f" {quantiles}.\n"
+    )
+
+
+def choice(results: Result) -> Iterable[str]:
+    """One paragraph."""
+    fits, lists = results["fits"], results["lists"]
+    yield (
+        f"Made-up ratings, {fits['ratings']:,} by {fits['users']:,} users of {fits['items']:,} films, of"
+        f" which {fits['columns']:,} have a column: fitted in {fits['cold_seconds']:.0f} s, and in"
+        f" {fits['warm_seconds']:.0f} s after a tenth more; the model takes {fits['model_mb']:.0f} MB. Ten"
+        f" of {lists['films']:,} films for a user of {lists['ratings']} ratings:"
+        f" {lists['milliseconds']:.1f} ms.\n"
     )
 
 
@@ -630,6 +643,7 @@ SECTIONS: dict[
 ] = {
     "accuracy": ("Accuracy beside other libraries", accuracy, {}),
     "ranking": ("Recommendations beside other methods", ranking, {"crowds": crowds_chart}),
+    "choice": ("The choice model of 32 million ratings", choice, {}),
     "calibration": (
         "Calibration",
         calibration,

@@ -126,3 +126,12 @@ def test_few_users_and_chance_decide_nothing() -> None:
     noisy = compare_rankings(champion, rng.permutation(champion) - 0.01)
     assert noisy is not None
     assert not noisy.worse
+
+
+def test_lists_may_be_limited_to_some_items() -> None:
+    """Neither choice nor popularity then names another."""
+    some = np.array([3, 20, 25, 29])
+    questions = [asked([20], [3]), asked([], [29])]
+    lists = CandidateLists.of(live_choice(), questions, EventColumns.empty(), among=some)
+    assert [ids.tolist() for ids in lists.item_ids] == [[3, 25, 29], [3, 20, 25, 29]]
+    np.testing.assert_allclose(lists.popularity, [1, 1 / np.log2(5)])

@@ -105,21 +105,30 @@ class CandidateLists:
 
     @classmethod
     def of(
-        cls, choice: LiveChoice, questions: Sequence[ListQuestion], stream: EventColumns
+        cls,
+        choice: LiveChoice,
+        questions: Sequence[ListQuestion],
+        stream: EventColumns,
+        *,
+        among: NDArray[np.int64] | None = None,
     ) -> CandidateLists:
         """The likeliest by `choice`, which counts the likes of `stream`, rising in time, as it
-        passes by; questions are rising too.
+        passes by; questions are rising too. `among`: ids of the only items to be listed.
         """
+        left_out = np.empty(0, np.int64)
+        if among is not None:
+            left_out = np.flatnonzero(~np.isin(choice.item_ids, among))
         item_ids, chances, popularity, learned = [], [], [], 0
         for question in questions:
             end = int(np.searchsorted(stream.timestamp, question.at))
             choice.count(stream[learned:end])
             learned = max(learned, end)
             scores = choice.score(question.history, question.at)
-            rows = best_rows(scores.choice, scores.seen, CANDIDATES)
+            unlisted = np.concatenate([scores.seen, left_out])
+            rows = best_rows(scores.choice, unlisted, CANDIDATES)
             item_ids.append(choice.item_ids[rows])
             chances.append(scores.choice[rows])
-            popular = choice.item_ids[best_rows(scores.parts[2], scores.seen, LENGTH)]
+            popular = choice.item_ids[best_rows(scores.parts[2], unlisted, LENGTH)]
             popularity.append(ndcg(np.isin(popular, question.liked), LENGTH, len(question.liked)))
         return cls(
             questions=questions,

@@ -19,6 +19,7 @@ from reelstream.evaluation.sampled_lists import (
 )
 from reelstream.evaluation.scores import clipped_errors, score
 from reelstream.features.holdout import HOLDOUT_RULE, is_trainable, judges_at_gate
+from reelstream.models.choice.live import LiveChoice
 from reelstream.models.model_set import ModelSet, Predictions
 from reelstream.models.recommendation import live_choice_of
 from reelstream.ratings.columns import EventColumns
@@ -59,13 +60,20 @@ def compare(
     questions = questions_of_holdout(
         known, queried[np.isin(batches, list(earlier))], scale.like_threshold
     )
-    answers, ranked = _answers(challenger, known, queried, questions)
+    choice = live_choice_of(challenger)
+    champion_choice = None if champion is None else _in_service(champion, snapshot)
+    # What both are asked about was rated when the champion was fitted: a film that is new since can
+    # only be wrong there, so neither may list it.
+    listed = None if champion_choice is None else champion_choice.model.items.ids
+    answers, ranked = _answers(challenger, choice, known, queried, questions, listed)
     holdout = _scores(answers, ranked, queried, scale)
     if champion is None:
         return GateReport("first", "there is no set in service to compare it with"), holdout
     if champion.holdout_rule != HOLDOUT_RULE:
         return GateReport("first", "the set in service was made with another holdout"), holdout
-    champion_answers, champion_ranked = _answers(champion.model_set, known, queried, questions)
+    champion_answers, champion_ranked = _answers(
+        champion.model_set, champion_choice, known, queried, questions, listed
+    )
     ratings = GateRatings(
         user_ids=queried.user_id,
         batches=batches,
@@ -91,19 +99,32 @@ def _scores(
     return msgspec.structs.replace(scores, ndcg_10=float(ranked.mean()))
 
 
+def _in_service(champion: Champion, snapshot: SnapshotReader) -> LiveChoice | None:
+    """The champion's choice model as it serves: it has counted the likes since it was fitted. None
+    without a choice model.
+    """
+    choice = live_choice_of(champion.model_set)
+    if choice is not None:
+        for chunk in snapshot.ratings():
+            newer = chunk[chunk.is_after(choice.model.end_offsets)]
+            choice.count(newer[~judges_at_gate(newer)])
+    return choice
+
+
 def _answers(
     model_set: ModelSet,
+    choice: LiveChoice | None,
     known: EventColumns,
     queried: EventColumns,
     questions: Sequence[ListQuestion],
+    listed: NDArray[np.int64] | None,
 ) -> tuple[Predictions, NDArray[np.float64] | None]:
-    """Predictions of the ratings `queried`, and NDCG@10 of each question's list; None without a
-    choice model.
+    """Predictions of the ratings `queried`, and NDCG@10 of each question's list of items that are
+    among `listed`; None without a choice model.
     """
-    choice = live_choice_of(model_set)
     if choice is None:
         return replay(model_set, known, queried, "nothing"), None
-    lists = CandidateLists.of(choice, questions, EventColumns.empty())
+    lists = CandidateLists.of(choice, questions, EventColumns.empty(), among=listed)
     # One replay for both: most of its time goes into the users.
     asked = EventColumns.concatenate([queried, lists.queries()])
     answers = replay(model_set, known, asked, "nothing")
