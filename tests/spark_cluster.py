@@ -22,7 +22,7 @@ from kafka_cluster import DIES_WITH_US, free_ports
 WORKERS = 2
 QUICK_START = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 """These processes end before a better compiler would pay."""
-MAX_SECONDS = 300
+MAX_SECONDS = 600
 """Far more than anything here takes."""
 
 
