@@ -121,7 +121,7 @@ def shot(page: Page, url: str, max_height: int = MAX_HEIGHT) -> Image.Image:
 
 def record_live(page: Page, page_url: str) -> None:
     """*Live* while the stream flows, several times as fast as it was."""
-    page.set_viewport_size({"width": 1000, "height": 1180})
+    page.set_viewport_size({"width": 1000, "height": 1280})
     page.goto(page_url)
     page.wait_for_selector("h1")
     frames = []
