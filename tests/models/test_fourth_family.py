@@ -18,7 +18,7 @@ from reelstream.ratings.columns import EventColumns
 from reelstream.training.rebuild import rebuild
 
 ROOT = Path(__file__).parents[2]
-ENOUGH = 12_000
+ENOUGH = 16_000
 """Ratings of a batch that gives the gate more than 200."""
 
 

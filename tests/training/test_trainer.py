@@ -14,6 +14,7 @@ import pytest
 
 from mean_engine import CATALOG, TrainingWorld, close_batch
 from reelstream.errors import DamagedError, LockedError, SettingError
+from reelstream.evaluation import gate
 from reelstream.evaluation.sampled_lists import MAX_BATCH_LISTS
 from reelstream.features.holdout import judges_at_gate
 from reelstream.ratings.columns import EventColumns
@@ -22,7 +23,7 @@ from reelstream.storage.batch_files import Manifest, OffsetRange
 from reelstream.training.rebuild import rebuild
 from reelstream.training.trainer import MAX_SETS_PER_BACKLOG, Trainer
 
-ENOUGH = 12_000
+ENOUGH = 16_000
 """Ratings of a batch that gives the gate more than 200."""
 
 
@@ -215,10 +216,13 @@ def test_the_next_set_is_made_without_a_forgotten_user(world: TrainingWorld) -> 
 
 
 @pytest.mark.slow
-def test_a_worse_set_is_refused_and_not_gone_on_with(tmp_path: Path) -> None:
+def test_a_worse_set_is_refused_and_not_gone_on_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A refused set is kept and not served; the next set goes on from the one in service, and is
     compared with it.
     """
+    monkeypatch.setattr(gate, "MIN_RANKED_USERS", 20)
     world = TrainingWorld(tmp_path, spoiled={2})
     for _ in range(3):
         close_batch(world.batches, ENOUGH)
