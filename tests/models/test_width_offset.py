@@ -9,6 +9,7 @@ import pytest
 from fitted_set import Fitted
 
 from events import event_columns
+from reelstream.features.holdout import is_trainable
 from reelstream.models.like.width_offset import WidthOffset
 from reelstream.models.replay import predict_events
 
@@ -44,7 +45,10 @@ def test_live_updates_move_it_as_a_replay_does_and_an_answer_has_it_in_its_width
 ) -> None:
     model_set = fitted.model_set
     item_ids = model_set.rating.item_ids[:3]
-    events = event_columns([10**6] * 3, item_ids, [0.5, 5.0, 0.5], [1000, 2000, 3000])
+    events = event_columns(
+        [10**6] * 3, item_ids, [0.5, 5.0, 0.5], [1000, 2000, 3000], offset=[2, 3, 4]
+    )
+    assert is_trainable(events).all(), "items learn from all of them"
     every, replayed, live = np.ones(3, bool), model_set.online_items(), model_set.online_items()
     answers = predict_events(model_set, events, every, every, replayed)
     for n in range(3):

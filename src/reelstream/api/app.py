@@ -139,9 +139,12 @@ def create_app(service: Service, origins: Sequence[str] = ()) -> Flask:
 
 
 def create_entrance(app: Flask) -> Entrance:
-    """What the network speaks to: the application, and what is answered without it."""
+    """What the network speaks to: the application, and what is answered without it; any other
+    Flask application will do as well.
+    """
     entrance = Entrance(app, app.extensions.get(QUICK, {}))
-    app.extensions[REQUESTS].watch(lambda: entrance.active)
+    if REQUESTS in app.extensions:
+        app.extensions[REQUESTS].watch(lambda: entrance.active)
     return entrance
 
 
