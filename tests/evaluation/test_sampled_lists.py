@@ -108,9 +108,9 @@ def test_popularity_follows_the_stream_until_a_question_is_asked() -> None:
     np.testing.assert_allclose(lists.popularity, [0, 1])
 
 
-@pytest.mark.parametrize(("lost", "is_worse"), [(0.1, True), (0.0, False), (0.001, False)])
+@pytest.mark.parametrize(("lost", "is_worse"), [(0.2, True), (0.1, False), (0.0, False)])
 def test_the_gate_compares_lists_in_pairs(lost: float, is_worse: bool) -> None:
-    """Worse is what neither chance nor a twentieth explains."""
+    """Worse is what neither chance nor a quarter explains."""
     champion: NDArray[np.float64] = np.random.default_rng(0).random(200)
     found = compare_rankings(champion, champion - lost)
     assert found is not None
