@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from reelstream.api.paging import Page
 from reelstream.api.problems import refusal
 from reelstream.api.ratings import write_events
 from reelstream.api.resource import Resource
@@ -50,8 +51,8 @@ def take_back(service: Service, query: Dismissal) -> WrittenAnswer:
 def dismissed(service: Service, query: DismissedQuery) -> DismissedAnswer:
     """Films that are recommended to a user no more, the newest dismissal first."""
     found = service.predictor.histories.dismissed_by(query.user_id)
-    end = query.offset + query.limit
-    newest = found[::-1][query.offset : end]
+    page = Page.of(query)
+    newest = found[::-1][page.entries]
     columns = newest.item_id.tolist(), newest.timestamp.tolist()
     return DismissedAnswer(
         user_id=query.user_id,
@@ -60,7 +61,7 @@ def dismissed(service: Service, query: DismissedQuery) -> DismissedAnswer:
             DismissedFilm(item_id=item_id, title=service.title(item_id), timestamp=timestamp)
             for item_id, timestamp in zip(*columns, strict=True)
         ],
-        next=end if end < len(found) else None,
+        next=page.next(len(found)),
     )
 
 

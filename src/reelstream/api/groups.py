@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from reelstream.api.paging import Page
 from reelstream.api.recommendations import wanted_films
 from reelstream.api.resource import Resource
 from reelstream.api.service import Service
@@ -23,8 +24,7 @@ def recommendations_for_group(service: Service, query: GroupQuery) -> GroupAnswe
     serving, user_ids = service.predictor.serving(), sorted(set(query.users))
     wanted = wanted_films(query, query.offset, query.genres, query.exclude)
     found = serving.recommend_to_group(user_ids, wanted, query.rule)
-    end = query.offset + query.limit
-    page = range(query.offset, min(end, len(found.item_ids)))
+    page, n = Page.of(query), len(found.item_ids)
     return GroupAnswer(
         model_set=serving.release.number,
         items=[
@@ -37,9 +37,9 @@ def recommendations_for_group(service: Service, query: GroupQuery) -> GroupAnswe
                     for user_id, predicted in zip(user_ids, found.predictions, strict=True)
                 ],
             )
-            for place in page
+            for place in range(n)[page.entries]
         ],
-        next=end if end < len(found.item_ids) else None,
+        next=page.next(n),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from reelstream.api.paging import Page
 from reelstream.api.problems import HOW_TO_FIND, refusal
 from reelstream.api.resource import Resource
 from reelstream.api.service import Service
@@ -19,14 +20,14 @@ def films(service: Service, query: FilmsQuery) -> FilmsAnswer:
     """Films whose title and year hold all these words; if there are none, typing errors are
     forgiven.
     """
-    popularity, end = service.popularity(), query.offset + query.limit
+    popularity, page = service.popularity(), Page.of(query)
     found = service.catalog.find(
         query.query, popularity, genres=names_of(query.genre), order=query.sort
     )
     return FilmsAnswer(
-        items=[_answer(film, popularity) for film in found[query.offset : end]],
+        items=[_answer(film, popularity) for film in found[page.entries]],
         found=len(found),
-        next=end if end < len(found) else None,
+        next=page.next(len(found)),
         total=len(service.catalog),
     )
 

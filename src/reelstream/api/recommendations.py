@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from reelstream import contract
 from reelstream.api.items import names_of
+from reelstream.api.paging import Page
 from reelstream.api.problems import refusal
 from reelstream.api.resource import Resource
 from reelstream.api.service import Service
@@ -108,13 +109,13 @@ def recommendations_for_anonymous_user(
     wanted = wanted_films(query, query.offset, query.genres, query.exclude)
     found = serving.recommend_to(history, wanted, now if query.at is None else query.at)
     ignored = sorted({each.item_id for each in query.ratings} - known.keys())
-    end = query.offset + query.limit
+    page = Page.of(query)
     return RecommendationsAnswer(
         model_set=serving.release.number,
         basis=contract.Basis(ratings=len(history), live=len(history), known_user=len(history) > 0),
         user_id=None,
-        items=_films(service, found, slice(query.offset, end)),
-        next=end if end < len(found.item_ids) else None,
+        items=_films(service, found, page.entries),
+        next=page.next(len(found.item_ids)),
         ignored=list(ignored),
     )
 
@@ -152,11 +153,10 @@ def questions(service: Service, query: QuestionsQuery) -> QuestionsAnswer:
 def similar(service: Service, query: SimilarQuery) -> SimilarAnswer:
     """Films that the same people watch, whatever else is popular."""
     serving = service.predictor.serving()
-    end = query.offset + query.limit
+    page = Page.of(query)
     # One more than the page tells whether there is a next one.
-    found = serving.similar(query.item_id, end + 1)
-    page = slice(query.offset, end)
-    columns = found.item_ids[page].tolist(), found.scores[page].tolist()
+    found = serving.similar(query.item_id, page.end + 1)
+    columns = found.item_ids[page.entries].tolist(), found.scores[page.entries].tolist()
     return SimilarAnswer(
         model_set=serving.release.number,
         item_id=query.item_id,
@@ -165,7 +165,7 @@ def similar(service: Service, query: SimilarQuery) -> SimilarAnswer:
             SimilarFilm(item_id=item_id, title=service.title(item_id), score=round(score, DIGITS))
             for item_id, score in zip(*columns, strict=True)
         ],
-        next=end if end < len(found.item_ids) else None,
+        next=page.next(len(found.item_ids)),
     )
 
 

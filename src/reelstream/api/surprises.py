@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from reelstream.api.paging import Page
 from reelstream.api.resource import Resource
 from reelstream.api.service import Service
 from reelstream.contract import Surprise, SurprisesAnswer, SurprisesQuery
@@ -22,13 +23,13 @@ resource = Resource()
 def surprises(service: Service, query: SurprisesQuery) -> SurprisesAnswer:
     """A user's ratings that are furthest from what the earlier ones had led to expect."""
     serving = service.predictor.serving()
-    end = query.offset + query.limit
+    page = Page.of(query)
     # One more than the page tells whether there is a next one.
-    found = surprises_of(serving, query.user_id, end + 1)
+    found = surprises_of(serving, query.user_id, page.end + 1)
     rated = found.ratings
     columns = (rated.item_id, rated.rating, rated.timestamp)
     expected = (found.expected, found.sd, found.surprises)
-    page = [column[query.offset : end].tolist() for column in (*columns, *expected)]
+    shown = [column[page.entries].tolist() for column in (*columns, *expected)]
     return SurprisesAnswer(
         model_set=serving.release.number,
         user_id=query.user_id,
@@ -42,7 +43,7 @@ def surprises(service: Service, query: SurprisesQuery) -> SurprisesAnswer:
                 sd=round(sd, DIGITS),
                 surprise=round(surprise, DIGITS),
             )
-            for item_id, rating, timestamp, predicted, sd, surprise in zip(*page, strict=True)
+            for item_id, rating, timestamp, predicted, sd, surprise in zip(*shown, strict=True)
         ],
-        next=end if end < len(rated) else None,
+        next=page.next(len(rated)),
     )

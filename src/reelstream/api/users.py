@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from reelstream.api.paging import Page
 from reelstream.api.predictions import clustering_of
 from reelstream.api.resource import Resource
 from reelstream.api.service import Service
@@ -42,15 +43,15 @@ def users(service: Service, query: UsersQuery) -> UsersAnswer:
     """Users who have rated, by the first digits of their id."""
     histories = service.predictor.histories
     user_ids = histories.user_ids()
-    end = query.offset + query.limit
+    page = Page.of(query)
     # One more than the page tells whether there is a next one.
-    found = _beginning_with(service.ids.user, user_ids, query.query, end + 1)
+    found = _beginning_with(service.ids.user, user_ids, query.query, page.end + 1)
     return UsersAnswer(
         users=[
             UserSummary(user_id=user_id, ratings=len(histories.of_user(user_id)))
-            for user_id in found[query.offset : end].tolist()
+            for user_id in found[page.entries].tolist()
         ],
-        next=end if end < len(found) else None,
+        next=page.next(len(found)),
         total=len(user_ids),
     )
 
@@ -98,8 +99,8 @@ def counts_of(ratings: NDArray[np.float32], scale: RatingScale) -> dict[str, int
 
 def _ratings(service: Service, query: UserQuery, history: EventColumns) -> dict[str, Any]:
     """The fields of a UserRatingsAnswer."""
-    end = query.offset + query.limit
-    newest = history[::-1][query.offset : end]
+    page = Page.of(query)
+    newest = history[::-1][page.entries]
     columns = (newest.item_id.tolist(), newest.rating.tolist(), newest.timestamp.tolist())
     return {
         "user_id": query.user_id,
@@ -111,7 +112,7 @@ def _ratings(service: Service, query: UserQuery, history: EventColumns) -> dict[
             )
             for item_id, rating, timestamp in zip(*columns, strict=True)
         ],
-        "next": end if end < len(history) else None,
+        "next": page.next(len(history)),
     }
 
 
