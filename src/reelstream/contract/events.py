@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field
 
@@ -21,6 +21,20 @@ class EventsQuery(Query):
     limit: Limit = 50
 
 
+StreamEventKind: TypeAlias = Literal[
+    "rating",
+    "deletion",
+    "dismissal",
+    "erasure",
+    "ratings",
+    "batch",
+    "set",
+    "refused",
+    "swap",
+    "failure",
+]
+
+
 class StreamEvent(Answer):
     """One thing that happened. What does not concern its kind is null."""
 
@@ -28,18 +42,7 @@ class StreamEvent(Answer):
         int, Field(description="When this server saw it, in microseconds since 1970, UTC.")
     ]
     kind: Annotated[
-        Literal[
-            "rating",
-            "deletion",
-            "dismissal",
-            "erasure",
-            "ratings",
-            "batch",
-            "set",
-            "refused",
-            "swap",
-            "failure",
-        ],
+        StreamEventKind,
         Field(
             description="ratings: too many at once to list; set: published, and let pass by the "
             "gate; refused: by the gate; swap: a set goes into service; failure: of a follower."

@@ -8,25 +8,13 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
+from reelstream.contract.events import StreamEventKind
 from reelstream.ratings.events import Deleted, Dismissed, Erased, Event, Rated
 
 # Kept at most, of some 300 bytes each; the oldest go first.
 MAX_KEPT = 2_000
-
-Kind: TypeAlias = Literal[
-    "rating",
-    "deletion",
-    "dismissal",
-    "erasure",
-    "ratings",
-    "batch",
-    "set",
-    "refused",
-    "swap",
-    "failure",
-]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +23,7 @@ class Happening:
 
     cursor: int
     """When this server saw it, in microseconds since 1970; no two have the same."""
-    kind: Kind
+    kind: StreamEventKind
     user_id: int | None = None
     item_id: int | None = None
     rating: float | None = None
@@ -81,7 +69,7 @@ class Activity:
         self._kept: deque[Happening] = deque(maxlen=MAX_KEPT)
         self._last = self._dropped = int(clock() * 1e6)
 
-    def note(self, kind: Kind, **what: Any) -> None:
+    def note(self, kind: StreamEventKind, **what: Any) -> None:
         """Something happened: fields of `Happening`."""
         with self._lock:
             self._last = max(self._last + 1, int(self._clock() * 1e6))
