@@ -74,7 +74,7 @@ class UserStates:
             # Should an update fail half-way, the next query starts afresh.
             user, slot.user = slot.user, None
             if is_query:
-                self.hits, self.misses = self.hits + bool(user), self.misses + (user is None)
+                self._count(is_hit=user is not None)
             slot.user = self._up_to_date(user_id, user)
             yield slot.user
 
@@ -95,6 +95,10 @@ class UserStates:
         """The users that were used last, the latest first."""
         with self._lock:
             return list(reversed(self._slots))[:limit]
+
+    def _count(self, *, is_hit: bool) -> None:
+        with self._lock:  # users are queried by several threads at once
+            self.hits, self.misses = self.hits + is_hit, self.misses + (not is_hit)
 
     def _slot(self, user_id: int, *, is_query: bool) -> _Slot:
         with self._lock:
