@@ -236,7 +236,8 @@ class UsersInTime:
 
     def _keep(self, going_on: dict[int, tuple[StateArrays, int]], users: Ints) -> None:
         """Keep the states that cost most to make again, of those before and these."""
-        states = {user: kept for user, kept in self._states.items() if user not in set(users)}
+        done = set(users.tolist())
+        states = {user: kept for user, kept in self._states.items() if user not in done}
         states |= going_on
         starts = self._replay.spans.starts
         by_cost = sorted(states, key=lambda user: int(starts[user]) - states[user][1])
