@@ -48,11 +48,13 @@ def compiled(**options: Any) -> Callable[[Function], Function]:
 @contextmanager
 def _alone(folder: str | None, function: Callable[..., Any]) -> Iterator[None]:
     """Hold the lock of a function among all processes that keep their compiled code in `folder`."""
+    if folder is None:  # nothing is kept that another process could load
+        yield
+        return
     descriptor = None
     # Where no lock can be had, two processes may do the same work, as numba lets them.
-    with suppress(OSError, TypeError):
-        name = f"{function.__module__}.{function.__qualname__}.lock"
-        path = Path(folder) / name  # type: ignore[arg-type]  # TypeError: nothing is kept
+    with suppress(OSError):
+        path = Path(folder) / f"{function.__module__}.{function.__qualname__}.lock"
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
         fcntl.flock(descriptor, fcntl.LOCK_EX)

@@ -40,8 +40,8 @@ class FolderView(Generic[T]):
         self._seen: _Seen[T] | None = None
 
     def content(self) -> T:
-        """What the folder holds now. Raises FileNotFoundError when there is none, and what `read`
-        raises.
+        """What the folder holds now; the same object as long as it is equal, so that callers can
+        tell by identity. Raises FileNotFoundError when there is none, and what `read` raises.
         """
         status = self._folder.stat()
         now, seen = time.monotonic(), self._seen
@@ -54,5 +54,7 @@ class FolderView(Generic[T]):
             since = seen.since
         # A change in the same tick as the stamp would not alter it: read again until then.
         content = self._read()
+        if seen is not None and seen.content == content:
+            content = seen.content
         self._seen = _Seen(stamp, since, now - since >= STABLE_SECONDS, content)
         return content

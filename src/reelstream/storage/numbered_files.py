@@ -17,7 +17,6 @@ class NumberedFiles:
         r"""`pattern`: of the whole name, with a group `([1-9][0-9]*)` for each number."""
         self._folder, self._pattern = folder, re.compile(pattern)
         self._view = FolderView(folder, self._list)
-        self._last: tuple[tuple[int, ...], ...] = ()
 
     def numbers(self) -> tuple[tuple[int, ...], ...]:
         """Those of each file, rising; none where there is no folder. The same object as long as
@@ -34,8 +33,4 @@ class NumberedFiles:
     def _list(self) -> tuple[tuple[int, ...], ...]:
         names = os.listdir(self._folder)  # noqa: PTH208 (a Path for each would cost as much as all the rest)
         matches = filter(None, map(self._pattern.fullmatch, names))
-        numbers = tuple(sorted(tuple(map(int, match.groups())) for match in matches))
-        # Callers compare by identity to keep what they derived from the numbers.
-        if numbers != self._last:
-            self._last = numbers
-        return self._last
+        return tuple(sorted(tuple(map(int, match.groups())) for match in matches))
